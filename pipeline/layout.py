@@ -1,0 +1,99 @@
+"""Where every file of the graph lies, below the project root; dvc.yaml names the same paths."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class DatasetFiles:
+    """The files made once per dataset."""
+
+    dataset: str
+
+    @property
+    def folder(self) -> Path:
+        """Everything made once per dataset lies below."""
+        return Path("data") / self.dataset
+
+    @property
+    def annotations(self) -> Path:
+        """Folder of `images.jsonl`, `phrases.jsonl`, `summary.json` and drawn `images/`."""
+        return self.folder / "annotations"
+
+    @property
+    def images(self) -> Path:
+        """Image table."""
+        return self.annotations / "images.jsonl"
+
+    @property
+    def phrases(self) -> Path:
+        """Phrase table; no boxes."""
+        return self.annotations / "phrases.jsonl"
+
+    @property
+    def ground_truth(self) -> Path:
+        """Boxes; only the evaluate stage depends on it."""
+        return self.folder / "ground_truth.jsonl"
+
+    @property
+    def weights(self) -> Path:
+        """Folder of `detector/`, `classifier/`, `tagger/`, `language/`, `manifest.json`."""
+        return self.folder / "weights"
+
+    @property
+    def nouns(self) -> Path:
+        """Cache of the nouns stage."""
+        return self.folder / "nouns.h5"
+
+    @property
+    def proposals(self) -> Path:
+        """Cache of the proposals stage."""
+        return self.folder / "proposals.h5"
+
+    @property
+    def noun_head(self) -> Path:
+        """Folder of `head.safetensors`, `nouns.json`, `summary.json`."""
+        return self.folder / "noun_head"
+
+    @property
+    def cams(self) -> Path:
+        """Cache of the cams stage."""
+        return self.folder / "cams.h5"
+
+
+@dataclass(frozen=True)
+class ResultFiles:
+    """The files made once per dataset and variant."""
+
+    dataset: str
+    variant: str
+
+    @property
+    def folder(self) -> Path:
+        """Everything made once per dataset and variant lies below."""
+        return Path("results") / self.dataset / self.variant
+
+    @property
+    def model(self) -> Path:
+        """Folder of the trained grounder."""
+        return self.folder / "model"
+
+    @property
+    def curves(self) -> Path:
+        """Loss curves of the train stage, one row per logged step."""
+        return self.folder / "curves.csv"
+
+    @property
+    def metrics(self) -> Path:
+        """Accuracies of the evaluate stage."""
+        return self.folder / "metrics.json"
+
+    @property
+    def predictions(self) -> Path:
+        """Predicted and annotated boxes of every evaluated phrase."""
+        return self.folder / "predictions.jsonl"
+
+    @property
+    def report(self) -> Path:
+        """Folder of `report.html`, `report.md` and pictures."""
+        return self.folder / "report"

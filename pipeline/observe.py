@@ -1,0 +1,50 @@
+"""How a stage tells a person what it is doing."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+from tqdm import tqdm
+
+Item = TypeVar("Item")
+Value = TypeVar("Value")
+
+
+class Observer:
+    """Reports to the console."""
+
+    def __init__(self, stage: str) -> None:
+        self.stage = stage
+
+    def log(self, message: str) -> None:
+        """Say one line."""
+        tqdm.write(f"[{self.stage}] {message}")
+
+    def progress(self, items: Iterable[Item], total: int, label: str) -> Iterable[Item]:
+        """Return `items` behind a progress bar."""
+        return tqdm(items, total=total, desc=f"[{self.stage}] {label}", mininterval=1.0)
+
+    def map(self, work: Callable[[Item], Value], items: Sequence[Item], label: str) -> list[Value]:
+        """Return `work(item)` of every item, in order; each is one unit of work to be watched."""
+        return [work(item) for item in self.progress(items, len(items), label)]
+
+    def table(self, key: str, rows: Sequence[dict[str, Any]]) -> None:
+        """Show a table: rows of equal keys."""
+        self.log(key)
+        for row in rows:
+            self.log("  " + "  ".join(f"{name}={value}" for name, value in row.items()))
+
+    def markdown(self, key: str, text: str) -> None:
+        """Show a text."""
+
+    def image(self, key: str, png: bytes, caption: str) -> None:
+        """Show a picture."""
+
+
+def run_stage(stage: str, body: Callable[[Observer], None]) -> None:
+    """Run the body of a stage process and report on it.
+
+    Args:
+        stage: the DVC stage's name, as in `cams@shapes`.
+        body: does the work; its exception is the process's.
+    """
+    body(Observer(stage))

@@ -1,0 +1,95 @@
+"""The values that cross stage borders as JSON lines: images, phrases and, apart, ground truth."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class ImageRecord:
+    """One image of a dataset.
+
+    Attributes:
+        image_id: unique within the dataset.
+        file: path below the dataset's image folder, with forward slashes.
+        image_hw: height and width in pixels, as shown (after EXIF rotation).
+        split: `train`, `val`, `test`, ...
+    """
+
+    image_id: str
+    file: str
+    image_hw: tuple[int, int]
+    split: str
+
+
+@dataclass(frozen=True)
+class PhraseRecord:
+    """One phrase to localise; it holds nothing about where the answer is.
+
+    Attributes:
+        phrase_id: unique within the dataset.
+        image_id: the image it speaks of.
+        split: the image's split.
+        phrase: the text to localise, never empty.
+        sentence: the caption the phrase was taken from, if any.
+        span: first and last-plus-one character of the phrase in `sentence`, if any.
+    """
+
+    phrase_id: str
+    image_id: str
+    split: str
+    phrase: str
+    sentence: str | None = None
+    span: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class GroundTruth:
+    """Where a phrase is: opened by the evaluate stage alone.
+
+    Attributes:
+        phrase_id: the phrase.
+        boxes_xyxy: every annotated box, pixels of the original image, continuous corners.
+        kinds: the dataset's own classes of the thing (Flickr30K Entities: `people`, ...).
+    """
+
+    phrase_id: str
+    boxes_xyxy: tuple[Box, ...]
+    kinds: tuple[str, ...] = ()
+
+
+Record = TypeVar("Record", ImageRecord, PhraseRecord, GroundTruth)
+
+
+def write_records(path: Path, records: Iterable[ImageRecord | PhraseRecord | GroundTruth]) -> None:
+    """Write one JSON object a line, keys in field order; equal records give equal bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="\n") as stream:
+        for record in records:
+            stream.write(json.dumps(asdict(record), ensure_ascii=False) + "\n")
+
+
+def read_records(path: Path, kind: type[Record]) -> list[Record]:
+    """Read every record of a file.
+
+    Raises:
+        ValueError: a line is not a record of this kind; the message names file and line.
+    """
+    records = []
+    with path.open(encoding="utf-8") as stream:
+        for number, line in enumerate(stream, start=1):
+            try:
+                values = json.loads(line)
+                records.append(kind(**{key: _frozen(value) for key, value in values.items()}))
+            except (json.JSONDecodeError, TypeError, AttributeError) as error:
+                raise ValueError(f"{path}:{number}: not a {kind.__name__}: {error}") from error
+    return records
+
+
+def _frozen(value: Any) -> Any:
+    """Turn JSON lists back into the tuples that records hold."""
+    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value

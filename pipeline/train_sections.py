@@ -1,0 +1,92 @@
+"""What the `train` section of params.yaml holds."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class AugmentParams:
+    """Probabilities and strengths of the augmentations."""
+
+    flip: float
+    jitter: float
+    crop: float
+
+
+@dataclass(frozen=True)
+class LanguageParams:
+    """A text encoder from scratch."""
+
+    hidden: int
+    layers: int
+    heads: int
+    vocabulary: int
+
+
+@dataclass(frozen=True)
+class ModelParams:
+    """The grounder's architecture."""
+
+    embed_dim: int
+    levels: str
+    visual_layers: int
+    visual_window: int
+    heads: int
+    ffn_dim: int
+    dropout: float
+    cam: Literal["off", "encode", "mine"]
+    cam_input: Literal["map", "feature", "both"]
+    cam_blocks: int
+    fusion: Literal["single", "conv1x1", "concat"]
+    fusion_layers: int
+    head: Literal["reg_token", "per_proposal"]
+    proposal_dim: int
+    decoder_dim: int
+    prior_weight: float
+    prior_floor: float
+    score_bound: float
+    teacher: Literal["reconstruction", "contrastive", "both"]
+    contrast_temperature: float
+    mask_sharpness: float
+    mask_threshold: float
+
+
+@dataclass(frozen=True)
+class LossParams:
+    """Weights and gates of the losses."""
+
+    reconstruction: float
+    contrastive: float
+    regression: float
+    mining: float
+    area: float
+    regression_iou: float
+    regression_gap: float
+    regression_gate: float
+    regression_start: float
+    mining_px: int
+
+
+@dataclass(frozen=True)
+class TrainParams:
+    """Stage `train`."""
+
+    seed: int
+    image_px: int
+    epochs: int
+    batch_images: int
+    phrases_per_image: int
+    max_tokens: int
+    max_words: int
+    max_nouns: int
+    whole_image: bool
+    learning_rate: float
+    learning_rate_pretrained: float
+    weight_decay: float
+    warmup_fraction: float
+    grad_clip_norm: float
+    precision: Literal["fp32", "bf16"]
+    augment: AugmentParams
+    language: LanguageParams
+    model: ModelParams
+    loss: LossParams

@@ -1,0 +1,101 @@
+"""What the `weights` section of params.yaml holds: where pre-trained parts come from."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class ClassifierTraining:
+    """How the embedded classifier is trained."""
+
+    arch: str
+    width: float
+    pictures: int
+    image_px: int
+    epochs: int
+    learning_rate: float
+
+
+@dataclass(frozen=True)
+class DetectorTraining:
+    """How the embedded detector is trained."""
+
+    scenes: int
+    epochs: int
+    batch_images: int
+    learning_rate: float
+    base_channels: int
+
+
+@dataclass(frozen=True)
+class TaggerTraining:
+    """How the embedded tagger is trained."""
+
+    phrases: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class EmbeddedWeights:
+    """Weights that the weights stage trains itself."""
+
+    source: Literal["embedded"]
+    pretrain_seed: int
+    classifier: ClassifierTraining
+    detector: DetectorTraining
+    tagger: TaggerTraining
+
+
+@dataclass(frozen=True)
+class DetectorFile:
+    """An mmdet checkpoint."""
+
+    path: str
+    sha256: str
+    config: str
+    training_set: str
+    licence: str
+
+
+@dataclass(frozen=True)
+class ClassifierFile:
+    """A torchvision classifier's state dict and its input normalisation."""
+
+    path: str
+    sha256: str
+    arch: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    bgr: bool
+    training_set: str
+    licence: str
+
+
+@dataclass(frozen=True)
+class TaggerFolder:
+    """A stanza model folder."""
+
+    path: str
+    package: str
+    training_set: str
+    licence: str
+
+
+@dataclass(frozen=True)
+class LanguageFolder:
+    """A transformers BERT folder; an empty path means: none."""
+
+    path: str
+    training_set: str
+    licence: str
+
+
+@dataclass(frozen=True)
+class WeightFiles:
+    """Weights that lie on disk."""
+
+    source: Literal["files"]
+    detector: DetectorFile
+    classifier: ClassifierFile
+    tagger: TaggerFolder
+    language: LanguageFolder
