@@ -1,0 +1,37 @@
+# make repro | test | check | ui | clean
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+export PATH := $(abspath $(BIN)):$(PATH)
+export DO_NOT_TRACK := 1
+
+.PHONY: repro test check ui clean
+
+repro: $(STAMP)  ## rebuild what params.yaml asks for, then print the results
+ifdef PROFILE
+	python -m pipeline.profile profiles/$(PROFILE).yaml $(SET)
+endif
+	dvc repro
+	python -m pipeline.results
+
+test: $(STAMP)  ## the test suite: offline, no GPU
+	python -m pytest
+
+check: $(STAMP)  ## format, lint, types, import arrows
+	ruff format --check .
+	ruff check .
+	mypy
+	lint-imports
+
+ui: $(STAMP)  ## Prefect server and UI on loopback
+	python -m pipeline.ui
+
+clean:  ## remove what can be made again; keeps the environment and DVC's cache
+	rm -rf data results .work .pytest_cache .mypy_cache .ruff_cache
+
+$(STAMP): pyproject.toml requirements.lock
+	@echo "installing into $(VENV): about 6 GB, a few minutes"
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e ".[dev]"
+	touch $(STAMP)

@@ -1,0 +1,109 @@
+"""Put a ready set of values into params.yaml: `python -m pipeline.profile profiles/x.yaml [a.b=1]`.
+
+A profile is a YAML file with some of params.yaml's keys; `${NAME}` in a text stands for an
+environment variable. Comments and everything that the profile does not name stay as they are.
+"""
+
+import argparse
+import os
+import re
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ruamel.yaml import YAML
+
+from pipeline.params import ParamsError, read_yaml
+from pipeline.sections import PARAMS_FILE, read_params
+
+
+def expand_environment(value: Any, environment: Mapping[str, str]) -> Any:
+    """Replace `${NAME}` in every text of a YAML value.
+
+    Raises:
+        ParamsError: a variable is not set.
+    """
+    if isinstance(value, Mapping):
+        return {key: expand_environment(item, environment) for key, item in value.items()}
+    if isinstance(value, list):
+        return [expand_environment(item, environment) for item in value]
+    return _expand_text(value, environment) if isinstance(value, str) else value
+
+
+def _expand_text(text: str, environment: Mapping[str, str]) -> str:
+    def lookup(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name not in environment:
+            raise ParamsError(f"{text!r} needs the environment variable {name}; set it and retry")
+        return environment[name]
+
+    return re.sub(r"\$\{(\w+)\}", lookup, text)
+
+
+def leaves(overlay: Mapping[str, Any], parents: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """Yield every (dotted key, value) of a nested mapping; lists are values."""
+    for key, value in overlay.items():
+        path = (*parents, str(key))
+        if isinstance(value, Mapping) and value:
+            yield from leaves(value, path)
+        else:
+            yield ".".join(path), value
+
+
+def parse_assignment(text: str) -> tuple[str, Any]:
+    """Return ("a.b", value) for `a.b=value`, the value read as YAML."""
+    dotted, equals, value = text.partition("=")
+    if not equals or not dotted:
+        raise ParamsError(f"{text!r}: expected KEY=VALUE, as in train.epochs=2")
+    return dotted, yaml.safe_load(value)
+
+
+def set_value(params: MutableMapping[str, Any], dotted: str, value: Any) -> None:
+    """Set one dotted key of params.yaml's content; the sections above it must exist."""
+    *parents, leaf = dotted.split(".")
+    target: Any = params
+    for key in parents:
+        if not isinstance(target, MutableMapping) or key not in target:
+            raise ParamsError(f"{dotted}: params.yaml has no section {key!r}")
+        target = target[key]
+    target[leaf] = value
+
+
+def apply_values(path: Path, values: Sequence[tuple[str, Any]]) -> None:
+    """Write the values into a params file, which is left untouched if the outcome is not valid."""
+    editor = YAML()
+    editor.preserve_quotes = True
+    editor.width = 4096
+    content = editor.load(path.read_text(encoding="utf-8"))
+    for dotted, value in values:
+        set_value(content, dotted, value)
+    draft = path.with_name(path.name + ".draft")
+    with draft.open("w", encoding="utf-8") as stream:
+        editor.dump(content, stream)
+    try:
+        read_params(draft)
+    except ParamsError:
+        draft.unlink()
+        raise
+    draft.replace(path)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Apply a profile and single assignments, and say what was set."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("profile", type=Path)
+    parser.add_argument("assignments", nargs="*", metavar="KEY=VALUE")
+    given = parser.parse_args(arguments)
+    try:
+        values = list(leaves(expand_environment(read_yaml(given.profile), os.environ)))
+        values += [parse_assignment(text) for text in given.assignments]
+        apply_values(PARAMS_FILE, values)
+    except ParamsError as error:
+        parser.exit(1, f"error: {error}\n")
+    for dotted, value in values:
+        print(f"{dotted} = {value!r}")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

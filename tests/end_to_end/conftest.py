@@ -1,0 +1,22 @@
+import pytest
+
+from tests.end_to_end.project import Project, clone
+
+
+@pytest.fixture(scope="session")
+def rebuilt(tmp_path_factory) -> Project:
+    """A clone in which `dvc repro` has run once."""
+    folder = tmp_path_factory.mktemp("end_to_end") / "project"
+    folder.mkdir()
+    project = clone(folder)
+    done = project.repro()
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    return project
+
+
+@pytest.fixture
+def fresh(tmp_path) -> Project:
+    """A clone in which nothing has run."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    return clone(folder)

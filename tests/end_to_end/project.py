@@ -1,0 +1,90 @@
+"""A clone of this project in a folder of its own, driven as a user drives it."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = Path(__file__).with_name("tiny.yaml")
+
+
+@dataclass(frozen=True)
+class Project:
+    """One clone."""
+
+    folder: Path
+
+    def run(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run a command in the clone: no git identity, no Prefect server, no network variables."""
+        environment = self._environment() | variables
+        return subprocess.run(
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False
+        )
+
+    def python(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run `python ...` in the clone."""
+        return self.run(sys.executable, *arguments, **variables)
+
+    def repro(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run `dvc repro`."""
+        return self.python("-m", "dvc", "repro", *arguments, **variables)
+
+    def set(self, **values: object) -> None:
+        """Change keys of params.yaml; `__` stands for the dot."""
+        assignments = [f"{key.replace('__', '.')}={value}" for key, value in values.items()]
+        done = self.python("-m", "pipeline.profile", "empty.yaml", *assignments)
+        assert done.returncode == 0, done.stderr
+
+    def set_text(self, old: str, new: str) -> None:
+        """Change params.yaml by hand, checked by nothing."""
+        path = self.folder / "params.yaml"
+        text = path.read_text(encoding="utf-8")
+        assert text.count(old) == 1
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+    def _environment(self) -> Mapping[str, str]:
+        kept = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith(("PREFECT", "PIPELINE", "DVC"))
+        }
+        home = str(self.folder.parent)
+        path = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
+        return kept | {
+            "HOME": home,
+            "PATH": path,
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_CONFIG_SYSTEM": os.devnull,
+        }
+
+
+def clone(folder: Path) -> Project:
+    """Copy what git knows or would add, make it a repository, and shrink params.yaml."""
+    listing = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in listing.stdout.splitlines():
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    (folder / "dvc.lock").unlink(missing_ok=True)
+    (folder / "empty.yaml").write_text("{}\n")
+    project = Project(folder)
+    assert project.run("git", "init", "--quiet").returncode == 0
+    shrunk = project.python("-m", "pipeline.profile", str(TINY))
+    assert shrunk.returncode == 0, shrunk.stderr
+    return project
+
+
+def stages_run(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """Names of the stages that a `dvc repro` ran, without dataset and variant, in order."""
+    return re.findall(r"Running stage '(\w+)@", done.stdout)

@@ -1,0 +1,75 @@
+"""The user's commands, with real DVC and every stage's real work, on a very small world."""
+
+import json
+
+import pytest
+
+from tests.end_to_end.project import stages_run
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+AFTER_TRAIN = ["train", "evaluate", "report"]
+
+
+def test_one_repro_makes_the_metrics_and_a_self_contained_report(rebuilt):
+    results = rebuilt.folder / "results/shapes/full"
+    split = json.loads((results / "metrics.json").read_text())["splits"]["test"]
+    assert split["methods"]["reg"]["n"] == 20
+    html = (results / "report/report.html").read_text()
+    assert "data:image/png;base64," in html
+    assert "http://" not in html.replace("http://www.w3.org", "")
+
+
+def test_the_results_command_names_every_method_and_the_report(rebuilt):
+    shown = rebuilt.python("-m", "pipeline.results")
+    assert shown.returncode == 0, shown.stderr
+    assert "full" in shown.stdout
+    assert "report.html" in shown.stdout
+
+
+def test_a_second_repro_runs_nothing(rebuilt):
+    done = rebuilt.repro()
+    assert done.returncode == 0
+    assert stages_run(done) == []
+
+
+def test_a_runtime_key_reruns_nothing(rebuilt):
+    rebuilt.set(runtime__workers=0)
+    assert stages_run(rebuilt.repro()) == []
+
+
+def test_a_train_key_reruns_train_and_what_follows(rebuilt):
+    rebuilt.set(train__weight_decay=0.0003)
+    done = rebuilt.repro()
+    assert done.returncode == 0, done.stderr
+    assert stages_run(done) == AFTER_TRAIN
+
+
+def test_a_cams_key_reruns_cams_and_what_follows(rebuilt):
+    rebuilt.set(cams__image_px=128)
+    done = rebuilt.repro()
+    assert done.returncode == 0, done.stderr
+    assert stages_run(done) == ["cams", *AFTER_TRAIN]
+
+
+def test_a_new_variant_leaves_what_is_there_alone(rebuilt):
+    rebuilt.set(run__variants="[full, no_cam]")
+    done = rebuilt.repro("--dry")
+    assert done.returncode == 0, done.stderr
+    assert sorted(stages_run(done)) == sorted(AFTER_TRAIN)
+
+
+def test_an_unknown_dataset_is_one_clear_error(fresh):
+    fresh.set_text("datasets: [shapes]", "datasets: [shapez]")
+    done = fresh.repro()
+    assert done.returncode != 0
+    assert "shapez" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_key_that_no_stage_knows_is_one_clear_error(fresh):
+    fresh.set_text("max_bad_fraction:", "max_bad_friction: 1\n  max_bad_fraction:")
+    done = fresh.repro()
+    assert done.returncode != 0
+    assert "annotations.max_bad_friction: no stage knows this key" in done.stderr
+    assert "Traceback" not in done.stderr
