@@ -1,0 +1,208 @@
+"""An image classifier that ends in global average pooling and a linear layer, and its folder.
+
+Shapes: B images, C channels, N classes, H W pixels, (h, w) cells of the last layer.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torchvision import models as torchvision_models
+
+ARCHITECTURES = (
+    "mobilenet_v2",
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "squeezenet1_1",
+)
+_HEADS = ("avgpool", "fc", "classifier")
+_INFO_FILE, _WEIGHTS_FILE = "classifier.json", "weights.safetensors"
+
+
+class ClassifierError(ValueError):
+    """A classifier cannot be built or its folder cannot be read; the message names the cause."""
+
+
+@dataclass(frozen=True)
+class ClassifierInfo:
+    """All that `classifier.json` says.
+
+    Attributes:
+        arch: one of `ARCHITECTURES`.
+        width: channel multiplier of mobilenet_v2; 1.0 for the others.
+        mean: of the R, G and B of an image in [0, 1].
+        std: of the R, G and B of an image in [0, 1].
+        bgr: the network reads its channels in the order B, G, R.
+        classes: name of each output, in order.
+        training_set: what the weights were trained on.
+        licence: of the weights.
+    """
+
+    arch: str
+    width: float
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    bgr: bool
+    classes: tuple[str, ...]
+    training_set: str
+    licence: str
+
+
+class ImageNorm(nn.Module):
+    """Turn RGB in [0, 1] into what a network was trained on.
+
+    Attributes:
+        mean: the colour that becomes zero, RGB in [0, 1], float32 (3, 1, 1).
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float], bgr: bool) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
+        self.bgr = bgr
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the network's input of RGB images in [0, 1], both float32 (B, 3, H, W)."""
+        images = (images - self.mean) / self.std
+        return images.flip(1) if self.bgr else images
+
+
+def build_network(arch: str, width: float, num_classes: int) -> nn.Module:
+    """Return a torchvision network with random weights.
+
+    Args:
+        arch: one of `ARCHITECTURES`; its parameter names are torchvision's.
+        width: channel multiplier, of mobilenet_v2 alone.
+        num_classes: outputs.
+
+    Raises:
+        ClassifierError: the architecture is not one of ours, or cannot be widened.
+    """
+    if arch not in ARCHITECTURES:
+        raise ClassifierError(f"arch: {arch!r} is not one of {', '.join(ARCHITECTURES)}")
+    build: Callable[..., nn.Module] = getattr(torchvision_models, arch)
+    if arch == "mobilenet_v2":
+        return build(num_classes=num_classes, width_mult=width)
+    if width != 1.0:
+        raise ClassifierError(f"width: {arch} has only 1.0, got {width}")
+    return build(num_classes=num_classes)
+
+
+def trunk_layers(network: nn.Module) -> list[nn.Module]:
+    """Return the layers from the image to the last feature maps; `features` counts as its members."""
+    layers: list[nn.Module] = []
+    for name, child in network.named_children():
+        if name not in _HEADS:
+            layers.extend(child.children() if name == "features" else [child])
+    return layers
+
+
+def head_layer(network: nn.Module) -> nn.Linear | nn.Conv2d:
+    """Return the layer that turns features into class scores."""
+    candidates = [layer for layer in network.modules() if isinstance(layer, nn.Linear | nn.Conv2d)]
+    return candidates[-1]
+
+
+class Classifier(nn.Module):
+    """A network with the normalisation and the class names that belong to it."""
+
+    def __init__(self, network: nn.Module, info: ClassifierInfo) -> None:
+        super().__init__()
+        self.network = network
+        self.info = info
+        self.norm = ImageNorm(info.mean, info.std, info.bgr)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Name of each class, N of them."""
+        return self.info.classes
+
+    @property
+    def class_weight(self) -> Tensor:
+        """Weight of each feature in each class score, float32 (N, C)."""
+        return head_layer(self.network).weight.flatten(1)
+
+    @property
+    def class_bias(self) -> Tensor:
+        """Constant of each class score, float32 (N,)."""
+        bias = head_layer(self.network).bias
+        assert bias is not None
+        return bias
+
+    @property
+    def is_linear(self) -> bool:
+        """Class scores are linear in the features; squeezenet has a ReLU between."""
+        return isinstance(head_layer(self.network), nn.Linear)
+
+    def feature_maps(self, images: Tensor) -> Tensor:
+        """Return the last layer's maps, float32 (B, C, h, w), of RGB in [0, 1] (B, 3, H, W)."""
+        maps = self.norm(images)
+        for layer in trunk_layers(self.network):
+            maps = layer(maps)
+        return maps
+
+    def class_logits(self, features: Tensor) -> Tensor:
+        """Return the class scores, float32 (B, N), of the last layer's maps (B, C, h, w)."""
+        if self.is_linear:
+            return features.mean((-2, -1)) @ self.class_weight.T + self.class_bias
+        cell_logits = torch.einsum("bchw,nc->bnhw", features, self.class_weight)
+        return (cell_logits + self.class_bias[:, None, None]).relu().mean((-2, -1))  # (B, N)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the class scores, float32 (B, N), of RGB images in [0, 1] (B, 3, H, W)."""
+        return self.network(self.norm(images))
+
+
+def imagenet_classes() -> tuple[str, ...]:
+    """Return the 1,000 names that torchvision gives to the outputs of its ImageNet networks."""
+    return tuple(torchvision_models.MobileNet_V2_Weights.DEFAULT.meta["categories"])
+
+
+def save_classifier(folder: Path, classifier: Classifier) -> None:
+    """Write `classifier.json` and `weights.safetensors`; equal weights give equal bytes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(asdict(classifier.info), ensure_ascii=False, indent=1)
+    (folder / _INFO_FILE).write_text(text + "\n", encoding="utf-8")
+    state = {key: value.contiguous() for key, value in classifier.network.state_dict().items()}
+    save_file(state, folder / _WEIGHTS_FILE)
+
+
+def load_classifier(folder: Path) -> Classifier:
+    """Return the classifier of a folder, in evaluation mode.
+
+    Raises:
+        ClassifierError: a file is missing or is not what it should be, or a weight is missing,
+            left over or of another shape.
+    """
+    info = _read_info(folder / _INFO_FILE)
+    network = build_network(info.arch, info.width, len(info.classes))
+    try:
+        network.load_state_dict(load_file(folder / _WEIGHTS_FILE))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise ClassifierError(f"{folder / _WEIGHTS_FILE}: {error}") from error
+    return Classifier(network, info).eval()
+
+
+def _read_info(path: Path) -> ClassifierInfo:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return ClassifierInfo(
+            **{field.name: _frozen(values[field.name]) for field in fields(ClassifierInfo)}
+        )
+    except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ClassifierError(f"{path}: does not describe a classifier: {error}") from error
+
+
+def _frozen(value: Any) -> Any:
+    """Turn JSON's lists into tuples."""
+    return tuple(value) if isinstance(value, list) else value
