@@ -99,7 +99,7 @@ def build_network(arch: str, width: float, num_classes: int) -> nn.Module:
 
 
 def trunk_layers(network: nn.Module) -> list[nn.Module]:
-    """Return the layers from the image to the last feature maps; `features` counts as its members."""
+    """Return the layers from image to last feature maps; `features` counts as its members."""
     layers: list[nn.Module] = []
     for name, child in network.named_children():
         if name not in _HEADS:
