@@ -29,9 +29,13 @@ class Observer:
 
     def table(self, key: str, rows: Sequence[dict[str, Any]]) -> None:
         """Show a table: rows of equal keys."""
+        names = list(rows[0]) if rows else []
+        lines = [names, *([str(row[name]) for name in names] for row in rows)]
+        widths = [max(len(line[column]) for line in lines) for column in range(len(names))]
         self.log(key)
-        for row in rows:
-            self.log("  " + "  ".join(f"{name}={value}" for name, value in row.items()))
+        for line in lines:
+            cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+            self.log("  " + "  ".join(cells))
 
     def markdown(self, key: str, text: str) -> None:
         """Show a text."""
