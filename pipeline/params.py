@@ -8,10 +8,12 @@ from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get
 
 import yaml
 
+from pipeline.errors import InputError
+
 T = TypeVar("T")
 
 
-class ParamsError(ValueError):
+class ParamsError(InputError):
     """params.yaml holds something no stage understands; the message names key and remedy."""
 
 

@@ -1,0 +1,200 @@
+"""Caches between stages: HDF5 files that appear whole, say what they are, and have fixed bytes.
+
+Format 1. Root attributes `format_version`, `stage`, `fingerprint` and the stage's own. An array
+lies in the dataset of its name; a list of N texts is a group of two datasets: `utf8`, the texts one
+after another, uint8 (bytes,), and `offsets`, int64 (N + 1,). Datasets are contiguous, not
+compressed, and carry no times; names and attributes are written in sorted order.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.atomic import whole_file
+from pipeline.errors import InputError
+
+FORMAT_VERSION = 1
+_READ_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError)  # of h5py on damaged files
+
+
+class CacheError(InputError):
+    """A cache is missing, damaged, foreign or of another format; names file, cause and remedy."""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Which stage wrote a cache, and the hash of all that it was made from."""
+
+    stage: str
+    fingerprint: str
+
+
+def write_cache(
+    path: Path,
+    arrays: Mapping[str, NDArray[Any]],
+    texts: Mapping[str, Sequence[str]],
+    attributes: Mapping[str, str | int | float],
+    provenance: Provenance,
+) -> None:
+    """Write a cache that appears whole or not at all; equal arguments give equal bytes.
+
+    Args:
+        path: the HDF5 file; its folder is made, an old file is replaced.
+        arrays: by name, any shape; bool, integer or float dtype.
+        texts: by name, lists of any length, any Unicode text.
+        attributes: by name; beside those that name format, stage and fingerprint.
+        provenance: who writes it, and from what.
+
+    Raises:
+        ValueError: a name is given twice.
+    """
+    reserved = {"format_version": FORMAT_VERSION, **vars(provenance)}
+    twice = sorted((set(arrays) & set(texts)) | (set(attributes) & set(reserved)))
+    if twice:
+        raise ValueError(f"{path}: `{twice[0]}` is given twice")
+    with whole_file(path) as partial, h5py.File(partial, "w", locking=False) as file:
+        for name, value in sorted({**attributes, **reserved}.items()):
+            file.attrs[name] = value
+        for name in sorted({*arrays, *texts}):
+            if name in texts:
+                _write_texts(file.create_group(name), texts[name])
+            else:
+                file.create_dataset(name, data=arrays[name], track_times=False)
+
+
+def read_provenance(path: Path) -> Provenance:
+    """Return who wrote a cache.
+
+    Raises:
+        CacheError: the file is missing, truncated, not HDF5, or not a cache of this format.
+    """
+    with _open(path) as file:
+        attributes = dict(file.attrs)
+    if "format_version" not in attributes:
+        raise CacheError(f"{path}: is HDF5 but no cache of this project; {_remedy(path)}")
+    if attributes["format_version"] != FORMAT_VERSION:
+        raise CacheError(
+            f"{path}: has cache format {attributes['format_version']}, "
+            f"this code reads format {FORMAT_VERSION}; {_remedy(path)}"
+        )
+    return Provenance(str(attributes["stage"]), str(attributes["fingerprint"]))
+
+
+class Cache:
+    """Read-only view of one cache; checked at once, opened once per process at the first read.
+
+    It may be pickled and may cross a fork: handles stay behind.
+
+    Attributes:
+        path: the HDF5 file.
+        fingerprint: hash of all that the cache was made from.
+    """
+
+    def __init__(self, path: Path, stage: str) -> None:
+        """Check that the file is whole and was written by `stage`.
+
+        Raises:
+            CacheError: as `read_provenance`, or another stage wrote the file.
+        """
+        provenance = read_provenance(path)
+        if provenance.stage != stage:
+            raise CacheError(
+                f"{path}: was written by stage `{provenance.stage}`, a cache of stage `{stage}` "
+                f"is needed; {_remedy(path)}"
+            )
+        self.path = path
+        self.fingerprint = provenance.fingerprint
+        self._file: Any = None
+        self._pid = 0
+
+    def array(self, name: str) -> NDArray[Any]:
+        """Return a whole array.
+
+        Raises:
+            CacheError: there is no such array, or it cannot be read.
+        """
+        return self._read(name, slice(None))
+
+    def rows(self, name: str, start: int, stop: int) -> NDArray[Any]:
+        """Return rows `start` to `stop` (left out) of an array.
+
+        Raises:
+            CacheError: there is no such array, or it cannot be read.
+        """
+        return self._read(name, slice(start, stop))
+
+    def texts(self, name: str) -> list[str]:
+        """Return a list of texts.
+
+        Raises:
+            CacheError: there are no such texts, or they cannot be read.
+        """
+        utf8 = self._read(f"{name}/utf8", slice(None)).tobytes()
+        offsets = self._read(f"{name}/offsets", slice(None)).tolist()
+        return [utf8[start:stop].decode() for start, stop in pairwise(offsets)]
+
+    def attribute(self, name: str) -> str | int | float:
+        """Return one of the stage's own attributes.
+
+        Raises:
+            CacheError: there is no such attribute.
+        """
+        attributes = self._opened().attrs
+        if name not in attributes:
+            raise CacheError(f"{self.path}: has no attribute `{name}`; {_remedy(self.path)}")
+        value = attributes[name]
+        return value.item() if isinstance(value, np.generic) else value
+
+    def close(self) -> None:
+        """Let the file go; the next read opens it again."""
+        if self._file is not None:
+            self._file.close()
+        self._file = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_file": None, "_pid": 0}
+
+    def _opened(self) -> Any:
+        if self._pid != os.getpid():
+            self.close()  # of a forked process: the parent's handle, closed for this process only
+        if self._file is None:
+            self._file, self._pid = _open(self.path), os.getpid()
+        return self._file
+
+    def _read(self, name: str, rows: slice) -> NDArray[Any]:
+        file = self._opened()
+        try:
+            return file[name][rows]
+        except _READ_ERRORS as error:
+            raise CacheError(
+                f"{self.path}: `{name}` cannot be read: {error}; {_remedy(self.path)}"
+            ) from error
+
+
+def _write_texts(group: Any, texts: Sequence[str]) -> None:
+    encoded = [text.encode() for text in texts]
+    lengths = np.array([0, *map(len, encoded)], np.int64)
+    utf8 = np.frombuffer(b"".join(encoded), np.uint8)
+    group.create_dataset("offsets", data=lengths.cumsum(), track_times=False)  # (N + 1,)
+    group.create_dataset("utf8", data=utf8, track_times=False)
+
+
+def _open(path: Path) -> Any:
+    if not path.is_file():
+        raise CacheError(f"{path}: does not exist; {_remedy(path)}")
+    try:
+        return h5py.File(path, "r", locking=False)
+    except OSError as error:
+        raise CacheError(f"{path}: is damaged or not HDF5: {error}; {_remedy(path)}") from error
+
+
+def _remedy(path: Path) -> str:
+    """Say what makes the file anew: caches are named after the stage that writes them."""
+    return f"`dvc repro {path.stem}` makes it anew"

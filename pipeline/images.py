@@ -1,0 +1,81 @@
+"""Read pictures of any kind as 8-bit RGB, by rules that are the same everywhere.
+
+EXIF orientation is applied. A 16-bit grey value v becomes round(v / 257), so that 65535 becomes
+255. What is transparent shows white. CMYK, palettes, grey and bilevel pictures are converted by
+Pillow, without colour profiles. Of an animation the first frame counts.
+"""
+
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageOps
+
+from pipeline.errors import InputError
+
+_SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap height and width
+_DECODE_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
+
+
+class BadImageError(InputError):
+    """A file is no whole picture; the message names file and cause."""
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """Return a picture as it is shown, RGB uint8 (H, W, 3).
+
+    Raises:
+        BadImageError: the file is missing, truncated, no picture, or of 32-bit grey values, whose
+            range is unknown.
+    """
+    try:
+        with Image.open(path) as image:
+            image.load()
+            return np.array(_as_rgb(ImageOps.exif_transpose(image)))  # (H, W, 3)
+    except _DECODE_ERRORS as error:
+        raise _bad_image(path, error) from error
+
+
+def image_hw_of(path: Path) -> tuple[int, int]:
+    """Return height and width in pixels of a picture as it is shown, from its header.
+
+    Raises:
+        BadImageError: the file is missing or no picture; missing pixels go unnoticed.
+    """
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            sideways = image.getexif().get(ExifTags.Base.Orientation) in _SIDEWAYS
+            rotated_by_pillow = image.format == "TIFF"  # its size is already the shown one
+    except _DECODE_ERRORS as error:
+        raise _bad_image(path, error) from error
+    return (width, height) if sideways and not rotated_by_pillow else (height, width)
+
+
+def _as_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16"):
+        grey = np.asarray(image).astype(np.float64) / 257  # (H, W)
+        return Image.fromarray(np.rint(grey).astype(np.uint8)).convert("RGB")
+    if image.mode in ("I", "F"):
+        raise ValueError(f"its values are 32-bit (mode {image.mode}), their range is unknown")
+    if image.has_transparency_data:
+        shown = image.convert("RGBA")
+        white = Image.new("RGBA", shown.size, "white")
+        return Image.alpha_composite(white, shown).convert("RGB")
+    return image.convert("RGB")
+
+
+def _bad_image(path: Path, error: Exception) -> BadImageError:
+    cause = "no such file" if isinstance(error, FileNotFoundError) else str(error)
+    return BadImageError(f"{path}: cannot be read as a picture: {cause}; replace or remove it")
