@@ -1,0 +1,163 @@
+"""What can be answered without training, and what no choice among the proposals can exceed.
+
+Shapes: R proposals, (h, w) cells of a map, C columns of `metrics.COLUMNS`.
+A trained model that does not beat `prior` has learned nothing.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.cam_boxes import resize_cam, sums_inside, threshold_box
+from pipeline.metrics import clip_boxes
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """All that a method without training may look at.
+
+    Attributes:
+        image_hw: height and width in pixels.
+        boxes_xyxy: proposals in pixels of the image, highest score first, float32 (R, 4).
+        scores: detector confidences in [0, 1], float32 (R,).
+        matches: how well the phrase's head noun fits each proposal's label, in [0, 1], (R,).
+        cam: signed map of the head noun over the whole image (h, w); None where there is none.
+    """
+
+    image_hw: tuple[int, int]
+    boxes_xyxy: NDArray[np.floating]
+    scores: NDArray[np.floating]
+    matches: NDArray[np.floating]
+    cam: NDArray[np.floating] | None
+
+
+def whole_image(scene: Scene) -> Floats:
+    """Return the image itself, float64 (4,)."""
+    return centre_box(scene, 1.0)
+
+
+def centre_box(scene: Scene, share: float) -> Floats:
+    """Return the box in the middle whose sides are `share` of the image's, float64 (4,)."""
+    height, width = scene.image_hw
+    left, top = width * (1 - share) / 2, height * (1 - share) / 2
+    return np.array([left, top, width - left, height - top], np.float64)
+
+
+def largest_proposal(scene: Scene) -> Floats:
+    """Return the proposal of the largest area; the whole image if there is none."""
+    return _best(scene, box_areas(scene), np.ones(len(scene.boxes_xyxy), bool))
+
+
+def highest_score(scene: Scene) -> Floats:
+    """Return the proposal that the detector is surest of; the whole image if there is none."""
+    return _best(scene, scene.scores, np.ones(len(scene.boxes_xyxy), bool))
+
+
+def label_match(scene: Scene) -> Floats:
+    """Return the surest proposal whose label fits the noun best; else the whole image."""
+    return _best(scene, scene.scores, _fitting(scene))
+
+
+def largest_label_match(scene: Scene) -> Floats:
+    """Return the largest proposal whose label fits the noun best; else the whole image."""
+    return _best(scene, box_areas(scene), _fitting(scene))
+
+
+def prior(scene: Scene) -> Floats:
+    """Return the proposal of the largest label fit x score; fit 1 where no label fits."""
+    fits = scene.matches if (scene.matches > 0).any() else np.ones(len(scene.boxes_xyxy))
+    return _best(scene, fits * scene.scores, np.ones(len(scene.boxes_xyxy), bool))
+
+
+def cam_box(scene: Scene, threshold: float) -> Floats:
+    """Return the extent of the map's largest part above `threshold` x peak; else the whole image.
+
+    The box by which Zhou et al. 2016 (https://arxiv.org/abs/1512.04150) locate a class.
+    """
+    if scene.cam is None:
+        return whole_image(scene)
+    box = threshold_box(resize_cam(scene.cam, scene.image_hw), threshold)
+    return whole_image(scene) if box is None else box
+
+
+def cam_proposal(scene: Scene) -> Floats:
+    """Return the box, the image among them, of the largest sum of the map / sqrt(area).
+
+    ALBEF (https://arxiv.org/abs/2107.07651) ranks boxes so. Without a map: the whole image.
+    """
+    candidates = with_whole_image(scene)
+    if scene.cam is None:
+        return candidates[-1]
+    sums = sums_inside(resize_cam(scene.cam, scene.image_hw), candidates)
+    areas = _areas(candidates)
+    ranks = np.where(areas > 0, sums / np.sqrt(np.where(areas > 0, areas, 1.0)), -1.0)
+    return candidates[-1] if ranks.max() <= 0 else candidates[ranks.argmax()]
+
+
+def with_whole_image(scene: Scene) -> Floats:
+    """Return the clipped proposals and, last, the image itself, float64 (R + 1, 4)."""
+    return np.concatenate(
+        [clip_boxes(scene.boxes_xyxy, scene.image_hw), whole_image(scene)[None]]
+    )  # (R + 1, 4)
+
+
+def box_areas(scene: Scene) -> Floats:
+    """Return the area of each proposal inside the image in square pixels, float64 (R,)."""
+    return _areas(clip_boxes(scene.boxes_xyxy, scene.image_hw))
+
+
+def methods(cam_threshold: float) -> dict[str, Callable[[Scene], Floats]]:
+    """Return every method that answers with one box, by the name it has in results."""
+    return {
+        "whole_image": whole_image,
+        "centre_70": lambda scene: centre_box(scene, 0.7),
+        "centre_50": lambda scene: centre_box(scene, 0.5),
+        "largest": largest_proposal,
+        "top_score": highest_score,
+        "prior": prior,
+        "label_match": label_match,
+        "largest_label_match": largest_label_match,
+        "cam_box": lambda scene: cam_box(scene, cam_threshold),
+        "cam_proposal": cam_proposal,
+    }
+
+
+def chance_and_bounds(scores: Floats) -> dict[str, Floats]:
+    """Score the methods that answer with all proposals at once.
+
+    Args:
+        scores: rows of `metrics.score_boxes` for the proposals and, last, the whole image,
+            float64 (R + 1, C).
+
+    Returns:
+        Scores of `random`, the exact expectation of a uniform draw among the proposals (the whole
+        image if there is none), of `oracle`, the best proposal for each column (0 if there is
+        none), and of `oracle_whole_image`, with the image among them; float64 (C,) each.
+    """
+    proposals, image = scores[:-1], scores[-1]
+    return {
+        "random": proposals.mean(axis=0) if len(proposals) else image,
+        "oracle": proposals.max(axis=0, initial=0.0),
+        "oracle_whole_image": scores.max(axis=0),
+    }
+
+
+def _fitting(scene: Scene) -> NDArray[np.bool_]:
+    """Mark the proposals whose label fits the noun best, if any fits at all, (R,)."""
+    best = scene.matches.max(initial=0.0)
+    return (scene.matches > 0) & (scene.matches == best)
+
+
+def _best(scene: Scene, ranks: NDArray[np.floating], eligible: NDArray[np.bool_]) -> Floats:
+    """Return the eligible proposal of the highest rank, the first of equals; else the image."""
+    if not eligible.any():
+        return whole_image(scene)
+    return np.asarray(scene.boxes_xyxy[np.where(eligible, ranks, -1.0).argmax()], np.float64)
+
+
+def _areas(boxes_xyxy: Floats) -> Floats:
+    return (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]).clip(min=0).prod(axis=1)

@@ -1,0 +1,107 @@
+"""Read boxes off a class activation map.
+
+Shapes: (h, w) cells of a map, (H, W) pixels of its image, R proposals.
+"""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn.functional import interpolate
+
+Floats = NDArray[np.float64]
+
+
+def resize_cam(cam: NDArray[np.floating], image_hw: tuple[int, int]) -> Floats:
+    """Stretch a map over its image.
+
+    Args:
+        cam: signed map of the whole image, any scale (h, w).
+        image_hw: height and width of the image in pixels.
+
+    Returns:
+        Its positive part, bilinear between cell centres, float64 (H, W).
+    """
+    positive = torch.from_numpy(np.maximum(np.asarray(cam, np.float64), 0.0))
+    return interpolate(positive[None, None], image_hw, mode="bilinear")[0, 0].numpy()  # (H, W)
+
+
+def threshold_box(heights: Floats, threshold: float) -> Floats | None:
+    """Return the extent of the largest connected part of a map that is high enough.
+
+    Args:
+        heights: a map, >= 0, float64 (H, W).
+        threshold: share of the peak, in (0, 1], that a pixel must reach.
+
+    Returns:
+        Corners in pixels, float64 (4,); None if the map is zero everywhere. Pixels are connected
+        over their edges; of equally large parts, the one that begins in the higher row counts.
+    """
+    peak = float(heights.max())
+    if peak <= 0:
+        return None
+    runs = _runs(heights >= threshold * peak)  # (n, 3)
+    part = _components(runs)
+    areas = np.bincount(part, weights=runs[:, 2] - runs[:, 1])
+    largest = runs[part == areas.argmax()]
+    rows, starts, stops = largest.T
+    return np.array([starts.min(), rows.min(), stops.max(), rows.max() + 1], np.float64)
+
+
+def sums_inside(heights: Floats, boxes_xyxy: NDArray[np.floating]) -> Floats:
+    """Integrate a map over boxes.
+
+    Args:
+        heights: a map of square pixels of constant height, float64 (H, W).
+        boxes_xyxy: pixels, inside the image, real (R, 4); corners need not be whole numbers.
+
+    Returns:
+        Volume above each box, float64 (R,).
+    """
+    integral = np.pad(heights.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))  # (H + 1, W + 1)
+    x1, y1, x2, y2 = np.asarray(boxes_xyxy, np.float64).reshape(-1, 4).T
+    corners = [_between(integral, y, x) for y, x in ((y2, x2), (y1, x2), (y2, x1), (y1, x1))]
+    return corners[0] - corners[1] - corners[2] + corners[3]
+
+
+def _between(integral: Floats, rows: Floats, columns: Floats) -> Floats:
+    """Return `integral` at fractional places, bilinear, which is exact for an integral image."""
+    top = np.clip(np.floor(rows).astype(int), 0, integral.shape[0] - 2)
+    left = np.clip(np.floor(columns).astype(int), 0, integral.shape[1] - 2)
+    down, right = rows - top, columns - left
+    upper = integral[top, left] * (1 - right) + integral[top, left + 1] * right
+    lower = integral[top + 1, left] * (1 - right) + integral[top + 1, left + 1] * right
+    return upper * (1 - down) + lower * down
+
+
+def _runs(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the row, first and last-plus-one column of every run of True, row by row, (n, 3)."""
+    edges = np.diff(np.pad(mask, ((0, 0), (1, 1))).astype(np.int8), axis=1)
+    rows, starts = np.nonzero(edges == 1)
+    stops = np.nonzero(edges == -1)[1]
+    return np.stack([rows, starts, stops], axis=1)
+
+
+def _components(runs: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Give every run the number of its component: the smallest run number within it."""
+    parent = list(range(len(runs)))
+    rows, starts, stops = runs.T
+    first_of_row = np.searchsorted(rows, rows - 1)
+    first_below = np.searchsorted(rows, rows)
+    for run in range(len(runs)):
+        above = np.arange(first_of_row[run], first_below[run])
+        touching = above[(starts[above] < stops[run]) & (stops[above] > starts[run])]
+        for other in touching:
+            _join(parent, run, int(other))
+    return np.array([_root(parent, run) for run in range(len(runs))])
+
+
+def _join(parent: list[int], first: int, second: int) -> None:
+    low, high = sorted((_root(parent, first), _root(parent, second)))
+    parent[high] = low
+
+
+def _root(parent: list[int], run: int) -> int:
+    while parent[run] != run:
+        parent[run] = parent[parent[run]]
+        run = parent[run]
+    return run

@@ -1,0 +1,122 @@
+import numpy as np
+import pytest
+
+from pipeline import baselines, metrics
+from pipeline.baselines import Scene
+
+IMAGE = [0, 0, 50, 30]
+PERSON, DOG, BIG_DOG, CAR = [1, 2, 11, 22], [20, 5, 26, 9], [20, 10, 45, 30], [0, 0, 48, 29]
+
+
+def scene(matches=(0, 1, 1, 0), cam=None, boxes=(PERSON, DOG, BIG_DOG, CAR)):
+    """A picture of 50 x 30 pixels with a person, two dogs and a car, surest first."""
+    return Scene(
+        image_hw=(30, 50),
+        boxes_xyxy=np.array(boxes, np.float32).reshape(-1, 4),
+        scores=np.array([0.9, 0.8, 0.5, 0.3][: len(boxes)], np.float32),
+        matches=np.array(matches[: len(boxes)], np.float32),
+        cam=cam,
+    )
+
+
+def cam_of(rows):
+    return np.array(rows, np.float16)
+
+
+LEFT = cam_of([[-2, -2, -2, -2, -2], [4, 4, -2, -2, -2], [-2, -2, -2, -2, -2]])
+
+
+@pytest.mark.parametrize(
+    ("name", "box"),
+    [
+        ("whole_image", IMAGE),
+        ("centre_70", [7.5, 4.5, 42.5, 25.5]),
+        ("centre_50", [12.5, 7.5, 37.5, 22.5]),
+        ("largest", CAR),
+        ("top_score", PERSON),
+        ("prior", DOG),
+        ("label_match", DOG),
+        ("largest_label_match", BIG_DOG),
+        ("cam_box", IMAGE),
+        ("cam_proposal", IMAGE),
+    ],
+)
+def test_each_method_answers_as_drawn(name, box):
+    assert baselines.methods(0.4)[name](scene()) == pytest.approx(np.array(box))
+
+
+def test_methods_without_a_matching_label_fall_back_as_they_say():
+    drawn = scene(matches=(0, 0, 0, 0))
+    assert baselines.prior(drawn).tolist() == PERSON
+    assert baselines.label_match(drawn).tolist() == IMAGE
+    assert baselines.largest_label_match(drawn).tolist() == IMAGE
+
+
+def test_the_prior_weighs_fit_with_score_where_label_match_takes_the_best_fit():
+    drawn = scene(matches=(0.0, 0.5, 0.6, 0.0))
+    assert baselines.prior(drawn).tolist() == DOG
+    assert baselines.label_match(drawn).tolist() == BIG_DOG
+
+
+@pytest.mark.parametrize("name", sorted(baselines.methods(0.4)))
+def test_without_proposals_every_method_answers_within_the_image(name):
+    box = baselines.methods(0.4)[name](scene(boxes=()))
+    assert box.shape == (4,)
+    assert metrics.clip_boxes(box, (30, 50))[0].tolist() == box.tolist()
+
+
+@pytest.mark.parametrize("name", sorted(baselines.methods(0.4)))
+def test_a_map_of_zeros_is_like_no_map(name):
+    method = baselines.methods(0.4)[name]
+    assert method(scene(cam=np.zeros((3, 5), np.float16))).tolist() == method(scene()).tolist()
+
+
+def test_the_cam_box_is_where_the_map_is_high():
+    # Cells are 10 x 10 px. Rows fall to 40 % of the peak 0.6 cells from the row's centre, columns
+    # 0.6 cells right of the second one: y from 15 - 6 to 15 + 6, x from 0 to 15 + 6.
+    assert baselines.cam_box(scene(cam=LEFT), 0.4).tolist() == [0, 9, 21, 21]
+
+
+def test_the_cam_prefers_the_proposal_it_fills():
+    tight = [0, 9, 20, 21]
+    drawn = scene(cam=LEFT, boxes=(PERSON, tight, BIG_DOG, CAR))
+    assert baselines.cam_proposal(drawn).tolist() == tight
+
+
+def test_a_box_of_no_area_is_never_the_cams_choice():
+    drawn = scene(cam=LEFT, boxes=([5, 15, 5, 15],))
+    assert baselines.cam_proposal(drawn).tolist() == IMAGE
+
+
+def test_a_proposal_past_the_border_is_as_large_as_its_inside():
+    drawn = scene(boxes=([-500, -500, 5, 5], DOG, BIG_DOG, CAR))
+    assert baselines.largest_proposal(drawn).tolist() == CAR
+
+
+def test_a_one_pixel_proposal_can_be_the_answer():
+    pixel = [7, 8, 8, 9]
+    assert baselines.label_match(scene(boxes=(PERSON, pixel))).tolist() == pixel
+
+
+def test_random_is_the_mean_over_proposals_and_the_oracle_their_best():
+    drawn = scene()
+    candidates = baselines.with_whole_image(drawn)
+    scores = metrics.score_boxes(candidates, [BIG_DOG], (30, 50), 0.5)
+    found = {name: row[0] for name, row in baselines.chance_and_bounds(scores).items()}
+    assert found == {"random": 0.25, "oracle": 1.0, "oracle_whole_image": 1.0}
+
+
+def test_the_whole_image_raises_the_bound_only_of_the_oracle_that_has_it():
+    scores = metrics.score_boxes(
+        baselines.with_whole_image(scene(boxes=(DOG,))), [IMAGE], (30, 50), 0.5
+    )
+    found = {name: row[0] for name, row in baselines.chance_and_bounds(scores).items()}
+    assert found == {"random": 0.0, "oracle": 0.0, "oracle_whole_image": 1.0}
+
+
+def test_without_proposals_random_is_the_whole_image_and_the_oracle_finds_nothing():
+    scores = metrics.score_boxes(
+        baselines.with_whole_image(scene(boxes=())), [IMAGE], (30, 50), 0.5
+    )
+    found = {name: row[0] for name, row in baselines.chance_and_bounds(scores).items()}
+    assert found == {"random": 1.0, "oracle": 0.0, "oracle_whole_image": 1.0}

@@ -1,0 +1,139 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from pipeline import metrics
+from tests.oracles import grounding_loops as loops
+
+
+def test_iou_equals_the_definition_on_random_boxes():
+    rng = np.random.default_rng(3)
+    first = np.sort(rng.uniform(0, 40, (7, 2, 2)), axis=1).reshape(7, 4)
+    second = np.sort(rng.uniform(0, 40, (5, 2, 2)), axis=1).reshape(5, 4)
+    expected = [[loops.iou(a, b) for b in second] for a in first]
+    np.testing.assert_allclose(metrics.iou_matrix(first, second), expected, atol=1e-12)
+
+
+def test_two_empty_boxes_in_one_place_do_not_overlap():
+    point = [[3.0, 4.0, 3.0, 4.0]]
+    assert metrics.iou_matrix(point, point).tolist() == [[0.0]]
+
+
+def test_a_box_past_the_border_is_clipped_to_height_and_width():
+    clipped = metrics.clip_boxes([[-5, -5, 99, 99]], (11, 13))
+    assert clipped.tolist() == [[0, 0, 13, 11]]
+
+
+def test_the_union_box_holds_every_annotated_box():
+    assert metrics.union_box([[2, 3, 5, 7], [1, 4, 4, 11]]).tolist() == [1, 3, 5, 11]
+
+
+def test_an_iou_of_exactly_one_half_is_a_hit():
+    row = metrics.score_boxes([[0, 0, 10, 3]], [[0, 0, 10, 6]], (11, 13), 0.5)[0]
+    assert dict(zip(metrics.COLUMNS, row, strict=True)) == {
+        "accuracy": 1,
+        "any_box": 1,
+        "mean_iou": 0.5,
+        "accuracy_25": 1,
+        "accuracy_75": 0,
+        "pointing": 1,
+    }
+
+
+def test_one_of_two_annotated_boxes_hits_any_box_and_misses_the_union():
+    gt_boxes = [[0, 0, 4, 5], [9, 0, 13, 5]]
+    row = metrics.score_boxes([[0, 0, 4, 5]], gt_boxes, (11, 13), 0.5)[0]
+    assert dict(zip(metrics.COLUMNS, row.round(6), strict=True)) == {
+        "accuracy": 0,
+        "any_box": 1,
+        "mean_iou": round(20 / 65, 6),
+        "accuracy_25": 1,
+        "accuracy_75": 0,
+        "pointing": 1,
+    }
+
+
+def test_what_lies_past_the_border_costs_no_iou():
+    row = metrics.score_boxes([[0, 0, 400, 300]], [[0, 0, 13, 11]], (11, 13), 0.5)[0]
+    assert row.tolist() == [1, 1, 1, 1, 1, 1]
+
+
+def test_no_boxes_give_no_rows():
+    assert metrics.score_boxes(np.zeros((0, 4)), [[0, 0, 5, 7]], (11, 13), 0.5).shape == (0, 6)
+
+
+@pytest.mark.parametrize(("hits", "num_phrases"), [(0, 5), (5, 5), (3, 7), (2791, 5095)])
+def test_the_wilson_interval_equals_scipys(hits, num_phrases):
+    expected = stats.binomtest(hits, num_phrases).proportion_ci(0.95, method="wilson")
+    low, high = metrics.wilson_interval(hits, num_phrases)
+    assert (low, high) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+def test_without_phrases_the_interval_is_everything():
+    assert metrics.wilson_interval(0, 0) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize(("wins", "losses"), [(0, 0), (7, 7), (1, 12), (12, 1), (300, 411)])
+def test_mcnemars_p_equals_the_binomial_test(wins, losses):
+    total = wins + losses
+    expected = stats.binomtest(wins, total, 0.5).pvalue if total else 1.0
+    assert metrics.mcnemar_p(wins, losses) == pytest.approx(min(1.0, expected), rel=1e-9)
+
+
+def test_resampling_draws_whole_images():
+    hits = np.array([[1.0, 0.0]] * 4 + [[0.0, 0.5]] * 2)
+    image_index = np.array([0, 0, 0, 0, 1, 1])
+    draws = metrics.resampled_accuracies(hits, image_index, 200, seed=0)
+    assert {tuple(row) for row in draws.round(9)} == {
+        (1.0, 0.0),
+        (0.0, 0.5),
+        (round(4 / 6, 9), round(1 / 6, 9)),
+    }
+
+
+def test_resampling_spreads_as_the_standard_error_says():
+    rng = np.random.default_rng(0)
+    hits = (rng.random((900, 1)) < 0.4).astype(float)
+    draws = metrics.resampled_accuracies(hits, np.arange(900), 2000, seed=1)
+    assert draws.std() == pytest.approx(np.sqrt(0.4 * 0.6 / 900), rel=0.1)
+
+
+def test_equal_seeds_give_equal_draws():
+    hits, image_index = np.eye(5), np.arange(5)
+    first, second, other = (
+        metrics.resampled_accuracies(hits, image_index, 9, s) for s in (1, 1, 2)
+    )
+    assert first.tolist() == second.tolist() != other.tolist()
+
+
+def test_a_difference_has_the_sign_of_the_better_first_method():
+    first, second = np.array([1.0, 1, 1, 0, 1]), np.array([0.0, 0, 1, 1, 0])
+    draws = np.array([[0.8, 0.4]] * 39 + [[0.5, 0.6]])
+    row = metrics.paired_difference(first, second, draws)
+    assert row["difference"] == pytest.approx(0.4)
+    assert row["p"] == pytest.approx(stats.binomtest(3, 4).pvalue)
+    assert row["low"] == pytest.approx(0.4 - 0.5 * 0.025)  # numpy's linear 2.5 % point of 40 draws
+    assert row["high"] == pytest.approx(0.4)
+
+
+def test_a_summary_holds_means_count_and_interval():
+    scores = np.array([[1, 1, 0.8, 1, 1, 1], [0, 1, 0.2, 0, 0, 1], [0, 0, 0.3, 1, 0, 0]], float)
+    summary = metrics.summarise(scores)
+    assert summary["accuracy"] == pytest.approx(1 / 3)
+    assert summary["any_box"] == pytest.approx(2 / 3)
+    assert summary["mean_iou"] == pytest.approx(1.3 / 3)
+    assert (summary["n"], summary["low"]) == (3, pytest.approx(0.0614919447))
+    assert summary["high"] == pytest.approx(0.7923403992)
+
+
+def test_a_summary_of_no_phrases_is_zero_with_the_widest_interval():
+    summary = metrics.summarise(np.zeros((0, 6)))
+    assert (summary["n"], summary["accuracy"], summary["low"], summary["high"]) == (0, 0, 0, 1)
+
+
+def test_a_phrase_counts_in_each_of_its_groups():
+    groups = metrics.group_accuracies(np.array([1.0, 0, 1]), [("people",), ("people", "scene"), ()])
+    assert {name: (row["accuracy"], row["n"]) for name, row in groups.items()} == {
+        "people": (0.5, 2),
+        "scene": (0.0, 1),
+    }
