@@ -21,6 +21,7 @@ from pipeline.atomic import whole_file
 from pipeline.errors import InputError
 
 FORMAT_VERSION = 1
+CACHE_SUFFIX = ".h5"
 _READ_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError)  # of h5py on damaged files
 
 

@@ -1,0 +1,155 @@
+"""Long computations in pieces that survive a kill: shards on disk, merged in order at the end.
+
+Shard `i` lies in `$DVC_ROOT/.work/<stage>/<fingerprint>/`, outside DVC's outputs, which DVC removes
+before it runs a stage. `PIPELINE_PART=i/N` computes every N-th shard, from the i-th on (0 <= i <
+N), and stops before the merge: N machines on one disk share a stage that way.
+"""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.cache import CACHE_SUFFIX, Cache, CacheError, Provenance, write_cache
+from pipeline.errors import InputError
+from pipeline.observe import Observer
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class ShardPlan:
+    """How a stage's items are cut into shards; no items make one empty shard.
+
+    Attributes:
+        stage: the stage's name.
+        fingerprint: hash of all that the result depends on; shards of another one are not seen.
+        num_items: how many items there are.
+        items_per_shard: how many of them are computed and kept together.
+    """
+
+    stage: str
+    fingerprint: str
+    num_items: int
+    items_per_shard: int
+
+    @property
+    def folder(self) -> Path:
+        """Where the shards lie."""
+        base = Path(os.environ.get("DVC_ROOT", "."))
+        return base / ".work" / self.stage / self.fingerprint
+
+    @property
+    def num_shards(self) -> int:
+        """How many shards there are, at least one."""
+        return max(1, -(-self.num_items // self.items_per_shard))
+
+    def items(self, shard: int) -> range:
+        """Return the items of a shard."""
+        start = shard * self.items_per_shard
+        return range(start, min(start + self.items_per_shard, self.num_items))
+
+    def file(self, shard: int) -> Path:
+        """Return the file of a shard; its name tells the items, as another cut has others."""
+        items = self.items(shard)
+        return self.folder / f"{items.start:09d}-{items.stop:09d}{CACHE_SUFFIX}"
+
+
+def run_shards(
+    plan: ShardPlan, compute: Callable[[range], Arrays], observer: Observer
+) -> dict[str, NDArray[Any]]:
+    """Compute the shards that are not on disk yet, then return all of them as one.
+
+    Args:
+        plan: how the items are cut.
+        compute: makes the arrays of some items, the same names and dtypes for any of them, also
+            for none; axis 0 is what gets concatenated.
+        observer: watches one unit of work per shard.
+
+    Returns:
+        Each array of `compute`, concatenated along axis 0 in the order of the items.
+
+    Raises:
+        SystemExit: `PIPELINE_PART` is set, its shards are done, and nothing was merged.
+        InputError: `PIPELINE_PART` is not of the form i/N.
+    """
+    part, num_parts = _part()
+    mine = range(part, plan.num_shards, num_parts)
+    missing = [shard for shard in mine if not _is_whole(plan, shard, observer)]
+    if len(missing) < len(mine):
+        observer.log(f"{len(mine) - len(missing)} of {len(mine)} shards already there")
+    observer.map(lambda shard: _write(plan, shard, compute(plan.items(shard))), missing, "shards")
+    if num_parts > 1:
+        observer.log(f"part {part}/{num_parts} is done; a run without PIPELINE_PART merges")
+        raise SystemExit(0)
+    return _merge([_read(plan, shard) for shard in range(plan.num_shards)])
+
+
+def remove_shards(plan: ShardPlan) -> None:
+    """Remove the shards of this fingerprint, once what was merged from them is written."""
+    shutil.rmtree(plan.folder, ignore_errors=True)
+
+
+def _part() -> tuple[int, int]:
+    """Return which part of how many this process computes."""
+    text = os.environ.get("PIPELINE_PART", "0/1")
+    part, _, num_parts = text.partition("/")
+    if not (part.isdecimal() and num_parts.isdecimal() and int(part) < int(num_parts)):
+        raise InputError(f"PIPELINE_PART={text}: must be i/N with 0 <= i < N, such as 0/4")
+    return int(part), int(num_parts)
+
+
+def _is_whole(plan: ShardPlan, shard: int, observer: Observer) -> bool:
+    if not plan.file(shard).exists():
+        return False
+    try:
+        _read(plan, shard)
+    except CacheError as error:
+        observer.log(f"computing a damaged shard again: {error}")
+        return False
+    return True
+
+
+def _write(plan: ShardPlan, shard: int, arrays: Arrays) -> None:
+    attributes = {"names": " ".join(sorted(arrays)), "sha256": _checksum(arrays)}
+    provenance = Provenance(plan.stage, plan.fingerprint)
+    write_cache(plan.file(shard), arrays, {}, attributes, provenance)
+
+
+def _read(plan: ShardPlan, shard: int) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a shard whose bytes are as they were written.
+
+    Raises:
+        CacheError: the file is damaged, or another stage's or fingerprint's.
+    """
+    file = plan.file(shard)
+    cache = Cache(file, plan.stage)
+    try:
+        arrays = {name: cache.array(name) for name in str(cache.attribute("names")).split()}
+        expected = (cache.attribute("sha256"), plan.fingerprint)
+    finally:
+        cache.close()
+    if (_checksum(arrays), cache.fingerprint) != expected:
+        raise CacheError(f"{file}: its contents are not what was written; remove it and run again")
+    return arrays
+
+
+def _checksum(arrays: Arrays) -> str:
+    digest = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype} {array.shape} ".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _merge(shards: list[dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
+    kinds = [{name: array.dtype for name, array in shard.items()} for shard in shards]
+    if any(kind != kinds[0] for kind in kinds):
+        raise ValueError(f"shards differ in names or dtypes: {kinds}")
+    return {name: np.concatenate([shard[name] for shard in shards]) for name in shards[0]}
