@@ -1,0 +1,196 @@
+import multiprocessing
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from pipeline.cache import Cache, CacheError, Provenance, read_provenance, write_cache
+
+ROOT = Path(__file__).parents[2]
+WRITTEN_BY = Provenance("cams", "f00d")
+ARRAYS = {
+    "maps": np.arange(2 * 3 * 5, dtype=np.float16).reshape(2, 3, 5),
+    "offsets": np.array([0, 2], np.int64),
+    "flags": np.array([True, False, True]),
+    "boxes_xyxy": np.zeros((0, 4), np.float32),
+}
+TEXTS = {"noun": ["", "café", "猫\n", "dog"], "label": []}
+ATTRIBUTES = {"detector": "yolox", "side": 7, "floor": 0.5}
+
+
+@pytest.fixture
+def written(tmp_path):
+    path = tmp_path / "below" / "cams.h5"
+    write_cache(path, ARRAYS, TEXTS, ATTRIBUTES, WRITTEN_BY)
+    return path
+
+
+def test_what_is_written_is_read(written):
+    cache = Cache(written, "cams")
+    for name, array in ARRAYS.items():
+        np.testing.assert_array_equal(cache.array(name), array)
+        assert cache.array(name).dtype == array.dtype
+    assert {name: cache.texts(name) for name in TEXTS} == TEXTS
+    assert {name: cache.attribute(name) for name in ATTRIBUTES} == ATTRIBUTES
+    assert cache.fingerprint == "f00d"
+
+
+def test_rows_are_read_without_the_last(written):
+    assert Cache(written, "cams").rows("maps", 1, 2).tolist() == ARRAYS["maps"][1:2].tolist()
+
+
+def test_the_file_follows_the_documented_format(written):
+    with h5py.File(written) as file:
+        assert sorted(file) == ["boxes_xyxy", "flags", "label", "maps", "noun", "offsets"]
+        assert file.attrs["format_version"] == 1
+        assert bytes(file["noun/utf8"][:]).decode() == "café猫\ndog"
+        assert file["noun/offsets"][:].tolist() == [0, 0, 5, 9, 12]
+        assert file["maps"].chunks is None
+        assert file["maps"].compression is None
+
+
+def test_the_folder_holds_the_cache_and_nothing_else(written):
+    assert [file.name for file in written.parent.iterdir()] == ["cams.h5"]
+
+
+def test_equal_contents_in_another_order_and_process_give_equal_bytes(written, tmp_path):
+    other = tmp_path / "other.h5"
+    script = (
+        "import sys; sys.path[:0] = [sys.argv[1], sys.argv[1] + '/tests/pipeline']\n"
+        "from pathlib import Path; from test_cache import *\n"
+        "turned = lambda values: dict(reversed(values.items()))\n"
+        "arrays = {name: np.asfortranarray(a) for name, a in turned(ARRAYS).items()}\n"
+        "write_cache(Path(sys.argv[2]), arrays, turned(TEXTS), turned(ATTRIBUTES), WRITTEN_BY)"
+    )
+    subprocess.run([sys.executable, "-c", script, str(ROOT), str(other)], check=True)
+    assert other.read_bytes() == written.read_bytes()
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_other(written):
+    before = written.read_bytes()
+    with pytest.raises(TypeError):
+        write_cache(written, {"maps": np.array(["text"])}, {}, {}, WRITTEN_BY)
+    assert written.read_bytes() == before
+    assert [file.name for file in written.parent.iterdir()] == ["cams.h5"]
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next(written):
+    (written.parent / ".cams.h5.0123.partial").write_bytes(b"half")
+    write_cache(written, ARRAYS, TEXTS, ATTRIBUTES, WRITTEN_BY)
+    assert [file.name for file in written.parent.iterdir()] == ["cams.h5"]
+
+
+@pytest.mark.parametrize("kept", [0, 1, 8, 100, 0.25, 0.5, 0.9, -1])
+def test_a_truncated_file_is_refused(written, kept):
+    whole = written.read_bytes()
+    written.write_bytes(whole[: int(kept * len(whole)) if isinstance(kept, float) else kept])
+    with pytest.raises(CacheError, match=r"cams\.h5: is damaged or not HDF5.*dvc repro cams"):
+        Cache(written, "cams")
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(CacheError, match=r"nouns\.h5: does not exist.*dvc repro nouns"):
+        Cache(tmp_path / "nouns.h5", "nouns")
+
+
+def test_a_text_is_no_cache(tmp_path):
+    (tmp_path / "cams.h5").write_text("text " * 99)
+    with pytest.raises(CacheError, match="not HDF5"):
+        Cache(tmp_path / "cams.h5", "cams")
+
+
+def test_hdf5_of_somebody_else_is_no_cache(tmp_path):
+    with h5py.File(tmp_path / "cams.h5", "w") as file:
+        file["maps"] = [1]
+    with pytest.raises(CacheError, match=r"cams\.h5: is HDF5 but no cache of this project"):
+        Cache(tmp_path / "cams.h5", "cams")
+
+
+def test_the_cache_of_another_stage_is_refused(written):
+    with pytest.raises(CacheError, match=r"written by stage `cams`.*stage `nouns` is needed"):
+        Cache(written, "nouns")
+
+
+def test_another_format_version_is_refused(written):
+    with h5py.File(written, "r+") as file:
+        file.attrs["format_version"] = 2
+    with pytest.raises(CacheError, match="has cache format 2, this code reads format 1"):
+        read_provenance(written)
+
+
+@pytest.mark.parametrize("name", ["none", "noun"])
+def test_an_array_that_is_not_there_is_named(written, name):
+    with pytest.raises(CacheError, match=rf"cams\.h5: `{name}` cannot be read"):
+        Cache(written, "cams").array(name)
+
+
+def test_texts_and_attributes_that_are_not_there_are_named(written):
+    with pytest.raises(CacheError, match="`maps/utf8` cannot be read"):
+        Cache(written, "cams").texts("maps")
+    with pytest.raises(CacheError, match="no attribute `none`"):
+        Cache(written, "cams").attribute("none")
+
+
+@pytest.mark.parametrize(
+    ("texts", "attributes"), [({"maps": []}, {}), ({}, {"stage": "x"}), ({}, {"fingerprint": "x"})]
+)
+def test_a_name_given_twice_is_refused(tmp_path, texts, attributes):
+    with pytest.raises(ValueError, match="is given twice"):
+        write_cache(tmp_path / "cams.h5", ARRAYS, texts, attributes, WRITTEN_BY)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_reader_that_has_read_can_be_pickled(written):
+    cache = Cache(written, "cams")
+    cache.array("maps")
+    again = pickle.loads(pickle.dumps(cache))
+    np.testing.assert_array_equal(again.array("maps"), ARRAYS["maps"])
+    assert again.fingerprint == "f00d"
+
+
+def test_a_reader_that_is_closed_reads_on(written):
+    cache = Cache(written, "cams")
+    cache.array("maps")
+    cache.close()
+    np.testing.assert_array_equal(cache.array("maps"), ARRAYS["maps"])
+
+
+def read_often(cache, seed, sums):
+    rng = np.random.default_rng(seed)
+    wrong = 0
+    for row in rng.integers(0, 997, 500):
+        wrong += cache.rows("maps", row, row + 1).tolist() != [[row, -row]]
+    sums.put(wrong)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of forking beside threads
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+def test_a_reader_that_has_read_may_cross_into_other_processes(tmp_path, start):
+    rows = np.arange(997, dtype=np.int64)
+    path = tmp_path / "cams.h5"
+    write_cache(path, {"maps": np.stack([rows, -rows], axis=1)}, {}, {}, WRITTEN_BY)
+    cache = Cache(path, "cams")
+    cache.array("maps")
+    context = multiprocessing.get_context(start)
+    sums = context.SimpleQueue()
+    readers = [context.Process(target=read_often, args=(cache, seed, sums)) for seed in range(2)]
+    for reader in readers:
+        reader.start()
+    parent = context.SimpleQueue()
+    read_often(cache, 7, parent)
+    assert [sums.get() for _ in readers] + [parent.get()] == [0, 0, 0]
+    for reader in readers:
+        reader.join()
+    assert [reader.exitcode for reader in readers] == [0, 0]
+
+
+def test_no_source_opens_a_file_to_change_it():
+    # a hard link into DVC's cache must never be written through
+    sources = [
+        p.read_text() for name in ("pipeline", "stages") for p in (ROOT / name).rglob("*.py")
+    ]
+    assert not [mode for text in sources for mode in ('"a"', '"r+"', '"a+"') if mode in text]
