@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.boxes import box_areas, clip_boxes
 from pipeline.cam_boxes import resize_cam, sums_inside, threshold_box
-from pipeline.metrics import clip_boxes
 
 Floats = NDArray[np.float64]
 
@@ -49,7 +49,7 @@ def centre_box(scene: Scene, share: float) -> Floats:
 
 def largest_proposal(scene: Scene) -> Floats:
     """Return the proposal of the largest area; the whole image if there is none."""
-    return _best(scene, box_areas(scene), np.ones(len(scene.boxes_xyxy), bool))
+    return _best(scene, _areas_inside(scene), np.ones(len(scene.boxes_xyxy), bool))
 
 
 def highest_score(scene: Scene) -> Floats:
@@ -59,12 +59,12 @@ def highest_score(scene: Scene) -> Floats:
 
 def label_match(scene: Scene) -> Floats:
     """Return the surest proposal whose label fits the noun best; else the whole image."""
-    return _best(scene, scene.scores, _fitting(scene))
+    return _best(scene, scene.scores, fits_best(scene))
 
 
 def largest_label_match(scene: Scene) -> Floats:
     """Return the largest proposal whose label fits the noun best; else the whole image."""
-    return _best(scene, box_areas(scene), _fitting(scene))
+    return _best(scene, _areas_inside(scene), fits_best(scene))
 
 
 def prior(scene: Scene) -> Floats:
@@ -93,21 +93,22 @@ def cam_proposal(scene: Scene) -> Floats:
     if scene.cam is None:
         return candidates[-1]
     sums = sums_inside(resize_cam(scene.cam, scene.image_hw), candidates)
-    areas = _areas(candidates)
+    areas = box_areas(candidates)
     ranks = np.where(areas > 0, sums / np.sqrt(np.where(areas > 0, areas, 1.0)), -1.0)
     return candidates[-1] if ranks.max() <= 0 else candidates[ranks.argmax()]
+
+
+def fits_best(scene: Scene) -> NDArray[np.bool_]:
+    """Mark the proposals whose label fits the noun best, if any fits at all, (R,)."""
+    best = scene.matches.max(initial=0.0)
+    return (scene.matches > 0) & (scene.matches == best)
 
 
 def with_whole_image(scene: Scene) -> Floats:
     """Return the clipped proposals and, last, the image itself, float64 (R + 1, 4)."""
     return np.concatenate(
-        [clip_boxes(scene.boxes_xyxy, scene.image_hw), whole_image(scene)[None]]
+        [clip_boxes(scene.boxes_xyxy, scene.image_hw).astype(np.float64), whole_image(scene)[None]]
     )  # (R + 1, 4)
-
-
-def box_areas(scene: Scene) -> Floats:
-    """Return the area of each proposal inside the image in square pixels, float64 (R,)."""
-    return _areas(clip_boxes(scene.boxes_xyxy, scene.image_hw))
 
 
 def methods(cam_threshold: float) -> dict[str, Callable[[Scene], Floats]]:
@@ -146,12 +147,6 @@ def chance_and_bounds(scores: Floats) -> dict[str, Floats]:
     }
 
 
-def _fitting(scene: Scene) -> NDArray[np.bool_]:
-    """Mark the proposals whose label fits the noun best, if any fits at all, (R,)."""
-    best = scene.matches.max(initial=0.0)
-    return (scene.matches > 0) & (scene.matches == best)
-
-
 def _best(scene: Scene, ranks: NDArray[np.floating], eligible: NDArray[np.bool_]) -> Floats:
     """Return the eligible proposal of the highest rank, the first of equals; else the image."""
     if not eligible.any():
@@ -159,5 +154,6 @@ def _best(scene: Scene, ranks: NDArray[np.floating], eligible: NDArray[np.bool_]
     return np.asarray(scene.boxes_xyxy[np.where(eligible, ranks, -1.0).argmax()], np.float64)
 
 
-def _areas(boxes_xyxy: Floats) -> Floats:
-    return (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]).clip(min=0).prod(axis=1)
+def _areas_inside(scene: Scene) -> Floats:
+    """Return the area of each proposal inside the image in square pixels, float64 (R,)."""
+    return box_areas(clip_boxes(scene.boxes_xyxy, scene.image_hw))

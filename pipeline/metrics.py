@@ -12,25 +12,14 @@ from statistics import NormalDist
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from torchvision.ops import box_iou, clip_boxes_to_image
+from torchvision.ops import box_iou
+
+from pipeline.boxes import clip_boxes
 
 Floats = NDArray[np.float64]
 
 COLUMNS = ("accuracy", "any_box", "mean_iou", "accuracy_25", "accuracy_75", "pointing")
 CONFIDENCE = 0.95
-
-
-def clip_boxes(boxes_xyxy: ArrayLike, image_hw: tuple[int, int]) -> Floats:
-    """Clip boxes to their image.
-
-    Args:
-        boxes_xyxy: pixels, any real dtype (N, 4).
-        image_hw: height and width in pixels.
-
-    Returns:
-        Pixels, float64 (N, 4).
-    """
-    return clip_boxes_to_image(_tensor(boxes_xyxy), image_hw).numpy()
 
 
 def iou_matrix(boxes_xyxy: ArrayLike, others_xyxy: ArrayLike) -> Floats:
@@ -60,7 +49,7 @@ def score_boxes(
         union box, hit with any annotated box, IoU with the union box, hits at 0.25 and 0.75, and
         whether the box's centre lies in the union box (the pointing game).
     """
-    boxes = clip_boxes(boxes_xyxy, image_hw)
+    boxes = clip_boxes(np.reshape(boxes_xyxy, (-1, 4)), image_hw).astype(np.float64)  # (N, 4)
     union = union_box(gt_boxes_xyxy)
     ious = iou_matrix(boxes, union[None])[:, 0]  # (N,)
     any_ious = iou_matrix(boxes, gt_boxes_xyxy).max(axis=1)  # (N,)
@@ -109,7 +98,7 @@ def resampled_accuracies(
 
     Args:
         hits: of each phrase and method, in [0, 1], float64 (P, M), P >= 1.
-        image_index: number of each phrase's image, from 0, (P,).
+        image_index: number of each phrase's image, from 0, none left out, (P,).
         resamples: how often images are drawn anew, Q.
         seed: of the draws.
 
@@ -124,7 +113,7 @@ def resampled_accuracies(
     draws = np.empty((resamples, hits.shape[1]))
     for draw in draws:
         times = np.bincount(rng.integers(0, num_images, num_images), minlength=num_images)
-        draw[:] = times @ sums / max(1, times @ counts)
+        draw[:] = (times @ sums) / float(times @ counts)
     return draws
 
 

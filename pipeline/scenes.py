@@ -109,8 +109,8 @@ class SceneReader:
     def _cam(self, image_id: str, head: str | None) -> NDArray[np.float16] | None:
         """Return the signed map of a noun on an image (h, w), if it has one."""
         rows = self._cam_rows[image_id]
-        wanted = self._cam_noun_index.get(head) if head is not None else None
-        found = np.flatnonzero(self._cam_nouns[rows] == wanted) if wanted is not None else ()
+        wanted = self._cam_noun_index.get(head or "", -1)
+        found = np.flatnonzero(self._cam_nouns[rows] == wanted)
         if not len(found):
             return None
         row = rows.start + int(found[0])

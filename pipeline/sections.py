@@ -100,6 +100,9 @@ class EvaluateParams:
     batch_images: int
     iou: float
     cam_threshold: float
+    resamples: int
+    attention_phrases: int
+    seed: int
 
 
 @dataclass(frozen=True)

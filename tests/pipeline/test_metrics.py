@@ -19,11 +19,6 @@ def test_two_empty_boxes_in_one_place_do_not_overlap():
     assert metrics.iou_matrix(point, point).tolist() == [[0.0]]
 
 
-def test_a_box_past_the_border_is_clipped_to_height_and_width():
-    clipped = metrics.clip_boxes([[-5, -5, 99, 99]], (11, 13))
-    assert clipped.tolist() == [[0, 0, 13, 11]]
-
-
 def test_the_union_box_holds_every_annotated_box():
     assert metrics.union_box([[2, 3, 5, 7], [1, 4, 4, 11]]).tolist() == [1, 3, 5, 11]
 
