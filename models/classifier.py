@@ -155,8 +155,21 @@ class Classifier(nn.Module):
         """Return the class scores, float32 (B, N), of the last layer's maps (B, C, h, w)."""
         if self.is_linear:
             return features.mean((-2, -1)) @ self.class_weight.T + self.class_bias
+        return self._cell_logits(features).relu().mean((-2, -1))  # (B, N)
+
+    def gates(self, features: Tensor) -> Tensor:
+        """Return the share of cells in which each class score listens, float32 (B, N).
+
+        The mean over cells of d score / d features is `class_weight / (h * w)` times this. It is 1
+        without a ReLU before the pooling.
+        """
+        if self.is_linear:
+            return features.new_ones(len(features), len(self.classes))
+        return (self._cell_logits(features) > 0).float().mean((-2, -1))  # (B, N)
+
+    def _cell_logits(self, features: Tensor) -> Tensor:
         cell_logits = torch.einsum("bchw,nc->bnhw", features, self.class_weight)
-        return (cell_logits + self.class_bias[:, None, None]).relu().mean((-2, -1))  # (B, N)
+        return cell_logits + self.class_bias[:, None, None]  # (B, N, h, w)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the class scores, float32 (B, N), of RGB images in [0, 1] (B, 3, H, W)."""

@@ -1,0 +1,54 @@
+"""A linear multi-label head on pooled features, and its folder.
+
+Shapes: C channels, N nouns.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from models.classifier import ClassifierError
+
+_NOUNS_FILE, _WEIGHTS_FILE = "nouns.json", "head.safetensors"
+
+
+@dataclass(frozen=True)
+class NounHead:
+    """Nouns and their linear scores.
+
+    Attributes:
+        nouns: lower case, N of them.
+        weight: float32 (N, C).
+        bias: float32 (N,).
+    """
+
+    nouns: tuple[str, ...]
+    weight: Tensor
+    bias: Tensor
+
+
+def save_noun_head(folder: Path, head: NounHead) -> None:
+    """Write `head.safetensors` and `nouns.json`; equal heads give equal bytes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(head.nouns, ensure_ascii=False, indent=0)
+    (folder / _NOUNS_FILE).write_text(text + "\n", encoding="utf-8")
+    weights = {"weight": head.weight.contiguous(), "bias": head.bias.contiguous()}
+    save_file(weights, folder / _WEIGHTS_FILE)
+
+
+def load_noun_head(folder: Path) -> NounHead:
+    """Return the head of a folder.
+
+    Raises:
+        ClassifierError: a file is missing or is not what it should be.
+    """
+    try:
+        nouns = json.loads((folder / _NOUNS_FILE).read_text(encoding="utf-8"))
+        weights = load_file(folder / _WEIGHTS_FILE)
+        return NounHead(tuple(nouns), weights["weight"], weights["bias"])
+    except (OSError, json.JSONDecodeError, SafetensorError, KeyError) as error:
+        raise ClassifierError(f"{folder}: holds no noun head: {error}") from error

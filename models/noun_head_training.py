@@ -1,0 +1,121 @@
+"""Fit a noun head: which nouns an image is spoken of with.
+
+A noun that nobody said of an image is unknown, not absent, so such pairs count for less.
+
+Shapes: I images, C channels, N nouns.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from models.noun_head import NounHead
+
+
+@dataclass(frozen=True)
+class NounHeadFit:
+    """How a head is fitted: AdamW on standardised features, cosine decay.
+
+    Attributes:
+        epochs: passes over the images.
+        learning_rate: at the first step.
+        weight_decay: AdamW's, on the weight alone.
+        negative_weight: what an unsaid noun counts beside a said one, in (0, 1].
+        batch_images: images per step.
+        seed: of the order of the images.
+    """
+
+    epochs: int
+    learning_rate: float
+    weight_decay: float
+    negative_weight: float
+    batch_images: int
+    seed: int
+
+
+def fit_noun_head(
+    features: Tensor,
+    said: Tensor,
+    nouns: Sequence[str],
+    fit: NounHeadFit,
+    watch: Callable[[range], Iterable[int]],
+) -> NounHead:
+    """Train a head; each bias begins at the noun's own frequency, each weight at zero.
+
+    Args:
+        features: mean of each feature map, float32 (I, C).
+        said: the noun was said of the image, bool (I, N).
+        nouns: N names.
+        fit: how.
+        watch: yields the epochs it is given, to show progress.
+    """
+    mean, std = features.mean(0), features.std(0).clamp(min=1e-6)
+    inputs, targets = (features - mean) / std, said.float()
+    weight = torch.zeros(len(nouns), features.shape[1], requires_grad=True)
+    bias = prior_logits(said, fit.negative_weight).requires_grad_()
+    _descend(inputs, targets, weight, bias, fit, watch)
+    with torch.no_grad():
+        weight = weight / std
+        return NounHead(tuple(nouns), weight, bias - weight @ mean)
+
+
+def prior_logits(said: Tensor, negative_weight: float) -> Tensor:
+    """Return the constant logits of least loss, float32 (N,), of bool (I, N).
+
+    Half an image is added on either side, so that a noun of all or of no images stays finite.
+    """
+    yes = said.sum(0) + 0.5
+    no = (~said).sum(0) + 0.5
+    return (yes / (negative_weight * no)).log()
+
+
+def noun_loss(logits: Tensor, targets: Tensor, negative_weight: float) -> Tensor:
+    """Return the weighted cross-entropy, summed over nouns, mean over images, scalar.
+
+    Args:
+        logits: float32 (I, N).
+        targets: 1 where the noun was said, else 0, float32 (I, N).
+        negative_weight: what an unsaid noun counts beside a said one.
+    """
+    weights = targets + (1 - targets) * negative_weight
+    losses = binary_cross_entropy_with_logits(logits, targets, weights, reduction="none")
+    return losses.sum(1).mean()
+
+
+def average_precisions(logits: Tensor, said: Tensor) -> Tensor:
+    """Return each noun's average precision over the images, float32 (N,); NaN if never said.
+
+    Precision is averaged at the rank of each image of which the noun was said; equal scores keep
+    the order of the images.
+    """
+    order = logits.argsort(dim=0, descending=True, stable=True)
+    hits = said.gather(0, order).float()  # (I, N)
+    ranks = torch.arange(1, len(hits) + 1)[:, None]
+    return (hits.cumsum(0) / ranks * hits).sum(0) / hits.sum(0)
+
+
+def _descend(
+    inputs: Tensor,
+    targets: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    fit: NounHeadFit,
+    watch: Callable[[range], Iterable[int]],
+) -> None:
+    """Train weight and bias in place."""
+    groups: list[dict[str, Any]] = [{"params": [weight]}, {"params": [bias], "weight_decay": 0.0}]
+    optimiser = torch.optim.AdamW(groups, fit.learning_rate, weight_decay=fit.weight_decay)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, fit.epochs)
+    generator = torch.Generator().manual_seed(fit.seed)
+    for _ in watch(range(fit.epochs)):
+        for batch in torch.randperm(len(inputs), generator=generator).split(fit.batch_images):
+            logits = inputs[batch] @ weight.T + bias  # (batch, N)
+            loss = noun_loss(logits, targets[batch], fit.negative_weight)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+        schedule.step()
