@@ -78,6 +78,7 @@ class TrainParams:
     phrases_per_image: int
     max_tokens: int
     max_words: int
+    min_word_count: int
     max_nouns: int
     whole_image: bool
     learning_rate: float

@@ -1,0 +1,185 @@
+"""Samples for the grounder: an image with some of its phrases, all fields as NumPy arrays.
+
+Shapes: S side of the padded square, P phrases, T tokens, W words, R proposals, K noun slots,
+(h, w) = S / 32 cells of the grounder's coarsest grid. The fields are those of the grounder's
+inputs without the batch dimension; nothing in them comes from an annotated box.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from pipeline.augment import Evidence, draw_jitter, draw_placement
+from pipeline.boxes import Placement, letterbox, whole_window
+from pipeline.draws import Draw
+from pipeline.errors import InputError
+from pipeline.flip_words import mirror_phrase
+from pipeline.images import read_image
+from pipeline.joined import HEAD_ROLE, Floats, JoinedCaches, NounSlots
+from pipeline.place import pad_to_square, place_boxes, place_cams, place_image, scale_to_unit
+from pipeline.train_sections import AugmentParams
+from pipeline.words import WordVocabulary
+
+CAM_STRIDE = 32  # pixels per cell of the grounder's coarsest level
+Fields = dict[str, NDArray[Any]]
+Tokenize = Callable[[Sequence[str]], tuple[NDArray[np.int64], NDArray[np.bool_]]]
+
+
+@dataclass(frozen=True)
+class SampleSpec:
+    """How samples are made.
+
+    Attributes:
+        image_px: side of the padded square, a multiple of 32.
+        max_words: words of a phrase that are reconstructed.
+        max_nouns: noun slots per phrase.
+        whole_image: the image itself is the last proposal, of score 0.
+        augment: what is done to draws that have a seed.
+    """
+
+    image_px: int
+    max_words: int
+    max_nouns: int
+    whole_image: bool
+    augment: AugmentParams
+
+
+@dataclass(frozen=True)
+class TextEncoding:
+    """How phrases become numbers.
+
+    Attributes:
+        tokenize: P phrases to token ids i64 (P, T) and mask bool (P, T).
+        vocabulary: of the words to reconstruct.
+        noun_classes: output of the frozen scorer for each noun it knows.
+    """
+
+    tokenize: Tokenize
+    vocabulary: WordVocabulary
+    noun_classes: Mapping[str, int]
+
+
+class GroundingDataset(Dataset[Fields]):
+    """Maps a draw to the fields of one sample; equal draws give equal samples in any process."""
+
+    def __init__(self, caches: JoinedCaches, spec: SampleSpec, text: TextEncoding) -> None:
+        """Join what is known of the images with how samples are made.
+
+        Raises:
+            InputError: `spec.image_px` is no multiple of 32.
+        """
+        if spec.image_px % CAM_STRIDE:
+            raise InputError(f"train.image_px: must be a multiple of 32, got {spec.image_px}")
+        self.caches = caches
+        self._spec = spec
+        self._text = text
+
+    def __getitem__(self, draw: Draw) -> Fields:
+        """Return the fields of a sample.
+
+        Raises:
+            InputError: the image cannot be read or is not the one that was annotated.
+        """
+        phrases = [self.caches.phrases[index].phrase for index in draw.phrase_indices]
+        slots = self.caches.noun_slots(draw.image_index, draw.phrase_indices, self._spec.max_nouns)
+        rng = np.random.default_rng(draw.seed or ())
+        placement = self._placement(draw, phrases, slots, rng)
+        if placement.flip:
+            phrases = [mirror_phrase(phrase) for phrase in phrases]
+        return {
+            **self._image_fields(draw, placement, rng),
+            **self._phrase_fields(phrases),
+            **self._box_fields(draw, placement),
+            **self._noun_fields(draw, placement, slots),
+        }
+
+    def _placement(
+        self, draw: Draw, phrases: Sequence[str], slots: NounSlots, rng: np.random.Generator
+    ) -> Placement:
+        image_hw = self.caches.images[draw.image_index].image_hw
+        if draw.seed is None:
+            return letterbox(whole_window(image_hw), self._spec.image_px)
+        proposals = self.caches.proposals(draw.image_index)
+        fits = self.caches.fits(draw.phrase_indices, proposals["labels"])  # (P, R + 1)
+        has_head = slots.noun_mask[:, 0] & (slots.noun_roles[:, 0] == HEAD_ROLE)  # (P,)
+        head_cams = self._maps(draw.image_index)[slots.map_index[:, 0]]  # (P, h, w)
+        evidence = Evidence(
+            image_hw,
+            proposals["boxes_xyxy"],
+            fits[:, :-1],
+            head_cams * has_head[:, None, None],
+        )
+        return draw_placement(phrases, evidence, self._spec.image_px, self._spec.augment, rng)
+
+    def _maps(self, image_index: int) -> Floats:
+        """Return the signed maps of an image, float32 (M, h, w); one of zeros if it has none."""
+        maps = self.caches.cams(image_index)["maps"].astype(np.float32)
+        return maps if len(maps) else np.zeros((1, 1, 1), np.float32)
+
+    def _image_fields(self, draw: Draw, placement: Placement, rng: np.random.Generator) -> Fields:
+        record = self.caches.images[draw.image_index]
+        image = read_image(self.caches.image_folder / record.file)
+        if image.shape[:2] != record.image_hw:
+            raise InputError(
+                f"{record.file}: is {image.shape[:2]} pixels high and wide, "
+                f"{record.image_hw} when it was annotated; `dvc repro annotations` reads it anew"
+            )
+        clean = place_image(image, placement)
+        strength = self._spec.augment.jitter if draw.seed is not None else 0.0
+        jittered = draw_jitter(strength, rng)(clean)
+        side = self._spec.image_px
+        return {
+            "images": pad_to_square(jittered, side),  # (3, S, S)
+            "clean_images": pad_to_square(clean, side),  # (3, S, S)
+            "pixel_mask": pad_to_square(np.ones(clean.shape[1:], np.bool_), side),  # (S, S)
+        }
+
+    def _phrase_fields(self, phrases: Sequence[str]) -> Fields:
+        token_ids, token_mask = self._text.tokenize(phrases)  # (P, T) twice
+        word_ids, word_mask = self._text.vocabulary.encode(phrases, self._spec.max_words)
+        return {
+            "phrase_mask": np.ones(len(phrases), np.bool_),  # (P,)
+            "token_ids": token_ids,
+            "token_mask": token_mask,
+            "word_ids": word_ids,  # (P, W)
+            "word_mask": word_mask,  # (P, W)
+        }
+
+    def _box_fields(self, draw: Draw, placement: Placement) -> Fields:
+        proposals = self.caches.proposals(draw.image_index)
+        fits = self.caches.fits(draw.phrase_indices, proposals["labels"])  # (P, R + 1)
+        boxes_xyxy, kept = place_boxes(proposals["boxes_xyxy"], placement)
+        scores = proposals["scores"][kept]
+        if self._spec.whole_image:
+            height, width = placement.content_hw
+            content = np.array([[0, 0, width, height]], np.float32)
+            boxes_xyxy = np.concatenate([boxes_xyxy, content])
+            scores = np.append(scores, np.float32(0))
+            kept = np.append(kept, fits.shape[1] - 1)
+        return {
+            "boxes_xyxy": boxes_xyxy,  # (R, 4)
+            "box_mask": np.ones(len(scores), np.bool_),  # (R,)
+            "box_scores": scores,  # (R,)
+            "box_priors": fits[:, kept],  # (P, R)
+        }
+
+    def _noun_fields(self, draw: Draw, placement: Placement, slots: NounSlots) -> Fields:
+        image_hw = self.caches.images[draw.image_index].image_hw
+        placed = place_cams(self._maps(draw.image_index), image_hw, placement, CAM_STRIDE)
+        maps = pad_to_square(scale_to_unit(placed), self._spec.image_px // CAM_STRIDE)
+        confidences = np.append(self.caches.cams(draw.image_index)["confidences"], 0)  # (M + 1,)
+        classes = np.full(slots.noun_mask.shape, -1, np.int64)  # (P, K)
+        for row, nouns in zip(classes, slots.nouns, strict=True):
+            row[: len(nouns)] = [self._text.noun_classes.get(noun, -1) for noun in nouns]
+        mask = slots.noun_mask  # (P, K)
+        return {
+            "cams": maps[slots.map_index] * mask[..., None, None],  # (P, K, h, w)
+            "noun_mask": mask,
+            "noun_roles": slots.noun_roles,
+            "noun_classes": classes,
+            "noun_confidences": confidences[slots.map_index].astype(np.float32) * mask,  # (P, K)
+        }

@@ -1,0 +1,88 @@
+"""Which phrases of which image make a sample, in which order: a function of seed and epoch."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch.utils.data import Sampler
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One sample: an image and some of its phrases.
+
+    Attributes:
+        image_index: of the image in the dataset's table.
+        phrase_indices: of the phrases in the dataset's table, at least one.
+        seed: of the augmentation; None for none.
+    """
+
+    image_index: int
+    phrase_indices: tuple[int, ...]
+    seed: tuple[int, ...] | None
+
+
+def fixed_draws(phrases_of_image: dict[int, Sequence[int]]) -> list[Draw]:
+    """Return one sample per image with all its phrases, in order, without augmentation."""
+    return [Draw(image, tuple(phrases), None) for image, phrases in phrases_of_image.items()]
+
+
+def epoch_draws(
+    phrases_of_image: dict[int, Sequence[int]], phrases_per_image: int, seed: int, epoch: int
+) -> list[Draw]:
+    """Return samples that hold every phrase once, shuffled.
+
+    An image of n phrases makes ceil(n / phrases_per_image) samples of nearly equal numbers of
+    phrases, grouped anew in every epoch; how many samples there are is the same in every epoch.
+
+    Args:
+        phrases_of_image: indices of the phrases of each image that has some.
+        phrases_per_image: at most so many phrases in a sample.
+        seed: of the whole training.
+        epoch: counted from 0.
+    """
+    rng = np.random.default_rng((seed, epoch))
+    draws: list[Draw] = []
+    for image, phrases in phrases_of_image.items():
+        shuffled = rng.permutation(np.asarray(phrases))
+        for group in np.array_split(shuffled, -(-len(phrases) // phrases_per_image)):
+            draws.append(Draw(image, tuple(group.tolist()), (seed, epoch, len(draws))))
+    return [draws[position] for position in rng.permutation(len(draws))]
+
+
+class EpochSampler(Sampler[Draw]):
+    """Yields the draws of one epoch, or one process's share of them.
+
+    `set_epoch` chooses the epoch. Of N processes each gets every N-th draw; the first draws are
+    repeated where N does not divide their number, so that all get equally many.
+    """
+
+    def __init__(
+        self,
+        phrases_of_image: dict[int, Sequence[int]],
+        phrases_per_image: int,
+        seed: int,
+        part: tuple[int, int] = (0, 1),
+    ) -> None:
+        """Take `part` = (rank, number of processes)."""
+        self._phrases_of_image = phrases_of_image
+        self._phrases_per_image = phrases_per_image
+        self._seed = seed
+        self._rank, self._num_parts = part
+        self._epoch = 0
+        groups = sum(-(-len(phrases) // phrases_per_image) for phrases in phrases_of_image.values())
+        self._length = -(-groups // self._num_parts)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch, counted from 0."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[Draw]:
+        draws = epoch_draws(
+            self._phrases_of_image, self._phrases_per_image, self._seed, self._epoch
+        )
+        positions = np.arange(self._rank, self._length * self._num_parts, self._num_parts)
+        return iter([draws[position % len(draws)] for position in positions])

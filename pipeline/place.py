@@ -1,0 +1,153 @@
+"""Apply the one affine map of a sample to its image, its mask, its proposals and its CAMs.
+
+Shapes: H W pixels of the original image, S side of the padded square, R proposals, M maps of
+(h, w) cells of the whole image squashed to a square, g cells along each side of the square.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch.nn.functional import grid_sample
+
+from pipeline.boxes import Affine, Placement, box_areas, clip_boxes, whole_window
+
+Floats = NDArray[np.float32]
+
+CUT_BOX_KEEPS = 0.3  # a proposal cut further than this share of its area is dropped
+CUT_BOX_SIDE_PX = 8
+_ROUNDING_PX = 1e-3
+
+
+def place_image(image: NDArray[np.uint8], placement: Placement) -> Floats:
+    """Cut, scale and mirror an image; bilinear, antialiased where it shrinks.
+
+    Args:
+        image: RGB uint8 (H, W, 3).
+        placement: where it goes.
+
+    Returns:
+        The content of the square, without padding, RGB in [0, 1], float32 (3, *content_hw).
+    """
+    height, width = placement.content_hw
+    image_hw = (image.shape[0], image.shape[1])
+    if placement.window_xyxy != whole_window(image_hw) or image_hw != (height, width):
+        resized = Image.fromarray(image).resize(
+            (width, height), Image.Resampling.BILINEAR, box=placement.window_xyxy
+        )
+        image = np.asarray(resized)
+    content = image.transpose(2, 0, 1)  # (3, *content_hw)
+    content = content[..., ::-1] if placement.flip else content
+    return content.astype(np.float32) / np.float32(255)
+
+
+def pad_to_square(content: NDArray[Any], side: int) -> NDArray[Any]:
+    """Add zeros (False) to the right and below: (..., h, w) becomes (..., side, side)."""
+    height, width = content.shape[-2:]
+    square = np.zeros((*content.shape[:-2], side, side), content.dtype)
+    square[..., :height, :width] = content
+    return square
+
+
+def place_boxes(boxes_xyxy: Floats, placement: Placement) -> tuple[Floats, NDArray[np.intp]]:
+    """Map proposals and clip them to the content.
+
+    A proposal that was cut is dropped if less than 30 % of its area or a side of less than 8 px is
+    left. If all would be dropped, the one that keeps the largest share stays.
+
+    Args:
+        boxes_xyxy: original pixels, float32 (R, 4).
+        placement: where the image goes.
+
+    Returns:
+        The r boxes left, pixels of the square, float32 (r, 4), and which they are (r,).
+    """
+    mapped = placement.affine.boxes(boxes_xyxy)
+    clipped = clip_boxes(mapped, placement.content_hw)
+    shares = box_areas(clipped) / np.maximum(box_areas(mapped), np.finfo(np.float32).tiny)
+    shorter_side = (clipped[:, 2:] - clipped[:, :2]).min(axis=1)
+    is_whole = np.abs(clipped - mapped).max(axis=1) < _ROUNDING_PX
+    stays = is_whole | ((shares >= CUT_BOX_KEEPS) & (shorter_side >= CUT_BOX_SIDE_PX))
+    if len(stays) and not stays.any():
+        stays[shares.argmax()] = True
+    return clipped[stays], np.flatnonzero(stays)
+
+
+def place_cams(
+    maps: NDArray[np.floating], image_hw: tuple[int, int], placement: Placement, stride: int
+) -> Floats:
+    """Look up the positive part of maps at the cell centres of the square; zero in the padding.
+
+    Args:
+        maps: signed, of the whole image squashed to a square, real (M, h, w).
+        image_hw: height and width of the original image.
+        placement: where the image goes; the square's side is `stride` times a whole number g.
+        stride: pixels of the square per cell.
+
+    Returns:
+        Maps over the content, bilinear, >= 0, float32 (M, rows, columns): the cells whose centre
+        lies in the content, at least one each way.
+    """
+    rows, columns = (max(1, int(np.ceil(px / stride - 0.5))) for px in placement.content_hw)
+    to_original = placement.affine.inverse()
+    xs, ys = _centres(columns, stride), _centres(rows, stride)
+    norm_x = 2 * (to_original.scale_x * xs + to_original.shift_x) / image_hw[1] - 1  # (columns,)
+    norm_y = 2 * (to_original.scale_y * ys + to_original.shift_y) / image_hw[0] - 1  # (rows,)
+    points = np.stack(np.broadcast_arrays(norm_x[None], norm_y[:, None]), axis=-1)
+    positive = torch.from_numpy(np.maximum(maps.astype(np.float32), 0))
+    placed = grid_sample(
+        positive[None],  # (1, M, h, w)
+        torch.from_numpy(points.astype(np.float32))[None],  # (1, rows, columns, 2)
+        mode="bilinear",
+        padding_mode="border",
+        align_corners=False,
+    )
+    return placed[0].numpy()  # (M, rows, columns)
+
+
+def scale_to_unit(maps: Floats) -> Floats:
+    """Stretch each map (M, h, w) to [0, 1] by its own minimum and maximum.
+
+    A map without contrast, so also one that is zero everywhere, becomes zero everywhere.
+    """
+    low = maps.min(axis=(-2, -1), keepdims=True)  # (M, 1, 1)
+    span = maps.max(axis=(-2, -1), keepdims=True) - low  # (M, 1, 1)
+    return np.where(span > 0, (maps - low) / np.where(span > 0, span, 1), 0).astype(np.float32)
+
+
+def cam_mass(maps: NDArray[np.floating], windows_norm: NDArray[np.floating]) -> Floats:
+    """Sum the positive part of maps inside windows; a cell cut by a border counts in part.
+
+    Args:
+        maps: signed, real (M, h, w).
+        windows_norm: corners as shares of the map's width and height, real (R, 4).
+
+    Returns:
+        Sums, float32 (M, R).
+    """
+    height, width = maps.shape[-2:]
+    columns = _overlaps(windows_norm[:, 0] * width, windows_norm[:, 2] * width, width)  # (R, w)
+    rows = _overlaps(windows_norm[:, 1] * height, windows_norm[:, 3] * height, height)  # (R, h)
+    positive = np.maximum(maps.astype(np.float64), 0)
+    return np.einsum("rh,mhw,rw->mr", rows, positive, columns).astype(np.float32)
+
+
+def windows_of(boxes_xyxy: NDArray[np.floating], image_hw: tuple[int, int]) -> Floats:
+    """Return boxes in pixels, (R, 4), as shares of the image's width and height, float32 (R, 4)."""
+    return Affine(1 / image_hw[1], 1 / image_hw[0], 0, 0).boxes(boxes_xyxy)
+
+
+def _centres(count: int, stride: int) -> NDArray[np.float64]:
+    return (np.arange(count) + 0.5) * stride
+
+
+def _overlaps(
+    starts: NDArray[np.floating], stops: NDArray[np.floating], count: int
+) -> NDArray[np.float64]:
+    """Return the length of each interval inside each of `count` unit cells, (R, count)."""
+    cells = np.arange(count)
+    low = np.maximum(starts[:, None], cells)
+    high = np.minimum(stops[:, None], cells + 1)
+    return np.clip(high - low, 0, None).astype(np.float64)

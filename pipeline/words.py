@@ -1,0 +1,90 @@
+"""The word vocabulary that the reconstruction decoder spells phrases in."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.atomic import whole_file
+from pipeline.errors import InputError
+
+PAD, EOS, UNK = "<pad>", "<eos>", "<unk>"
+_WORD = re.compile(r"\w+(?:['’]\w+)*")
+
+
+def split_words(phrase: str) -> list[str]:
+    """Return the lower-case words of a phrase; punctuation is none, *man's* is one."""
+    return _WORD.findall(phrase.lower())
+
+
+@dataclass(frozen=True)
+class WordVocabulary:
+    """Every word that may be reconstructed, by id; the first three are <pad>, <eos>, <unk>."""
+
+    words: tuple[str, ...]
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        return {word: index for index, word in enumerate(self.words)}
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def encode(
+        self, phrases: Sequence[str], max_words: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Return the word ids of phrases.
+
+        Args:
+            phrases: P texts.
+            max_words: words after these are left out.
+
+        Returns:
+            Ids, each row ending with <eos>, then <pad>, int64 (P, W); True where an id is no <pad>,
+            bool (P, W). W is one more than the words of the longest phrase.
+        """
+        rows = [[self._id(word) for word in split_words(text)[:max_words]] for text in phrases]
+        lengths = np.array([len(row) + 1 for row in rows], np.int64)
+        word_mask = np.arange(lengths.max(initial=1)) < lengths[:, None]  # (P, W)
+        word_ids = np.full(word_mask.shape, self._ids[PAD], np.int64)  # (P, W)
+        for row, ids in zip(word_ids, rows, strict=True):
+            row[: len(ids) + 1] = [*ids, self._ids[EOS]]
+        return word_ids, word_mask
+
+    def _id(self, word: str) -> int:
+        return self._ids.get(word, self._ids[UNK])
+
+
+def build_vocabulary(phrases: Iterable[str], min_count: int) -> WordVocabulary:
+    """Return the words that occur at least `min_count` times, most frequent first."""
+    counts = Counter(word for phrase in phrases for word in split_words(phrase))
+    kept = sorted((-count, word) for word, count in counts.items() if count >= min_count)
+    return WordVocabulary((PAD, EOS, UNK, *(word for _, word in kept)))
+
+
+def write_vocabulary(path: Path, vocabulary: WordVocabulary) -> None:
+    """Write a JSON list of the words in order of their ids."""
+    with whole_file(path) as partial:
+        text = json.dumps(vocabulary.words, ensure_ascii=False, indent=0)
+        partial.write_text(text + "\n", encoding="utf-8")
+
+
+def read_vocabulary(path: Path) -> WordVocabulary:
+    """Read what `write_vocabulary` wrote.
+
+    Raises:
+        InputError: the file is missing or holds no vocabulary.
+    """
+    try:
+        words = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        raise InputError(f"{path}: no word vocabulary: {error}; train again") from error
+    if words[:3] != [PAD, EOS, UNK] or not all(isinstance(word, str) for word in words):
+        raise InputError(f"{path}: does not start with {PAD}, {EOS}, {UNK}; train again")
+    return WordVocabulary(tuple(words))
