@@ -1,0 +1,119 @@
+"""The embedded world: drawn scenes with phrases whose boxes are known by construction.
+
+A scene depends on nothing but (seed, split, index). Splits draw from different random streams, so
+that no scene of one is a scene of another.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.datasets.shapes_background import add_grain, draw_background
+from pipeline.datasets.shapes_drawing import draw, make_sketch, paste
+from pipeline.datasets.shapes_layout import choose_image_hw, place_objects
+from pipeline.datasets.shapes_phrases import ScenePhrase, write_phrases
+from pipeline.datasets.shapes_semantics import SceneFacts
+from pipeline.datasets.shapes_vocabulary import CLASSES, Attributes, TaggedWord
+
+__all__ = [
+    "CLASSES",
+    "Scene",
+    "ScenePhrase",
+    "TaggedWord",
+    "draw_object_picture",
+    "draw_scene",
+    "scene_phrases",
+]
+
+Split = Literal["train", "test", "pretrain"]
+_STREAMS = {"train": 0, "test": 1, "pretrain": 2, "pictures": 3}
+_PHRASES = 10  # added to a split's stream: its phrases
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One drawn image and what it holds.
+
+    Attributes:
+        seed: of the world.
+        split: `train`, `test` or `pretrain`.
+        index: of the scene within its split.
+        image: uint8 (H, W, 3), RGB.
+        boxes_xyxy: tight around each object's pixels, float32 (n, 4), continuous corners in pixels.
+        classes: index into `CLASSES`, int64 (n,).
+        attributes: colour, texture and size of each object.
+    """
+
+    seed: int
+    split: Split
+    index: int
+    image: NDArray[np.uint8]
+    boxes_xyxy: NDArray[np.float32]
+    classes: NDArray[np.int64]
+    attributes: tuple[Attributes, ...]
+
+
+def draw_scene(seed: int, split: Split, index: int, long_side_px: int) -> Scene:
+    """Draw one scene of 5 to 10 objects; equal arguments give equal pixels on every machine.
+
+    Args:
+        seed: of the world.
+        split: `train`, `test` or `pretrain`, which share no scene.
+        index: of the scene within its split, >= 0.
+        long_side_px: longer side of the image; the other has 60 to 100 % of it.
+    """
+    rng = _stream(seed, _STREAMS[split], index)
+    image_hw = choose_image_hw(rng, long_side_px)
+    canvas = draw_background(rng, image_hw, num_marks=int(rng.integers(8, 22)))
+    placed = place_objects(rng, image_hw, long_side_px)
+    for item in placed:
+        paste(canvas, item.drawing, item.left, item.top)
+    return Scene(
+        seed,
+        split,
+        index,
+        image=add_grain(rng, canvas),
+        boxes_xyxy=np.array([item.box_xyxy for item in placed], dtype=np.float32),
+        classes=np.array([item.sketch.class_index for item in placed], dtype=np.int64),
+        attributes=tuple(item.sketch.attributes for item in placed),
+    )
+
+
+def scene_phrases(scene: Scene, count: int) -> list[ScenePhrase]:
+    """Write different phrases about a scene, each true of its target alone.
+
+    Args:
+        scene: a drawn scene.
+        count: how many are wanted; fewer come back only if the scene has no more to say.
+    """
+    facts = SceneFacts(scene.image.shape[:2], scene.boxes_xyxy, scene.classes, scene.attributes)
+    rng = _stream(scene.seed, _STREAMS[scene.split] + _PHRASES, scene.index)
+    return write_phrases(rng, facts, count)
+
+
+def draw_object_picture(seed: int, index: int, image_px: int) -> tuple[NDArray[np.uint8], int]:
+    """Draw one large object on clutter, as a picture to train a classifier with.
+
+    Args:
+        seed: of the world.
+        index: of the picture, >= 0; its stream is shared with no scene.
+        image_px: height and width.
+
+    Returns:
+        The picture, uint8 (image_px, image_px, 3), and the object's index into `CLASSES`.
+    """
+    rng = _stream(seed, _STREAMS["pictures"], index)
+    canvas = draw_background(rng, (image_px, image_px), num_marks=int(rng.integers(4, 14)))
+    class_index = int(rng.integers(len(CLASSES)))
+    side_px = image_px * int(rng.integers(35, 93)) // 100
+    drawing = draw(make_sketch(rng, class_index, "large", side_px))
+    height, width = drawing.coverage.shape
+    left, top = int(rng.integers(image_px - width + 1)), int(rng.integers(image_px - height + 1))
+    paste(canvas, drawing, left, top)
+    return add_grain(rng, canvas), class_index
+
+
+def _stream(seed: int, stream: int, index: int) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, stream, index])))
