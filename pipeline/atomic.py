@@ -1,5 +1,6 @@
 """Files that appear whole or not at all."""
 
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,20 +13,38 @@ def whole_file(path: Path) -> Iterator[Path]:
     """Give a temporary path to write to; it becomes `path` when the block ends without an error.
 
     Both lie in one folder, which is made. The bytes are on the disk before the name is, so that
-    a kill or a power cut leaves either the old file or the new one; a killed writer's temporary
-    file (`.NAME.*.partial`) is removed by the next writer of the same path.
+    a kill or a power cut leaves either the old file or the new one. A writer holds a lock on its
+    temporary file (`.NAME.*.partial`); those without one were killed, and the next writer of the
+    same path removes what they left.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    for stale in path.parent.glob(f".{path.name}.*.partial"):
-        stale.unlink(missing_ok=True)
+    _remove_partials_of_the_killed(path)
     partial = path.with_name(f".{path.name}.{uuid4().hex}.partial")
+    lock = os.open(partial, os.O_CREAT | os.O_RDWR)
     try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         yield partial
         _flush(partial)
         partial.replace(path)
         _flush(path.parent)
     finally:
         partial.unlink(missing_ok=True)
+        os.close(lock)
+
+
+def _remove_partials_of_the_killed(path: Path) -> None:
+    for partial in path.parent.glob(f".{path.name}.*.partial"):
+        try:
+            lock = os.open(partial, os.O_RDWR)
+        except FileNotFoundError:  # its writer has just finished
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            partial.unlink(missing_ok=True)
+        except BlockingIOError:  # its writer is alive
+            continue
+        finally:
+            os.close(lock)
 
 
 def _flush(path: Path) -> None:

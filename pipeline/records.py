@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pipeline.errors import InputError
+
 Box = tuple[float, float, float, float]
 
 
@@ -77,7 +79,7 @@ def read_records(path: Path, kind: type[Record]) -> list[Record]:
     """Read every record of a file.
 
     Raises:
-        ValueError: a line is not a record of this kind; the message names file and line.
+        InputError: a line is not a record of this kind; the message names file and line.
     """
     records = []
     with path.open(encoding="utf-8") as stream:
@@ -86,7 +88,7 @@ def read_records(path: Path, kind: type[Record]) -> list[Record]:
                 values = json.loads(line)
                 records.append(kind(**{key: _frozen(value) for key, value in values.items()}))
             except (json.JSONDecodeError, TypeError, AttributeError) as error:
-                raise ValueError(f"{path}:{number}: not a {kind.__name__}: {error}") from error
+                raise InputError(f"{path}:{number}: not a {kind.__name__}: {error}") from error
     return records
 
 

@@ -1,0 +1,86 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.closure import import_closure
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def project(tmp_path):
+    def write(**sources):
+        for name, text in sources.items():
+            path = tmp_path / f"{name.replace('__', '/')}.py"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        return tmp_path
+
+    return write
+
+
+def closure(root):
+    return [path.as_posix() for path in import_closure(root / "stages" / "cams.py")]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import pipeline.cache",
+        "import pipeline.cache as cache",
+        "from pipeline import cache",
+        "from pipeline.cache import Cache",
+        "def run():\n    from pipeline.cache import Cache",
+        "if True:\n    import os, pipeline.cache",
+        "from ..pipeline import cache",
+        "from ..pipeline.cache import Cache",
+    ],
+)
+def test_every_form_of_import_is_seen(project, statement):
+    root = project(stages__cams=statement, pipeline__cache="Cache = 1", pipeline__other="")
+    assert closure(root) == ["pipeline/cache.py", "stages/cams.py"]
+
+
+def test_imports_of_imports_count_and_circles_end(project):
+    root = project(
+        stages__cams="import models.a",
+        models__a="from models import b",
+        models__b="from models.c.d import x\nimport models.a",
+        models__c__d="import numpy, json",
+        models__unused="",
+    )
+    assert closure(root) == ["models/a.py", "models/b.py", "models/c/d.py", "stages/cams.py"]
+
+
+def test_a_package_file_counts_if_it_holds_code(project):
+    root = project(stages__cams="import pipeline.a.b", pipeline__a__b="", pipeline____init____="")
+    (root / "pipeline" / "a" / "__init__.py").write_text("from pipeline import c")
+    (root / "pipeline" / "__init__.py").write_text("\n")
+    (root / "pipeline" / "c.py").write_text("")
+    assert closure(root) == [
+        "pipeline/a/__init__.py",
+        "pipeline/a/b.py",
+        "pipeline/c.py",
+        "stages/cams.py",
+    ]
+
+
+def test_the_observer_and_what_only_it_imports_are_left_out(project):
+    root = project(
+        stages__cams="from pipeline.observe import run_stage",
+        pipeline__observe="import pipeline.secret",
+        pipeline__secret="",
+    )
+    assert closure(root) == ["stages/cams.py"]
+
+
+def test_it_prints_every_stage_as_dvc_yaml_lists_it(project):
+    root = project(stages__cams="import pipeline.a", stages____init__="", pipeline__a="")
+    command = [sys.executable, "-m", "pipeline.closure"]
+    environment = {"PYTHONPATH": str(ROOT)}
+    printed = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
+    assert printed.stdout == "cams:\n      - pipeline/a.py\n      - stages/cams.py\n", (
+        printed.stderr
+    )

@@ -1,0 +1,32 @@
+from pathlib import Path
+
+import yaml
+
+from pipeline.layout import DatasetFiles, ResultFiles
+
+ROOT = Path(__file__).parents[2]
+
+
+def properties(files):
+    names = [name for name, value in vars(type(files)).items() if isinstance(value, property)]
+    return {getattr(files, name).as_posix() for name in names}
+
+
+def test_a_datasets_files_lie_below_its_folder():
+    files = DatasetFiles("shapes")
+    assert files.cams == Path("data/shapes/cams.h5")
+    assert files.phrases == Path("data/shapes/annotations/phrases.jsonl")
+
+
+def test_a_variants_files_lie_below_its_folder():
+    files = ResultFiles("shapes", "full")
+    assert files.metrics == Path("results/shapes/full/metrics.json")
+
+
+def test_dvc_writes_only_files_that_the_layout_knows():
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    bodies = [stage.get("do", stage) for stage in stages.values()]
+    outs = {out for body in bodies for kind in ("outs", "metrics") for out in body.get(kind, [])}
+    known = properties(DatasetFiles("${item}"))
+    known |= properties(ResultFiles("${item.dataset}", "${item.variant}"))
+    assert {out if isinstance(out, str) else next(iter(out)) for out in outs} <= known

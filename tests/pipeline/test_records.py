@@ -1,0 +1,52 @@
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.records import GroundTruth, ImageRecord, PhraseRecord, read_records, write_records
+
+IMAGES = [
+    ImageRecord("1", "a/b.jpg", (3, 5), "train"),
+    ImageRecord("2\n", "猫 é.png", (7, 2), "val"),
+]
+PHRASES = [
+    PhraseRecord("1", "1", "train", "the café\u2019s\u2028«red» door"),
+    PhraseRecord("2", "1", "train", "dog", "a \\ dog\tand\r\n a cat", (4, 7)),
+]
+TRUTHS = [GroundTruth("1", ((0.0, 1.5, 3.0, 4.25),), ("people",)), GroundTruth("2", ())]
+
+
+@pytest.mark.parametrize("records", [IMAGES, PHRASES, TRUTHS])
+def test_records_are_read_as_they_were_written(tmp_path, records):
+    path = tmp_path / "below" / "records.jsonl"
+    write_records(path, records)
+    assert read_records(path, type(records[0])) == records
+    assert len(path.read_bytes().splitlines()) == len(records)
+
+
+def test_no_records_make_an_empty_file(tmp_path):
+    write_records(tmp_path / "records.jsonl", [])
+    assert read_records(tmp_path / "records.jsonl", ImageRecord) == []
+
+
+def test_a_file_holds_plain_json_in_field_order(tmp_path):
+    write_records(tmp_path / "records.jsonl", TRUTHS[:1] + IMAGES[1:])
+    assert (tmp_path / "records.jsonl").read_text(encoding="utf-8") == (
+        '{"phrase_id": "1", "boxes_xyxy": [[0.0, 1.5, 3.0, 4.25]], "kinds": ["people"]}\n'
+        '{"image_id": "2\\n", "file": "猫 é.png", "image_hw": [7, 2], "split": "val"}\n'
+    )
+
+
+@pytest.mark.parametrize(
+    "line", ["{", "3", "[]", "null", "", '{"phrase_id": "1"}', '{"image_id": "1", "more": 1}']
+)
+def test_a_bad_line_is_named_with_its_file(tmp_path, line):
+    path = tmp_path / "phrases.jsonl"
+    write_records(path, PHRASES)
+    path.write_text(path.read_text(encoding="utf-8") + line + "\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"phrases\.jsonl:3: not a PhraseRecord"):
+        read_records(path, PhraseRecord)
+
+
+def test_a_phrase_record_has_no_place_for_boxes(tmp_path):
+    write_records(tmp_path / "ground_truth.jsonl", TRUTHS)
+    with pytest.raises(InputError, match="boxes_xyxy"):
+        read_records(tmp_path / "ground_truth.jsonl", PhraseRecord)

@@ -1,0 +1,73 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline.params import ParamsError
+from pipeline.sections import read_params, train_params
+
+PARAMS_FILE = Path(__file__).parents[2] / "params.yaml"
+
+
+@pytest.fixture
+def edited(tmp_path):
+    """Return a function that sets dotted keys of a copy of params.yaml and reads it."""
+
+    def read(**changes):
+        values = yaml.safe_load(PARAMS_FILE.read_text(encoding="utf-8"))
+        for dotted, value in changes.items():
+            *parents, leaf = dotted.split("__")
+            target = values
+            for key in parents:
+                target = target[key]
+            target[leaf] = value
+        path = tmp_path / "params.yaml"
+        path.write_text(yaml.safe_dump(values), encoding="utf-8")
+        return read_params(path)
+
+    return read
+
+
+def test_the_projects_own_file_is_read():
+    params = read_params(PARAMS_FILE)
+    assert "shapes" in params.run.datasets
+    assert train_params(params, "full") == params.train
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"run__datasets": ["none"]}, r"run\.datasets: 'none' is not known; known: .*shapes"),
+        ({"run__variants": ["none"]}, r"run\.variants: 'none' is not known; known: .*full"),
+        ({"weights": {}}, r"weights: 'shapes' is not known"),
+        ({"cams__image_pixels": 3}, r"cams\.image_pixels: no stage knows this key"),
+        ({"variants__full": {"modl.cam": 1}}, r"variants\.full\.modl\.cam: `train` has no such"),
+        ({"variants__full": {"model.cams": 1}}, r"variants\.full\.model\.cams: `train` has no"),
+        ({"variants__full": {"seed.x": 1}}, r"variants\.full\.seed\.x: `train` has no such key"),
+        (
+            {"variants__full": {"model.cam": "maybe"}},
+            r"as changed by variants\.full\.model\.cam: must be one of",
+        ),
+        ({"variants__full": {"epochs": True}}, r"variants\.full\.epochs: must be int, got True"),
+    ],
+)
+def test_what_no_stage_understands_is_refused_before_anything_runs(edited, changes, message):
+    with pytest.raises(ParamsError, match=message):
+        edited(**changes)
+
+
+def test_a_variant_changes_its_keys_and_no_other(edited):
+    params = edited(variants__fast={"model.cam": "off", "epochs": 7, "augment": NO_AUGMENT})
+    changed = train_params(params, "fast")
+    assert (changed.model.cam, changed.epochs, changed.augment.flip) == ("off", 7, 0.0)
+    assert changed.loss == params.train.loss
+    assert changed.model.heads == params.train.model.heads
+    assert params.train.epochs != 7
+
+
+NO_AUGMENT = {"flip": 0.0, "jitter": 0.0, "crop": 0.0}
+
+
+def test_an_unknown_variant_is_refused():
+    with pytest.raises(ParamsError, match=r"variants: 'none' is not known; known: .*full"):
+        train_params(read_params(PARAMS_FILE), "none")

@@ -1,0 +1,110 @@
+"""dvc.yaml says the truth about the code and params.yaml."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline.closure import import_closure
+
+ROOT = Path(__file__).parent.parent
+PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+STAGES = {
+    name: stage.get("do", stage)
+    for name, stage in yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))["stages"].items()
+}
+# what `${item}` and the like may stand for, by the word after the dot
+ITEMS = {
+    "item": "datasets",
+    "item.dataset": "datasets",
+    "key": "datasets",
+    "item.variant": "variants",
+}
+
+
+def expanded(text):
+    """Return the text once per name that its `${...}` may stand for."""
+    hole = re.search(r"\$\{([^}]*)\}", text)
+    if not hole:
+        return [text]
+    return [
+        each for name in PARAMS[ITEMS[hole[1]]] for each in expanded(text.replace(hole[0], name))
+    ]
+
+
+def paths_of(stage, kind):
+    return [next(iter(path)) if isinstance(path, dict) else path for path in stage.get(kind, [])]
+
+
+def tracked(stage):
+    return [key for text in stage.get("params", []) for key in expanded(text)]
+
+
+def value_of(dotted):
+    value = PARAMS
+    for key in dotted.split("."):
+        value = value[key]
+    return value
+
+
+def keys_below(values):
+    pairs = values.items() if isinstance(values, dict) else enumerate(values)
+    for key, value in pairs:
+        yield key
+        if isinstance(value, dict | list):
+            yield from keys_below(value)
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_depends_on_the_code_it_imports_and_on_no_other(name):
+    listed = [path for path in paths_of(STAGES[name], "deps") if path.endswith(".py")]
+    imported = [path.as_posix() for path in import_closure(ROOT / "stages" / f"{name}.py")]
+    assert sorted(listed) == imported, "`python -m pipeline.closure` prints what to list"
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_has_a_source_and_a_test_of_its_name(name):
+    assert (ROOT / "stages" / f"{name}.py").is_file()
+    assert (ROOT / "tests" / "stages" / f"test_{name}.py").is_file()
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_runs_the_module_of_its_name(name):
+    assert STAGES[name]["cmd"].startswith(f"python -m stages.{name} ")
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_every_key_a_stage_tracks_is_in_params(name):
+    for key in tracked(STAGES[name]):
+        value_of(key)
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_no_stage_reruns_because_of_where_or_how_much_is_run(name):
+    assert not {key.split(".")[0] for key in tracked(STAGES[name])} & {"runtime", "run"}
+
+
+def test_every_section_that_changes_a_result_is_tracked():
+    sections = {key.split(".")[0] for stage in STAGES.values() for key in tracked(stage)}
+    assert sections == set(PARAMS) - {"runtime", "run"}
+
+
+def test_no_key_has_a_name_that_dvc_forgets():
+    # DVC's run cache drops keys of these names and then restores outputs of other parameters
+    assert not {"size", "nfiles"} & set(keys_below(PARAMS))
+
+
+def test_only_evaluation_depends_on_ground_truth():
+    opened_by = {
+        name
+        for name, stage in STAGES.items()
+        if any("ground_truth" in path for path in paths_of(stage, "deps"))
+    }
+    assert opened_by == {"evaluate"}
+
+
+def test_no_stage_depends_on_a_folder_above_the_outputs_of_several():
+    outs = [path for stage in STAGES.values() for path in paths_of(stage, "outs")]
+    deps = [path for stage in STAGES.values() for path in paths_of(stage, "deps")]
+    assert not [dep for dep in deps for out in outs if out.startswith(f"{dep}/")]
