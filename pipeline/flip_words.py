@@ -11,7 +11,7 @@ _COMPASS = re.compile(
 )
 _CLOCK = re.compile(
     r"(?<!\w)(1[0-2]|[1-9]|one|two|three|four|five|seven|eight|nine|ten|eleven)"
-    r"(?=\s*o\s?['’]?\s?clock\b)",
+    r"(?=\s*o\s?['\u2019]?\s?clock\b)",
     re.IGNORECASE,
 )
 _HOURS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven")
@@ -26,7 +26,7 @@ _NOT_A_SIDE = re.compile(
     re.IGNORECASE,
 )
 _TEXT_ON_OBJECT = re.compile(
-    r"[0-9\"“”#]|\b(?:numbers?|numbered|digits?|letters?|lettering|words?|text|written|writing"
+    r"[0-9\"\u201c\u201d#]|\b(?:numbers?|numbered|digits?|letters?|lettering|words?|text|written|writing"
     r"|says|saying|reads|reading|initials?|labell?ed|spells?|spelling)\b",
     re.IGNORECASE,
 )

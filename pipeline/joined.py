@@ -149,14 +149,15 @@ class JoinedCaches:
             for index in phrase_indices
         ]
         slots = NounSlots(
-            [[mention.noun for mention in mentions] for mentions in found],
-            *(np.zeros((len(found), max_nouns), kind) for kind in (np.int64, np.bool_, np.int64)),
+            nouns=[[mention.noun for mention in mentions] for mentions in found],
+            map_index=np.zeros((len(found), max_nouns), np.int64),  # (P, K)
+            noun_mask=np.zeros((len(found), max_nouns), np.bool_),  # (P, K)
+            noun_roles=np.zeros((len(found), max_nouns), np.int64),  # (P, K)
         )
         for phrase, mentions in enumerate(found):
-            for slot, mention in enumerate(mentions):
-                slots.map_index[phrase, slot] = row_of[mention.noun]
-                slots.noun_mask[phrase, slot] = True
-                slots.noun_roles[phrase, slot] = mention.role
+            slots.map_index[phrase, : len(mentions)] = [row_of[item.noun] for item in mentions]
+            slots.noun_mask[phrase, : len(mentions)] = True
+            slots.noun_roles[phrase, : len(mentions)] = [item.role for item in mentions]
         return slots
 
     def _mentions_of(self, phrase_index: int) -> list[Mention]:
@@ -180,7 +181,7 @@ class LabelFits:
     def __init__(self, nouns: Sequence[str], labels: Sequence[str]) -> None:
         self._row = {noun: row for row, noun in enumerate(nouns)}
         self._matrix = np.asarray(match_matrix(nouns, labels), np.float32)  # (N, L)
-        self._is_known = (self._matrix > 0).any(axis=1)  # (N,)
+        self._is_known: NDArray[np.bool_] = np.any(self._matrix > 0, axis=1)  # (N,)
 
     def of(self, noun: str | None, labels: NDArray[np.integer[Any]]) -> Floats:
         """Return the fit of a noun and proposals of these labels, and the image, f32 (R + 1,)."""

@@ -150,4 +150,4 @@ def _overlaps(
     cells = np.arange(count)
     low = np.maximum(starts[:, None], cells)
     high = np.minimum(stops[:, None], cells + 1)
-    return np.clip(high - low, 0, None).astype(np.float64)
+    return np.asarray(np.maximum(high - low, 0), np.float64)

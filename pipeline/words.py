@@ -15,7 +15,7 @@ from pipeline.atomic import whole_file
 from pipeline.errors import InputError
 
 PAD, EOS, UNK = "<pad>", "<eos>", "<unk>"
-_WORD = re.compile(r"\w+(?:['’]\w+)*")
+_WORD = re.compile(r"\w+(?:['\u2019]\w+)*")
 
 
 def split_words(phrase: str) -> list[str]:
@@ -85,6 +85,7 @@ def read_vocabulary(path: Path) -> WordVocabulary:
         words = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError) as error:
         raise InputError(f"{path}: no word vocabulary: {error}; train again") from error
-    if words[:3] != [PAD, EOS, UNK] or not all(isinstance(word, str) for word in words):
+    is_texts = isinstance(words, list) and all(isinstance(word, str) for word in words)
+    if not is_texts or words[:3] != [PAD, EOS, UNK]:
         raise InputError(f"{path}: does not start with {PAD}, {EOS}, {UNK}; train again")
     return WordVocabulary(tuple(words))

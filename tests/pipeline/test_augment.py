@@ -1,0 +1,127 @@
+import numpy as np
+import pytest
+import torch
+from torchvision.transforms.v2 import functional as tv
+
+from pipeline.augment import (
+    Evidence,
+    _jittered,
+    draw_crop,
+    draw_jitter,
+    draw_placement,
+    likely_boxes,
+)
+from pipeline.train_sections import AugmentParams
+
+HW = (70, 110)
+ALWAYS = AugmentParams(flip=1.0, jitter=0.4, crop=1.0)
+
+
+def evidence(boxes=((30, 20, 60, 50),), priors=((1,),), head_cams=None):
+    cams = np.zeros((1, 7, 11), np.float32) if head_cams is None else head_cams
+    return Evidence(
+        HW, np.array(boxes, np.float32).reshape(-1, 4), np.array(priors, np.float32), cams
+    )
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+def place(phrases, params, seed=0):
+    return draw_placement(phrases, evidence(), 96, params, rng(seed))
+
+
+def test_nothing_is_done_when_every_chance_is_zero():
+    placement = place(["red cup"], AugmentParams(0.0, 0.0, 0.0))
+    assert not placement.flip
+    assert placement.window_xyxy == (0, 0, 110, 70)
+
+
+def test_one_phrase_that_must_not_be_mirrored_keeps_the_image_as_it_is():
+    assert place(["cup", "left dog"], ALWAYS).flip
+    assert not place(["cup", "number 7"], ALWAYS).flip
+
+
+def test_one_phrase_of_place_keeps_the_image_whole():
+    assert place(["red cup", "blue dog"], ALWAYS).window_xyxy != (0, 0, 110, 70)
+    assert place(["red cup", "left dog"], ALWAYS).window_xyxy == (0, 0, 110, 70)
+
+
+def test_about_half_of_the_images_are_mirrored_at_one_half():
+    flips = [place(["cup"], AugmentParams(0.5, 0.0, 0.0), seed).flip for seed in range(200)]
+    assert 70 < sum(flips) < 130
+
+
+def test_a_crop_lies_inside_the_image_and_is_not_always_the_same():
+    windows = np.array([draw_crop(evidence(), rng(seed)) for seed in range(50)])
+    assert (windows[:, :2] >= 0).all()
+    assert (windows[:, 2:] <= (110, 70)).all()
+    assert len(np.unique(windows, axis=0)) > 20
+
+
+def test_a_crop_keeps_nine_tenths_of_the_likely_proposals():
+    boxes = [[0, 20, 40, 50], [80, 0, 110, 30], [0, 0, 110, 70], [50, 60, 60, 70]]
+    scene = evidence(boxes, [[1, 1, 0, 1]])
+    windows = [draw_crop(scene, rng(seed)) for seed in range(100)]
+    assert all(x1 <= 4 and x2 >= 107 for x1, _, x2, _ in windows)
+    assert any(window[0] > 0 for window in windows)
+
+
+def test_a_crop_keeps_the_head_nouns_cam():
+    cam = np.zeros((1, 7, 11), np.float32)
+    cam[0, 0, 10] = 1  # pixels 100 to 110, 0 to 10
+    cam[0, 6, 0] = -9
+    windows = [draw_crop(evidence((), ((),), cam), rng(seed)) for seed in range(100)]
+    assert all(x2 >= 109.5 and y1 <= 0.5 for _, y1, x2, _ in windows)
+
+
+def test_an_image_that_cannot_be_cropped_stays_whole():
+    cam = np.zeros((1, 70, 110), np.float32)
+    cam[0, [0, 0, 69, 69], [0, 109, 0, 109]] = 1  # the corner pixels
+    assert draw_crop(evidence((), ((),), cam), rng()) == (0, 0, 110, 70)
+
+
+def test_likely_proposals_are_those_of_the_largest_prior_times_share_of_the_cam():
+    cam = np.zeros((1, 7, 11), np.float32)
+    cam[0, 3, 3:6] = (1, 2, 3)
+    boxes = [[30, 30, 40, 40], [40, 30, 50, 40], [50, 30, 60, 40], [0, 0, 110, 70], [0, 0, 9, 9]]
+    found = likely_boxes(evidence(boxes, [[1, 1, 1, 0.1, 1]], cam))
+    np.testing.assert_array_equal(found, [0, 1, 2])  # shares 1/6, 2/6, 3/6, prior 0.1, none
+
+
+def test_without_a_cam_the_first_proposals_of_the_largest_prior_are_likely():
+    boxes = [[0, 0, 9, 9]] * 5
+    np.testing.assert_array_equal(likely_boxes(evidence(boxes, [[0, 1, 0, 1, 0]])), [0, 1, 3])
+
+
+def test_no_proposals_are_likely_where_there_are_none():
+    assert likely_boxes(evidence((), np.zeros((1, 0)))).shape == (0,)
+
+
+def changes(strength, seeds):
+    image = rng(9).random((3, 5, 7), np.float32)
+    return [np.abs(draw_jitter(strength, rng(seed))(image) - image).max() for seed in seeds]
+
+
+def test_four_in_five_images_change_colour():
+    assert 0.7 < np.mean(np.array(changes(0.4, range(200))) > 1e-6) < 0.9
+
+
+def test_no_strength_changes_nothing():
+    assert max(changes(0.0, range(9))) == 0
+
+
+@pytest.mark.parametrize(("step", "name"), [(0, "brightness"), (1, "contrast"), (2, "saturation")])
+def test_each_step_is_torchvisions(step, name):
+    image = rng(3).random((3, 5, 7), np.float32)
+    factors = np.array([0.7, 1.35, 0.6], np.float32)
+    expected = getattr(tv, f"adjust_{name}")(torch.from_numpy(image), float(factors[step]))
+    np.testing.assert_allclose(_jittered(image, factors, np.array([step])), expected, atol=1e-3)
+
+
+def test_jitter_leaves_the_image_it_was_given_alone():
+    image = rng(9).random((3, 5, 7), np.float32)
+    before = image.copy()
+    draw_jitter(0.4, rng(1))(image)
+    np.testing.assert_array_equal(image, before)

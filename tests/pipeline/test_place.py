@@ -1,0 +1,152 @@
+import numpy as np
+import pytest
+
+from pipeline.boxes import letterbox, whole_window
+from pipeline.place import (
+    cam_mass,
+    pad_to_square,
+    place_boxes,
+    place_cams,
+    place_image,
+    scale_to_unit,
+    windows_of,
+)
+
+
+def drawn_rectangle(image_hw, box):
+    image = np.zeros((*image_hw, 3), np.uint8)
+    image[box[1] : box[3], box[0] : box[2]] = (255, 128, 0)
+    return image
+
+
+def extent(content):
+    rows, columns = np.nonzero(content[0] > 0.5)
+    return [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+
+
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("window", [(0.0, 0.0, 110.0, 70.0), (13.0, 5.5, 95.0, 66.0)])
+def test_a_drawn_rectangle_follows_its_image(flip, window):
+    placement = letterbox(window, 96, flip)
+    content = place_image(drawn_rectangle((70, 110), (31, 17, 67, 58)), placement)
+    box = placement.affine.boxes(np.array([31.0, 17.0, 67.0, 58.0]))
+    np.testing.assert_allclose(extent(content), box, atol=1.0)
+
+
+def test_an_image_of_the_right_size_is_not_resampled():
+    image = np.random.default_rng(0).integers(0, 256, (31, 64, 3), np.uint8)
+    content = place_image(image, letterbox(whole_window((31, 64)), 64))
+    np.testing.assert_array_equal(content, (image / np.float32(255)).transpose(2, 0, 1))
+
+
+def test_a_mirror_turns_columns_around():
+    image = np.random.default_rng(0).integers(0, 256, (31, 64, 3), np.uint8)
+    plain, mirrored = (
+        place_image(image, letterbox(whole_window((31, 64)), 64, flip)) for flip in (False, True)
+    )
+    np.testing.assert_array_equal(mirrored, plain[..., ::-1])
+
+
+def test_padding_lies_right_and_below_and_is_zero():
+    square = pad_to_square(np.ones((2, 3, 5), np.float32), 7)
+    assert square.shape == (2, 7, 7)
+    assert square[:, :3, :5].all()
+    assert square.sum() == 2 * 3 * 5
+
+
+def test_a_box_cut_to_little_is_dropped_and_one_outside_the_cut_stays():
+    boxes = np.array(
+        [[50, 0, 100, 50], [0, 0, 50, 50], [40, 0, 90, 50], [70, 40, 71, 41]], np.float32
+    )
+    placed, kept = place_boxes(boxes, letterbox((40.0, 0.0, 104.0, 64.0), 64))
+    np.testing.assert_array_equal(kept, [0, 2, 3])  # box 1 keeps 20 % of its area
+    np.testing.assert_allclose(placed, [[10, 0, 60, 50], [0, 0, 50, 50], [30, 40, 31, 41]])
+
+
+def test_a_box_cut_to_a_sliver_is_dropped_even_if_much_of_it_is_left():
+    boxes = np.array([[36, 0, 47, 30], [50, 0, 60, 30]], np.float32)  # 7 of 11 px are left
+    _, kept = place_boxes(boxes, letterbox((40.0, 0.0, 104.0, 64.0), 64))
+    np.testing.assert_array_equal(kept, [1])
+
+
+def test_when_all_boxes_would_be_dropped_the_least_cut_stays():
+    boxes = np.array([[0, 0, 41, 10], [0, 0, 44, 10], [0, 0, 42, 10]], np.float32)
+    placed, kept = place_boxes(boxes, letterbox((40.0, 0.0, 104.0, 64.0), 64))
+    np.testing.assert_array_equal(kept, [1])
+    np.testing.assert_allclose(placed, [[0, 0, 4, 10]])
+
+
+def test_no_boxes_stay_none():
+    placed, kept = place_boxes(np.zeros((0, 4), np.float32), letterbox((0.0, 0.0, 9.0, 5.0), 64))
+    assert placed.shape == (0, 4)
+    assert len(kept) == 0
+
+
+def slow_cams(maps, image_hw, placement, stride):
+    """Bilinear between cell centres, edges held, one cell at a time."""
+    height, width = maps.shape[1:]
+    rows = max(1, int(np.ceil(placement.content_hw[0] / stride - 0.5)))
+    columns = max(1, int(np.ceil(placement.content_hw[1] / stride - 0.5)))
+    placed = np.zeros((len(maps), rows, columns))
+    for row in range(rows):
+        for column in range(columns):
+            centre = np.array([(column + 0.5) * stride, (row + 0.5) * stride] * 2)
+            x, y = placement.affine.inverse().boxes(centre)[:2].astype(np.float64)
+            u = np.clip(x / image_hw[1] * width - 0.5, 0, width - 1)
+            v = np.clip(y / image_hw[0] * height - 0.5, 0, height - 1)
+            left, top = min(int(u), width - 2), min(int(v), height - 2)
+            a, b = u - left, v - top
+            cells = np.maximum(maps[:, top : top + 2, left : left + 2], 0).astype(np.float64)
+            weights = np.outer([1 - b, b], [1 - a, a])
+            placed[:, row, column] = (cells * weights).sum(axis=(1, 2))
+    return placed
+
+
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("window", [(0.0, 0.0, 210.0, 130.0), (41.0, 9.0, 190.0, 127.0)])
+def test_maps_are_looked_up_at_the_cell_centres(flip, window):
+    maps = np.random.default_rng(1).normal(size=(3, 5, 7)).astype(np.float16)
+    placement = letterbox(window, 224, flip)
+    placed = place_cams(maps, (130, 210), placement, 32)
+    np.testing.assert_allclose(placed, slow_cams(maps, (130, 210), placement, 32), atol=2e-5)
+
+
+def test_a_map_on_the_same_grid_is_unchanged():
+    maps = np.random.default_rng(1).random((2, 6, 6), np.float32)
+    placed = place_cams(maps, (40, 40), letterbox(whole_window((40, 40)), 192), 32)
+    np.testing.assert_allclose(placed, maps, atol=1e-6)
+
+
+def test_maps_cover_only_cells_whose_centre_is_content_and_at_least_one():
+    maps = np.ones((1, 4, 4), np.float32)
+    assert place_cams(maps, (100, 192), letterbox(whole_window((100, 192)), 192), 32).shape == (
+        1,
+        3,
+        6,
+    )
+    assert place_cams(maps, (2, 192), letterbox(whole_window((2, 192)), 192), 32).shape == (1, 1, 6)
+
+
+def test_the_mass_of_a_map_in_a_proposal_survives_a_mirror():
+    maps = np.random.default_rng(2).random((3, 7, 7), np.float32)
+    boxes = np.array([[20, 11, 70, 90], [0, 0, 101, 60]], np.float32)
+    masses = []
+    for flip in (False, True):
+        placement = letterbox(whole_window((101, 101)), 160, flip)
+        placed = place_cams(maps, (101, 101), placement, 32)
+        masses.append(cam_mass(placed, windows_of(place_boxes(boxes, placement)[0], (160, 160))))
+    np.testing.assert_allclose(*masses, rtol=1e-5)
+    assert masses[0].min() > 0
+
+
+def test_mass_counts_cut_cells_in_part_and_negative_cells_not_at_all():
+    maps = np.array([[[1, 2, -5], [4, 8, 16]]], np.float32)
+    mass = cam_mass(maps, np.array([[0, 0, 1, 1], [1 / 6, 0.5, 0.5, 1], [0.5, 0.25, 1, 0.5]]))
+    np.testing.assert_allclose(mass, [[31, 0.5 * 4 + 0.5 * 8, 0.5 * 0.5 * 2]], rtol=1e-6)
+
+
+def test_maps_are_stretched_each_by_its_own_range():
+    maps = np.array([[[1, 3], [2, 5]], [[0, 0], [0, 0]], [[7, 7], [7, 7]]], np.float32)
+    np.testing.assert_allclose(
+        scale_to_unit(maps), [[[0, 0.5], [0.25, 1]], np.zeros((2, 2)), np.zeros((2, 2))]
+    )

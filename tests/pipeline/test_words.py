@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.words import (
+    WordVocabulary,
+    build_vocabulary,
+    read_vocabulary,
+    split_words,
+    write_vocabulary,
+)
+
+
+def test_words_are_lower_case_and_without_punctuation():
+    assert split_words("The man's RED-white t-shirt, (left)!") == [
+        "the", "man's", "red", "white", "t", "shirt", "left",
+    ]  # fmt: skip
+
+
+def test_frequent_words_come_first_and_rare_ones_are_left_out():
+    vocabulary = build_vocabulary(["a red cup", "a cup", "a blue cup", "red"], min_count=2)
+    assert vocabulary.words == ("<pad>", "<eos>", "<unk>", "a", "cup", "red")
+
+
+def test_every_phrase_ends_and_shorter_ones_are_padded():
+    vocabulary = WordVocabulary(("<pad>", "<eos>", "<unk>", "a", "cup"))
+    word_ids, word_mask = vocabulary.encode(["a blue cup", "cup"], max_words=5)
+    np.testing.assert_array_equal(word_ids, [[3, 2, 4, 1], [4, 1, 0, 0]])
+    np.testing.assert_array_equal(word_mask, [[1, 1, 1, 1], [1, 1, 0, 0]])
+    assert word_ids.dtype == np.int64
+
+
+def test_a_long_phrase_is_cut_and_still_ends():
+    vocabulary = WordVocabulary(("<pad>", "<eos>", "<unk>", "a"))
+    word_ids, _ = vocabulary.encode(["a a a a a"], max_words=2)
+    np.testing.assert_array_equal(word_ids, [[3, 3, 1]])
+
+
+@pytest.mark.parametrize("phrase", ["", "?!", "🙂"])
+def test_a_phrase_without_a_word_is_only_its_end(phrase):
+    word_ids, word_mask = WordVocabulary(("<pad>", "<eos>", "<unk>")).encode([phrase], 3)
+    assert word_ids.tolist() == [[1]]
+    assert word_mask.tolist() == [[True]]
+
+
+def test_no_phrases_give_no_rows():
+    assert WordVocabulary(("<pad>", "<eos>", "<unk>")).encode([], 3)[0].shape == (0, 1)
+
+
+def test_a_written_vocabulary_reads_back_with_unicode_words(tmp_path):
+    vocabulary = build_vocabulary(["чашка crème", "чашка"], min_count=1)
+    write_vocabulary(tmp_path / "words.json", vocabulary)
+    assert read_vocabulary(tmp_path / "words.json") == vocabulary
+
+
+@pytest.mark.parametrize("text", ["{}", '["a", "b", "c"]', "[", '["<pad>", "<eos>", "<unk>", 3]'])
+def test_a_file_that_is_no_vocabulary_is_refused_by_name(tmp_path, text):
+    (tmp_path / "words.json").write_text(text)
+    with pytest.raises(InputError, match=r"words\.json"):
+        read_vocabulary(tmp_path / "words.json")
