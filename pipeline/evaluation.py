@@ -24,20 +24,33 @@ DECIMALS = 6  # of what is written; hides the last bits, in which machines may d
 
 
 @dataclass(frozen=True)
-class Judged:
-    """One phrase, answered by every method.
+class Question:
+    """A phrase and what is known of it apart from the image.
 
     Attributes:
         phrase: the phrase.
         truth: where it is.
+        has_direction: whether a word such as "left" stands in it.
+    """
+
+    phrase: PhraseRecord
+    truth: GroundTruth
+    has_direction: bool
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One phrase, answered by every method.
+
+    Attributes:
+        question: the phrase and where it is.
         boxes_xyxy: the answer of every method that gives one box, pixels, (4,) each.
         scores: of every method, in [0, 1], (C,) each.
         found_at: for each of `RECALL_RANKS`, whether one of so many first proposals is a hit.
         groups: names of the groups the phrase is in, by what they are grouped by.
     """
 
-    phrase: PhraseRecord
-    truth: GroundTruth
+    question: Question
     boxes_xyxy: Mapping[str, Floats]
     scores: Mapping[str, Floats]
     found_at: tuple[bool, ...]
@@ -45,53 +58,47 @@ class Judged:
 
 
 def judge_phrase(
-    phrase: PhraseRecord,
-    truth: GroundTruth,
-    scene: Scene,
-    predicted: Mapping[str, Floats],
-    params: EvaluateParams,
+    question: Question, scene: Scene, predicted: Mapping[str, Floats], params: EvaluateParams
 ) -> Judged:
     """Let every method answer a phrase, and judge the answers.
 
     Args:
-        phrase: the phrase.
-        truth: where it is.
+        question: the phrase and where it is.
         scene: what a method without training may look at.
         predicted: the model's boxes by method, pixels of the image, (4,) each.
         params: thresholds.
     """
     answers = baselines.methods(params.cam_threshold)
     boxes = {**predicted, **{name: answer(scene) for name, answer in answers.items()}}
-    judge = (truth.boxes_xyxy, scene.image_hw, params.iou)
+    judge = (question.truth.boxes_xyxy, scene.image_hw, params.iou)
     scores = dict(zip(boxes, metrics.score_boxes(np.stack([*boxes.values()]), *judge), strict=True))
     candidates = metrics.score_boxes(baselines.with_whole_image(scene), *judge)  # (R + 1, C)
     hits = candidates[:-1, 0]  # (R,)
     return Judged(
-        phrase=phrase,
-        truth=truth,
+        question=question,
         boxes_xyxy=boxes,
         scores={**scores, **baselines.chance_and_bounds(candidates)},
         found_at=tuple(bool(hits[:rank].any()) for rank in RECALL_RANKS),
-        groups=phrase_groups(phrase, truth, scene),
+        groups=phrase_groups(question, scene),
     )
 
 
-def phrase_groups(
-    phrase: PhraseRecord, truth: GroundTruth, scene: Scene
-) -> dict[str, tuple[str, ...]]:
+def phrase_groups(question: Question, scene: Scene) -> dict[str, tuple[str, ...]]:
     """Say what kind of phrase it is.
 
     Returns:
         `kind`: the dataset's own; `words`: its length; `fitting_proposals`: how many have the label
-        that fits best, of which the phrase must choose; `cam`: whether its head noun has a map.
+        that fits best, of which the phrase must choose; `cam`: whether its head noun has a map;
+        `direction`: whether it holds a word such as "left".
     """
-    num_words = len(phrase.phrase.split())
+    num_words = len(question.phrase.phrase.split())
     fitting = int(baselines.fits_best(scene).sum())
     return {
-        "kind": tuple(sorted(set(truth.kinds))),
+        "kind": tuple(sorted(set(question.truth.kinds))),
         "words": (_bucket(num_words, (2, 4)),),
         "fitting_proposals": (_bucket(fitting, (0, 1)),),
         "cam": ("without" if scene.cam is None else "with",),
+        "direction": ("with" if question.has_direction else "without",),
     }
 
 
@@ -109,7 +116,7 @@ def split_metrics(judged: Sequence[Judged], params: EvaluateParams) -> dict[str,
     """
     names = sorted(judged[0].scores)
     scores = np.stack([[one.scores[name] for name in names] for one in judged])  # (P, M, C)
-    image_ids = sorted({one.phrase.image_id for one in judged})
+    image_ids = sorted({one.question.phrase.image_id for one in judged})
     found = np.array([one.found_at for one in judged])
     return rounded(
         {
@@ -127,14 +134,15 @@ def split_metrics(judged: Sequence[Judged], params: EvaluateParams) -> dict[str,
 
 def prediction_row(judged: Judged) -> dict[str, Any]:
     """Return what `predictions.jsonl` holds of a phrase, boxes in 1/100 pixels."""
+    phrase = judged.question.phrase
     return {
-        "phrase_id": judged.phrase.phrase_id,
-        "image_id": judged.phrase.image_id,
-        "split": judged.phrase.split,
-        "phrase": judged.phrase.phrase,
-        "gt_boxes_xyxy": rounded(judged.truth.boxes_xyxy, 2),
+        "phrase_id": phrase.phrase_id,
+        "image_id": phrase.image_id,
+        "split": phrase.split,
+        "phrase": phrase.phrase,
+        "gt_boxes_xyxy": rounded(judged.question.truth.boxes_xyxy, 2),
         "boxes_xyxy": {name: rounded(box.tolist(), 2) for name, box in judged.boxes_xyxy.items()},
-        "iou": {name: rounded(judged.scores[name][2], 4) for name in judged.boxes_xyxy},
+        "iou": {name: rounded(float(judged.scores[name][2]), 4) for name in judged.boxes_xyxy},
     }
 
 
@@ -170,7 +178,7 @@ def _differences(
     names: Sequence[str], hits: Floats, judged: Sequence[Judged], params: EvaluateParams
 ) -> dict[str, dict[str, dict[str, float]]]:
     """Compare each of the model's methods with each that needs no training, (P, M) hits."""
-    image_ids = [one.phrase.image_id for one in judged]
+    image_ids = [one.question.phrase.image_id for one in judged]
     image_index = np.unique(image_ids, return_inverse=True)[1]
     draws = metrics.resampled_accuracies(hits, image_index, params.resamples, params.seed)
     column = {name: index for index, name in enumerate(names)}

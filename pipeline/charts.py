@@ -1,0 +1,90 @@
+"""Charts as PNG: accuracies with their intervals, and curves."""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+DPI = 160
+GREY = "#5d6b7a"
+COLOURS = {"model": "#0072b2", "untrained": "#9aa8b5", "bound": "#009e73"}
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One method: shares in [0, 1], and a key of `COLOURS`."""
+
+    label: str
+    accuracy: float
+    low: float
+    high: float
+    kind: str
+
+
+def bar_chart_png(bars: Sequence[Bar]) -> bytes:
+    """Draw horizontal bars in percent with 95 % intervals, the first on top."""
+    figure = Figure(figsize=(8.2, 0.7 + 0.34 * len(bars)), layout="constrained")
+    axes = figure.subplots()
+    places = range(len(bars))
+    values = [100 * bar.accuracy for bar in bars]
+    errors = [
+        [100 * max(0.0, bar.accuracy - bar.low) for bar in bars],
+        [100 * max(0.0, bar.high - bar.accuracy) for bar in bars],
+    ]
+    axes.barh(
+        places,
+        values,
+        0.68,
+        xerr=errors,
+        color=[COLOURS[bar.kind] for bar in bars],
+        ecolor="#1c2430",
+    )
+    for place, bar in zip(places, bars, strict=True):
+        text = f" {100 * bar.accuracy:.1f}"
+        axes.text(100 * bar.high + 0.4, place, text, va="center", fontsize=9)
+    axes.set_yticks(places, [bar.label for bar in bars], fontsize=9)
+    axes.set_ylim(len(bars) - 0.4, -0.6)
+    axes.set_xlim(0, min(108, 8 + 100 * max(bar.high for bar in bars)))
+    axes.set_xlabel("hits, % of phrases", color=GREY, fontsize=9)
+    _plain_frame(axes, "x")
+    return _png(figure)
+
+
+def curves_png(steps: Sequence[float], curves: Mapping[str, Sequence[float]], label: str) -> bytes:
+    """Draw every curve over the steps in a panel of its own, three panels a row."""
+    columns = min(3, len(curves))
+    rows = -(-len(curves) // columns)
+    figure = Figure(figsize=(8.2, 1.75 * rows + 0.25), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for panel, (name, values) in zip(panels, curves.items(), strict=False):
+        panel.plot(steps, values, color=COLOURS["model"], linewidth=1.4)
+        panel.set_title(name, loc="left", fontsize=9)
+        panel.margins(x=0.02)
+        _plain_frame(panel, "y")
+    for panel in panels[len(curves) :]:
+        panel.set_axis_off()
+    for panel in panels[max(0, len(curves) - columns) : len(curves)]:
+        panel.set_xlabel(label, color=GREY, fontsize=8)
+    return _png(figure)
+
+
+def _plain_frame(axes: Axes, grid: Literal["x", "y"]) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color("#c4ccd4")
+    axes.tick_params(colors=GREY, labelsize=8, length=3)
+    axes.tick_params(axis="y", labelcolor="#1c2430")
+    axes.grid(axis=grid, color="#e6eaee", linewidth=0.8)
+    axes.set_axisbelow(True)
+
+
+def _png(figure: Figure) -> bytes:
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=DPI, metadata={"Software": None})
+    return stream.getvalue()

@@ -1,0 +1,201 @@
+"""A document made of few kinds of blocks, as self-contained HTML and as Markdown.
+
+All text is plain: it is escaped where it is put into HTML or Markdown. HTML holds its pictures and
+its style; it loads nothing and runs nothing.
+"""
+
+import base64
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+from pipeline.document_style import CSS
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """Some sentences; a `warning` is set off."""
+
+    text: str
+    warning: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of equal length; the first column names the row, `strong` rows stand out."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    strong: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An encoded picture.
+
+    Attributes:
+        name: its file name, beside the Markdown; the suffix tells the encoding.
+        content: the bytes of the file.
+        caption: what it shows, shown with it.
+    """
+
+    name: str
+    content: bytes
+    caption: str
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One number that matters."""
+
+    label: str
+    value: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Card:
+    """One example: pictures side by side under a title, with a word of judgement."""
+
+    title: str
+    badge: str
+    good: bool
+    text: str
+    panels: Sequence[Picture]
+
+
+Block = Paragraph | Table | Picture | Sequence[Tile] | Sequence[Card]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading and what stands below it."""
+
+    title: str
+    blocks: Sequence[Block]
+
+
+def to_html(title: str, subtitle: str, sections: Sequence[Section]) -> str:
+    """Return the document as one HTML page that needs no other file."""
+    links = "".join(
+        f'<a href="#{_anchor(section.title)}">{escape(section.title)}</a>' for section in sections
+    )
+    body = "\n".join(_html_section(section) for section in sections)
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title>\n<style>\n{CSS}</style>"
+        f"</head>\n<body><header><h1>{escape(title)}</h1><p>{escape(subtitle)}</p></header>\n"
+        f"<nav>{links}</nav>\n<main>\n{body}\n</main></body></html>\n"
+    )
+
+
+def to_markdown(title: str, subtitle: str, sections: Sequence[Section]) -> str:
+    """Return the document as Markdown that shows pictures from files beside it."""
+    parts = [f"# {_plain(title)}", _plain(subtitle)]
+    for section in sections:
+        parts.append(f"## {_plain(section.title)}")
+        parts += [_markdown_block(block) for block in section.blocks]
+    return "\n\n".join(parts) + "\n"
+
+
+def pictures_of(sections: Sequence[Section]) -> list[Picture]:
+    """Return every picture of a document, in order."""
+    found: list[Picture] = []
+    for block in (block for section in sections for block in section.blocks):
+        if isinstance(block, Picture):
+            found.append(block)
+        elif not isinstance(block, Paragraph | Table):
+            found += [panel for card in block if isinstance(card, Card) for panel in card.panels]
+    return found
+
+
+def _html_section(section: Section) -> str:
+    blocks = "\n".join(_html_block(block) for block in section.blocks)
+    return (
+        f'<section id="{_anchor(section.title)}"><h2>{escape(section.title)}</h2>\n'
+        f"{blocks}</section>"
+    )
+
+
+def _html_block(block: Block) -> str:
+    if isinstance(block, Paragraph):
+        return f"<p{' class=warning' if block.warning else ''}>{escape(block.text)}</p>"
+    if isinstance(block, Table):
+        return _html_table(block)
+    if isinstance(block, Picture):
+        return (
+            f"<figure>{_html_image(block)}<figcaption>{escape(block.caption)}</figcaption></figure>"
+        )
+    kind = "tiles" if block and isinstance(block[0], Tile) else "cards"
+    return f'<div class="{kind}">' + "".join(_html_item(item) for item in block) + "</div>"
+
+
+def _html_item(item: Tile | Card) -> str:
+    if isinstance(item, Tile):
+        return (
+            f"<div class=tile><span>{escape(item.label)}</span><strong>{escape(item.value)}"
+            f"</strong><small>{escape(item.note)}</small></div>"
+        )
+    panels = "".join(
+        f"<figure>{_html_image(panel)}<figcaption>{escape(panel.caption)}</figcaption></figure>"
+        for panel in item.panels
+    )
+    return (
+        f"<article><h3>{escape(item.title)} <span class={'good' if item.good else 'bad'}>"
+        f"{escape(item.badge)}</span></h3><p>{escape(item.text)}</p>"
+        f"<div class=panels>{panels}</div></article>"
+    )
+
+
+def _html_table(table: Table) -> str:
+    head = "".join(f"<th>{escape(name)}</th>" for name in table.columns)
+    rows = "".join(
+        f"<tr{' class=strong' if index in table.strong else ''}>"
+        + "".join(f"<td>{escape(cell)}</td>" for cell in row)
+        + "</tr>\n"
+        for index, row in enumerate(table.rows)
+    )
+    return (
+        f"<div class=scroll><table><thead><tr>{head}</tr></thead>"
+        f"<tbody>\n{rows}</tbody></table></div>"
+    )
+
+
+def _html_image(picture: Picture) -> str:
+    kind = {"jpg": "jpeg"}.get(suffix := picture.name.rpartition(".")[2], suffix)
+    content = base64.b64encode(picture.content).decode()
+    return f'<img alt="{escape(picture.caption)}" src="data:image/{kind};base64,{content}">'
+
+
+def _markdown_block(block: Block) -> str:
+    if isinstance(block, Paragraph):
+        return f"**{_plain(block.text)}**" if block.warning else _plain(block.text)
+    if isinstance(block, Table):
+        rows = [block.columns, ["---"] * len(block.columns), *block.rows]
+        return "\n".join("| " + " | ".join(_plain(cell) for cell in row) + " |" for row in rows)
+    if isinstance(block, Picture):
+        return _markdown_image(block)
+    return "\n\n".join(_markdown_item(item) for item in block)
+
+
+def _markdown_item(item: Tile | Card) -> str:
+    if isinstance(item, Tile):
+        return f"- {_plain(item.label)}: **{_plain(item.value)}** ({_plain(item.note)})"
+    panels = " ".join(_markdown_image(panel) for panel in item.panels)
+    return f"{_plain(item.title)}: {_plain(item.badge)}. {_plain(item.text)}\n\n{panels}"
+
+
+def _markdown_image(picture: Picture) -> str:
+    return f"![{_plain(picture.caption)}](pictures/{picture.name})"
+
+
+def _plain(text: str) -> str:
+    """Keep text from being read as Markdown or HTML: one line, special characters escaped."""
+    line = " ".join(text.split())
+    return re.sub(r"([\\`*_\[\]<>|~#])", r"\\\1", line) if line != "---" else line
+
+
+def _anchor(title: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")

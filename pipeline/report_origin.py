@@ -1,0 +1,118 @@
+"""The parts of a report that say where the results come from: data, weights, training, params."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline.charts import curves_png
+from pipeline.document import Paragraph, Picture, Section, Table
+
+LISTED = 5  # entries of a list that are shown
+STEP_COLUMNS = ("step", "epoch")
+
+
+def data_section(annotations: Mapping[str, Any], nouns: Mapping[str, Any]) -> Section:
+    """Show counts of the data, bad records, and how many nouns have a class."""
+    return Section(
+        "Data",
+        [
+            Paragraph("What the annotations stage read, and what was wrong with it:"),
+            Table(("annotations", "value"), flat_rows(annotations)),
+            Paragraph("How far the classifier that makes the CAMs covers the nouns:"),
+            Table(("nouns", "value"), flat_rows(nouns)),
+        ],
+    )
+
+
+def weights_section(manifest: Mapping[str, Any], leakage: str) -> Section:
+    """Show origin, licence and training set of every pre-trained part."""
+    columns = ("part", "training set", "licence", "source", "sha256")
+    keys = ("training_set", "licence", "source", "sha256")
+    rows = [
+        [part, *(str(entry.get(key, "")) or "unknown" for key in keys)]
+        for part, entry in sorted(manifest.items())
+        if isinstance(entry, Mapping)
+    ]
+    return Section("Weights", [Paragraph(leakage, warning=True), Table(columns, rows)])
+
+
+def curves_section(content: str) -> Section:
+    """Draw every numeric column of `curves.csv` over the steps."""
+    rows = list(csv.DictReader(io.StringIO(content)))
+    columns = list(rows[0]) if rows else []
+    over = next((name for name in STEP_COLUMNS if name in columns), None)
+    curves = {
+        name: [float(row[name] or "nan") for row in rows]
+        for name in columns
+        if name not in STEP_COLUMNS and all(_is_number(row[name]) for row in rows)
+    }
+    if not over or not curves:
+        return Section("Training", [Paragraph("The train stage left no curves.")])
+    png = curves_png([float(row[over]) for row in rows], curves, over)
+    return Section("Training", [Picture("curves.png", png, "What the train stage logged.")])
+
+
+def params_section(params: Mapping[str, Any]) -> Section:
+    """Show every parameter, as the variant has it."""
+    return Section("Parameters", [Table(("parameter", "value"), flat_rows(params))])
+
+
+def flat_rows(values: Mapping[str, Any], parent: str = "") -> list[list[str]]:
+    """Return (dotted key, value) of nested mappings; of a long list, its length and first entries.
+
+    A list of mappings counts as a list of values.
+    """
+    rows = []
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            rows += flat_rows(value, f"{parent}{key}.")
+        else:
+            rows.append([f"{parent}{key}", _shown(value)])
+    return rows
+
+
+def leakage_note(dataset_format: str, training_set: str) -> str:
+    """Say whether the detector may have seen the evaluated images with their boxes.
+
+    Args:
+        dataset_format: as in params.yaml.
+        training_set: what the detector was trained on, in words.
+    """
+    told = f"Detector trained on: {training_set or 'unknown'}."
+    seen = [name for name in ("coco", "visual genome") if name in training_set.lower()]
+    if dataset_format == "shapes":
+        return f"{told} The drawn scenes of this dataset are disjoint from it by construction."
+    if not training_set:
+        return f"{told} Whether it has seen the evaluated images cannot be told."
+    if dataset_format != "flickr30k" and seen:
+        return (
+            f"{told} LEAKAGE: this dataset's evaluated images are COCO train2014 images, which "
+            "such a detector has seen with their boxes. Use one trained without them."
+        )
+    return f"{told} None of the evaluated images may be among its images; check that."
+
+
+def _shown(value: Any) -> str:
+    if not isinstance(value, list | tuple):
+        return f"{value:g}" if isinstance(value, float) else str(value)
+    return _listed(value)
+
+
+def _listed(values: Sequence[Any]) -> str:
+    shown = ", ".join(
+        json.dumps(value, ensure_ascii=False) if isinstance(value, Mapping) else str(value)
+        for value in values[:LISTED]
+    )
+    if len(values) > LISTED:
+        return f"{len(values)}: {shown}, ..."
+    return shown or "none"
+
+
+def _is_number(text: str | None) -> bool:
+    try:
+        float(text or "nan")
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,167 @@
+"""The parts of a report that say how right the methods are.
+
+Every function takes what `metrics.json` holds of one split.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline.charts import Bar, bar_chart_png
+from pipeline.document import Paragraph, Picture, Section, Table, Tile
+from pipeline.evaluation import BOUNDS, MODEL_METHODS
+
+LABELS = {
+    "reg": "REG box: the model's answer",
+    "proposal": "model's best proposal",
+    "refined": "model's best proposal, refined",
+    "random": "random proposal (expectation)",
+    "whole_image": "whole image",
+    "centre_70": "centre box, 70 % of each side",
+    "centre_50": "centre box, 50 % of each side",
+    "largest": "largest proposal",
+    "top_score": "proposal of the highest score",
+    "prior": "prior: label fit x score",
+    "label_match": "label match, else whole image",
+    "largest_label_match": "largest label match, else whole image",
+    "cam_box": "raw CAM, threshold box",
+    "cam_proposal": "proposal by CAM sum / sqrt(area)",
+    "oracle": "oracle: best proposal",
+    "oracle_whole_image": "oracle, whole image added",
+}
+IN_GROUPS = ("reg", "proposal", "refined", "prior", "largest_label_match", "oracle_whole_image")
+GROUP_TITLES = {
+    "kind": "kind, as the dataset tells it",
+    "words": "words in the phrase",
+    "fitting_proposals": "proposals whose label fits best",
+    "cam": "head noun has a CAM",
+    "direction": "direction word in the phrase",
+}
+Found = Mapping[str, Any]
+
+
+def percent(share: float) -> str:
+    """Return a share in percent with one decimal."""
+    return f"{100 * share:.1f}"
+
+
+def interval(row: Found) -> str:
+    """Return the 95 % interval of a row of metrics in percent."""
+    return f"{percent(row['low'])} to {percent(row['high'])}"
+
+
+def ordered(names: Sequence[str] | Mapping[str, Any]) -> list[str]:
+    """Return method names as reports show them: the model's, then baselines, then bounds."""
+    return [name for name in LABELS if name in names]
+
+
+def headline(split: str, found: Found) -> Section:
+    """Say in a few numbers whether the model has learned anything."""
+    methods = found["methods"]
+    baselines = [name for name in ordered(methods) if name not in (*MODEL_METHODS, *BOUNDS)]
+    best = max(baselines, key=lambda name: methods[name]["accuracy"])
+    tiles = [
+        Tile("REG box", f"{percent(methods['reg']['accuracy'])} %", interval(methods["reg"])),
+        Tile("prior", f"{percent(methods['prior']['accuracy'])} %", interval(methods["prior"])),
+        Tile(f"best baseline: {LABELS[best]}", f"{percent(methods[best]['accuracy'])} %",
+             interval(methods[best])),
+        Tile("oracle, whole image added", f"{percent(methods[BOUNDS[1]]['accuracy'])} %",
+             f"REG box reaches {percent(methods['reg']['of_oracle'])} % of it"),
+    ]  # fmt: skip
+    verdicts = [_verdict(other, found) for other in dict.fromkeys(("prior", best))]
+    return Section(f"In short: {split}", [tiles, *verdicts])
+
+
+def results(split: str, found: Found) -> Section:
+    """List every method, and draw the accuracies."""
+    methods = found["methods"]
+    names = ordered(methods)
+    columns = ("method", "hits %", "95 % interval", "of oracle %", "any box %", "mean IoU",
+               "IoU 0.25 %", "IoU 0.75 %", "pointing %")  # fmt: skip
+    strong = frozenset(names.index(name) for name in MODEL_METHODS if name in names)
+    rows = [_method_row(name, methods[name]) for name in names]
+    return Section(
+        f"Results: {split}",
+        [
+            Paragraph(
+                f"{found['phrases']:,} phrases on {found['images']:,} images. A hit has an IoU of "
+                "at least the threshold with the union of the annotated boxes; `any box` takes the "
+                "best of them; pointing: the centre of the box lies in the union. Intervals are "
+                "Wilson's and count phrases as independent."
+            ),
+            Table(columns, rows, strong),
+            Picture(f"accuracy_{split}.png", bar_chart_png([_bar(n, methods[n]) for n in names]),
+                    f"Hits on {split} with 95 % intervals: the model, baselines, bounds."),
+        ],
+    )  # fmt: skip
+
+
+def differences(split: str, found: Found) -> Section:
+    """Compare the model's methods with the baselines on the same phrases."""
+    rows = [
+        [LABELS[ours], LABELS[other], _points(row["difference"]),
+         f"{_points(row['low'])} to {_points(row['high'])}", f"{row['p']:.2g}"]
+        for ours in ordered(found["differences"])
+        for other, row in ((name, found["differences"][ours][name])
+                           for name in ordered(found["differences"][ours]))
+    ]  # fmt: skip
+    text = (
+        "Differences in points on the same phrases. The interval resamples images, whose phrases "
+        "are not independent; p is McNemar's (phrases independent)."
+    )
+    columns = ("method", "against", "difference", "95 % interval", "p")
+    return Section(f"Differences: {split}", [Paragraph(text), Table(columns, rows)])
+
+
+def groups(split: str, found: Found) -> Section:
+    """Show hits by properties of the phrases, and how soon a proposal fits."""
+    names = [name for name in IN_GROUPS if name in found["methods"]]
+    blocks: list[Paragraph | Table] = []
+    for by, members in found["groups"].items():
+        rows = [
+            [group, str(row[names[0]]["n"]), *(percent(row[name]["accuracy"]) for name in names)]
+            for group, row in members.items()
+        ]
+        columns = (GROUP_TITLES.get(by, by), "phrases", *(LABELS[name] for name in names))
+        blocks.append(Table(columns, rows))
+    recall = found["proposal_recall"]
+    ranks = sorted(recall, key=int)
+    blocks.append(Paragraph("Phrases for which one of the first proposals is a hit:"))
+    blocks.append(
+        Table(("first proposals", *ranks), [["hit %", *(percent(recall[rank]) for rank in ranks)]])
+    )
+    return Section(f"By phrase: {split}", blocks)
+
+
+def _verdict(other: str, found: Found) -> Paragraph:
+    row = found["differences"]["reg"][other]
+    told = (
+        f"The REG box differs from '{LABELS[other]}' by {_points(row['difference'])} points "
+        f"(95 % interval {_points(row['low'])} to {_points(row['high'])})"
+    )
+    if row["low"] > 0:
+        return Paragraph(f"{told}: it is better.")
+    end = "it is worse" if row["high"] < 0 else "the difference may be chance"
+    return Paragraph(f"{told}: {end}.", warning=True)
+
+
+def _method_row(name: str, row: Found) -> list[str]:
+    return [
+        LABELS[name],
+        percent(row["accuracy"]),
+        interval(row),
+        percent(row["of_oracle"]),
+        percent(row["any_box"]),
+        f"{row['mean_iou']:.3f}",
+        percent(row["accuracy_25"]),
+        percent(row["accuracy_75"]),
+        percent(row["pointing"]),
+    ]
+
+
+def _bar(name: str, row: Found) -> Bar:
+    kind = "model" if name in MODEL_METHODS else "bound" if name in BOUNDS else "untrained"
+    return Bar(LABELS[name], row["accuracy"], row["low"], row["high"], kind)
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:+.1f}"

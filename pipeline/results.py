@@ -1,0 +1,76 @@
+"""Print the accuracies of every dataset and variant that `run` names, and where the reports lie.
+
+`python -m pipeline.results`
+"""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from pipeline.errors import InputError
+from pipeline.layout import ResultFiles
+from pipeline.params import ParamsError
+from pipeline.sections import read_params
+
+COLUMNS = ("reg", "proposal", "refined", "prior", "largest_label_match", "oracle_whole_image")
+
+
+def main() -> None:
+    """Print one row per dataset, split and variant; end with status 1 if there is none."""
+    try:
+        params = read_params()
+        rows = [
+            row
+            for dataset in params.run.datasets
+            for variant in params.run.variants
+            for row in result_rows(ResultFiles(dataset, variant))
+        ]
+    except (InputError, ParamsError) as error:
+        sys.exit(f"error: {error}")
+    if not rows:
+        sys.exit("error: results/ holds nothing that `run` names; `dvc repro` makes it")
+    sys.stdout.write(aligned([("dataset", "variant", "split", "n", *COLUMNS), *rows]))
+    sys.stdout.write("\nhits in % of phrases, with half the width of the 95 % interval\n")
+    for report in dict.fromkeys((dataset, variant) for dataset, variant, *_ in rows):
+        sys.stdout.write(f"report: {ResultFiles(*report).report / 'report.html'}\n")
+
+
+def result_rows(files: ResultFiles) -> Iterator[tuple[str, ...]]:
+    """Yield one row of texts per split; none if nothing was evaluated.
+
+    Raises:
+        InputError: metrics.json is not what the evaluate stage writes.
+    """
+    if not files.metrics.is_file():
+        return
+    try:
+        splits = json.loads(files.metrics.read_text(encoding="utf-8"))["splits"]
+        for split, found in sorted(splits.items()):
+            cells = [_cell(found["methods"].get(name)) for name in COLUMNS]
+            yield (files.dataset, files.variant, split, str(found["phrases"]), *cells)
+    except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{files.metrics}: is not what the evaluate stage writes ({error!r}); "
+            f"`dvc repro evaluate` makes it anew"
+        ) from error
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows as lines whose columns have one width each."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = (
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+    return "\n".join(lines) + "\n"
+
+
+def _cell(method: dict[str, Any] | None) -> str:
+    if method is None:
+        return "-"
+    return f"{100 * method['accuracy']:.1f} +-{50 * (method['high'] - method['low']):.1f}"
+
+
+if __name__ == "__main__":
+    main()

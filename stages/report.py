@@ -1,0 +1,180 @@
+"""Stage `report`: what a person looks at, in one HTML file that needs no other.
+
+reads   metrics.json, predictions.jsonl, curves.csv; annotations/ (images.jsonl, summary.json),
+        noun_head/summary.json, weights/manifest.json; the images of the shown phrases
+writes  report/report.html, report/report.md, report/pictures/
+params  report
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.atomic import whole_file
+from pipeline.datasets.locate import image_folder
+from pipeline.document import Card, Picture, Section, pictures_of, to_html, to_markdown
+from pipeline.errors import InputError
+from pipeline.images import read_image
+from pipeline.layout import DatasetFiles, ResultFiles
+from pipeline.observe import Observer, run_stage
+from pipeline.pictures import choose_rows, draw_boxes, draw_map
+from pipeline.records import ImageRecord, read_records
+from pipeline.report_origin import curves_section, data_section, params_section, weights_section
+from pipeline.report_results import differences, groups, headline, results
+from pipeline.runtime import stage_arguments
+from pipeline.sections import Params, ReportParams, read_params, train_params
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ReportInputs:
+    """Where the report finds what it shows."""
+
+    files: DatasetFiles
+    results: ResultFiles
+    image_folder: Path
+
+
+def compute_cards(rows: Sequence[Row], paths: Mapping[str, Path], iou: float) -> list[Card]:
+    """Draw one card per row of predictions; `paths` leads to the images by id."""
+    return [_card(number, row, paths[row["image_id"]], iou) for number, row in enumerate(rows, 1)]
+
+
+def run(
+    inputs: ReportInputs, params: ReportParams, shown_params: Mapping[str, Any], observer: Observer
+) -> None:
+    """Write the report of one dataset and variant.
+
+    Raises:
+        InputError: a file is missing or is not what its stage writes.
+    """
+    metrics = _read_json(inputs.results.metrics)
+    title = f"{inputs.results.dataset}, {inputs.results.variant}"
+    sections = [*_result_sections(metrics), *_gallery(inputs, params, metrics, observer)]
+    sections += _origin_sections(inputs, metrics, shown_params)
+    subtitle = "Weakly supervised phrase grounding: accuracy, baselines, pictures, origin"
+    pictures = pictures_of(sections)
+    for picture in pictures:
+        _write(inputs.results.report / "pictures" / picture.name, picture.content)
+    html, markdown = (write(title, subtitle, sections) for write in (to_html, to_markdown))
+    _write(inputs.results.report / "report.html", html.encode())
+    _write(inputs.results.report / "report.md", markdown.encode())
+    for picture in (picture for picture in pictures if picture.name.endswith(".png")):
+        observer.image(picture.name.partition(".")[0], picture.content, picture.caption)
+    observer.markdown("report", to_markdown(title, subtitle, _result_sections(metrics)))
+    observer.log(f"open {(inputs.results.report / 'report.html').resolve()}")
+
+
+def _result_sections(metrics: Row) -> list[Section]:
+    return [
+        part(split, found)
+        for split, found in sorted(metrics["splits"].items())
+        for part in (headline, results, differences, groups)
+    ]
+
+
+def _origin_sections(inputs: ReportInputs, metrics: Row, shown: Mapping[str, Any]) -> list[Section]:
+    files, origin = inputs.files, metrics["provenance"]
+    return [
+        curves_section(_read_text(inputs.results.curves)),
+        data_section(
+            _read_json(files.annotations / "summary.json"),
+            _read_json(files.noun_head / "summary.json"),
+        ),
+        weights_section(_read_json(files.weights / "manifest.json"), origin["leakage"]),
+        params_section({**shown, "fingerprint of the results": origin["fingerprint"]}),
+    ]
+
+
+def _gallery(
+    inputs: ReportInputs, params: ReportParams, metrics: Row, observer: Observer
+) -> list[Section]:
+    lines = _read_text(inputs.results.predictions).splitlines()
+    kept = [row for row in map(json.loads, lines) if "attention" in row]
+    iou = metrics["provenance"]["iou"]
+    chosen = choose_rows(kept, params.pictures, "reg", iou, params.seed)
+    images = read_records(inputs.files.images, ImageRecord)
+    paths = {image.image_id: inputs.image_folder / image.file for image in images}
+    observer.log(f"draws {len(chosen)} of {len(kept)} phrases")
+    cards = compute_cards(chosen, paths, iou)
+    return [Section("Pictures", [cards])] if cards else []
+
+
+def _card(number: int, row: Row, path: Path, iou: float) -> Card:
+    image = read_image(path)
+    reg_iou = row["iou"]["reg"]
+    boxes = {"gt": row["gt_boxes_xyxy"]} | {
+        name: [row["boxes_xyxy"][name]] for name in ("reg", "proposal") if name in row["boxes_xyxy"]
+    }
+    panels = [Picture(f"{number:03d}_boxes.jpg", draw_boxes(image, boxes), "boxes")]
+    for name, caption in (("raw", "Grad-CAM"), ("learned", "learned attention")):
+        if row["attention"]:
+            heights = np.array(row["attention"][name], np.float32)
+            panels.append(Picture(f"{number:03d}_{name}.jpg", draw_map(image, heights), caption))
+    others = ", ".join(f"{name} {value:.2f}" for name, value in row["iou"].items() if name != "reg")
+    return Card(
+        title=row["phrase"],
+        badge=f"{'hit' if reg_iou >= iou else 'miss'}, IoU {reg_iou:.2f}",
+        good=reg_iou >= iou,
+        text=f"{row['split']} {row['phrase_id']}; green: annotated, orange: REG box, blue: the "
+        f"model's best proposal. IoU of the others: {others}.",
+        panels=panels,
+    )
+
+
+def _write(path: Path, content: bytes) -> None:
+    with whole_file(path) as partial:
+        partial.write_bytes(content)
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read: {error.strerror}; `dvc repro` makes it"
+        ) from error
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(_read_text(path))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}: is not JSON: {error}; `dvc repro` makes it anew") from error
+
+
+def shown_params(params: Params, dataset: str, variant: str) -> dict[str, Any]:
+    """Return the sections that made these results, with what the variant changes."""
+    stages = ("annotations", "nouns", "proposals", "noun_head", "cams", "evaluate", "report")
+    return {
+        "dataset": asdict(params.datasets[dataset]),
+        "weights": asdict(params.weights[dataset]),
+        "train": asdict(train_params(params, variant)),
+        **{stage: asdict(getattr(params, stage)) for stage in stages},
+    }
+
+
+def main() -> None:
+    """Run the stage from the command line."""
+    arguments = stage_arguments(__doc__, variant=True)
+    dataset, variant = arguments.dataset, arguments.variant
+    params = read_params()
+    inputs = ReportInputs(
+        DatasetFiles(dataset),
+        ResultFiles(dataset, variant),
+        image_folder(dataset, params.datasets[dataset]),
+    )
+    shown = shown_params(params, dataset, variant)
+    run_stage(
+        f"report@{dataset}-{variant}",
+        lambda observer: run(inputs, params.report, shown, observer),
+    )
+
+
+if __name__ == "__main__":
+    main()
