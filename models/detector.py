@@ -1,0 +1,205 @@
+"""Any mmdet detector as a function from photographs to boxes.
+
+Shapes: M boxes of an image, H W pixels.
+"""
+
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torchvision.ops import clip_boxes_to_image, nms
+
+from models.detector_folder import (
+    CONFIG_FILE,
+    WEIGHTS_FILE,
+    DetectorInfo,
+    build_model,
+    load_state,
+    load_weights,
+    read_config,
+    read_info,
+)
+from models.openmmlab import Compose, Config, ConfigDict, DetDataSample, InstanceData
+
+INPUT_MULTIPLE_PX = 64  # inputs of one batch share height and width, rounded up to this
+MAX_ASPECT = 100  # a strip longer than this would shrink to nothing in the network's input
+
+
+@dataclass(frozen=True)
+class Detections:
+    """The boxes of one image by descending score.
+
+    Attributes:
+        boxes_xyxy: pixels of the image as given, inside it, float32 (M, 4).
+        scores: in [0, 1], float32 (M,).
+        labels: index into the detector's classes, int16 (M,).
+    """
+
+    boxes_xyxy: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    labels: NDArray[np.int16]
+
+
+@dataclass(frozen=True)
+class NetworkInput:
+    """One image as the network takes it."""
+
+    index: int
+    pixels: Tensor  # uint8 (3, H, W)
+    sample: DetDataSample
+
+    @property
+    def padded_hw(self) -> tuple[int, int]:
+        """Height and width after padding."""
+        height, width = (-(-side // INPUT_MULTIPLE_PX) for side in self.pixels.shape[1:])
+        return height * INPUT_MULTIPLE_PX, width * INPUT_MULTIPLE_PX
+
+
+class Detector:
+    """A frozen detector; load it with `load_detector`.
+
+    An image's boxes do not depend on the images beside it: only inputs of equal padded height and
+    width share a batch, and each batch is filled up to `batch_images`.
+    """
+
+    def __init__(
+        self, config: Config, model: nn.Module, info: DetectorInfo, batch_images: int
+    ) -> None:
+        self.info = info
+        self.batch_images = batch_images
+        self._model: Any = model
+        self._prepare = Compose(config.test_pipeline)
+        preprocessor: Any = model.data_preprocessor
+        preprocessor.pad_size_divisor = max(preprocessor.pad_size_divisor, INPUT_MULTIPLE_PX)
+
+    def detect(
+        self,
+        images: Iterable[NDArray[np.uint8]],
+        max_boxes: int,
+        score_floor: float,
+        nms_iou: float,
+        per_class: bool,
+    ) -> list[Detections]:
+        """Return the boxes of each image.
+
+        Args:
+            images: RGB, uint8 (H, W, 3), of any sizes; of each only its input is held.
+            max_boxes: at most so many boxes an image.
+            score_floor: a box scores at least this.
+            nms_iou: of two boxes with a greater IoU the better one stays.
+            per_class: boxes of different classes leave each other alone.
+
+        Returns:
+            One item per image, in order; an image without objects has no boxes, and neither has
+            a strip more than `MAX_ASPECT` times as long as wide.
+        """
+        self._set_network_limits(score_floor, nms_iou, per_class)
+        inputs = [self._input(index, image) for index, image in enumerate(images)]
+        found = [_nothing()] * len(inputs)
+        for batch in _batches([item for item in inputs if item is not None], self.batch_images):
+            for item, found_here in zip(batch, self._predict(batch), strict=True):
+                boxes_xyxy = clip_boxes_to_image(found_here.bboxes, item.sample.ori_shape)
+                groups = found_here.labels if per_class else torch.zeros_like(found_here.labels)
+                kept = select_boxes(boxes_xyxy, found_here.scores, groups, score_floor, nms_iou)
+                found_here.bboxes = boxes_xyxy
+                found[item.index] = _as_arrays(found_here[kept[:max_boxes]])
+        return found
+
+    def _input(self, index: int, image: NDArray[np.uint8]) -> NetworkInput | None:
+        """Apply the config's own test pipeline, which starts from B, G, R."""
+        if max(image.shape[:2]) > MAX_ASPECT * min(image.shape[:2]):
+            return None
+        prepared = self._prepare({"img": np.ascontiguousarray(image[..., ::-1])})
+        return NetworkInput(index, prepared["inputs"], prepared["data_samples"])
+
+    @torch.no_grad()
+    def _predict(self, batch: list[NetworkInput]) -> list[InstanceData]:
+        """Return what the network finds; black images fill the batch."""
+        blanks = [torch.zeros_like(batch[0].pixels)] * (self.batch_images - len(batch))
+        samples = [item.sample.clone() for item in batch]
+        samples += [batch[0].sample.clone() for _ in blanks]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of mmdet, about torch's newer names
+            predictions = self._model.test_step(
+                {"inputs": [item.pixels for item in batch] + blanks, "data_samples": samples}
+            )
+        return [sample.pred_instances for sample in predictions[: len(batch)]]
+
+    def _set_network_limits(self, score_floor: float, nms_iou: float, per_class: bool) -> None:
+        """Make the network's own post-processing no stricter than ours."""
+        suppression = {"type": "nms", "iou_threshold": nms_iou, "class_agnostic": not per_class}
+        for name in ("bbox_head", "roi_head"):
+            limits: ConfigDict | None = getattr(getattr(self._model, name, None), "test_cfg", None)
+            if limits is None:
+                continue
+            limits.update(score_thr=score_floor, max_per_img=-1)
+            if "nms" in limits:
+                limits.nms = suppression
+
+
+def select_boxes(
+    boxes_xyxy: Tensor, scores: Tensor, groups: Tensor, score_floor: float, nms_iou: float
+) -> Tensor:
+    """Return the indices of the boxes to keep, by descending score, int64 (K,).
+
+    Args:
+        boxes_xyxy: float32 (M, 4); a box without area goes.
+        scores: float32 (M,).
+        groups: boxes of different groups leave each other alone, int64 (M,).
+        score_floor: a box with a lower score goes.
+        nms_iou: a box goes if its IoU with a better kept one of its group is greater.
+    """
+    has_area = (boxes_xyxy[:, 2:] > boxes_xyxy[:, :2]).all(1)
+    candidates = torch.nonzero(has_area & (scores >= score_floor)).flatten()
+    kept = [candidates[:0]]
+    for group in groups[candidates].unique():
+        members = candidates[groups[candidates] == group]
+        kept.append(members[nms(boxes_xyxy[members], scores[members], nms_iou)])
+    chosen = torch.cat(kept)  # (K,)
+    return chosen[scores[chosen].argsort(descending=True, stable=True)]
+
+
+def load_detector(folder: Path, device: torch.device, batch_images: int) -> Detector:
+    """Return the detector of a folder, frozen.
+
+    Args:
+        folder: holds config.py, weights.pth and detector.json.
+        device: where it runs.
+        batch_images: how many images the network takes at once.
+
+    Raises:
+        DetectorError: a file is missing or broken, or they do not fit each other.
+    """
+    info, config = read_info(folder), read_config(folder / CONFIG_FILE)
+    model = build_model(config)
+    load_state(model, load_weights(folder / WEIGHTS_FILE), folder / WEIGHTS_FILE)
+    model.eval().requires_grad_(False)
+    return Detector(config, model.to(device), info, batch_images)
+
+
+def _as_arrays(instances: InstanceData) -> Detections:
+    return Detections(
+        instances.bboxes.float().cpu().numpy(),
+        instances.scores.float().cpu().numpy(),
+        instances.labels.cpu().numpy().astype(np.int16),
+    )
+
+
+def _nothing() -> Detections:
+    return Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int16))
+
+
+def _batches(inputs: list[NetworkInput], batch_images: int) -> Iterator[list[NetworkInput]]:
+    """Yield inputs of equal padded height and width, at most `batch_images` at a time."""
+    groups: dict[tuple[int, int], list[NetworkInput]] = {}
+    for item in inputs:
+        groups.setdefault(item.padded_hw, []).append(item)
+    for group in groups.values():
+        for start in range(0, len(group), batch_images):
+            yield group[start : start + batch_images]

@@ -1,0 +1,172 @@
+"""A detector's folder: config.py, weights.pth, detector.json; and how a checkpoint becomes one."""
+
+import io
+import json
+import pickle
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from models.openmmlab import MODELS, Config, ConfigDict
+
+CONFIG_FILE, WEIGHTS_FILE, INFO_FILE = "config.py", "weights.pth", "detector.json"
+_META_KEYS = ("ori_shape", "img_shape", "scale_factor")
+
+
+class DetectorError(ValueError):
+    """A detector cannot be read or converted; the message names file and cause."""
+
+
+@dataclass(frozen=True)
+class DetectorInfo:
+    """All that `detector.json` says.
+
+    Attributes:
+        name: which detector this is.
+        classes: name of each label, in order.
+        training_set: what the weights were trained on.
+        licence: of the weights.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    training_set: str
+    licence: str
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A weight file that somebody else wrote.
+
+    Attributes:
+        state: the network's tensors by name.
+        classes: name of each label, empty if the file does not say.
+    """
+
+    state: Mapping[str, Tensor]
+    classes: tuple[str, ...]
+
+
+def save_detector(
+    folder: Path, config: Config, state: Mapping[str, Tensor], info: DetectorInfo
+) -> None:
+    """Write a detector's folder; equal contents give equal bytes.
+
+    Args:
+        folder: made if it is not there.
+        config: holds `model` and `test_pipeline`, as `inference_config` returns.
+        state: the model's state dict.
+        info: what the weights are.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG_FILE).write_text(config.pretty_text, encoding="utf-8")
+    stream = io.BytesIO()
+    torch.save({key: value.detach().cpu().contiguous() for key, value in state.items()}, stream)
+    (folder / WEIGHTS_FILE).write_bytes(stream.getvalue())
+    text = json.dumps(asdict(info), ensure_ascii=False, indent=1)
+    (folder / INFO_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def read_info(folder: Path) -> DetectorInfo:
+    """Return what `detector.json` says.
+
+    Raises:
+        DetectorError: it is missing or says something else.
+    """
+    path = folder / INFO_FILE
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        values["classes"] = tuple(values["classes"])
+        return DetectorInfo(**{field.name: values[field.name] for field in fields(DetectorInfo)})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DetectorError(f"{path}: does not describe a detector: {error}") from error
+
+
+def read_config(name: str | Path) -> Config:
+    """Return an mmdet config: a file, or a name below the configs in mmdet's wheel.
+
+    Raises:
+        DetectorError: there is no such file.
+    """
+    path = Path(name)
+    shipped = Path(str(files("mmdet"))) / ".mim" / "configs" / path
+    found = next((candidate for candidate in (path, shipped) if candidate.is_file()), None)
+    if found is None:
+        raise DetectorError(f"{name}: no such file, and mmdet ships no config of this name")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return Config.fromfile(found)
+
+
+def inference_config(config: Config) -> Config:
+    """Keep what prediction needs of an mmdet config: `model` and `test_pipeline`.
+
+    The pipeline starts from an array instead of a file; RoIAlign is torchvision's; nothing is
+    initialised from a download.
+    """
+    pipeline = config.get("test_pipeline") or config.test_dataloader.dataset.pipeline
+    steps = [dict(step) for step in pipeline if "LoadAnnotations" not in step["type"]]
+    steps[0] = {"type": "LoadImageFromNDArray"}
+    steps[-1] = {"type": "PackDetInputs", "meta_keys": _META_KEYS}
+    return Config({"model": _portable(config.model.to_dict()), "test_pipeline": steps})
+
+
+def _portable(value: Any) -> Any:
+    """Return a copy of a config in which RoIAlign is torchvision's and no `init_cfg` is left."""
+    if isinstance(value, dict):
+        kept = {key: _portable(item) for key, item in value.items() if key != "init_cfg"}
+        return kept | {"use_torchvision": True} if kept.get("type") == "RoIAlign" else kept
+    return [_portable(item) for item in value] if isinstance(value, list) else value
+
+
+def build_model(config: Config) -> nn.Module:
+    """Return the network of a config, with random weights."""
+    model: ConfigDict = config.model.copy()
+    model.get("data_preprocessor", {}).pop("batch_augments", None)
+    return MODELS.build(model)
+
+
+def load_weights(path: Path) -> dict[str, Any]:
+    """Return the content of a weight file without running any code in it.
+
+    Raises:
+        DetectorError: the file is no weight file, is cut off, or holds more than plain data.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError) as error:
+        cause = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DetectorError(f"{path}: cannot be loaded as weights: {cause}") from error
+    if not isinstance(content, dict):
+        raise DetectorError(f"{path}: holds {type(content).__name__}, not a mapping of tensors")
+    return content
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Return the tensors and class names of an mmdet checkpoint.
+
+    Raises:
+        DetectorError: see `load_weights`.
+    """
+    content = load_weights(path)
+    meta = content.get("meta") or {}
+    named = {key.lower(): value for key, value in (meta.get("dataset_meta") or meta).items()}
+    return Checkpoint(content.get("state_dict", content), tuple(named.get("classes") or ()))
+
+
+def load_state(model: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
+    """Put the weights into the model, every key of both.
+
+    Raises:
+        DetectorError: a key is missing, left over, or of another shape.
+    """
+    try:
+        model.load_state_dict(state)
+    except (RuntimeError, AttributeError, TypeError) as error:
+        raise DetectorError(f"{path}: does not fit its config: {error}") from error

@@ -1,0 +1,82 @@
+"""Make mmdet importable with mmcv-lite, and hand out the parts of it that this project uses.
+
+mmdet's import asks for `mmcv._ext`, the compiled half of mmcv, which mmcv-lite does not have. Of
+its operators the detectors used here need NMS alone, and torchvision has the same one.
+"""
+
+import importlib
+import sys
+import types
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor
+from torchvision.ops import nms as torchvision_nms
+
+EXTENSION = "mmcv._ext"
+
+
+def nms(boxes_xyxy: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Tensor:
+    """Answer mmcv's `nms` operator: greedy suppression by descending score.
+
+    Args:
+        boxes_xyxy: corners, float32 (M, 4).
+        scores: any range, float32 (M,).
+        iou_threshold: a box goes if its IoU with a better kept box is greater.
+        offset: what mmcv adds to width and height; only 0, continuous corners, is known here.
+
+    Returns:
+        Indices of the kept boxes by descending score, int64 (K,).
+    """
+    assert offset == 0, f"nms with offset {offset} needs compiled mmcv; use offset 0"
+    return torchvision_nms(boxes_xyxy.float(), scores.float(), iou_threshold)
+
+
+class MissingOps(types.ModuleType):
+    """Stands where mmcv's extension module would be; only `nms` works."""
+
+    nms = staticmethod(nms)
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        """Return a function that says that the operator `name` is not there."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+
+        def missing(*_args: object, **_kwargs: object) -> None:
+            raise NotImplementedError(
+                f"the operator `{name}` needs compiled mmcv; mmcv-lite, which is installed, does "
+                "not have it. Install mmcv 2.1 built for this torch, or use a detector without it "
+                "(RoIAlign: use_torchvision=True)"
+            )
+
+        return missing
+
+
+def install_missing_ops() -> None:
+    """Let `import mmcv._ext` succeed: the compiled module if there is one, else `MissingOps`."""
+    if EXTENSION in sys.modules:
+        return
+    try:
+        importlib.import_module(EXTENSION)
+    except ImportError:
+        sys.modules[EXTENSION] = MissingOps(EXTENSION)
+
+
+install_missing_ops()
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    for _registering in ("mmdet.datasets.transforms", "mmdet.models"):
+        importlib.import_module(_registering)
+    from mmcv.transforms import Compose
+    from mmdet.registry import MODELS
+    from mmdet.structures import DetDataSample
+    from mmengine.config import Config, ConfigDict
+    from mmengine.logging import MMLogger
+    from mmengine.registry import init_default_scope
+    from mmengine.structures import InstanceData
+
+__all__ = ["MODELS", "Compose", "Config", "ConfigDict", "DetDataSample", "InstanceData"]
+
+init_default_scope("mmdet")
+MMLogger.get_current_instance().setLevel("WARNING")
