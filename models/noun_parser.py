@@ -1,0 +1,161 @@
+"""Nouns of phrases: stanza tags the words, `noun_rules` picks the things among them."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import stanza
+from stanza.models.common.doc import Document
+
+from models.noun_rules import NounMention, find_nouns
+from models.tagged_words import TaggedToken
+
+TAGGER_FILE = "tagger.json"
+_LANGUAGE = "en"
+_PROCESSORS = ("tokenize", "mwt", "pos")
+_WORD = re.compile(r"[^\W_]+(?:[-.][^\W_]+)*|['\u2019]s\b|\S")
+
+
+class TaggerFolderError(ValueError):
+    """A tagger's folder cannot be used; the message names file, cause and remedy."""
+
+
+@dataclass(frozen=True)
+class ParsedPhrase:
+    """The things a phrase speaks of.
+
+    Attributes:
+        nouns: the head noun first, then context nouns in order of the phrase; empty without a head.
+    """
+
+    nouns: tuple[NounMention, ...]
+
+
+class NounParser:
+    """Finds the nouns of phrases with the stanza models of one folder.
+
+    The folder is what `stanza.Pipeline(dir=...)` takes, plus `tagger.json`: `package`, the tagger's
+    name in `resources.json`, and `tokenize`: `stanza`, the folder's tokenizer, or `whitespace`,
+    where it has none: words are then cut at spaces and punctuation, and a possessive from its noun.
+    """
+
+    def __init__(self, folder: Path, device: str, context_nouns: int) -> None:
+        """Load the models.
+
+        Args:
+            folder: stanza models and `tagger.json`.
+            device: `cpu` or `cuda`.
+            context_nouns: how many nouns to keep beside the head noun, at most.
+
+        Raises:
+            TaggerFolderError: a file is missing or does not hold what is expected.
+        """
+        settings = _read_json(folder / TAGGER_FILE)
+        self.cut_at_spaces = settings.get("tokenize") == "whitespace"
+        self.context_nouns = context_nouns
+        processors = _processors(folder, str(settings.get("package")), self.cut_at_spaces)
+        self.pipeline = stanza.Pipeline(
+            _LANGUAGE,
+            dir=str(folder),
+            processors=processors,
+            package=None,
+            download_method=None,
+            device=device,
+            verbose=False,
+            tokenize_pretokenized=self.cut_at_spaces,
+            tokenize_no_ssplit=True,
+        )
+
+    def parse(self, phrases: Sequence[str]) -> list[ParsedPhrase]:
+        """Return the nouns of each phrase; spans are characters of the phrase as given.
+
+        A tag may depend, in the last bit of its score, on the phrases that it is batched with.
+        """
+        tagged = self.tag(phrases)
+        return [ParsedPhrase(find_nouns(tokens, self.context_nouns)) for tokens in tagged]
+
+    def tag(self, phrases: Sequence[str]) -> list[list[TaggedToken]]:
+        """Return each phrase's words, lower case, with part of speech; none for a blank phrase."""
+        plain = [_plain(phrase) for phrase in phrases]
+        filled = [index for index, text in enumerate(plain) if text.strip()]
+        texts = [plain[index] for index in filled]
+        tagged = self._tag_cut(texts) if self.cut_at_spaces else self._tag_raw(texts)
+        by_index = dict(zip(filled, tagged, strict=True))
+        return [by_index.get(index, []) for index in range(len(phrases))]
+
+    def _tag_raw(self, texts: list[str]) -> list[list[TaggedToken]]:
+        """Tag with the folder's own tokenizer; a phrase cut in sentences is put together again."""
+        documents = self.pipeline.bulk_process([Document([], text=text) for text in texts])
+        return [
+            [
+                token
+                for sentence in document.sentences
+                for word in sentence.words
+                for token in _located(word, text)
+            ]
+            for text, document in zip(texts, documents, strict=True)
+        ]
+
+    def _tag_cut(self, texts: list[str]) -> list[list[TaggedToken]]:
+        """Tag words that are cut here."""
+        matches = [list(_WORD.finditer(text)) for text in texts]
+        cut = [[match[0] for match in found] for found in matches]
+        sentences = self.pipeline(cut).sentences if cut else []
+        return [
+            [
+                TaggedToken(match[0], word.upos, match.start(), match.end())
+                for match, word in zip(found, sentence.words, strict=True)
+            ]
+            for found, sentence in zip(matches, sentences, strict=True)
+        ]
+
+
+def _located(word: Any, text: str) -> list[TaggedToken]:
+    """Return a stanza word at its characters, or at its token's where it has none of its own."""
+    located = word if word.start_char is not None else word.parent
+    start, end = located.start_char, located.end_char
+    return [
+        TaggedToken(word.text if located is not word else text[start:end], word.upos, start, end)
+    ]
+
+
+def _plain(phrase: str) -> str:
+    """Return the phrase lower-cased and on one line, each character in its place."""
+    lowered = ((letter, letter.lower()) for letter in phrase)
+    return "".join(
+        " "
+        if letter.isspace() or not letter.isprintable()
+        else lower
+        if len(lower) == 1
+        else letter
+        for letter, lower in lowered
+    )
+
+
+def _processors(folder: Path, package: str, cut_at_spaces: bool) -> dict[str, str]:
+    """Return the package of each stanza processor that the folder's `resources.json` offers."""
+    resources = _read_json(folder / "resources.json").get(_LANGUAGE, {})
+    chosen = dict(resources.get("default_processors", {}), pos=package)
+    names = ("tokenize", "pos") if cut_at_spaces else _PROCESSORS
+    for name in names:
+        needed = not (name == "mwt" or (name == "tokenize" and cut_at_spaces))
+        model = folder / _LANGUAGE / name / f"{chosen.get(name)}.pt"
+        if needed and not (chosen.get(name) in resources.get(name, {}) and model.is_file()):
+            raise TaggerFolderError(
+                f"{folder}: resources.json and the files beside it offer no `{name}` model "
+                f"{chosen.get(name)!r}; copy the stanza folder again, or name its package"
+            )
+    return {name: chosen[name] for name in names if name in chosen}
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise TaggerFolderError(f"{path}: cannot be read as JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise TaggerFolderError(f"{path}: must hold a JSON object")
+    return content

@@ -1,0 +1,169 @@
+"""Which thing a phrase means: rules over its words, their part of speech and their characters.
+
+The head noun is the last noun of the first noun chunk before a preposition, a verb or a relative
+clause; a known two-word compound ("teddy bear") is kept whole, any other run of nouns is named by
+its last word ("soccer ball" is a ball). Nouns that only say where ("side") or count ("group") hand
+over to what follows "of", an owner ("man's") to what is owned. A tagger's slip is survived: where
+it found no noun, the last word before the first preposition is the noun, unless it is a pronoun, a
+number or an adjective. What remains ("left one", "second from right") has no noun at all.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from models import noun_words as words
+from models.tagged_words import (
+    TaggedToken,
+    compound_of,
+    describes,
+    is_noun,
+    join_hyphens,
+    may_be_noun,
+    names_thing,
+    singular,
+    text_at,
+    trails,
+)
+
+HEAD, CONTEXT = "head", "context"
+_NO_CONTEXT = words.MEASURES | words.VIEWPOINTS
+_INFLECTED = ("ing", "ed", "s", "ly", "n't")
+
+
+@dataclass(frozen=True)
+class NounMention:
+    """A noun of a phrase.
+
+    Attributes:
+        noun: singular, lower case; two words for a known compound.
+        role: `head`, the thing meant, or `context`, another thing it is described by.
+        span: first and last-plus-one character in the phrase.
+    """
+
+    noun: str
+    role: str
+    span: tuple[int, int]
+
+
+def find_nouns(tokens: Sequence[TaggedToken], context_nouns: int) -> tuple[NounMention, ...]:
+    """Return the head noun, then other nouns in order of the phrase; nothing without a head.
+
+    Args:
+        tokens: the words of one phrase in order.
+        context_nouns: how many nouns to keep beside the head, at most.
+    """
+    tokens = join_hyphens(tokens)
+    found = _head(tokens, 0)
+    if found is None:
+        return ()
+    head = _mention(tokens, found, HEAD)
+    context: dict[str, NounMention] = {}
+    for index in _runs(tokens, 0, len(tokens)):
+        mention = _mention(tokens, index, CONTEXT)
+        apart = index not in (found, found - 1) and tokens[index].text not in _NO_CONTEXT
+        if apart and mention.noun != head.noun:
+            context.setdefault(mention.noun, mention)
+    return (head, *list(context.values())[:context_nouns])
+
+
+def _head(tokens: Sequence[TaggedToken], start: int) -> int | None:
+    """Return the index of the head noun at or after word `start`."""
+    start = _skip_quantity(tokens, start)
+    stop = _chunk_end(tokens, start)
+    runs = (run for run in _runs(tokens, start, stop) if _stands(tokens, run, start, stop))
+    head = next(runs, None)
+    head = _fallback(tokens, start, stop) if head is None else _mistagged(tokens, head, stop)
+    if text_at(tokens, stop) != "of" or _points_aside(tokens[start:stop]):
+        return head
+    if head is None or tokens[head].text in words.MEASURES:
+        counted = _head(tokens, stop + 1)
+        return head if counted is None else counted
+    return head
+
+
+def _skip_quantity(tokens: Sequence[TaggedToken], start: int) -> int:
+    """Step over "at least" and the like where a number follows."""
+    index = start
+    while text_at(tokens, index) in words.QUANTIFIERS:
+        index += 1
+    number = text_at(tokens, index)
+    return index if number in words.NUMBERS or number[:1].isdigit() else start
+
+
+def _chunk_end(tokens: Sequence[TaggedToken], start: int) -> int:
+    """Return the index of the first preposition at or after `start`, else the phrase's end."""
+    for index in range(start, len(tokens)):
+        word = tokens[index]
+        doubtful = word.text in words.DOUBTFUL_PREPOSITIONS and word.upos in ("ADP", "SCONJ")
+        inside = start < index < len(tokens) - 1 and tokens[index - 1].upos != "DET"
+        if word.text in words.PREPOSITIONS or (doubtful and inside):
+            return index
+    return len(tokens)
+
+
+def _runs(tokens: Sequence[TaggedToken], start: int, stop: int) -> Iterator[int]:
+    """Yield, for each run of adjacent nouns, the index of the last that names a thing."""
+    run: list[int] = []
+    for index in range(start, stop + 1):
+        if index < stop and is_noun(tokens, index, start, stop):
+            run.append(index)
+            continue
+        named = [member for member in run if names_thing(tokens, member)]
+        if named and not (tokens[run[-1]].text in words.GENERIC and named[-1] != run[-1]):
+            yield named[-1]
+        run = []
+
+
+def _stands(tokens: Sequence[TaggedToken], index: int, start: int, stop: int) -> bool:
+    """Tell a noun from an owner ("man's shirt") and a modifier ("skinny red dog", "skinny" a noun).
+
+    After an unmarked noun ("guy red hat") or an animate one ("the man red hat") a new chunk begins.
+    """
+    if text_at(tokens, index + 1) in words.POSSESSIVES:
+        return False
+    later = range(index + 1, stop)
+    following = next((place for place in later if is_noun(tokens, place, start, stop)), stop)
+    between = tokens[index + 1 : following]
+    if following == stop or not between or not all(map(describes, between)):
+        return True
+    marked = tokens[start].upos in ("DET", "NUM", "PRON") or between[0].text.endswith("ed")
+    return not marked or singular(tokens[index]) in words.ANIMATES
+
+
+def _mistagged(tokens: Sequence[TaggedToken], head: int, stop: int) -> int:
+    """Return the word after the head where that is the noun, taken for a verb.
+
+    "a leather couch": the verb ends the chunk, but its form ("couch") asks for a plural before it.
+    """
+    index = head + 1
+    ends = index < stop and (index + 1 == stop or tokens[index + 1].upos == "PUNCT")
+    if not ends or tokens[index].upos != "VERB" or singular(tokens[head]) == "person":
+        return head
+    text = tokens[index].text
+    finite = text in words.BASE_VERBS or text.endswith(_INFLECTED)
+    plural = singular(tokens[head]) != tokens[head].text
+    return index if may_be_noun(tokens, index) and not finite and not plural else head
+
+
+def _fallback(tokens: Sequence[TaggedToken], start: int, stop: int) -> int | None:
+    """Return the last word of the chunk if it may be a noun that the tagger missed."""
+    later = range(start + 1, stop)
+    clause = (index for index in later if tokens[index].text in words.RELATIVES)
+    for index in reversed(range(start, next(clause, stop))):
+        if not trails(tokens[index]):
+            return index if may_be_noun(tokens, index) else None
+    return None
+
+
+def _points_aside(tokens: Sequence[TaggedToken]) -> bool:
+    """Tell "right of" from "right side of": what follows is not the thing meant."""
+    aside = words.SIDES | words.ADVERBS | words.DETERMINERS
+    return all(token.text in aside for token in tokens)
+
+
+def _mention(tokens: Sequence[TaggedToken], index: int, role: str) -> NounMention:
+    token, compound = tokens[index], compound_of(tokens, index)
+    if compound not in words.COMPOUNDS:
+        return NounMention(singular(token), role, (token.start, token.end))
+    first = token if "-" in token.text else tokens[index - 1]
+    return NounMention(compound, role, (first.start, token.end))
