@@ -1,12 +1,16 @@
 """Stack samples of unequal numbers of phrases, proposals, tokens and words into one batch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.utils.data import DataLoader
+
+from pipeline.dataset import GroundingDataset
+from pipeline.draws import Draw
 
 Sample = Mapping[str, NDArray[Any]]
 
@@ -27,6 +31,29 @@ def collate(samples: Sequence[Sample]) -> dict[str, Tensor]:
         name: torch.from_numpy(_stack([sample[name] for sample in samples], _PADDING.get(name, 0)))
         for name in samples[0]
     }
+
+
+def build_loader(
+    dataset: GroundingDataset, draws: Iterable[Draw], batch_images: int, workers: int
+) -> DataLoader[dict[str, Tensor]]:
+    """Return batches of draws, in order, made by so many processes beside this one (0: by this).
+
+    Args:
+        dataset: makes samples.
+        draws: a list of draws or a sampler; it is asked anew for every pass.
+        batch_images: samples in a batch; the last one may have fewer.
+        workers: processes; they change nothing in the batches.
+    """
+    return DataLoader(
+        dataset,  # type: ignore[arg-type]
+        batch_size=batch_images,
+        sampler=draws,
+        num_workers=workers,
+        collate_fn=collate,
+        persistent_workers=workers > 0,
+        pin_memory=torch.cuda.is_available(),
+        generator=torch.Generator(),  # keeps the global one untouched
+    )
 
 
 def _stack(arrays: Sequence[NDArray[Any]], padding: int) -> NDArray[Any]:

@@ -5,8 +5,7 @@ Shapes: S side of the padded square, P phrases, T tokens, W words, R proposals, 
 inputs without the batch dimension; nothing in them comes from an annotated box.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,62 +20,35 @@ from pipeline.flip_words import mirror_phrase
 from pipeline.images import read_image
 from pipeline.joined import HEAD_ROLE, Floats, JoinedCaches, NounSlots
 from pipeline.place import pad_to_square, place_boxes, place_cams, place_image, scale_to_unit
+from pipeline.sample_spec import CAM_STRIDE, SampleSpec, TextEncoding
 from pipeline.train_sections import AugmentParams
-from pipeline.words import WordVocabulary
 
-CAM_STRIDE = 32  # pixels per cell of the grounder's coarsest level
 Fields = dict[str, NDArray[Any]]
-Tokenize = Callable[[Sequence[str]], tuple[NDArray[np.int64], NDArray[np.bool_]]]
-
-
-@dataclass(frozen=True)
-class SampleSpec:
-    """How samples are made.
-
-    Attributes:
-        image_px: side of the padded square, a multiple of 32.
-        max_words: words of a phrase that are reconstructed.
-        max_nouns: noun slots per phrase.
-        whole_image: the image itself is the last proposal, of score 0.
-        augment: what is done to draws that have a seed.
-    """
-
-    image_px: int
-    max_words: int
-    max_nouns: int
-    whole_image: bool
-    augment: AugmentParams
-
-
-@dataclass(frozen=True)
-class TextEncoding:
-    """How phrases become numbers.
-
-    Attributes:
-        tokenize: P phrases to token ids i64 (P, T) and mask bool (P, T).
-        vocabulary: of the words to reconstruct.
-        noun_classes: output of the frozen scorer for each noun it knows.
-    """
-
-    tokenize: Tokenize
-    vocabulary: WordVocabulary
-    noun_classes: Mapping[str, int]
+NO_AUGMENTATION = AugmentParams(flip=0.0, jitter=0.0, crop=0.0)
 
 
 class GroundingDataset(Dataset[Fields]):
     """Maps a draw to the fields of one sample; equal draws give equal samples in any process."""
 
-    def __init__(self, caches: JoinedCaches, spec: SampleSpec, text: TextEncoding) -> None:
+    def __init__(
+        self,
+        caches: JoinedCaches,
+        spec: SampleSpec,
+        text: TextEncoding,
+        augment: AugmentParams = NO_AUGMENTATION,
+    ) -> None:
         """Join what is known of the images with how samples are made.
 
-        Raises:
-            InputError: `spec.image_px` is no multiple of 32.
+        Args:
+            caches: what is known.
+            spec: sizes.
+            text: how phrases become numbers.
+            augment: what is done to draws that have a seed.
         """
-        if spec.image_px % CAM_STRIDE:
-            raise InputError(f"train.image_px: must be a multiple of 32, got {spec.image_px}")
         self.caches = caches
         self._spec = spec
         self._text = text
+        self._augment = augment
 
     def __getitem__(self, draw: Draw) -> Fields:
         """Return the fields of a sample.
@@ -113,7 +85,7 @@ class GroundingDataset(Dataset[Fields]):
             fits[:, :-1],
             head_cams * has_head[:, None, None],
         )
-        return draw_placement(phrases, evidence, self._spec.image_px, self._spec.augment, rng)
+        return draw_placement(phrases, evidence, self._spec.image_px, self._augment, rng)
 
     def _maps(self, image_index: int) -> Floats:
         """Return the signed maps of an image, float32 (M, h, w); one of zeros if it has none."""
@@ -129,7 +101,7 @@ class GroundingDataset(Dataset[Fields]):
                 f"{record.image_hw} when it was annotated; `dvc repro annotations` reads it anew"
             )
         clean = place_image(image, placement)
-        strength = self._spec.augment.jitter if draw.seed is not None else 0.0
+        strength = self._augment.jitter if draw.seed is not None else 0.0
         jittered = draw_jitter(strength, rng)(clean)
         side = self._spec.image_px
         return {

@@ -1,18 +1,13 @@
 """The word vocabulary that the reconstruction decoder spells phrases in."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-
-from pipeline.atomic import whole_file
-from pipeline.errors import InputError
 
 PAD, EOS, UNK = "<pad>", "<eos>", "<unk>"
 _WORD = re.compile(r"\w+(?:['\u2019]\w+)*")
@@ -66,26 +61,3 @@ def build_vocabulary(phrases: Iterable[str], min_count: int) -> WordVocabulary:
     counts = Counter(word for phrase in phrases for word in split_words(phrase))
     kept = sorted((-count, word) for word, count in counts.items() if count >= min_count)
     return WordVocabulary((PAD, EOS, UNK, *(word for _, word in kept)))
-
-
-def write_vocabulary(path: Path, vocabulary: WordVocabulary) -> None:
-    """Write a JSON list of the words in order of their ids."""
-    with whole_file(path) as partial:
-        text = json.dumps(vocabulary.words, ensure_ascii=False, indent=0)
-        partial.write_text(text + "\n", encoding="utf-8")
-
-
-def read_vocabulary(path: Path) -> WordVocabulary:
-    """Read what `write_vocabulary` wrote.
-
-    Raises:
-        InputError: the file is missing or holds no vocabulary.
-    """
-    try:
-        words = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
-        raise InputError(f"{path}: no word vocabulary: {error}; train again") from error
-    is_texts = isinstance(words, list) and all(isinstance(word, str) for word in words)
-    if not is_texts or words[:3] != [PAD, EOS, UNK]:
-        raise InputError(f"{path}: does not start with {PAD}, {EOS}, {UNK}; train again")
-    return WordVocabulary(tuple(words))

@@ -1,13 +1,10 @@
 import numpy as np
 import pytest
 
-from pipeline.errors import InputError
 from pipeline.words import (
     WordVocabulary,
     build_vocabulary,
-    read_vocabulary,
     split_words,
-    write_vocabulary,
 )
 
 
@@ -45,16 +42,3 @@ def test_a_phrase_without_a_word_is_only_its_end(phrase):
 
 def test_no_phrases_give_no_rows():
     assert WordVocabulary(("<pad>", "<eos>", "<unk>")).encode([], 3)[0].shape == (0, 1)
-
-
-def test_a_written_vocabulary_reads_back_with_unicode_words(tmp_path):
-    vocabulary = build_vocabulary(["чашка crème", "чашка"], min_count=1)
-    write_vocabulary(tmp_path / "words.json", vocabulary)
-    assert read_vocabulary(tmp_path / "words.json") == vocabulary
-
-
-@pytest.mark.parametrize("text", ["{}", '["a", "b", "c"]', "[", '["<pad>", "<eos>", "<unk>", 3]'])
-def test_a_file_that_is_no_vocabulary_is_refused_by_name(tmp_path, text):
-    (tmp_path / "words.json").write_text(text)
-    with pytest.raises(InputError, match=r"words\.json"):
-        read_vocabulary(tmp_path / "words.json")

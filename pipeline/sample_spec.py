@@ -1,0 +1,98 @@
+"""Sizes of the grounder's samples, kept beside a trained grounder, and how phrases become numbers.
+
+Shapes: P phrases, T tokens.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import InputError
+from pipeline.params import ParamsError, build
+from pipeline.words import WordVocabulary
+
+CAM_STRIDE = 32  # pixels per cell of the grounder's coarsest level
+
+
+@dataclass(frozen=True)
+class SampleSpec:
+    """How large samples are.
+
+    Attributes:
+        image_px: side of the padded square, a multiple of 32.
+        max_tokens: of a phrase; the rest is cut.
+        max_words: of a phrase that are reconstructed.
+        max_nouns: noun slots of a phrase.
+        whole_image: the image itself is the last proposal, of score 0.
+    """
+
+    image_px: int
+    max_tokens: int
+    max_words: int
+    max_nouns: int
+    whole_image: bool
+
+    def __post_init__(self) -> None:
+        if self.image_px < CAM_STRIDE or self.image_px % CAM_STRIDE:
+            raise InputError(f"train.image_px: must be a multiple of 32, got {self.image_px}")
+
+
+@dataclass(frozen=True)
+class Tokenize:
+    """Turns phrases into tokens.
+
+    Attributes:
+        tokenizer: a tokenizer of transformers.
+        max_tokens: of a phrase, the special ones counted; the rest is cut.
+    """
+
+    tokenizer: Any
+    max_tokens: int
+
+    def __call__(self, phrases: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Return token ids, int64 (P, T), and True where one is real, bool (P, T)."""
+        encoded = self.tokenizer(
+            list(phrases),
+            padding=True,
+            truncation=True,
+            max_length=self.max_tokens,
+            return_tensors="np",
+        )
+        return encoded["input_ids"].astype(np.int64), encoded["attention_mask"].astype(np.bool_)
+
+
+@dataclass(frozen=True)
+class TextEncoding:
+    """How phrases become numbers.
+
+    Attributes:
+        tokenize: for the language encoder.
+        vocabulary: of the words to reconstruct.
+        noun_classes: the frozen scorer's output for each noun it knows; empty where none is asked.
+    """
+
+    tokenize: Tokenize
+    vocabulary: WordVocabulary
+    noun_classes: Mapping[str, int]
+
+
+def write_sample_spec(path: Path, spec: SampleSpec) -> None:
+    """Write the sizes as JSON."""
+    path.write_text(json.dumps(asdict(spec), indent=1) + "\n", encoding="utf-8")
+
+
+def read_sample_spec(path: Path) -> SampleSpec:
+    """Read what `write_sample_spec` wrote.
+
+    Raises:
+        InputError: the file is missing or holds something else.
+    """
+    try:
+        return build(SampleSpec, json.loads(path.read_text(encoding="utf-8")), path.name)
+    except (OSError, json.JSONDecodeError, ParamsError) as error:
+        raise InputError(f"{path}: no sizes of samples: {error}; train again") from error
