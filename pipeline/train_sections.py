@@ -15,12 +15,13 @@ class AugmentParams:
 
 @dataclass(frozen=True)
 class LanguageParams:
-    """A text encoder from scratch."""
+    """A text encoder from scratch, and how many layers of a pre-trained one are used."""
 
     hidden: int
     layers: int
     heads: int
     vocabulary: int
+    pretrained_layers: int
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,11 @@ class ModelParams:
     cam: Literal["off", "encode", "mine"]
     cam_input: Literal["map", "feature", "both"]
     cam_blocks: int
+    cam_nouns: Literal["head", "all"]
+    cam_weight: float
     fusion: Literal["single", "conv1x1", "concat"]
     fusion_layers: int
+    reg_token: Literal["learned", "phrase"]
     head: Literal["reg_token", "per_proposal"]
     proposal_dim: int
     decoder_dim: int
@@ -58,6 +62,7 @@ class LossParams:
     reconstruction: float
     contrastive: float
     regression: float
+    giou: float
     mining: float
     area: float
     regression_iou: float

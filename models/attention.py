@@ -1,0 +1,138 @@
+"""Transformer encoder layers, and the same layers within windows of a grid.
+
+Shapes: N sequences, L tokens, Q rows that are computed, D channels, B images, (h, w) cells.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class LayerSizes:
+    """Sizes of an encoder layer: channels D, heads, width of its feed-forward part."""
+
+    dim: int
+    heads: int
+    ffn_dim: int
+    dropout: float
+
+
+class MultiHeadAttention(nn.Module):
+    """Multi-head attention (https://arxiv.org/abs/1706.03762) with a key mask, True = real."""
+
+    def __init__(self, dim: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.dropout = dropout
+        self.query = nn.Linear(dim, dim)
+        self.key_value = nn.Linear(dim, 2 * dim)
+        self.out = nn.Linear(dim, dim)
+
+    def forward(self, rows: Tensor, tokens: Tensor, token_mask: Tensor) -> Tensor:
+        """Let `rows` read `tokens`.
+
+        Args:
+            rows: what asks, float (N, Q, D).
+            tokens: what is read, float (N, L, D).
+            token_mask: True = real, bool (N, L); a sequence without a real token reads them all.
+
+        Returns:
+            float (N, Q, D).
+        """
+        key, value = self.key_value(tokens).chunk(2, dim=-1)
+        readable = token_mask | ~token_mask.any(1, keepdim=True)  # (N, L)
+        mixed = F.scaled_dot_product_attention(
+            self._split(self.query(rows)),
+            self._split(key),
+            self._split(value),
+            attn_mask=readable[:, None, None],
+            dropout_p=self.dropout if self.training else 0.0,
+        )  # (N, heads, Q, D / heads)
+        return self.out(mixed.transpose(1, 2).flatten(-2))
+
+    def _split(self, tokens: Tensor) -> Tensor:
+        return tokens.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (N, heads, L, D / heads)
+
+
+class EncoderLayer(nn.Module):
+    """Post-norm encoder layer with ReLU, as in DETR and TransVG."""
+
+    def __init__(self, sizes: LayerSizes) -> None:
+        super().__init__()
+        self.attention = MultiHeadAttention(sizes.dim, sizes.heads, sizes.dropout)
+        self.ffn = nn.Sequential(
+            nn.Linear(sizes.dim, sizes.ffn_dim),
+            nn.ReLU(),
+            nn.Dropout(sizes.dropout),
+            nn.Linear(sizes.ffn_dim, sizes.dim),
+        )
+        self.norm_attention = nn.LayerNorm(sizes.dim)
+        self.norm_ffn = nn.LayerNorm(sizes.dim)
+        self.dropout = nn.Dropout(sizes.dropout)
+
+    def forward(self, tokens: Tensor, token_mask: Tensor, rows: Tensor | None = None) -> Tensor:
+        """Return the new state of `rows` (of all tokens by default) after reading `tokens`.
+
+        Args:
+            tokens: float (N, L, D).
+            token_mask: True = real, bool (N, L).
+            rows: the tokens whose state is wanted, float (N, Q, D). Computing only those is
+                exact and skips the rest's queries and feed-forward part.
+        """
+        rows = tokens if rows is None else rows
+        rows = self.norm_attention(
+            rows + self.dropout(self.attention(rows, tokens, token_mask))
+        )  # (N, Q, D)
+        return self.norm_ffn(rows + self.dropout(self.ffn(rows)))
+
+
+class GridEncoder(nn.Module):
+    """Encoder layers over the cells of a feature map.
+
+    With `window` > 0 a cell reads only the cells of its window; the windows are the fewest equal
+    ones of at most that many cells per side.
+    """
+
+    def __init__(self, sizes: LayerSizes, num_layers: int, window: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(EncoderLayer(sizes) for _ in range(num_layers))
+        self.window = window
+
+    def forward(self, features: Tensor, cell_mask: Tensor) -> Tensor:
+        """Encode float (B, D, h, w) under bool (B, h, w), True = real; same shape out."""
+        grid_hw = features.shape[-2:]
+        windows_yx = _windows_yx(grid_hw, self.window)
+        tokens = _to_windows(features, windows_yx).flatten(2).transpose(1, 2)  # (N, L, D)
+        mask = _to_windows(cell_mask[:, None], windows_yx).flatten(1)  # (N, L)
+        for layer in self.layers:
+            tokens = layer(tokens, mask)
+        return _from_windows(tokens.transpose(1, 2), grid_hw, windows_yx)
+
+
+def _windows_yx(grid_hw: torch.Size, window: int) -> tuple[int, int]:
+    """Return how many windows of at most `window` cells cover each axis; 0 means no limit."""
+    if window == 0:
+        return 1, 1
+    return math.ceil(grid_hw[0] / window), math.ceil(grid_hw[1] / window)
+
+
+def _to_windows(grid: Tensor, windows_yx: tuple[int, int]) -> Tensor:
+    """Cut (B, C, h, w) into equal windows (B * windows, C, wh, ww), padding the far sides."""
+    rows, columns = windows_yx
+    height, width = grid.shape[-2:]
+    grid = F.pad(grid, (0, -width % columns, 0, -height % rows))
+    cut = grid.unflatten(-1, (columns, -1)).unflatten(-3, (rows, -1))  # (B, C, rows, wh, cols, ww)
+    return cut.permute(0, 2, 4, 1, 3, 5).flatten(0, 2)
+
+
+def _from_windows(tokens: Tensor, grid_hw: torch.Size, windows_yx: tuple[int, int]) -> Tensor:
+    """Put windows (B * windows, D, wh * ww) back together as (B, D, h, w)."""
+    rows, columns = windows_yx
+    window_w = math.ceil(grid_hw[1] / columns)
+    cut = tokens.unflatten(-1, (-1, window_w)).unflatten(0, (-1, rows, columns))
+    grid = cut.permute(0, 3, 1, 4, 2, 5).flatten(-2).flatten(-3, -2)
+    return grid[..., : grid_hw[0], : grid_hw[1]]

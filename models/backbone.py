@@ -1,0 +1,137 @@
+"""Turn any torchvision classification network into a three-level feature extractor.
+
+Shapes: B images, S input pixels per side, C channels of a level.
+"""
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchvision.models.feature_extraction import create_feature_extractor
+from torchvision.ops import FrozenBatchNorm2d
+
+STRIDES = {3: 8, 4: 16, 5: 32}  # level -> input pixels per cell
+STEM_STRIDE = 4
+TRACE_PX = 128
+
+
+@dataclass(frozen=True)
+class TracedModule:
+    """A module of the network, in the order in which they finish, and what it puts out."""
+
+    name: str
+    stride: int
+    channels: int
+
+
+class Backbone(nn.Module):
+    """Feature maps at strides 8, 16 and 32 of a classification network.
+
+    A level is the output of the outermost module that ends at its stride (`layer2` of a ResNet,
+    `features.6` of a MobileNetV2). A level that the network never reaches is max-pooled from the
+    one before. Batch norm is frozen, and so is everything up to stride 4 and everything that only
+    levels beyond the deepest of `trained_levels` need.
+    """
+
+    def __init__(self, network: nn.Module, trained_levels: tuple[int, ...]) -> None:
+        super().__init__()
+        network = freeze_batch_norm(copy.deepcopy(network))
+        trace = trace_strides(network)
+        ends = {level: _last_at(trace, stride) for level, stride in STRIDES.items()}
+        _freeze(network, trace, _last_at(trace, STEM_STRIDE), _deepest(ends, trained_levels))
+        found = {level: end for level, end in ends.items() if end is not None}
+        if 3 not in found:
+            raise ValueError("the network has no feature map at stride 8")
+        nodes = {end.name: str(level) for level, end in found.items()}
+        self.extract = create_feature_extractor(network, nodes)
+        self.channels = {3: found[3].channels}
+        for level in (4, 5):
+            self.channels[level] = (
+                found[level].channels if level in found else self.channels[level - 1]
+            )
+
+    def forward(self, images: Tensor) -> dict[int, Tensor]:
+        """Return level -> (B, C, S / stride, S / stride) of normalised images (B, 3, S, S)."""
+        named = self.extract(images)
+        levels = {3: named["3"]}
+        for level in (4, 5):
+            found = named.get(str(level))
+            levels[level] = pooled(levels[level - 1]) if found is None else found
+        return levels
+
+
+def pooled(features: Tensor) -> Tensor:
+    """Halve the grid of a feature map, rounding up."""
+    return F.max_pool2d(features, 2, ceil_mode=True)
+
+
+def freeze_batch_norm(network: nn.Module) -> nn.Module:
+    """Replace every BatchNorm2d in place by one with constant statistics and scale."""
+    for parent in list(network.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, nn.BatchNorm2d):
+                frozen = FrozenBatchNorm2d(child.num_features, eps=child.eps)
+                frozen.load_state_dict(child.state_dict(), strict=False)
+                setattr(parent, name, frozen)
+    return network
+
+
+def trace_strides(network: nn.Module) -> list[TracedModule]:
+    """Run a blank image and list every module with a map as output, in order of completion."""
+    trace: list[TracedModule] = []
+    hooks = [
+        module.register_forward_hook(_recorder(name, trace))
+        for name, module in network.named_modules()
+        if name
+    ]
+    was_training = network.training
+    with torch.no_grad():
+        network.eval()(torch.zeros(1, 3, TRACE_PX, TRACE_PX))
+    network.train(was_training)
+    for hook in hooks:
+        hook.remove()
+    return trace
+
+
+def _recorder(name: str, trace: list[TracedModule]) -> Callable[[nn.Module, Any, Any], None]:
+    def record(_module: nn.Module, _inputs: Any, output: Any) -> None:
+        if isinstance(output, Tensor) and output.ndim == 4:
+            stride = 2 ** round(math.log2(TRACE_PX / output.shape[-1]))
+            trace.append(TracedModule(name, stride, output.shape[1]))
+
+    return record
+
+
+def _last_at(trace: list[TracedModule], stride: int) -> TracedModule | None:
+    """Return the outermost module that ends at `stride`, the last one if there are several."""
+    there = [module for module in trace if module.stride == stride]
+    if not there:
+        return None
+    outermost = min(module.name.count(".") for module in there)
+    return [module for module in there if module.name.count(".") == outermost][-1]
+
+
+def _deepest(ends: dict[int, TracedModule | None], levels: tuple[int, ...]) -> TracedModule | None:
+    """Return the end of the deepest of `levels` that the network reaches."""
+    reached = [ends[level] for level in sorted(ends) if level <= max(levels) and ends[level]]
+    return reached[-1] if reached else None
+
+
+def _freeze(
+    network: nn.Module,
+    trace: list[TracedModule],
+    stem: TracedModule | None,
+    deepest: TracedModule | None,
+) -> None:
+    """Freeze what runs before the end of the stem and what runs after the deepest level."""
+    first = trace.index(stem) + 1 if stem else 0
+    last = trace.index(deepest) + 1 if deepest else len(trace)
+    trained = {module.name for module in trace[first:last]}
+    for name, module in network.named_modules():
+        for parameter in module.parameters(recurse=False):
+            parameter.requires_grad_(name in trained)

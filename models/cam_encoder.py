@@ -1,0 +1,136 @@
+"""Turn a noun's raw Grad-CAM into tokens and into an attention map that can grow over the object.
+
+Shapes: B images, P phrases, K nouns, M = B P K maps, C backbone channels, D channels,
+(h, w) cells of the deepest level.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from models.position import grid_position_embedding
+from models.visual_encoder import LevelMap, group_norm
+
+CamInput = Literal["map", "feature", "both"]
+MAP_RANGE = (0.02, 0.98)  # the map is clipped to it before its logit is taken
+MAX_LOGIT_SHIFT = 4.0  # how far the encoder can move a cell's logit away from the map's
+HEAD_ROLE = 0
+NUM_ROLES = 2  # head noun, context noun
+
+
+@dataclass(frozen=True)
+class CamEncoding:
+    """What the CAM encoder makes of every noun.
+
+    Attributes:
+        tokens: float (B, P, K h w, D).
+        token_mask: True for cells of a real image under a noun that has a map, same shape less D.
+        attention_maps: float (B, P, K, h, w), in (0, 1) on image cells and 0 on padding.
+        map_mask: True for nouns that have a map, bool (B, P, K).
+        cell_mask: True = image, bool (B, h, w).
+    """
+
+    tokens: Tensor
+    token_mask: Tensor
+    attention_maps: Tensor
+    map_mask: Tensor
+    cell_mask: Tensor
+
+
+class Bottleneck(nn.Module):
+    """ResNet-50's residual block (https://arxiv.org/abs/1512.03385) with group norm."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        inner = dim // 4
+        self.body = nn.Sequential(
+            nn.Conv2d(dim, inner, 1, bias=False),
+            group_norm(inner),
+            nn.ReLU(),
+            nn.Conv2d(inner, inner, 3, padding=1, bias=False),
+            group_norm(inner),
+            nn.ReLU(),
+            nn.Conv2d(inner, dim, 1, bias=False),
+            group_norm(dim),
+        )
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Return relu(maps + body(maps)), float (M, D, h, w)."""
+        return F.relu(maps + self.body(maps))
+
+
+class CamEncoder(nn.Module):
+    """Residual blocks over image features and raw map; a bounded residual on the map's logit.
+
+    The residual starts at zero, so the attention map starts as the raw map. Backbone features are
+    detached: what the CAM is taught never reaches the visual encoder.
+    """
+
+    def __init__(self, in_channels: int, dim: int, reads: CamInput, num_blocks: int) -> None:
+        super().__init__()
+        self.reads = reads
+        if reads != "map":
+            self.project = nn.Sequential(nn.Conv2d(in_channels, dim, 1), group_norm(dim))
+        width = {"map": 1, "feature": dim, "both": 2 * dim + 1}[reads]
+        self.blocks = nn.Sequential(
+            nn.Conv2d(width, dim, 1), *(Bottleneck(dim) for _ in range(num_blocks))
+        )
+        self.shift = nn.Conv2d(dim, 1, 1)
+        nn.init.zeros_(self.shift.weight)
+        nn.init.zeros_(self.shift.bias)  # type: ignore[arg-type]
+        self.role = nn.Embedding(NUM_ROLES, dim)
+
+    def forward(
+        self, deepest: LevelMap, cams: Tensor, noun_mask: Tensor, noun_roles: Tensor
+    ) -> CamEncoding:
+        """Encode every noun of every phrase.
+
+        Args:
+            deepest: the backbone's last level, float (B, C, h, w).
+            cams: raw maps scaled to [0, 1], float32 (B, P, K, h, w); other grids are resized.
+            noun_mask: True = real, bool (B, P, K). A noun whose map is zero counts as absent:
+                it says nothing of where to look.
+            noun_roles: 0 head, 1 context, i64 (B, P, K).
+        """
+        cams = (
+            _resized(cams, deepest.features.shape[-2:]).detach() * deepest.cell_mask[:, None, None]
+        )
+        map_mask = noun_mask & (cams.amax((-2, -1)) > 0)
+        features = self.blocks(self._inputs(deepest.features.detach(), cams))  # (M, D, h, w)
+        shift = MAX_LOGIT_SHIFT * torch.tanh(self.shift(features)).view(cams.shape)
+        maps = torch.sigmoid(torch.logit(cams.clamp(*MAP_RANGE)) + shift)  # (B, P, K, h, w)
+        cell_mask = deepest.cell_mask
+        tokens = features.unflatten(0, cams.shape[:3])  # (B, P, K, D, h, w)
+        tokens = tokens + grid_position_embedding(cell_mask, features.shape[1])[:, None, None]
+        tokens = tokens.flatten(-2).transpose(-2, -1) + self.role(noun_roles)[..., None, :]
+        token_mask = map_mask[..., None] & cell_mask.flatten(1)[:, None, None]  # (B, P, K, h w)
+        return CamEncoding(
+            tokens.flatten(2, 3),
+            token_mask.flatten(2),
+            maps * (map_mask[..., None, None] & cell_mask[:, None, None]),
+            map_mask,
+            cell_mask,
+        )
+
+    def _inputs(self, features: Tensor, cams: Tensor) -> Tensor:
+        """Stack what the blocks read for every map, float (M, width, h, w)."""
+        maps = cams.flatten(0, 2)[:, None]  # (M, 1, h, w)
+        if self.reads == "map":
+            return maps
+        repeats = cams.shape[1] * cams.shape[2]
+        seen = self.project(features).repeat_interleave(repeats, dim=0)  # (M, D, h, w)
+        if self.reads == "feature":
+            return seen
+        return torch.cat([seen, seen * maps, maps], dim=1)
+
+
+def _resized(cams: Tensor, grid_hw: torch.Size) -> Tensor:
+    """Resize maps (B, P, K, h, w) to another grid, if it is another."""
+    if cams.shape[-2:] == grid_hw:
+        return cams
+    flat = cams.flatten(0, 2)[:, None]
+    sized = F.interpolate(flat, grid_hw, mode="bilinear", align_corners=False)
+    return sized.view(*cams.shape[:3], *grid_hw)

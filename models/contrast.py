@@ -1,0 +1,73 @@
+"""Teach phrase and box embeddings by telling a phrase's own image from the others of the batch.
+
+Shapes: B images, P phrases, R proposals, D channels, T word pieces.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def contrastive_loss(
+    phrase_embeddings: Tensor,
+    box_embeddings: Tensor,
+    phrase_mask: Tensor,
+    box_mask: Tensor,
+    rivals: Tensor,
+    temperature: float,
+) -> Tensor:
+    """Cross-entropy of a phrase choosing its own image among those of the batch.
+
+    An image's score for a phrase is logmeanexp over its boxes of cosine / temperature, so that an
+    image gains nothing from having more boxes. The cosine is the one that scores boxes.
+
+    Args:
+        phrase_embeddings: unit vectors, float (B, P, D).
+        box_embeddings: unit vectors, float (B, R, D).
+        phrase_mask: True = real, bool (B, P).
+        box_mask: True = real, bool (B, R).
+        rivals: True where an image may stand against a phrase, bool (B, P, B).
+        temperature: > 0.
+
+    Returns:
+        Mean over the real phrases whose image has a box, a scalar; 0 if there are none.
+    """
+    scores = image_scores(phrase_embeddings, box_embeddings, box_mask, temperature)  # (B, P, B)
+    num_images, num_phrases = phrase_mask.shape
+    own = torch.eye(num_images, dtype=torch.bool, device=scores.device)[:, None]  # (B, 1, B)
+    has_boxes = box_mask.any(-1)  # (B,)
+    allowed = (own | rivals) & has_boxes
+    scores = scores.masked_fill(~allowed, torch.finfo(scores.dtype).min)
+    targets = torch.arange(num_images, device=scores.device)[:, None].expand(-1, num_phrases)
+    losses = F.cross_entropy(scores.flatten(0, 1), targets.flatten(), reduction="none")
+    real = (phrase_mask & has_boxes[:, None]).flatten()
+    return (losses * real).sum() / real.sum().clamp(min=1)
+
+
+def image_scores(
+    phrase_embeddings: Tensor, box_embeddings: Tensor, box_mask: Tensor, temperature: float
+) -> Tensor:
+    """Score every image for every phrase, float32 (B, P, B); finite for images without boxes."""
+    sims = torch.einsum("bpd,ird->bpir", phrase_embeddings.float(), box_embeddings.float())
+    logits = (sims / temperature).masked_fill(~box_mask, torch.finfo(sims.dtype).min)
+    padding = logits.new_full((*logits.shape[:-1], 1), torch.finfo(sims.dtype).min)
+    counts = box_mask.sum(-1).clamp(min=1).log()  # (B,)
+    return torch.cat([logits, padding], dim=-1).logsumexp(-1) - counts
+
+
+def rival_images(token_ids: Tensor, token_mask: Tensor, phrase_mask: Tensor) -> Tensor:
+    """Return which images may stand against each phrase, bool (B, P, B).
+
+    An image that carries the very same phrase may well show what is meant, so it is no rival. One
+    that shares only the noun is: telling a red dog from a black one is what is to be learned.
+
+    Args:
+        token_ids: i64 (B, P, T).
+        token_mask: True = real, bool (B, P, T).
+        phrase_mask: True = real, bool (B, P).
+    """
+    texts = (token_ids * token_mask).flatten(0, 1)  # (B P, T)
+    _, text_ids = texts.unique(dim=0, return_inverse=True)  # (B P,)
+    text_ids = text_ids.view(phrase_mask.shape)  # (B, P)
+    same = text_ids[:, :, None, None] == text_ids  # (B, P, B, P)
+    return ~(same & phrase_mask).any(-1)

@@ -1,0 +1,101 @@
+"""The folder of a trained grounder: weights, spec, text encoder's configuration, vocabularies.
+
+```
+grounder.safetensors   every weight
+spec.json              GrounderSpec
+tokenizer/             of the text encoder, as transformers writes it
+language.json          BertConfig
+words.json             the decoder's vocabulary, in order
+```
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from transformers import BertConfig, BertTokenizerFast
+
+from models.classifier import build_network
+from models.grounder import Grounder, build_grounder
+from models.grounder_spec import GrounderSpec
+from models.language_encoder import language_of, load_tokenizer
+
+WEIGHTS_FILE, SPEC_FILE = "grounder.safetensors", "spec.json"
+TOKENIZER_FOLDER, LANGUAGE_FILE, WORDS_FILE = "tokenizer", "language.json", "words.json"
+
+
+class GrounderFileError(ValueError):
+    """A grounder's folder cannot be read; the message names file and cause."""
+
+
+@dataclass(frozen=True)
+class SavedGrounder:
+    """A grounder and the two vocabularies that its inputs are written in."""
+
+    grounder: Grounder
+    tokenizer: BertTokenizerFast
+    words: tuple[str, ...]
+
+
+def save_grounder(
+    folder: Path, grounder: Grounder, tokenizer: BertTokenizerFast, words: Sequence[str]
+) -> None:
+    """Write a grounder; equal weights give equal bytes.
+
+    Args:
+        folder: made if it is not there.
+        grounder: the model.
+        tokenizer: of its language encoder.
+        words: the decoder's vocabulary, `grounder.spec.num_words` of them, in order of their ids.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {name: value.cpu().contiguous() for name, value in grounder.state_dict().items()}
+    save_file(state, folder / WEIGHTS_FILE)
+    _write_json(folder / SPEC_FILE, asdict(grounder.spec))
+    config = grounder.language_encoder.bert.config.to_dict()
+    _write_json(folder / LANGUAGE_FILE, {key: config[key] for key in sorted(config)})
+    _write_json(folder / WORDS_FILE, list(words))
+    tokenizer.save_pretrained(folder / TOKENIZER_FOLDER)
+
+
+def load_grounder(folder: Path) -> SavedGrounder:
+    """Return a grounder in evaluation mode, with its vocabularies.
+
+    Raises:
+        GrounderFileError: a file is missing or does not fit the others.
+    """
+    try:
+        spec = _read_spec(folder / SPEC_FILE)
+        language = language_of(BertConfig(**_read_json(folder / LANGUAGE_FILE)))
+        network = build_network(spec.arch, spec.width, num_classes=1)
+        grounder = build_grounder(spec, network, language)
+        grounder.load_state_dict(load_file(folder / WEIGHTS_FILE))
+        tokenizer = load_tokenizer(folder / TOKENIZER_FOLDER)
+        words = tuple(_read_json(folder / WORDS_FILE))
+    except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
+        raise GrounderFileError(f"{folder}: is not a grounder's folder: {error}") from error
+    return SavedGrounder(grounder.eval(), tokenizer, words)
+
+
+def _read_spec(path: Path) -> GrounderSpec:
+    values = _read_json(path)
+    known = {field.name for field in fields(GrounderSpec)}
+    if set(values) != known:
+        raise ValueError(f"{path.name}: unknown or missing {sorted(set(values) ^ known)}")
+    frozen: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+    }
+    return GrounderSpec(**frozen)
+
+
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _write_json(path: Path, value: object) -> None:
+    text = json.dumps(value, ensure_ascii=False, indent=1)
+    path.write_text(text + "\n", encoding="utf-8")

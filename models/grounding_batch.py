@@ -1,0 +1,94 @@
+"""What goes into a grounder and what comes out.
+
+Shapes: B images, P phrases of an image, R proposals, T word pieces, W words, K nouns, V words of
+the vocabulary, S input pixels per side, (h, w) cells of the CAMs, D, U channels.
+"""
+
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class GroundingInputs:
+    """A batch; masks are True = real, boxes are pixels of the padded input.
+
+    Attributes:
+        images: RGB in [0, 1], augmented, float32 (B, 3, S, S).
+        clean_images: the same without colour jitter.
+        pixel_mask: image, not padding, bool (B, S, S).
+        phrase_mask: bool (B, P).
+        token_ids: word pieces, i64 (B, P, T).
+        token_mask: bool (B, P, T).
+        word_ids: words, each phrase closed by <eos>, i64 (B, P, W).
+        word_mask: bool (B, P, W).
+        boxes_xyxy: proposals, float32 (B, R, 4).
+        box_mask: bool (B, R).
+        box_scores: detector confidence in [0, 1], float32 (B, R).
+        box_priors: similarity of the head noun and the box's label in [0, 1], float32 (B, P, R).
+        cams: raw maps scaled to [0, 1], float32 (B, P, K, h, w).
+        noun_mask: bool (B, P, K).
+        noun_roles: 0 head, 1 context, i64 (B, P, K).
+        noun_classes: index in the noun head, -1 for none, i64 (B, P, K).
+        noun_confidences: probability of the noun in the intact image, float32 (B, P, K).
+    """
+
+    images: Tensor
+    clean_images: Tensor
+    pixel_mask: Tensor
+    phrase_mask: Tensor
+    token_ids: Tensor
+    token_mask: Tensor
+    word_ids: Tensor
+    word_mask: Tensor
+    boxes_xyxy: Tensor
+    box_mask: Tensor
+    box_scores: Tensor
+    box_priors: Tensor
+    cams: Tensor
+    noun_mask: Tensor
+    noun_roles: Tensor
+    noun_classes: Tensor
+    noun_confidences: Tensor
+
+    def to(self, device: torch.device) -> "GroundingInputs":
+        """Return the batch on another device."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return GroundingInputs(
+            **{name: value.to(device, non_blocking=True) for name, value in values.items()}
+        )
+
+
+@dataclass(frozen=True)
+class GroundingOutputs:
+    """What the model says of a batch; rows of padded phrases are finite and mean nothing.
+
+    Attributes:
+        box_logits: score + prior + CAM term, float32 (B, P, R); the least float on padding.
+        box_probs: their softmax over real proposals, float32 (B, P, R); all 0 without proposals.
+        pred_boxes_xyxy: box of the [REG] head, in pixels of the padded input, float32 (B, P, 4);
+            with `per_proposal` the refined box.
+        refined_boxes_xyxy: the most probable proposal after its offset, float32 (B, P, 4).
+        box_deltas: coded offsets of every pair, float32 (B, P, R, 4).
+        attention_maps: float (B, P, K, h, w) in [0, 1]; K = 0 without a CAM encoder.
+        mined_mask: nouns whose map steers scores and mining, bool (B, P, K).
+        cell_mask: cells of the maps that hold image, bool (B, h, w).
+        phrase_embeddings: unit vectors, float (B, P, D).
+        box_embeddings: unit vectors, float (B, R, D).
+        attended: z, the attended proposal, float (B, P, U).
+        reconstruction_logits: float (B, P, W, V).
+    """
+
+    box_logits: Tensor
+    box_probs: Tensor
+    pred_boxes_xyxy: Tensor
+    refined_boxes_xyxy: Tensor
+    box_deltas: Tensor
+    attention_maps: Tensor
+    mined_mask: Tensor
+    cell_mask: Tensor
+    phrase_embeddings: Tensor
+    box_embeddings: Tensor
+    attended: Tensor
+    reconstruction_logits: Tensor

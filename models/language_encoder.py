@@ -1,0 +1,96 @@
+"""Encode phrases with BERT, pre-trained or from scratch, and learn a tokenizer for the latter.
+
+Shapes: N phrases, T word pieces, C channels of BERT.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+from torch import Tensor, nn
+from transformers import BertConfig, BertModel, BertTokenizerFast
+
+SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+
+
+@dataclass(frozen=True)
+class LanguageSizes:
+    """Sizes of a BERT that starts from random weights."""
+
+    vocabulary: int
+    hidden: int
+    layers: int
+    heads: int
+
+
+class LanguageEncoder(nn.Module):
+    """The states of a BERT's last layer."""
+
+    def __init__(self, bert: BertModel) -> None:
+        super().__init__()
+        self.bert = bert
+
+    @property
+    def channels(self) -> int:
+        """Channels C of a state."""
+        return int(self.bert.config.hidden_size)
+
+    def forward(self, token_ids: Tensor, token_mask: Tensor) -> Tensor:
+        """Encode word pieces i64 (N, T), bool (N, T) True = real, as float (N, T, C).
+
+        A phrase without a real token gets finite, meaningless states.
+        """
+        readable = token_mask | ~token_mask.any(1, keepdim=True)
+        return self.bert(token_ids, attention_mask=readable.long()).last_hidden_state
+
+
+def new_language(sizes: LanguageSizes) -> LanguageEncoder:
+    """Return a BERT with random weights."""
+    config = BertConfig(
+        vocab_size=sizes.vocabulary,
+        hidden_size=sizes.hidden,
+        num_hidden_layers=sizes.layers,
+        num_attention_heads=sizes.heads,
+        intermediate_size=4 * sizes.hidden,
+    )
+    return language_of(config)
+
+
+def language_of(config: BertConfig) -> LanguageEncoder:
+    """Return a BERT of a stored configuration, with random weights."""
+    return LanguageEncoder(BertModel(config, add_pooling_layer=False))
+
+
+def load_language(folder: Path, layers: int) -> LanguageEncoder:
+    """Return the first `layers` layers of a pre-trained BERT (TransVG's choice of the X-th layer).
+
+    Raises:
+        ValueError: the BERT in `folder` has fewer layers.
+    """
+    config = BertConfig.from_pretrained(folder)
+    if layers > config.num_hidden_layers:
+        raise ValueError(
+            f"{folder}: has {config.num_hidden_layers} layers, {layers} were asked for"
+        )
+    config.num_hidden_layers = layers
+    return LanguageEncoder(
+        BertModel.from_pretrained(folder, config=config, add_pooling_layer=False)
+    )
+
+
+def learn_tokenizer(phrases: Iterable[str], vocabulary: int) -> BertTokenizerFast:
+    """Learn an uncased WordPiece tokenizer of at most `vocabulary` pieces from phrases."""
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=vocabulary, special_tokens=SPECIAL_TOKENS, show_progress=False
+    )
+    tokenizer.train_from_iterator(phrases, trainer)
+    return BertTokenizerFast(vocab=tokenizer.get_vocab(), do_lower_case=True)
+
+
+def load_tokenizer(folder: Path) -> BertTokenizerFast:
+    """Return the tokenizer of a folder that transformers wrote."""
+    return BertTokenizerFast.from_pretrained(folder)

@@ -1,0 +1,171 @@
+"""All losses of a batch, by name, and their weighted sum."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from models.contrast import contrastive_loss, rival_images
+from models.grounder_spec import GrounderSpec
+from models.grounding_batch import GroundingInputs, GroundingOutputs
+from models.mining import ClassScorer, Mined, SoftMask, choose_nouns, mine
+from models.reconstruction import reconstruction_loss
+from models.regression import RegressionGates, giou_loss, regression_loss
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """The keys of params.yaml `train.loss`, explained there."""
+
+    reconstruction: float
+    contrastive: float
+    regression: float
+    giou: float
+    mining: float
+    area: float
+    regression_iou: float
+    regression_gap: float
+    regression_gate: float
+    regression_start: float
+    mining_px: int
+
+
+def regression_ramp(progress: float, start: float) -> float:
+    """Return the regression's share of its weight: 0 until `start`, 1 from twice that on.
+
+    Args:
+        progress: fraction of the training steps done, in [0, 1].
+        start: fraction at which the ramp begins; 0 for the full weight from the first step.
+    """
+    if start == 0:
+        return 1.0
+    return min(max(progress / start - 1, 0.0), 1.0)
+
+
+def compute_losses(
+    outputs: GroundingOutputs,
+    inputs: GroundingInputs,
+    spec: GrounderSpec,
+    weights: LossWeights,
+    scorer: ClassScorer | None,
+    progress: float,
+) -> dict[str, Tensor]:
+    """Compute every loss and what is worth watching beside them.
+
+    A loss that a variant or the ramp turns off has weight 0 but stays in the sum, so that every
+    parameter gets a gradient (DDP waits for all of them).
+
+    Args:
+        outputs: of the grounder.
+        inputs: what the grounder was given.
+        spec: the grounder's; says which teacher and which CAM losses are on.
+        weights: of the losses.
+        scorer: the frozen classifier of the mining loss; not needed unless `spec.cam` is `mine`.
+        progress: fraction of the training steps done, in [0, 1].
+
+    Returns:
+        Scalars: `loss`, the weighted sum; `reconstruction_loss`, `contrastive_loss`,
+        `regression_loss`, `giou_loss`, `mining_loss`, `area_loss`, unweighted; and
+        `box_entropy` of the probabilities over proposals in nats, `best_prob`, the mean largest of
+        them, `intact_prob` and `blank_prob` of mining.
+    """
+    mined = mine_batch(outputs, inputs, spec, weights, scorer)
+    regression, giou = _regression(outputs, inputs, weights)
+    losses = {
+        "reconstruction_loss": _reconstruction(outputs, inputs),
+        "contrastive_loss": _contrast(outputs, inputs, spec.contrast_temperature),
+        "regression_loss": regression,
+        "giou_loss": giou,
+        "mining_loss": mined.loss,
+        "area_loss": mined.area,
+    }
+    shares = loss_shares(spec, weights, progress)
+    total = torch.stack([losses[name] * share for name, share in shares.items()]).sum()
+    watched = _sharpness(outputs.box_probs, inputs.phrase_mask)
+    watched |= {"intact_prob": mined.intact_prob, "blank_prob": mined.blank_prob}
+    return {"loss": total, **losses, **watched}
+
+
+def loss_shares(spec: GrounderSpec, weights: LossWeights, progress: float) -> dict[str, float]:
+    """Return the weight of every loss at this point of training, 0 for what is turned off."""
+    ramp = weights.regression * regression_ramp(progress, weights.regression_start)
+    mining = weights.mining * (spec.cam == "mine")
+    return {
+        "reconstruction_loss": weights.reconstruction * (spec.teacher != "contrastive"),
+        "contrastive_loss": weights.contrastive * (spec.teacher != "reconstruction"),
+        "regression_loss": ramp,
+        "giou_loss": ramp * weights.giou,
+        "mining_loss": mining,
+        "area_loss": mining * weights.area,
+    }
+
+
+def mine_batch(
+    outputs: GroundingOutputs,
+    inputs: GroundingInputs,
+    spec: GrounderSpec,
+    weights: LossWeights,
+    scorer: ClassScorer | None,
+) -> Mined:
+    """Mine a batch's nouns; all zero when the variant does not mine.
+
+    Raises:
+        ValueError: the variant mines and there is no scorer.
+    """
+    if spec.cam != "mine":
+        zero = outputs.attention_maps.sum() * 0
+        return Mined(zero, zero, zero, zero)
+    if scorer is None:
+        raise ValueError("cam: mine needs the noun scorer that the CAMs came from")
+    nouns = choose_nouns(
+        outputs.attention_maps.float(),
+        outputs.mined_mask,
+        inputs.noun_classes,
+        inputs.noun_confidences,
+    )
+    soft_mask = SoftMask(spec.mask_sharpness, spec.mask_threshold)
+    with torch.autocast(inputs.images.device.type, enabled=False):
+        return mine(
+            nouns, inputs.clean_images, outputs.cell_mask, scorer, soft_mask, weights.mining_px
+        )
+
+
+def _reconstruction(outputs: GroundingOutputs, inputs: GroundingInputs) -> Tensor:
+    word_mask = inputs.word_mask & inputs.phrase_mask[..., None]
+    return reconstruction_loss(outputs.reconstruction_logits, inputs.word_ids, word_mask)
+
+
+def _contrast(outputs: GroundingOutputs, inputs: GroundingInputs, temperature: float) -> Tensor:
+    rivals = rival_images(inputs.token_ids, inputs.token_mask, inputs.phrase_mask)
+    return contrastive_loss(
+        outputs.phrase_embeddings,
+        outputs.box_embeddings,
+        inputs.phrase_mask,
+        inputs.box_mask,
+        rivals,
+        temperature,
+    )
+
+
+def _regression(
+    outputs: GroundingOutputs, inputs: GroundingInputs, weights: LossWeights
+) -> tuple[Tensor, Tensor]:
+    """Return smooth L1 and generalised IoU against the most trusted proposal."""
+    gates = RegressionGates(weights.regression_iou, weights.regression_gap, weights.regression_gate)
+    masks = (inputs.phrase_mask, inputs.box_mask)
+    boxes, probs = inputs.boxes_xyxy, outputs.box_probs
+    return (
+        regression_loss(outputs.box_deltas, boxes, probs, masks, gates),
+        giou_loss(outputs.pred_boxes_xyxy, boxes, probs, masks, gates),
+    )
+
+
+def _sharpness(box_probs: Tensor, phrase_mask: Tensor) -> dict[str, Tensor]:
+    """Return the mean entropy and the mean largest probability over real phrases, detached."""
+    probs = torch.nn.functional.pad(box_probs.detach(), (0, 1))  # (B, P, R + 1), never empty
+    count = phrase_mask.sum().clamp(min=1)
+    entropies = torch.special.entr(probs).sum(-1)  # (B, P)
+    return {
+        "box_entropy": (entropies * phrase_mask).sum() / count,
+        "best_prob": (probs.amax(-1) * phrase_mask).sum() / count,
+    }

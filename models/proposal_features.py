@@ -1,0 +1,82 @@
+"""What a proposal looks like and where it is: one vector per box, without any phrase.
+
+Shapes: B images, R proposals, D channels, U channels of a proposal, (h, w) cells, S pixels.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from models.visual_encoder import LevelMap
+
+POOL_BINS = 7  # He et al. 2017, https://arxiv.org/abs/1703.06870
+SAMPLES_PER_BIN = 2
+GEOMETRY_DIM = 7
+
+
+class ProposalEncoder(nn.Module):
+    """u = ReLU(LayerNorm(W [mean RoIAlign of every level ; geometry]))."""
+
+    def __init__(self, visual_dim: int, out_dim: int) -> None:
+        super().__init__()
+        self.project = nn.Linear(visual_dim + GEOMETRY_DIM, out_dim)
+        self.norm = nn.LayerNorm(out_dim)
+
+    def forward(
+        self, levels: tuple[LevelMap, ...], boxes_xyxy: Tensor, pixel_mask: Tensor
+    ) -> Tensor:
+        """Encode boxes.
+
+        Args:
+            levels: encoded levels, float (B, D, h, w) each.
+            boxes_xyxy: proposals in pixels of the padded input, float32 (B, R, 4).
+            pixel_mask: True = image, bool (B, S, S).
+
+        Returns:
+            float (B, R, U), >= 0. Padded proposals give finite, meaningless vectors.
+        """
+        image_px = pixel_mask.shape[-1]
+        pooled = [mean_roi_align(level.features, boxes_xyxy, image_px) for level in levels]
+        features = torch.cat([*pooled, box_geometry(boxes_xyxy, pixel_mask)], dim=-1)
+        return self.norm(self.project(features)).relu()
+
+
+def box_geometry(boxes_xyxy: Tensor, pixel_mask: Tensor) -> Tensor:
+    """Return x1, y1, x2, y2, width, height and area as fractions of the real image, (B, R, 7)."""
+    image_wh = torch.stack([pixel_mask.any(1).sum(-1), pixel_mask.any(2).sum(-1)], dim=-1)  # (B, 2)
+    corners = boxes_xyxy / image_wh.clamp(min=1).repeat(1, 2)[:, None]
+    sides = corners[..., 2:] - corners[..., :2]
+    return torch.cat([corners, sides, sides.prod(-1, keepdim=True)], dim=-1)
+
+
+def mean_roi_align(features: Tensor, boxes_xyxy: Tensor, image_px: int) -> Tensor:
+    """Return the mean of RoIAlign's bins for every box, float (B, R, D).
+
+    Equals `torchvision.ops.roi_align(..., 7, sampling_ratio=2, aligned=True).mean((-2, -1))`:
+    bilinear samples on a regular grid are separable, so their mean is two small matrix products,
+    cheap and deterministic in both directions.
+
+    Args:
+        features: float (B, D, h, w), covering an input of `image_px` x `image_px`.
+        boxes_xyxy: boxes in input pixels, float32 (B, R, 4).
+        image_px: side S of the input.
+    """
+    height, width = features.shape[-2:]
+    rows = _sample_weights(boxes_xyxy[..., 1::2] * (height / image_px), height)  # (B, R, h)
+    columns = _sample_weights(boxes_xyxy[..., 0::2] * (width / image_px), width)  # (B, R, w)
+    across = torch.einsum("bdhw,brw->brdh", features, columns.to(features.dtype))
+    return torch.einsum("brdh,brh->brd", across, rows.to(features.dtype))
+
+
+def _sample_weights(spans_cells: Tensor, num_cells: int) -> Tensor:
+    """Return the mean bilinear weight of each cell over the samples of a span, (B, R, cells).
+
+    Args:
+        spans_cells: start and end of each box along one axis, in cells, float32 (B, R, 2).
+        num_cells: cells along that axis.
+    """
+    num_samples = POOL_BINS * SAMPLES_PER_BIN
+    steps = (torch.arange(num_samples, device=spans_cells.device) + 0.5) / num_samples
+    start, end = spans_cells[..., :1], spans_cells[..., 1:]
+    centres = torch.arange(num_cells, device=spans_cells.device)
+    places = (start + (end - start) * steps - 0.5).clamp(0, num_cells - 1)  # (B, R, samples)
+    return (1 - (places[..., None] - centres).abs()).clamp(min=0).mean(-2)

@@ -1,0 +1,134 @@
+"""Score every proposal for every phrase.
+
+Shapes: B images, P phrases, R proposals, K nouns, U channels of a proposal, G of a fused state,
+D of the embeddings, S input pixels per side, (h, w) cells of an attention map.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+CAM_STATISTICS = 3
+STATISTIC_FLOOR = 1e-3  # of a map's sum over the square root of an area, before the logarithm
+
+
+@dataclass(frozen=True)
+class CamStatistics:
+    """How a phrase's attention map fills each box.
+
+    Attributes:
+        features: mean inside, share of the map's mass inside, mass inside / sqrt(area),
+            float (B, P, R, 3); zero for a phrase without a map.
+        log_density: log of the last one, float (B, P, R); zero for a phrase without a map.
+    """
+
+    features: Tensor
+    log_density: Tensor
+
+
+class BoxScorer(nn.Module):
+    """Learned score of (phrase, box): an MLP on both plus the cosine of their embeddings.
+
+    s = bound tanh((MLP([q ; u ; q * u ; cam statistics]) + bound cos(phrase, box)) / bound), with
+    q = W_q g. The MLP's last layer starts at zero. A single linear layer on [q ; u] would not do:
+    its q part is the same for all boxes and cancels in the softmax.
+
+    Args:
+        state_dim: channels G of the fused state.
+        proposal_dim: channels U of a proposal.
+        embed_dim: channels D of the phrase and box embeddings.
+        bound: largest absolute score; it keeps the learned part from drowning the prior.
+    """
+
+    def __init__(self, state_dim: int, proposal_dim: int, embed_dim: int, bound: float) -> None:
+        super().__init__()
+        self.bound = bound
+        self.ask = nn.Linear(state_dim, proposal_dim)
+        self.hidden = nn.Linear(3 * proposal_dim + CAM_STATISTICS, proposal_dim)
+        self.last = nn.Linear(proposal_dim, 1)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
+        self.embed = nn.Linear(proposal_dim, embed_dim)
+
+    def embed_boxes(self, proposals: Tensor) -> Tensor:
+        """Return the unit embedding of every box, float (B, R, D), of features (B, R, U)."""
+        return F.normalize(self.embed(proposals), dim=-1)
+
+    def forward(
+        self, states: Tensor, proposals: Tensor, statistics: Tensor, similarities: Tensor
+    ) -> Tensor:
+        """Return the bounded score of every pair.
+
+        Args:
+            states: fused state of each phrase, float (B, P, G).
+            proposals: features of each box, float (B, R, U).
+            statistics: of the phrase's map in each box, float (B, P, R, 3).
+            similarities: cosine of phrase and box embedding, float (B, P, R).
+
+        Returns:
+            float (B, P, R), within +- bound.
+        """
+        asked = self.ask(states)[:, :, None]  # (B, P, 1, U)
+        boxes = proposals[:, None]  # (B, 1, R, U)
+        pairs = self._hidden(asked, boxes, statistics)  # (B, P, R, U)
+        raw = self.last(pairs)[..., 0] + self.bound * similarities
+        return self.bound * torch.tanh(raw / self.bound)
+
+    def _hidden(self, asked: Tensor, boxes: Tensor, statistics: Tensor) -> Tensor:
+        """Apply the first layer to [q ; u ; q * u ; statistics] without stacking them."""
+        sizes = [asked.shape[-1], boxes.shape[-1], boxes.shape[-1], CAM_STATISTICS]
+        for_asked, for_box, for_both, for_statistics = self.hidden.weight.split(sizes, dim=1)
+        return F.relu(
+            F.linear(asked, for_asked, self.hidden.bias)
+            + F.linear(boxes, for_box)
+            + F.linear(asked * boxes, for_both)
+            + F.linear(statistics, for_statistics)
+        )
+
+
+def log_prior(priors: Tensor, weight: float, floor: float) -> Tensor:
+    """Return weight log(K + floor) of label-noun similarities K in [0, 1], same shape."""
+    return weight * torch.log(priors + floor)
+
+
+def masked_probs(logits: Tensor, mask: Tensor) -> Tensor:
+    """Softmax over the last axis within `mask`; all zero where nothing is real."""
+    probs = logits.masked_fill(~mask, torch.finfo(logits.dtype).min).softmax(-1)
+    return probs * mask
+
+
+def cam_statistics(
+    maps: Tensor, map_weights: Tensor, boxes_xyxy: Tensor, image_px: int
+) -> CamStatistics:
+    """Measure a phrase's attention map inside each box, exactly, cells counted by overlap.
+
+    Args:
+        maps: attention maps, float (B, P, K, h, w), zero on padding.
+        map_weights: how much each noun's map counts, float (B, P, K), sum 1, or 0 for no map.
+        boxes_xyxy: in pixels of the padded input, float32 (B, R, 4).
+        image_px: side S of the input.
+    """
+    combined = torch.einsum("bpk,bpkhw->bphw", map_weights, maps)  # (B, P, h, w)
+    height, width = maps.shape[-2:]
+    rows = _overlaps(boxes_xyxy[..., 1::2] * (height / image_px), height)  # (B, R, h)
+    columns = _overlaps(boxes_xyxy[..., 0::2] * (width / image_px), width)  # (B, R, w)
+    mass = torch.einsum("bphw,brh,brw->bpr", combined, rows, columns)
+    areas = (rows.sum(-1) * columns.sum(-1))[:, None].clamp(min=1e-6)  # (B, 1, R) in cells
+    total = combined.sum((-2, -1))[..., None].clamp(min=1e-6)  # (B, P, 1)
+    density = mass / areas.sqrt()
+    has_map = map_weights.sum(-1, keepdim=True) > 0  # (B, P, 1)
+    return CamStatistics(
+        torch.stack([mass / areas, mass / total, density], dim=-1),
+        torch.log(density + STATISTIC_FLOOR) * has_map,
+    )
+
+
+def _overlaps(spans_cells: Tensor, num_cells: int) -> Tensor:
+    """Return how much of each cell, 0 to 1, lies in each span (B, R, 2), float (B, R, cells)."""
+    starts = torch.arange(num_cells, device=spans_cells.device)
+    ends = starts + 1
+    low = torch.maximum(spans_cells[..., :1], starts)
+    high = torch.minimum(spans_cells[..., 1:], ends)
+    return (high - low).clamp(min=0)

@@ -1,0 +1,131 @@
+"""Encode an image, without its phrases, as one map of tokens per backbone level.
+
+Shapes: B images, S input pixels per side, D channels, C backbone channels, (h, w) cells.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from models.attention import GridEncoder, LayerSizes
+from models.backbone import Backbone
+from models.position import grid_position_embedding
+
+WINDOWED_LEVEL = 3  # the only level whose attention is cut into windows
+
+
+@dataclass(frozen=True)
+class LevelMap:
+    """Features of one level, float (B, D, h, w), and which cells hold image, bool (B, h, w)."""
+
+    features: Tensor
+    cell_mask: Tensor
+
+
+@dataclass(frozen=True)
+class VisualFeatures:
+    """What the visual encoder knows of B images.
+
+    Attributes:
+        levels: the encoded levels, shallow to deep.
+        deepest: the backbone's own last map, float (B, C, h, w), with its cell mask.
+    """
+
+    levels: tuple[LevelMap, ...]
+    deepest: LevelMap
+
+
+def parse_levels(levels: str) -> tuple[int, ...]:
+    """Return "3+5" as (3, 5).
+
+    Raises:
+        ValueError: the text is no increasing choice of 3, 4 and 5.
+    """
+    parts = tuple(int(part) for part in levels.split("+") if part in {"3", "4", "5"})
+    if not parts or "+".join(map(str, sorted(set(parts)))) != levels:
+        raise ValueError(f"levels: {levels!r} is not an increasing choice such as '3+4+5' or '5'")
+    return parts
+
+
+def group_norm(channels: int) -> nn.GroupNorm:
+    """Return GroupNorm with 32 groups, or the most that divide both 32 and `channels`."""
+    return nn.GroupNorm(math.gcd(32, channels), channels)
+
+
+def cells_of(pixel_mask: Tensor, grid: Tensor) -> Tensor:
+    """Return which cells of `grid` (B, C, h, w) hold a real pixel of (B, S, S), bool (B, h, w)."""
+    return F.adaptive_max_pool2d(pixel_mask[:, None].float(), grid.shape[-2:])[:, 0] > 0
+
+
+class LevelEncoder(nn.Module):
+    """Project, place, let cells read each other, then two convolutions (paper, section 3.1)."""
+
+    def __init__(self, in_channels: int, sizes: LayerSizes, num_layers: int, window: int) -> None:
+        super().__init__()
+        dim = sizes.dim
+        self.project = nn.Sequential(nn.Conv2d(in_channels, dim, 1), group_norm(dim))
+        self.encoder = GridEncoder(sizes, num_layers, window)
+        self.refine = nn.Sequential(
+            nn.Conv2d(dim, dim, 3, padding=1),
+            group_norm(dim),
+            nn.GELU(),
+            nn.Conv2d(dim, dim, 3, padding=1),
+        )
+
+    def forward(self, features: Tensor, cell_mask: Tensor) -> LevelMap:
+        """Encode backbone features (B, C, h, w) as (B, D, h, w); padded cells become zero."""
+        real = cell_mask[:, None]
+        projected = self.project(features)  # (B, D, h, w), F^(0)
+        placed = projected + grid_position_embedding(cell_mask, projected.shape[1])  # F^(1)
+        attended = self.encoder(placed, cell_mask)  # F^(2)
+        return LevelMap(self.refine((placed + attended) * real) * real, cell_mask)  # F^(3)
+
+
+class VisualEncoder(nn.Module):
+    """Encode the chosen levels of a backbone, each with weights of its own.
+
+    Args:
+        backbone: gives the levels' features.
+        levels: which levels are encoded, out of 3, 4 and 5.
+        sizes: of the encoder layers.
+        num_layers: encoder layers per level.
+        window: cells per side of the windows of level 3; 0 lets every cell read every cell.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        levels: tuple[int, ...],
+        sizes: LayerSizes,
+        num_layers: int,
+        window: int,
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.levels = levels
+        self.encoders = nn.ModuleDict(
+            {
+                str(level): LevelEncoder(
+                    backbone.channels[level],
+                    sizes,
+                    num_layers,
+                    window if level == WINDOWED_LEVEL else 0,
+                )
+                for level in levels
+            }
+        )
+
+    def forward(self, images: Tensor, pixel_mask: Tensor) -> VisualFeatures:
+        """Encode normalised images.
+
+        Args:
+            images: normalised, float32 (B, 3, S, S); what they hold under padding is ignored.
+            pixel_mask: True = image, bool (B, S, S).
+        """
+        raw: Mapping[int, Tensor] = self.backbone(images * pixel_mask[:, None])
+        masks = {level: cells_of(pixel_mask, features) for level, features in raw.items()}
+        encoded = [self.encoders[str(level)](raw[level], masks[level]) for level in self.levels]
+        return VisualFeatures(tuple(encoded), LevelMap(raw[5], masks[5]))
