@@ -189,6 +189,26 @@ def test_a_reader_that_has_read_may_cross_into_other_processes(tmp_path, start):
     assert [reader.exitcode for reader in readers] == [0, 0]
 
 
+def read_once(cache, answers):
+    answers.put(cache.array("maps").tolist())
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of forking beside threads
+def test_a_forked_process_opens_the_file_itself(tmp_path):
+    path = tmp_path / "cams.h5"
+    write_cache(path, {"maps": np.array([1, 2])}, {}, {}, WRITTEN_BY)
+    cache = Cache(path, "cams")
+    cache.array("maps")
+    write_cache(path, {"maps": np.array([3, 4])}, {}, {}, WRITTEN_BY)  # shows who opens again
+    context = multiprocessing.get_context("fork")
+    answers = context.SimpleQueue()
+    reader = context.Process(target=read_once, args=(cache, answers))
+    reader.start()
+    assert answers.get() == [3, 4]
+    assert cache.array("maps").tolist() == [1, 2]
+    reader.join()
+
+
 def modes_of_opening(source):
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in ("open", "File"):

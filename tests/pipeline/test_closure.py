@@ -47,7 +47,7 @@ def test_imports_of_imports_count_and_circles_end(project):
     root = project(
         stages__cams="import models.a",
         models__a="from models import b",
-        models__b="from models.c.d import x\nimport models.a",
+        models__b="from .c.d import x\nfrom . import a",
         models__c__d="import numpy, json",
         models__unused="",
     )

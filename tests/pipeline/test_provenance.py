@@ -99,9 +99,9 @@ def test_a_changed_upstream_file_gives_another(project, name):
     assert of(project) != before
 
 
-def test_a_renamed_file_of_an_upstream_folder_gives_another(project):
+def test_a_renamed_folder_below_an_upstream_folder_gives_another(project):
     before = of(project)
-    (project / "weights/a/net.pth").rename(project / "weights/net.pth")
+    (project / "weights/a").rename(project / "weights/b")
     assert of(project) != before
 
 
