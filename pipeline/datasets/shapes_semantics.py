@@ -119,18 +119,21 @@ def is_unambiguous(facts: SceneFacts, meaning: Meaning, targets: set[int]) -> bo
 def readings(facts: SceneFacts, meaning: Meaning) -> Readings:
     """Return the objects of the strict and of the loose reading."""
     candidates = facts.matching(meaning.target)
-    place = meaning.place
-    if place is None or not candidates:
-        return set(candidates), set(candidates)
-    if isinstance(place, Side):
-        return _read_side(facts, candidates, place)
-    if isinstance(place, Extreme):
-        return _read_extreme(facts, candidates, place)
-    if isinstance(place, Corner):
-        return _read_corner(facts, candidates, place)
-    if isinstance(place, BySize):
-        return _read_size(facts, candidates, place)
-    return _read_relation(facts, candidates, place)
+    if isinstance(meaning.place, Extreme | BySize) and len(candidates) == 1:
+        candidates = []  # a superlative compares
+    read = set(candidates), set(candidates)
+    match meaning.place if candidates else None:
+        case Side() as side:
+            read = _read_side(facts, candidates, side)
+        case Extreme() as extreme:
+            read = _read_extreme(facts, candidates, extreme)
+        case Corner() as corner:
+            read = _read_corner(facts, candidates, corner)
+        case BySize() as by_size:
+            read = _read_size(facts, candidates, by_size)
+        case Relation() as relation:
+            read = _read_relation(facts, candidates, relation)
+    return read
 
 
 def _read_side(facts: SceneFacts, candidates: list[int], place: Side) -> Readings:

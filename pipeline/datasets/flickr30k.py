@@ -1,0 +1,203 @@
+"""Flickr30K Entities in its official layout, one image at a time.
+
+Layout below the root: `train.txt`, `val.txt` and/or `test.txt` (one image id a line),
+`Sentences/<id>.txt`, `Annotations/<id>.xml`, `flickr30k-images/<id>.jpg`.
+
+Which phrases: those of chain 0 or of kind `notvisual` are left out everywhere. Evaluation splits
+keep the occurrences whose chain has at least one box. Training keeps all others, with or without
+a box: to keep those with boxes only would tell training what a person could point at. For the
+same reason the annotation of a training image is not even opened.
+Source: Plummer et al. 2015, https://arxiv.org/abs/1505.04870.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from pipeline.datasets.flickr30k_boxes import BadAnnotationError, BoxFile, parse_boxes
+from pipeline.datasets.reading import BadRecord, ImageReading, ReadingPlan
+from pipeline.errors import InputError
+from pipeline.images import BadImageError, read_image
+from pipeline.records import Box, GroundTruth, ImageRecord, PhraseRecord
+
+IMAGE_FOLDER = "flickr30k-images"
+EVAL_SPLITS = ("val", "test")
+# (images, phrases) of the whole data set, as published; training phrases: those with a box
+KNOWN_COUNTS = {"train": (29783, 427193), "val": (1000, 14433), "test": (1000, 14481)}
+_PHRASE = re.compile(r"\[/EN#(\d+)/(\S+?)(?: ([^\[\]]*))?\]")
+
+
+@dataclass(frozen=True)
+class Mention:
+    """One marked phrase of a sentence.
+
+    Attributes:
+        chain: identifies the thing within its image; `0` is nothing visible.
+        kinds: the data set's classes of the thing.
+        phrase: the marked words.
+        span: first and last-plus-one character of the phrase in the plain sentence.
+    """
+
+    chain: str
+    kinds: tuple[str, ...]
+    phrase: str
+    span: tuple[int, int]
+
+    @property
+    def is_visual(self) -> bool:
+        """Whether the phrase speaks of something in the image."""
+        return self.chain != "0" and "notvisual" not in self.kinds
+
+
+def parse_sentence(line: str) -> tuple[str, list[Mention]]:
+    """Return a sentence without its markup, and its marked phrases in order.
+
+    A marked phrase without words is returned with an empty `phrase`.
+
+    Raises:
+        BadAnnotationError: a mark does not close, or stands in another.
+    """
+    plain, mentions, end = "", [], 0
+    for match in _PHRASE.finditer(line):
+        words = " ".join((match[3] or "").split())
+        plain += line[end : match.start()]
+        span = (len(plain), len(plain) + len(words))
+        mentions.append(Mention(match[1], tuple(match[2].split("/")), words, span))
+        plain += words
+        end = match.end()
+    plain += line[end:]
+    if "[/EN" in plain:
+        raise BadAnnotationError(f"its markup does not parse: {line.strip()}")
+    return plain.rstrip(), mentions
+
+
+def plan_flickr30k(name: str, root: Path, train_images: int, eval_images: int) -> ReadingPlan:
+    """Return which images to read, and how.
+
+    Args:
+        name: key of the data set in params.yaml, for messages.
+        root: folder of the data set.
+        train_images: only so many from the beginning of `train.txt`; 0 for all.
+        eval_images: the same for each other split.
+
+    Raises:
+        InputError: the root or a part of it is missing, or an image is in two splits.
+    """
+    _check_layout(name, root)
+    items: list[tuple[str, str]] = []
+    for split in ("train", *EVAL_SPLITS):
+        limit = train_images if split == "train" else eval_images
+        ids = _read_ids(root / f"{split}.txt")
+        items += [(image_id, split) for image_id in (ids[:limit] if limit else ids)]
+    _check_disjoint(root, items)
+    return ReadingPlan(tuple(items), partial(read_flickr30k_image, root))
+
+
+def read_flickr30k_image(root: Path, item: tuple[str, str]) -> ImageReading:
+    """Read one image, its sentences and, in an evaluation split, its boxes.
+
+    Args:
+        root: folder of the data set.
+        item: image id and split.
+    """
+    image_id, split = item
+    file = f"{image_id}.jpg"
+    try:
+        height, width, _ = read_image(root / IMAGE_FOLDER / file).shape
+        lines = _read_lines(root / "Sentences" / f"{image_id}.txt")
+        boxes = None if split == "train" else _read_boxes(root, image_id, (height, width))
+    except BadImageError as error:
+        return _unusable("the image cannot be read", str(error))
+    except BadAnnotationError as error:
+        return _unusable("the annotation cannot be read", str(error))
+    image = ImageRecord(image_id, file, (height, width), split)
+    return _read_phrases(image, lines, boxes)
+
+
+def _read_phrases(image: ImageRecord, lines: list[str], boxes: BoxFile | None) -> ImageReading:
+    """Return the records of an image's sentences; `boxes` is None in training."""
+    bad = [BadRecord("phrase", *problem) for problem in (boxes.problems if boxes else ())]
+    phrases, ground_truth = [], []
+    for line_index, line in enumerate(lines):
+        try:
+            kept = list(_kept_mentions(line, boxes))
+        except BadAnnotationError as error:
+            bad.append(
+                BadRecord("phrase", "the markup does not parse", f"{image.image_id}: {error}")
+            )
+            continue
+        sentence = parse_sentence(line)[0]
+        for mention_index, mention, chain_boxes in kept:
+            phrase_id = f"{image.image_id}/{line_index}/{mention_index}"
+            if not mention.phrase:
+                bad.append(BadRecord("phrase", "the phrase has no words", phrase_id))
+                continue
+            facts = (phrase_id, image.image_id, image.split, mention.phrase, sentence, mention.span)
+            phrases.append(PhraseRecord(*facts))
+            if boxes is not None:
+                ground_truth.append(GroundTruth(phrase_id, chain_boxes, mention.kinds))
+    return ImageReading(image, tuple(phrases), tuple(ground_truth), tuple(bad))
+
+
+def _kept_mentions(
+    line: str, boxes: BoxFile | None
+) -> Iterator[tuple[int, Mention, tuple[Box, ...]]]:
+    """Yield number, mention and boxes of each phrase of a sentence that is to be localised."""
+    for index, mention in enumerate(parse_sentence(line)[1]):
+        chain_boxes = boxes.of_chain(mention.chain) if boxes else ()
+        if mention.is_visual and (boxes is None or chain_boxes):
+            yield index, mention, chain_boxes
+
+
+def _read_boxes(root: Path, image_id: str, image_hw: tuple[int, int]) -> BoxFile:
+    """Read an annotation, which must speak of an image of this size."""
+    path = root / "Annotations" / f"{image_id}.xml"
+    boxes = parse_boxes("\n".join(_read_lines(path)), str(path))
+    if boxes.image_hw != image_hw:
+        raise BadAnnotationError(
+            f"{path}: is for an image of {boxes.image_hw} pixels (height, width), "
+            f"but the image has {image_hw}; scale the boxes with the image"
+        )
+    return boxes
+
+
+def _unusable(cause: str, detail: str) -> ImageReading:
+    return ImageReading(None, bad=(BadRecord("image", cause, detail),))
+
+
+def _read_lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except FileNotFoundError as error:
+        raise BadAnnotationError(f"{path}: no such file") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadAnnotationError(f"{path}: {error}") from error
+
+
+def _read_ids(path: Path) -> list[str]:
+    """Return the ids of a split; none if the data set has no such split."""
+    return path.read_text(encoding="utf-8-sig").split() if path.is_file() else []
+
+
+def _check_layout(name: str, root: Path) -> None:
+    key = f"datasets.{name}.root in params.yaml"
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder; set {key} to where Flickr30K Entities lies")
+    for part in ("train.txt", "Sentences", "Annotations", IMAGE_FOLDER):
+        if not (root / part).exists():
+            raise InputError(f"{root / part}: missing; {key} must name a folder that holds it")
+    if not any((root / f"{split}.txt").is_file() for split in EVAL_SPLITS):
+        raise InputError(f"{root}: neither val.txt nor test.txt is there; add one to evaluate on")
+
+
+def _check_disjoint(root: Path, items: list[tuple[str, str]]) -> None:
+    seen: dict[str, str] = {}
+    for image_id, split in items:
+        if image_id in seen:
+            raise InputError(
+                f"{root / split}.txt: image {image_id} is listed already, in {seen[image_id]}.txt; "
+                "remove one, or what is trained on would be tested on"
+            )
+        seen[image_id] = split

@@ -1,0 +1,106 @@
+"""The boxes of one image of Flickr30K Entities: `Annotations/<id>.xml`.
+
+The files count pixels from 1 and name the first and the last pixel of a box, both inside it.
+Here a box has continuous corners, pixel 0 reaching from 0 to 1. So one is subtracted from xmin
+and ymin, and xmax and ymax stay: the last pixel, x in the file, reaches from x - 1 to x. A box
+from 1 to the width then has exactly the width of the image.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from xml.etree import ElementTree
+
+from pipeline.errors import InputError
+from pipeline.records import Box
+
+
+class BadAnnotationError(InputError):
+    """An annotation of one image cannot be used; the message names file and cause."""
+
+
+@dataclass(frozen=True)
+class BoxFile:
+    """One annotation.
+
+    Attributes:
+        image_hw: height and width in pixels of the image that was annotated.
+        boxes_by_chain: every box with area of each chain.
+        problems: (cause, detail) of every box that was clipped or skipped.
+    """
+
+    image_hw: tuple[int, int]
+    boxes_by_chain: Mapping[str, tuple[Box, ...]]
+    problems: tuple[tuple[str, str], ...]
+
+    def of_chain(self, chain: str) -> tuple[Box, ...]:
+        """Return the boxes of a chain; none if it was not annotated or is marked `nobndbox`."""
+        return self.boxes_by_chain.get(chain, ())
+
+
+def parse_boxes(xml: str, source: str) -> BoxFile:
+    """Return the boxes of an annotation, clipped to the image.
+
+    A box that reaches out of the image is clipped if an area is left, and skipped if none is.
+
+    Args:
+        xml: text of the file.
+        source: its name, for messages.
+
+    Raises:
+        BadAnnotationError: it is no XML, holds a DOCTYPE (which could make it grow without end),
+            or lacks a number.
+    """
+    root = _parse(xml, source)
+    image_hw = (_number(root, "size/height", source), _number(root, "size/width", source))
+    boxes: dict[str, list[Box]] = defaultdict(list)
+    problems = []
+    for thing in root.iter("object"):
+        chains = [name.text.strip() for name in thing.findall("name") if name.text]
+        for corners in thing.findall("bndbox"):
+            box = _read_box(corners, source)
+            clipped = _clip(box, image_hw)
+            if clipped != box:
+                cause = "clipped" if _has_area(clipped) else "skipped"
+                detail = f"{source}: chain {', '.join(chains)}: {box} in an image of {image_hw}"
+                problems.append((f"a box reaches out of the image or has no area: {cause}", detail))
+            for chain in chains if _has_area(clipped) else ():
+                boxes[chain].append(clipped)
+    frozen = {chain: tuple(items) for chain, items in boxes.items()}
+    return BoxFile(image_hw, frozen, tuple(problems))
+
+
+def _parse(xml: str, source: str) -> ElementTree.Element:
+    if "<!DOCTYPE" in xml or "<!ENTITY" in xml:
+        raise BadAnnotationError(f"{source}: holds a DOCTYPE, which no annotation needs; remove it")
+    try:
+        return ElementTree.fromstring(xml)
+    except ElementTree.ParseError as error:
+        raise BadAnnotationError(f"{source}: is not XML: {error}") from error
+
+
+def _read_box(corners: ElementTree.Element, source: str) -> Box:
+    """Return a box in continuous corners; see the head of this file."""
+    x1, y1, x2, y2 = (_number(corners, side, source) for side in ("xmin", "ymin", "xmax", "ymax"))
+    return float(x1 - 1), float(y1 - 1), float(x2), float(y2)
+
+
+def _number(parent: ElementTree.Element, path: str, source: str) -> int:
+    text = parent.findtext(path)
+    try:
+        return int((text or "").strip())
+    except ValueError as error:
+        raise BadAnnotationError(
+            f"{source}: <{path}> must be a whole number, got {text!r}"
+        ) from error
+
+
+def _clip(box: Box, image_hw: tuple[int, int]) -> Box:
+    height, width = image_hw
+    x1, x2 = (min(max(x, 0.0), float(width)) for x in box[::2])
+    y1, y2 = (min(max(y, 0.0), float(height)) for y in box[1::2])
+    return x1, y1, x2, y2
+
+
+def _has_area(box: Box) -> bool:
+    return box[2] > box[0] and box[3] > box[1]

@@ -1,0 +1,52 @@
+"""What reading one image of any data set gives: records, and what was wrong with it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from pipeline.records import GroundTruth, ImageRecord, PhraseRecord
+
+
+@dataclass(frozen=True)
+class BadRecord:
+    """Something in a data set that was skipped or repaired.
+
+    Attributes:
+        kind: what it counts against: the images read, or their phrases.
+        cause: the same words for every case of it.
+        detail: file and record, for a person to find it.
+    """
+
+    kind: Literal["image", "phrase"]
+    cause: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class ImageReading:
+    """All that one image of a data set gives.
+
+    Attributes:
+        image: None if the image cannot be used.
+        phrases: what training and evaluation may see.
+        ground_truth: of the phrases of evaluation splits alone; training boxes are never read.
+        bad: what was skipped or repaired.
+    """
+
+    image: ImageRecord | None
+    phrases: tuple[PhraseRecord, ...] = ()
+    ground_truth: tuple[GroundTruth, ...] = ()
+    bad: tuple[BadRecord, ...] = ()
+
+
+@dataclass(frozen=True)
+class ReadingPlan:
+    """How to read a data set: `read` of each item, in any order, in any process.
+
+    Attributes:
+        items: (image id or number, split) of each image, in the order of the image table.
+        read: picklable; reads one item.
+    """
+
+    items: tuple[tuple[str, str], ...]
+    read: Callable[[tuple[str, str]], ImageReading]

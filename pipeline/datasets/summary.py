@@ -1,0 +1,133 @@
+"""What a data set held and what was wrong with it, counted; too much wrong stops the stage."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pipeline.datasets.reading import BadRecord, ImageReading
+from pipeline.errors import InputError
+
+NUM_EXAMPLES = 5  # of each cause, in the summary
+
+
+@dataclass(frozen=True)
+class SplitCounts:
+    """How much of a split can be used.
+
+    Attributes:
+        images: usable ones.
+        images_without_phrases: of these.
+        phrases: to train with or to evaluate.
+    """
+
+    images: int
+    images_without_phrases: int
+    phrases: int
+
+
+@dataclass(frozen=True)
+class BadCounts:
+    """One cause: how often, and the first cases."""
+
+    kind: str
+    count: int
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Counts of a whole data set, as they stand in `summary.json`.
+
+    Attributes:
+        splits: of each split.
+        bad: of each cause.
+        bad_fractions: `image`: bad ones of those read; `phrase`: bad ones of all, those of
+            images that cannot be used not counted.
+    """
+
+    splits: Mapping[str, SplitCounts]
+    bad: Mapping[str, BadCounts]
+    bad_fractions: Mapping[str, float]
+
+
+def summarise(readings: Sequence[ImageReading]) -> Summary:
+    """Count what was read."""
+    bad = [problem for reading in readings for problem in reading.bad]
+    num_bad: Counter[str] = Counter(problem.kind for problem in bad)
+    num_phrases = sum(len(reading.phrases) for reading in readings)
+    totals = {"image": len(readings), "phrase": num_phrases + num_bad["phrase"]}
+    fractions = {kind: num_bad[kind] / max(total, 1) for kind, total in totals.items()}
+    return Summary(_count_splits(readings), _count_causes(bad), fractions)
+
+
+def check_usable(name: str, summary: Summary, max_bad_fraction: float) -> None:
+    """Refuse a data set of which too much is bad, or which holds nothing to learn or to judge.
+
+    Args:
+        name: of the data set, for messages.
+        summary: what was read.
+        max_bad_fraction: of images, and of phrases.
+
+    Raises:
+        InputError: the message names the causes and a first case of each.
+    """
+    worst = max(summary.bad_fractions.values())
+    if worst > max_bad_fraction:
+        causes = "; ".join(
+            f"{counts.count} x {cause}, first: {counts.examples[0]}"
+            for cause, counts in summary.bad.items()
+        )
+        raise InputError(
+            f"{name}: {worst:.1%} of the records are bad, more than annotations.max_bad_fraction "
+            f"({max_bad_fraction:.1%}) allows: {causes}; mend the files or raise the value"
+        )
+    usable = {split for split, counts in summary.splits.items() if counts.phrases}
+    if "train" not in usable or usable == {"train"}:
+        raise InputError(
+            f"{name}: there must be phrases to train with and phrases to evaluate; "
+            f"found some in: {', '.join(sorted(usable)) or 'no split'}"
+        )
+
+
+def describe_counts(summary: Summary, known: Mapping[str, tuple[int, int]]) -> list[str]:
+    """Return one line per split, with the published counts where there are any.
+
+    Args:
+        summary: what was read.
+        known: published (images, phrases) of each split.
+    """
+    lines = []
+    for split, counts in summary.splits.items():
+        line = f"{split}: {counts.phrases:,} phrases on {counts.images:,} images"
+        if split in known and known[split] != (counts.images, counts.phrases):
+            images, phrases = known[split]
+            line += f"; the published split has {phrases:,} on {images:,}"
+        lines.append(line)
+    return lines
+
+
+def _count_splits(readings: Sequence[ImageReading]) -> dict[str, SplitCounts]:
+    by_split: dict[str, list[ImageReading]] = defaultdict(list)
+    for reading in readings:
+        if reading.image is not None:
+            by_split[reading.image.split].append(reading)
+    return {
+        split: SplitCounts(
+            images=len(group),
+            images_without_phrases=sum(not reading.phrases for reading in group),
+            phrases=sum(len(reading.phrases) for reading in group),
+        )
+        for split, group in by_split.items()
+    }
+
+
+def _count_causes(bad: Sequence[BadRecord]) -> dict[str, BadCounts]:
+    by_cause: dict[str, list[BadRecord]] = defaultdict(list)
+    for problem in bad:
+        by_cause[problem.cause].append(problem)
+    return {
+        cause: BadCounts(
+            group[0].kind, len(group), tuple(problem.detail for problem in group[:NUM_EXAMPLES])
+        )
+        for cause, group in sorted(by_cause.items())
+    }

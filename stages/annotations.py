@@ -1,0 +1,120 @@
+"""Stage `annotations`: every data set as the same records, ground truth apart.
+
+reads   the data set as it is distributed; for shapes nothing, its scenes are drawn here
+writes  data/<dataset>/annotations/{images.jsonl, phrases.jsonl, summary.json[, images/]}
+        data/<dataset>/ground_truth.jsonl (evaluation splits alone)
+params  datasets.<dataset>, annotations
+"""
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from pipeline.atomic import whole_file
+from pipeline.datasets.flickr30k import KNOWN_COUNTS, plan_flickr30k
+from pipeline.datasets.locate import image_folder
+from pipeline.datasets.reading import ImageReading, ReadingPlan
+from pipeline.datasets.shapes_records import plan_shapes
+from pipeline.datasets.summary import Summary, check_usable, describe_counts, summarise
+from pipeline.layout import DatasetFiles
+from pipeline.observe import Observer, run_stage
+from pipeline.records import write_records
+from pipeline.runtime import stage_arguments
+from pipeline.sections import Flickr30kDataset, ShapesDataset, read_params
+from pipeline.workers import map_in_processes
+
+
+def compute_plan(name: str, dataset: ShapesDataset | Flickr30kDataset) -> ReadingPlan:
+    """Return what to read, and how.
+
+    Raises:
+        InputError: the data set is not where params.yaml says.
+    """
+    if isinstance(dataset, ShapesDataset):
+        return plan_shapes(dataset, image_folder(name, dataset))
+    return plan_flickr30k(name, Path(dataset.root), dataset.train_images, dataset.eval_images)
+
+
+def run(
+    files: DatasetFiles,
+    dataset: ShapesDataset | Flickr30kDataset,
+    max_bad_fraction: float,
+    workers: int,
+    observer: Observer,
+) -> None:
+    """Read the data set and write its records; the summary is written even if it is refused.
+
+    Raises:
+        InputError: the data set is missing, or too much of it is bad.
+    """
+    plan = compute_plan(files.dataset, dataset)
+    if isinstance(dataset, ShapesDataset):
+        _make_empty(image_folder(files.dataset, dataset))
+    results = map_in_processes(plan.read, plan.items, workers)
+    readings = list(observer.progress(results, len(plan.items), "images"))
+    summary = summarise(readings)
+    write_summary(files.annotations / "summary.json", summary)
+    _report(summary, dataset, observer)
+    check_usable(files.dataset, summary, max_bad_fraction)
+    write_readings(files, readings)
+
+
+def write_readings(files: DatasetFiles, readings: Sequence[ImageReading]) -> None:
+    """Write image table, phrases and ground truth."""
+    images = [reading.image for reading in readings if reading.image is not None]
+    with whole_file(files.images) as path:
+        write_records(path, images)
+    with whole_file(files.phrases) as path:
+        write_records(path, [phrase for reading in readings for phrase in reading.phrases])
+    with whole_file(files.ground_truth) as path:
+        write_records(path, [truth for reading in readings for truth in reading.ground_truth])
+
+
+def write_summary(path: Path, summary: Summary) -> None:
+    """Write the counts as JSON."""
+    with whole_file(path) as partial:
+        text = json.dumps(asdict(summary), indent=2, ensure_ascii=False)
+        partial.write_text(text + "\n", encoding="utf-8")
+
+
+def _report(
+    summary: Summary, dataset: ShapesDataset | Flickr30kDataset, observer: Observer
+) -> None:
+    """Say what was found and what was skipped or repaired."""
+    known = KNOWN_COUNTS if isinstance(dataset, Flickr30kDataset) else {}
+    for line in describe_counts(summary, known):
+        observer.log(line)
+    rows = [
+        {"cause": cause, "count": counts.count, "first": counts.examples[0]}
+        for cause, counts in summary.bad.items()
+    ]
+    if rows:
+        observer.table("bad records", rows)
+
+
+def _make_empty(folder: Path) -> None:
+    """Remove what an earlier run drew: the folder is an output as a whole."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+
+
+def main() -> None:
+    """Read the data set that the command line names."""
+    name = stage_arguments(__doc__).dataset
+    params, files = read_params(), DatasetFiles(name)
+    run_stage(
+        f"annotations@{name}",
+        lambda observer: run(
+            files,
+            params.datasets[name],
+            params.annotations.max_bad_fraction,
+            params.runtime.workers,
+            observer,
+        ),
+    )
+
+
+if __name__ == "__main__":
+    main()
