@@ -21,11 +21,11 @@ from models.detector_folder import (
     DetectorInfo,
     build_model,
     load_state,
-    load_weights,
     read_config,
     read_info,
 )
 from models.openmmlab import Compose, Config, ConfigDict, DetDataSample, InstanceData
+from models.weight_files import load_weights
 
 INPUT_MULTIPLE_PX = 64  # inputs of one batch share height and width, rounded up to this
 MAX_ASPECT = 100  # a strip longer than this would shrink to nothing in the network's input
@@ -174,7 +174,8 @@ def load_detector(folder: Path, device: torch.device, batch_images: int) -> Dete
         batch_images: how many images the network takes at once.
 
     Raises:
-        DetectorError: a file is missing or broken, or they do not fit each other.
+        DetectorError: config.py or detector.json is missing, or the weights do not fit.
+        WeightFileError: weights.pth is missing or broken.
     """
     info, config = read_info(folder), read_config(folder / CONFIG_FILE)
     model = build_model(config)

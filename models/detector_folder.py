@@ -2,7 +2,6 @@
 
 import io
 import json
-import pickle
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from models.openmmlab import MODELS, Config, ConfigDict
+from models.weight_files import load_weights
 
 CONFIG_FILE, WEIGHTS_FILE, INFO_FILE = "config.py", "weights.pth", "detector.json"
 _META_KEYS = ("ori_shape", "img_shape", "scale_factor")
@@ -132,27 +132,11 @@ def build_model(config: Config) -> nn.Module:
     return MODELS.build(model)
 
 
-def load_weights(path: Path) -> dict[str, Any]:
-    """Return the content of a weight file without running any code in it.
-
-    Raises:
-        DetectorError: the file is no weight file, is cut off, or holds more than plain data.
-    """
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError) as error:
-        cause = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DetectorError(f"{path}: cannot be loaded as weights: {cause}") from error
-    if not isinstance(content, dict):
-        raise DetectorError(f"{path}: holds {type(content).__name__}, not a mapping of tensors")
-    return content
-
-
 def read_checkpoint(path: Path) -> Checkpoint:
     """Return the tensors and class names of an mmdet checkpoint.
 
     Raises:
-        DetectorError: see `load_weights`.
+        WeightFileError: the file is no whole weight file.
     """
     content = load_weights(path)
     meta = content.get("meta") or {}

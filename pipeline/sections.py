@@ -65,6 +65,7 @@ class ProposalsParams:
     max_boxes: int
     score_floor: float
     nms_iou: float
+    nms: Literal["class_agnostic", "per_class"]
     batch_images: int
     images_per_shard: int
 

@@ -1,0 +1,131 @@
+"""Stage `proposals`: where a detector sees objects in each image.
+
+reads   annotations/ (images.jsonl), the images, weights/detector/
+writes  proposals.h5
+params  proposals
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models.detector import Detector, load_detector
+from models.detector_folder import DetectorError
+from models.weight_files import WeightFileError
+from pipeline.cache import Provenance, write_cache
+from pipeline.datasets.locate import image_folder
+from pipeline.errors import InputError
+from pipeline.images import read_image
+from pipeline.layout import DatasetFiles
+from pipeline.observe import Observer, run_stage
+from pipeline.provenance import fingerprint
+from pipeline.records import ImageRecord, read_records
+from pipeline.runtime import pick_device, seed_everything, stage_arguments
+from pipeline.sections import ProposalsParams, read_params
+from pipeline.shards import ShardPlan, remove_shards, run_shards
+
+NO_BOXES = np.zeros((0, 4), np.float32)
+
+
+@dataclass(frozen=True)
+class ProposalsInputs:
+    """What the stage reads."""
+
+    annotations: Path
+    image_folder: Path
+    detector: Path
+
+
+def compute_proposals(
+    detector: Detector, images: Iterator[NDArray[np.uint8]], params: ProposalsParams
+) -> Mapping[str, NDArray[Any]]:
+    """Return the boxes of some images.
+
+    Args:
+        detector: a frozen detector.
+        images: RGB, uint8 (H, W, 3), I of them.
+        params: how many boxes to keep, and which.
+
+    Returns:
+        `counts` int64 (I,), and of all M boxes, image after image: `boxes_xyxy` float32 (M, 4) in
+        pixels, `scores` float32 (M,) and `labels` int16 (M,).
+    """
+    found = detector.detect(
+        images,
+        max_boxes=params.max_boxes,
+        score_floor=params.score_floor,
+        nms_iou=params.nms_iou,
+        per_class=params.nms == "per_class",
+    )
+    return {
+        "counts": np.array([len(item.scores) for item in found], np.int64),
+        "boxes_xyxy": np.concatenate([*(item.boxes_xyxy for item in found), NO_BOXES]),
+        "scores": np.concatenate([*(item.scores for item in found), NO_BOXES[:, 0]]),
+        "labels": np.concatenate([*(item.labels for item in found), NO_BOXES[:, 0].astype("i2")]),
+    }
+
+
+def run(
+    inputs: ProposalsInputs,
+    params: ProposalsParams,
+    device: torch.device,
+    proposals: Path,
+    observer: Observer,
+) -> None:
+    """Write the proposals of every image, shard by shard.
+
+    Raises:
+        InputError: a file is missing, or an image cannot be read.
+    """
+    seed_everything(0)
+    images = read_records(inputs.annotations / "images.jsonl", ImageRecord)
+    key = fingerprint(Path(__file__), params, [inputs.annotations, inputs.detector])
+    plan = ShardPlan("proposals", key, len(images), params.images_per_shard)
+    detector = _load(inputs.detector, device, params.batch_images)
+
+    def compute(items: range) -> Mapping[str, NDArray[Any]]:
+        pictures = (read_image(inputs.image_folder / images[index].file) for index in items)
+        watched = observer.progress(pictures, len(items), "images")
+        return compute_proposals(detector, iter(watched), params)
+
+    arrays = run_shards(plan, compute, observer)
+    counts = arrays.pop("counts")
+    arrays["offsets"] = np.concatenate([[0], counts.cumsum()]).astype(np.int64)  # (I + 1,)
+    texts = {"image_id": [image.image_id for image in images], "label": detector.info.classes}
+    attributes = {"detector": detector.info.name, "training_set": detector.info.training_set}
+    write_cache(proposals, arrays, texts, attributes, Provenance("proposals", key))
+    remove_shards(plan)
+    mean = counts.mean() if len(counts) else 0.0
+    observer.log(f"{mean:.1f} boxes an image, {int((counts == 0).sum())} images without any")
+
+
+def _load(folder: Path, device: torch.device, batch_images: int) -> Detector:
+    try:
+        return load_detector(folder, device, batch_images)
+    except (DetectorError, WeightFileError) as error:
+        raise InputError(f"{error}; `dvc repro weights` makes it anew") from error
+
+
+def main() -> None:
+    """Detect in the images of the dataset that the command line names."""
+    dataset = stage_arguments(__doc__).dataset
+    params, files = read_params(), DatasetFiles(dataset)
+    inputs = ProposalsInputs(
+        files.annotations,
+        image_folder(dataset, params.datasets[dataset]),
+        files.weights / "detector",
+    )
+    device = pick_device(params.runtime.device)
+    run_stage(
+        f"proposals@{dataset}",
+        lambda observer: run(inputs, params.proposals, device, files.proposals, observer),
+    )
+
+
+if __name__ == "__main__":
+    main()
