@@ -18,7 +18,8 @@ from pipeline.draws import Draw
 from pipeline.errors import InputError
 from pipeline.flip_words import mirror_phrase
 from pipeline.images import read_image
-from pipeline.joined import HEAD_ROLE, Floats, JoinedCaches, NounSlots
+from pipeline.joined import Floats, JoinedCaches, NounSlots
+from pipeline.mentions import HEAD_ROLE
 from pipeline.place import pad_to_square, place_boxes, place_cams, place_image, scale_to_unit
 from pipeline.sample_spec import CAM_STRIDE, SampleSpec, TextEncoding
 from pipeline.train_sections import AugmentParams

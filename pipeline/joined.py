@@ -17,20 +17,12 @@ from pipeline.cache import Cache, CacheError
 from pipeline.errors import InputError
 from pipeline.label_words import match_matrix
 from pipeline.layout import DatasetFiles
+from pipeline.mentions import HEAD_ROLE, Mention, read_mentions
 from pipeline.records import ImageRecord, PhraseRecord, read_records
 
 Arrays = dict[str, NDArray[Any]]
 Floats = NDArray[np.float32]
 Record = TypeVar("Record", ImageRecord, PhraseRecord)
-HEAD_ROLE = 0
-
-
-@dataclass(frozen=True)
-class Mention:
-    """A noun of a phrase, and 0 if it is the head or 1 if it is context."""
-
-    noun: str
-    role: int
 
 
 @dataclass(frozen=True)
@@ -188,22 +180,6 @@ class LabelFits:
         if noun is None or not self._is_known[self._row[noun]]:
             return np.ones(len(labels) + 1, np.float32)
         return np.append(self._matrix[self._row[noun], labels], np.float32(0))
-
-
-def read_mentions(path: Path) -> dict[str, list[Mention]]:
-    """Return the nouns of every phrase that the nouns stage has seen, head first.
-
-    Raises:
-        CacheError: the cache is missing, damaged or foreign.
-    """
-    cache = Cache(path, stage="nouns")
-    names, offsets = cache.texts("noun"), cache.array("offsets").tolist()
-    flat = [
-        Mention(names[index], int(role))
-        for index, role in zip(cache.array("noun_index"), cache.array("noun_role"), strict=True)
-    ]
-    phrases = enumerate(cache.texts("phrase"))
-    return {phrase: flat[offsets[index] : offsets[index + 1]] for index, phrase in phrases}
 
 
 def _of_splits(records: list[Record], splits: Sequence[str] | None) -> list[Record]:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from pipeline.baselines import Scene
 from pipeline.cache import Cache
-from pipeline.joined import HEAD_ROLE, JoinedCaches
+from pipeline.joined import JoinedCaches
+from pipeline.mentions import HEAD_ROLE
 
 
 def build_scene(caches: JoinedCaches, image_index: int, phrase_index: int) -> Scene:
