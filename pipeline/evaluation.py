@@ -1,105 +1,24 @@
-"""Judge phrases one by one, and put what was found about a split into numbers.
+"""Put what was found about the phrases of a split into numbers and rows.
 
-Shapes: R proposals, C columns of `metrics.COLUMNS`, P phrases, M methods.
+Shapes: C columns of `metrics.COLUMNS`, P phrases, M methods.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import baselines, metrics
-from pipeline.baselines import Scene
-from pipeline.records import GroundTruth, PhraseRecord
+from pipeline import metrics
+from pipeline.answers import Answer
+from pipeline.judging import RECALL_RANKS, Judged
 from pipeline.sections import EvaluateParams
 
 Floats = NDArray[np.float64]
 
 MODEL_METHODS = ("reg", "proposal", "refined")
 BOUNDS = ("oracle", "oracle_whole_image")
-RECALL_RANKS = (1, 5, 10, 50)
 DECIMALS = 6  # of what is written; hides the last bits, in which machines may differ
-
-
-@dataclass(frozen=True)
-class Question:
-    """A phrase and what is known of it apart from the image.
-
-    Attributes:
-        phrase: the phrase.
-        truth: where it is.
-        has_direction: whether a word such as "left" stands in it.
-    """
-
-    phrase: PhraseRecord
-    truth: GroundTruth
-    has_direction: bool
-
-
-@dataclass(frozen=True)
-class Judged:
-    """One phrase, answered by every method.
-
-    Attributes:
-        question: the phrase and where it is.
-        boxes_xyxy: the answer of every method that gives one box, pixels, (4,) each.
-        scores: of every method, in [0, 1], (C,) each.
-        found_at: for each of `RECALL_RANKS`, whether one of so many first proposals is a hit.
-        groups: names of the groups the phrase is in, by what they are grouped by.
-    """
-
-    question: Question
-    boxes_xyxy: Mapping[str, Floats]
-    scores: Mapping[str, Floats]
-    found_at: tuple[bool, ...]
-    groups: Mapping[str, tuple[str, ...]]
-
-
-def judge_phrase(
-    question: Question, scene: Scene, predicted: Mapping[str, Floats], params: EvaluateParams
-) -> Judged:
-    """Let every method answer a phrase, and judge the answers.
-
-    Args:
-        question: the phrase and where it is.
-        scene: what a method without training may look at.
-        predicted: the model's boxes by method, pixels of the image, (4,) each.
-        params: thresholds.
-    """
-    answers = baselines.methods(params.cam_threshold)
-    boxes = {**predicted, **{name: answer(scene) for name, answer in answers.items()}}
-    judge = (question.truth.boxes_xyxy, scene.image_hw, params.iou)
-    scores = dict(zip(boxes, metrics.score_boxes(np.stack([*boxes.values()]), *judge), strict=True))
-    candidates = metrics.score_boxes(baselines.with_whole_image(scene), *judge)  # (R + 1, C)
-    hits = candidates[:-1, 0]  # (R,)
-    return Judged(
-        question=question,
-        boxes_xyxy=boxes,
-        scores={**scores, **baselines.chance_and_bounds(candidates)},
-        found_at=tuple(bool(hits[:rank].any()) for rank in RECALL_RANKS),
-        groups=phrase_groups(question, scene),
-    )
-
-
-def phrase_groups(question: Question, scene: Scene) -> dict[str, tuple[str, ...]]:
-    """Say what kind of phrase it is.
-
-    Returns:
-        `kind`: the dataset's own; `words`: its length; `fitting_proposals`: how many have the label
-        that fits best, of which the phrase must choose; `cam`: whether its head noun has a map;
-        `direction`: whether it holds a word such as "left".
-    """
-    num_words = len(question.phrase.phrase.split())
-    fitting = int(baselines.fits_best(scene).sum())
-    return {
-        "kind": tuple(sorted(set(question.truth.kinds))),
-        "words": (_bucket(num_words, (2, 4)),),
-        "fitting_proposals": (_bucket(fitting, (0, 1)),),
-        "cam": ("without" if scene.cam is None else "with",),
-        "direction": ("with" if question.has_direction else "without",),
-    }
 
 
 def split_metrics(judged: Sequence[Judged], params: EvaluateParams) -> dict[str, Any]:
@@ -132,10 +51,31 @@ def split_metrics(judged: Sequence[Judged], params: EvaluateParams) -> dict[str,
     )
 
 
-def prediction_row(judged: Judged) -> dict[str, Any]:
-    """Return what `predictions.jsonl` holds of a phrase, boxes in 1/100 pixels."""
+def choose_phrases(judged: Sequence[Judged], count: int, seed: int) -> frozenset[str]:
+    """Draw so many phrases, whatever their order, and return their ids."""
+    phrase_ids = sorted(one.question.phrase.phrase_id for one in judged)
+    order = np.random.default_rng(seed).permutation(len(phrase_ids))
+    return frozenset(phrase_ids[index] for index in order[:count])
+
+
+def prediction_row(
+    judged: Judged, answers: Mapping[str, Answer], kept: frozenset[str]
+) -> dict[str, Any]:
+    """Return what `predictions.jsonl` holds of a phrase.
+
+    Args:
+        judged: the phrase.
+        answers: the model's, by phrase id.
+        kept: ids of the phrases whose maps are kept, as `attention`.
+
+    Returns:
+        Boxes in pixels, rounded to 1/100; IoU with the union box; maps rounded to 1/1000.
+    """
     phrase = judged.question.phrase
+    maps = answers[phrase.phrase_id].maps if phrase.phrase_id in kept else {}
+    attention = {name: rounded(values.tolist(), 3) for name, values in maps.items()}
     return {
+        **({"attention": attention} if phrase.phrase_id in kept else {}),
         "phrase_id": phrase.phrase_id,
         "image_id": phrase.image_id,
         "split": phrase.split,
@@ -144,6 +84,27 @@ def prediction_row(judged: Judged) -> dict[str, Any]:
         "boxes_xyxy": {name: rounded(box.tolist(), 2) for name, box in judged.boxes_xyxy.items()},
         "iou": {name: rounded(float(judged.scores[name][2]), 4) for name in judged.boxes_xyxy},
     }
+
+
+def table_rows(found: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return the methods of a split as a table for the console, the best first."""
+    methods = sorted(found["methods"].items(), key=lambda item: -item[1]["accuracy"])
+    return [
+        {
+            "method": name,
+            "hits": f"{100 * row['accuracy']:.1f}",
+            "95 %": f"{100 * row['low']:.1f} to {100 * row['high']:.1f}",
+            "any box": f"{100 * row['any_box']:.1f}",
+            "mean IoU": f"{row['mean_iou']:.3f}",
+        }
+        for name, row in methods
+    ]
+
+
+def weighted_mean(pairs: Sequence[tuple[float, int]]) -> float:
+    """Return the mean of (value, weight) pairs; 0 if all weights are."""
+    total = sum(weight for _, weight in pairs)
+    return sum(value * weight for value, weight in pairs) / total if total else 0.0
 
 
 def rounded(value: Any, decimals: int = DECIMALS) -> Any:
@@ -195,13 +156,3 @@ def _differences(
         for ours in MODEL_METHODS
         if ours in column
     }
-
-
-def _bucket(count: int, limits: tuple[int, int]) -> str:
-    """Name the range a count is in: up to the first limit, up to the second, or more."""
-    low, high = limits
-    if count <= low:
-        return "0" if low == 0 else f"1-{low}"
-    if count <= high:
-        return str(high) if high == low + 1 else f"{low + 1}-{high}"
-    return f"{high + 1}+"

@@ -38,3 +38,13 @@ def read_directions(nouns: Path) -> dict[str, bool]:
     cache = Cache(nouns, stage="nouns")
     flags = cache.array("has_direction").tolist()
     return dict(zip(cache.texts("phrase"), flags, strict=True))
+
+
+def read_detector(proposals: Path) -> tuple[str, str]:
+    """Return which detector made the proposals, and what it was trained on.
+
+    Raises:
+        CacheError: the cache of the proposals stage is missing, damaged or foreign.
+    """
+    cache = Cache(proposals, stage="proposals")
+    return str(cache.attribute("detector")), str(cache.attribute("training_set"))

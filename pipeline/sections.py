@@ -99,6 +99,7 @@ class EvaluateParams:
     """Stage `evaluate`."""
 
     batch_images: int
+    phrases_per_image: int
     iou: float
     cam_threshold: float
     resamples: int

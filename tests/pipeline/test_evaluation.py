@@ -1,88 +1,16 @@
 import numpy as np
 import pytest
 
-from pipeline.baselines import Scene
+from pipeline.answers import Answer
 from pipeline.evaluation import (
-    Question,
-    judge_phrase,
-    phrase_groups,
+    choose_phrases,
     prediction_row,
     rounded,
     split_metrics,
+    table_rows,
+    weighted_mean,
 )
-from pipeline.records import GroundTruth, PhraseRecord
-from pipeline.sections import EvaluateParams
-
-PARAMS = EvaluateParams(
-    batch_images=2, iou=0.5, cam_threshold=0.4, resamples=50, attention_phrases=2, seed=0
-)
-DOG, CAT = [2.0, 3, 22, 23], [25.0, 5, 45, 28]
-WRONG = [0.0, 0, 3, 2]
-
-
-def scene(matches=(1, 0)):
-    return Scene(
-        image_hw=(30, 50),
-        boxes_xyxy=np.array([DOG, CAT], np.float32),
-        scores=np.array([0.9, 0.4], np.float32),
-        matches=np.array(matches, np.float32),
-        cam=None,
-    )
-
-
-def question(number=0, phrase="the dog", image="a", boxes=(DOG,), kinds=("animals",)):
-    name = f"p{number}"
-    record = PhraseRecord(name, image, "val", phrase)
-    return Question(record, GroundTruth(name, tuple(map(tuple, boxes)), kinds), False)
-
-
-def judged(asked, reg=WRONG, **kwargs):
-    predicted = {"reg": np.array(reg), "proposal": np.array(CAT)}
-    return judge_phrase(asked, scene(**kwargs), predicted, PARAMS)
-
-
-def test_the_model_and_the_baselines_are_judged_by_one_rule():
-    found = judged(question(), reg=DOG)
-    hits = {name: row[0] for name, row in found.scores.items()}
-    assert hits == {
-        "reg": 1, "proposal": 0, "whole_image": 0, "centre_70": 0, "centre_50": 0, "largest": 0,
-        "top_score": 1, "prior": 1, "label_match": 1, "largest_label_match": 1, "cam_box": 0,
-        "cam_proposal": 0, "random": 0.5, "oracle": 1, "oracle_whole_image": 1,
-    }  # fmt: skip
-
-
-def test_recall_grows_when_a_later_proposal_is_the_hit():
-    assert judged(question(boxes=[CAT])).found_at == (False, True, True, True)
-
-
-def test_without_proposals_nothing_is_found_at_any_rank():
-    empty = Scene((30, 50), np.zeros((0, 4)), np.zeros(0), np.zeros(0), None)
-    assert judge_phrase(question(), empty, {}, PARAMS).found_at == (False,) * 4
-
-
-def test_groups_tell_kind_length_choice_and_map():
-    asked = question(phrase="a very small brown dog", kinds=("animals", "people", "animals"))
-    assert phrase_groups(asked, scene(matches=(1, 1))) == {
-        "kind": ("animals", "people"),
-        "words": ("5+",),
-        "fitting_proposals": ("2+",),
-        "cam": ("without",),
-        "direction": ("without",),
-    }
-
-
-@pytest.mark.parametrize(
-    ("phrase", "matches", "words", "fitting"),
-    [
-        ("dog", (0, 0), "1-2", "0"),
-        ("the dog", (0, 1), "1-2", "1"),
-        ("the big dog", (1, 1), "3-4", "2+"),
-        ("a big brown dog", (0.5, 1), "3-4", "1"),
-    ],
-)
-def test_the_buckets_meet_without_a_gap(phrase, matches, words, fitting):
-    groups = phrase_groups(question(phrase=phrase), scene(matches=matches))
-    assert (groups["words"], groups["fitting_proposals"]) == ((words,), (fitting,))
+from tests.hand_drawn import CAT, DOG, PARAMS, judged, question
 
 
 def test_a_split_is_put_into_numbers_by_hand():
@@ -110,12 +38,14 @@ def test_the_order_of_phrases_changes_no_number():
 
 
 def test_a_prediction_row_keeps_the_phrase_as_it_is_and_every_box():
-    row = prediction_row(judged(question(phrase="<b>ein Hündchen</b> 🐕"), reg=[1 / 3, 0, 9, 9]))
+    asked = judged(question(phrase="<b>ein Hündchen</b> 🐕"), reg=[1 / 3, 0, 9, 9])
+    row = prediction_row(asked, {}, frozenset())
     assert row["phrase"] == "<b>ein Hündchen</b> 🐕"
     assert row["gt_boxes_xyxy"] == [DOG]
     assert row["boxes_xyxy"]["reg"] == [0.33, 0.0, 9.0, 9.0]
     assert row["iou"]["top_score"] == 1.0
     assert "random" not in row["boxes_xyxy"]
+    assert "attention" not in row
 
 
 def test_rounding_reaches_into_nested_values_and_leaves_counts():
@@ -124,3 +54,34 @@ def test_rounding_reaches_into_nested_values_and_leaves_counts():
         "n": 7,
         "t": "x",
     }
+
+
+def test_maps_are_kept_of_the_chosen_phrases_alone():
+    answers = {"p0": Answer({}, {"raw": np.array([[0.12345, 1.0]], np.float32)})}
+    row = prediction_row(judged(question(0)), answers, frozenset({"p0"}))
+    assert row["attention"] == {"raw": [[0.123, 1.0]]}
+
+
+def test_a_chosen_phrase_whose_noun_has_no_map_says_so():
+    row = prediction_row(judged(question(0)), {"p0": Answer({}, {})}, frozenset({"p0"}))
+    assert row["attention"] == {}
+
+
+def test_the_choice_of_phrases_depends_on_the_seed_and_not_on_their_order():
+    rows = [judged(question(number)) for number in range(40)]
+    first = choose_phrases(rows, 5, seed=0)
+    assert len(first) == 5
+    assert first == choose_phrases(rows[::-1], 5, seed=0) != choose_phrases(rows, 5, seed=1)
+    assert len(choose_phrases(rows, 500, seed=0)) == 40
+
+
+def test_the_console_table_shows_the_best_method_first():
+    rows = table_rows(split_metrics([judged(question(), reg=DOG)], PARAMS))
+    assert rows[0]["hits"] == "100.0"
+    assert rows[-1]["hits"] == "0.0"
+    assert {row["method"] for row in rows} >= {"reg", "random", "oracle"}
+
+
+def test_a_weighted_mean_of_no_weight_is_zero():
+    assert weighted_mean([(3.0, 1), (6.0, 2)]) == pytest.approx(5.0)
+    assert weighted_mean([(3.0, 0)]) == 0.0

@@ -1,0 +1,95 @@
+"""From what a model says of a batch to what it says of each phrase.
+
+Shapes: B images, P phrases of an image, (h, w) cells of a map over the padded square.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.boxes import boxes_in_image
+from pipeline.draws import Draw
+from pipeline.joined import JoinedCaches
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class BatchAnswers:
+    """What a model says of a batch.
+
+    Attributes:
+        boxes_xyxy: by method, pixels of the padded square, float32 (B, P, 4) each.
+        maps: by name, of the first noun slot, in [0, 1], float32 (B, P, h, w) each.
+        has_map: the slot holds the head noun, bool (B, P).
+        vision_gap: how much worse the decoder is with another image's proposals, in nats.
+        num_words: words of the batch.
+        seconds: what the model took.
+    """
+
+    boxes_xyxy: Mapping[str, Floats]
+    maps: Mapping[str, Floats]
+    has_map: NDArray[np.bool_]
+    vision_gap: float
+    num_words: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model says of one phrase.
+
+    Attributes:
+        boxes_xyxy: by method, pixels of the image, clipped to it, float32 (4,) each.
+        maps: by name, over the square of which the image is the top left part, in [0, 1],
+            float32 (h, w) each; none where the head noun has none.
+    """
+
+    boxes_xyxy: Mapping[str, Floats]
+    maps: Mapping[str, Floats]
+
+
+def bounded_draws(
+    phrases_of_image: Mapping[int, Sequence[int]], phrases_per_image: int
+) -> list[Draw]:
+    """Return samples without augmentation that hold every phrase once, in order.
+
+    Args:
+        phrases_of_image: indices of the phrases of each image that has some.
+        phrases_per_image: at most so many in a sample, for memory grows with them.
+    """
+    return [
+        Draw(image, tuple(phrases[start : start + phrases_per_image]), None)
+        for image, phrases in phrases_of_image.items()
+        for start in range(0, len(phrases), phrases_per_image)
+    ]
+
+
+def answers_of_batch(
+    caches: JoinedCaches, draws: Sequence[Draw], found: BatchAnswers, image_px: int
+) -> Iterator[tuple[str, Answer]]:
+    """Yield phrase id and answer of every phrase of a batch.
+
+    Args:
+        caches: what the draws index.
+        draws: the samples of the batch, in order.
+        found: what the model says of them.
+        image_px: side of the padded square.
+    """
+    for row, draw in enumerate(draws):
+        image_hw = caches.images[draw.image_index].image_hw
+        boxes = {
+            name: boxes_in_image(square[row], image_hw, image_px)
+            for name, square in found.boxes_xyxy.items()
+        }
+        for column, phrase_index in enumerate(draw.phrase_indices):
+            maps = {name: maps[row, column] for name, maps in found.maps.items()}
+            yield (
+                caches.phrases[phrase_index].phrase_id,
+                Answer(
+                    {name: value[column] for name, value in boxes.items()},
+                    maps if found.has_map[row, column] else {},
+                ),
+            )

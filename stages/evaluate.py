@@ -1,0 +1,238 @@
+"""Stage `evaluate`: how often the model is right, beside baselines and the oracle.
+
+reads   model/, annotations/, nouns.h5, proposals.h5, cams.h5, ground_truth.jsonl, the images
+writes  metrics.json, predictions.jsonl
+params  evaluate
+"""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from models.answers import answer_boxes
+from models.grounder import Grounder
+from models.grounder_files import GrounderFileError, SavedGrounder, load_grounder
+from models.grounding_batch import GroundingInputs
+from models.reconstruction import vision_gap
+from pipeline.answers import Answer, BatchAnswers, answers_of_batch, bounded_draws
+from pipeline.atomic import whole_file
+from pipeline.collate import build_loader
+from pipeline.dataset import GroundingDataset
+from pipeline.datasets.locate import image_folder
+from pipeline.errors import InputError
+from pipeline.evaluation import (
+    choose_phrases,
+    prediction_row,
+    split_metrics,
+    table_rows,
+    weighted_mean,
+)
+from pipeline.joined import JoinedCaches
+from pipeline.judging import Judged, evaluation_splits, judge_phrase, questions_of
+from pipeline.layout import DatasetFiles, ResultFiles
+from pipeline.leakage import leakage_note
+from pipeline.observe import Observer, run_stage
+from pipeline.provenance import fingerprint
+from pipeline.records import GroundTruth, read_records
+from pipeline.runtime import pick_device, stage_arguments
+from pipeline.sample_spec import SampleSpec, TextEncoding, Tokenize, read_sample_spec
+from pipeline.scenes import build_scene, read_detector, read_directions
+from pipeline.sections import EvaluateParams, RuntimeParams, read_params, train_params
+from pipeline.words import WordVocabulary
+
+
+@dataclass(frozen=True)
+class EvaluateInputs:
+    """What is evaluated on what.
+
+    Attributes:
+        files: of the dataset.
+        results: of dataset and variant.
+        image_folder: where the images lie.
+        dataset_format: as in params.yaml.
+        train_seed: of the training that made the model.
+    """
+
+    files: DatasetFiles
+    results: ResultFiles
+    image_folder: Path
+    dataset_format: str
+    train_seed: int
+
+
+@dataclass(frozen=True)
+class Inference:
+    """A grounder, and how it is asked."""
+
+    saved: SavedGrounder
+    spec: SampleSpec
+    device: torch.device
+    workers: int
+
+
+def compute_answers(grounder: Grounder, inputs: GroundingInputs) -> BatchAnswers:
+    """Ground the phrases of a batch; maps are those of the first noun slot."""
+    begin = time.perf_counter()
+    real_words = inputs.word_mask & inputs.phrase_mask[..., None]  # (B, P, W)
+    with torch.inference_mode():
+        outputs = grounder(inputs)
+        gap = vision_gap(grounder.decoder, outputs.attended, inputs.word_ids, real_words)
+    boxes = {name: found.cpu().numpy() for name, found in answer_boxes(outputs, inputs).items()}
+    maps = {"raw": inputs.cams, "learned": outputs.attention_maps}
+    is_head = inputs.noun_mask & (inputs.noun_roles == 0)  # (B, P, K)
+    return BatchAnswers(
+        boxes_xyxy=boxes,
+        maps={name: m[:, :, 0].float().cpu().numpy() for name, m in maps.items() if m.shape[2]},
+        has_map=is_head[..., :1].any(-1).cpu().numpy(),
+        vision_gap=float(gap),
+        num_words=int(real_words.sum()),
+        seconds=time.perf_counter() - begin,
+    )
+
+
+def run(
+    inputs: EvaluateInputs, params: EvaluateParams, runtime: RuntimeParams, observer: Observer
+) -> None:
+    """Evaluate a model on every split but `train`.
+
+    Raises:
+        InputError: a file is missing or damaged, or a phrase has no ground truth.
+    """
+    inference = load_inference(inputs.results.model, runtime)
+    splits: dict[str, Any] = {}
+    rows: list[dict[str, Any]] = []
+    for split in evaluation_splits(inputs.files.phrases):
+        caches = JoinedCaches(inputs.files, inputs.image_folder, [split])
+        answers, gap = ask_model(inference, caches, params, observer)
+        judged = judge_split(inputs.files, caches, answers, params, observer)
+        splits[split] = {**split_metrics(judged, params), "vision_gap": round(gap, 6)}
+        kept = choose_phrases(judged, params.attention_phrases, params.seed)
+        rows += [prediction_row(one, answers, kept) for one in judged]
+        observer.table(f"hits in % of {len(judged)} phrases of {split}", table_rows(splits[split]))
+    origin = provenance(inputs, params)
+    _write(inputs.results.predictions, "".join(_json_line(row) for row in rows))
+    report = {"provenance": origin, "splits": splits}
+    text = json.dumps(report, indent=1, sort_keys=True, ensure_ascii=False)
+    _write(inputs.results.metrics, text + "\n")
+    observer.log(origin["leakage"])
+
+
+def load_inference(folder: Path, runtime: RuntimeParams) -> Inference:
+    """Return a trained grounder on the device that `runtime` names.
+
+    Raises:
+        InputError: the folder does not hold one.
+    """
+    try:
+        saved = load_grounder(folder)
+    except GrounderFileError as error:
+        raise InputError(f"{error}; `dvc repro train` makes it anew") from error
+    device = pick_device(runtime.device)
+    saved.grounder.to(device)
+    return Inference(saved, read_sample_spec(folder), device, runtime.workers)
+
+
+def ask_model(
+    inference: Inference, caches: JoinedCaches, params: EvaluateParams, observer: Observer
+) -> tuple[dict[str, Answer], float]:
+    """Return the model's answer to every phrase by id, and the mean vision gap in nats per word."""
+    vocabulary = WordVocabulary(inference.saved.words)
+    tokenize = Tokenize(inference.saved.tokenizer, inference.spec.max_tokens)
+    dataset = GroundingDataset(caches, inference.spec, TextEncoding(tokenize, vocabulary, {}))
+    draws = bounded_draws(caches.phrases_of_image, params.phrases_per_image)
+    starts = range(0, len(draws), params.batch_images)
+    loader = build_loader(dataset, draws, params.batch_images, inference.workers)
+    answers: dict[str, Answer] = {}
+    batches: list[BatchAnswers] = []
+    for start, batch in zip(observer.progress(starts, len(starts), "model"), loader, strict=True):
+        given = GroundingInputs(**batch).to(inference.device)
+        batches.append(compute_answers(inference.saved.grounder, given))
+        asked = draws[start : start + params.batch_images]
+        answers.update(answers_of_batch(caches, asked, batches[-1], inference.spec.image_px))
+    seconds = sum(batch.seconds for batch in batches)
+    observer.log(f"{1000 * seconds / len(answers):.1f} ms per phrase on {inference.device}")
+    return answers, weighted_mean([(batch.vision_gap, batch.num_words) for batch in batches])
+
+
+def judge_split(
+    files: DatasetFiles,
+    caches: JoinedCaches,
+    answers: Mapping[str, Answer],
+    params: EvaluateParams,
+    observer: Observer,
+) -> list[Judged]:
+    """Return every phrase of a split, answered by the model and by what needs no training.
+
+    Raises:
+        InputError: a phrase has no ground truth.
+    """
+    truths = read_records(files.ground_truth, GroundTruth)
+    questions = questions_of(caches.phrases, truths, read_directions(files.nouns))
+    image_of = {
+        phrase: image for image, phrases in caches.phrases_of_image.items() for phrase in phrases
+    }
+    numbered: Iterator[int] = iter(observer.progress(range(len(questions)), len(questions), "all"))
+    return [
+        judge_phrase(
+            questions[index],
+            build_scene(caches, image_of[index], index),
+            answers[caches.phrases[index].phrase_id].boxes_xyxy,
+            params,
+        )
+        for index in numbered
+    ]
+
+
+def provenance(inputs: EvaluateInputs, params: EvaluateParams) -> dict[str, Any]:
+    """Say what was evaluated, by what rule, and whether the detector may know the answers."""
+    files = inputs.files
+    upstream = [inputs.results.model, files.images, files.phrases, files.ground_truth]
+    upstream += [files.nouns, files.proposals, files.cams]
+    detector, training_set = read_detector(files.proposals)
+    return {
+        "dataset": files.dataset,
+        "variant": inputs.results.variant,
+        "seed": inputs.train_seed,
+        "iou": params.iou,
+        "detector": detector,
+        "detector_training_set": training_set,
+        "leakage": leakage_note(inputs.dataset_format, training_set),
+        "fingerprint": fingerprint(Path(__file__), params, upstream),
+    }
+
+
+def _json_line(row: Mapping[str, Any]) -> str:
+    return json.dumps(row, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _write(path: Path, text: str) -> None:
+    with whole_file(path) as partial:
+        partial.write_text(text, encoding="utf-8", newline="\n")
+
+
+def main() -> None:
+    """Evaluate the variant that the command line names."""
+    arguments = stage_arguments(__doc__, variant=True)
+    dataset, variant = arguments.dataset, arguments.variant
+    params = read_params()
+    section = params.datasets[dataset]
+    inputs = EvaluateInputs(
+        DatasetFiles(dataset),
+        ResultFiles(dataset, variant),
+        image_folder(dataset, section),
+        section.format,
+        train_params(params, variant).seed,
+    )
+    run_stage(
+        f"evaluate@{dataset}-{variant}",
+        lambda observer: run(inputs, params.evaluate, params.runtime, observer),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+
+from pipeline.baselines import Scene
+from pipeline.errors import InputError
+from pipeline.judging import evaluation_splits, judge_phrase, phrase_groups, questions_of
+from pipeline.records import GroundTruth, PhraseRecord, write_records
+from tests.hand_drawn import CAT, DOG, PARAMS, judged, question, scene
+
+
+def test_the_model_and_the_baselines_are_judged_by_one_rule():
+    found = judged(question(), reg=DOG)
+    hits = {name: row[0] for name, row in found.scores.items()}
+    assert hits == {
+        "reg": 1, "proposal": 0, "whole_image": 0, "centre_70": 0, "centre_50": 0, "largest": 0,
+        "top_score": 1, "prior": 1, "label_match": 1, "largest_label_match": 1, "cam_box": 0,
+        "cam_proposal": 0, "random": 0.5, "oracle": 1, "oracle_whole_image": 1,
+    }  # fmt: skip
+
+
+def test_recall_grows_when_a_later_proposal_is_the_hit():
+    assert judged(question(boxes=[CAT])).found_at == (False, True, True, True)
+
+
+def test_without_proposals_nothing_is_found_at_any_rank():
+    empty = Scene((30, 50), np.zeros((0, 4)), np.zeros(0), np.zeros(0), None)
+    assert judge_phrase(question(), empty, {}, PARAMS).found_at == (False,) * 4
+
+
+def test_groups_tell_kind_length_choice_and_map():
+    asked = question(phrase="a very small brown dog", kinds=("animals", "people", "animals"))
+    assert phrase_groups(asked, scene(matches=(1, 1))) == {
+        "kind": ("animals", "people"),
+        "words": ("5+",),
+        "fitting_proposals": ("2+",),
+        "cam": ("without",),
+        "direction": ("without",),
+    }
+
+
+@pytest.mark.parametrize(
+    ("phrase", "matches", "words", "fitting"),
+    [
+        ("dog", (0, 0), "1-2", "0"),
+        ("the dog", (0, 1), "1-2", "1"),
+        ("the big dog", (1, 1), "3-4", "2+"),
+        ("a big brown dog", (0.5, 1), "3-4", "1"),
+    ],
+)
+def test_the_buckets_meet_without_a_gap(phrase, matches, words, fitting):
+    groups = phrase_groups(question(phrase=phrase), scene(matches=matches))
+    assert (groups["words"], groups["fitting_proposals"]) == ((words,), (fitting,))
+
+
+def records(*names):
+    phrases = [PhraseRecord(name, "a", "val", f"the {name}") for name in names]
+    return phrases, [GroundTruth(name, (tuple(DOG),)) for name in names]
+
+
+def test_phrases_find_their_boxes_whatever_the_order_of_the_file():
+    phrases, truths = records("one", "two", "three")
+    directions = {phrase.phrase: phrase.phrase_id == "two" for phrase in phrases}
+    asked = questions_of(phrases, truths[::-1], directions)
+    assert [one.truth.phrase_id for one in asked] == ["one", "two", "three"]
+    assert [one.has_direction for one in asked] == [False, True, False]
+
+
+def test_a_phrase_without_a_box_is_named():
+    phrases, truths = records("one", "two")
+    with pytest.raises(InputError, match="'two' and 0 more"):
+        questions_of(phrases, [truths[0], GroundTruth("two", ())], {})
+
+
+def test_every_split_but_train_is_evaluated(tmp_path):
+    names = ("val", "train", "testA", "val")
+    path = tmp_path / "phrases.jsonl"
+    write_records(path, [PhraseRecord(str(n), "a", split, "x") for n, split in enumerate(names)])
+    assert evaluation_splits(path) == ["testA", "val"]
+
+
+def test_a_dataset_with_nothing_to_evaluate_is_refused(tmp_path):
+    path = tmp_path / "phrases.jsonl"
+    write_records(path, [PhraseRecord("p", "a", "train", "x")])
+    with pytest.raises(InputError, match=r"phrases\.jsonl: holds no phrase outside"):
+        evaluation_splits(path)
