@@ -1,0 +1,58 @@
+"""Which nouns mean which labels of a detector: what phrases and proposals know of each other."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.coco_words import COCO_NOUNS
+
+# labels whose last word alone means another thing
+_WHOLE = frozenset({"hot dog", "teddy bear", "sea lion", "polar bear", "guinea pig", "ice cream"})
+
+
+def match_matrix(nouns: Sequence[str], labels: Sequence[str]) -> NDArray[np.bool_]:
+    """Tell which nouns mean which labels.
+
+    A label of COCO's is meant by the nouns of `coco_words`; any other by its whole text or its last
+    word ("baseball cap" by "cap"), also where that is a plural. A noun may mean several labels.
+
+    Args:
+        nouns: N nouns, singular and lower case.
+        labels: L class names of a detector, in any case.
+
+    Returns:
+        Whether noun n means label l, bool (N, L).
+    """
+    matches = np.zeros((len(nouns), len(labels)), np.bool_)  # (N, L)
+    row_of = {noun: row for row, noun in enumerate(nouns)}
+    for column, label in enumerate(labels):
+        matches[[row_of[noun] for noun in nouns_of(label) if noun in row_of], column] = True
+    return matches
+
+
+def coverage(matches: NDArray[np.bool_]) -> float:
+    """Return the share of nouns that mean a label, 0 if there are no nouns.
+
+    Args:
+        matches: as `match_matrix` returns it, bool (N, L).
+    """
+    return float(matches.any(axis=1).mean()) if len(matches) else 0.0
+
+
+def nouns_of(label: str) -> frozenset[str]:
+    """Return every noun that means the label."""
+    text = " ".join(label.lower().replace("_", " ").split())
+    if text in COCO_NOUNS:
+        return COCO_NOUNS[text]
+    last = text if text in _WHOLE else text.rpartition(" ")[2]
+    return frozenset({text, last, *_singulars(text), *_singulars(last)})
+
+
+def _singulars(word: str) -> list[str]:
+    """Return what a word may be the plural of, if it ends like one."""
+    if not word.endswith("s") or word.endswith("ss"):
+        return []
+    stems = [word[:-1]]
+    stems += [word[:-2]] if word.endswith("es") else []
+    return [*stems, word[:-3] + "y"] if word.endswith("ies") else stems
