@@ -15,13 +15,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torchvision import models as torchvision_models
 
-ARCHITECTURES = (
-    "mobilenet_v2",
-    "resnet18",
-    "resnet34",
-    "resnet50",
-    "squeezenet1_1",
-)
+from models.narrow_resnet import NarrowResNet
+
+ARCHITECTURES = ("mobilenet_v2", "resnet10", "resnet18", "resnet34", "resnet50", "squeezenet1_1")
+_NARROW_BLOCKS = {"resnet10": (1, 1, 1, 1), "resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3)}
 _HEADS = ("avgpool", "fc", "classifier")
 _INFO_FILE, _WEIGHTS_FILE = "classifier.json", "weights.safetensors"
 
@@ -36,7 +33,7 @@ class ClassifierInfo:
 
     Attributes:
         arch: one of `ARCHITECTURES`.
-        width: channel multiplier of mobilenet_v2; 1.0 for the others.
+        width: channel multiplier; 1.0 for resnet50 and squeezenet1_1.
         mean: of the R, G and B of an image in [0, 1].
         std: of the R, G and B of an image in [0, 1].
         bgr: the network reads its channels in the order B, G, R.
@@ -82,7 +79,7 @@ def build_network(arch: str, width: float, num_classes: int) -> nn.Module:
 
     Args:
         arch: one of `ARCHITECTURES`; its parameter names are torchvision's.
-        width: channel multiplier, of mobilenet_v2 alone.
+        width: channel multiplier; resnet50 and squeezenet1_1 have only 1.0.
         num_classes: outputs.
 
     Raises:
@@ -90,6 +87,8 @@ def build_network(arch: str, width: float, num_classes: int) -> nn.Module:
     """
     if arch not in ARCHITECTURES:
         raise ClassifierError(f"arch: {arch!r} is not one of {', '.join(ARCHITECTURES)}")
+    if arch in _NARROW_BLOCKS:
+        return NarrowResNet(_NARROW_BLOCKS[arch], width, num_classes)
     build: Callable[..., nn.Module] = getattr(torchvision_models, arch)
     if arch == "mobilenet_v2":
         return build(num_classes=num_classes, width_mult=width)

@@ -1,9 +1,12 @@
 """The nouns of phrases, as the nouns stage found them."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.cache import Cache
+from pipeline.errors import InputError
+from pipeline.records import ImageRecord, PhraseRecord
 
 HEAD_ROLE = 0
 
@@ -30,3 +33,24 @@ def read_mentions(path: Path) -> dict[str, list[Mention]]:
     ]
     phrases = enumerate(cache.texts("phrase"))
     return {phrase: flat[offsets[index] : offsets[index + 1]] for index, phrase in phrases}
+
+
+def nouns_of_images(
+    mentions: Mapping[str, Sequence[Mention]],
+    images: Sequence[ImageRecord],
+    phrases: Sequence[PhraseRecord],
+) -> list[set[str]]:
+    """Return the nouns in the phrases of each image, in the order of `images`.
+
+    Raises:
+        InputError: the nouns stage has not seen a phrase.
+    """
+    nouns: dict[str, set[str]] = {image.image_id: set() for image in images}
+    for record in phrases:
+        if record.phrase not in mentions:
+            raise InputError(
+                f"nouns.h5: has no phrase {record.phrase!r}; `dvc repro nouns` makes it anew"
+            )
+        if record.image_id in nouns:
+            nouns[record.image_id] |= {mention.noun for mention in mentions[record.phrase]}
+    return list(nouns.values())

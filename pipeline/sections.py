@@ -77,10 +77,13 @@ class NounHeadParams:
     min_count: int
     max_nouns: int
     image_px: int
+    batch_images: int
+    images_per_shard: int
     epochs: int
     learning_rate: float
     weight_decay: float
     negative_weight: float
+    fit_batch_images: int
     seed: int
 
 

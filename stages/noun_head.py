@@ -1,0 +1,250 @@
+"""Stage `noun_head`: a linear head that knows the nouns of the training phrases.
+
+reads   annotations/{images.jsonl, phrases.jsonl}, nouns.h5, weights/classifier/, images of `train`
+writes  data/<dataset>/noun_head/{head.safetensors, nouns.json, summary.json}
+params  noun_head
+
+Shapes: I training images, B images of a batch, C channels, N nouns.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from models.classifier import Classifier, ClassifierError, load_classifier
+from models.noun_head import NounHead, save_noun_head
+from models.noun_head_training import NounHeadFit, average_precisions, fit_noun_head
+from pipeline.atomic import whole_file
+from pipeline.datasets.locate import image_folder
+from pipeline.errors import InputError
+from pipeline.image_batches import ImageBatch, image_batches
+from pipeline.layout import DatasetFiles
+from pipeline.mentions import HEAD_ROLE, Mention, nouns_of_images, read_mentions
+from pipeline.observe import Observer, run_stage
+from pipeline.provenance import fingerprint
+from pipeline.records import ImageRecord, PhraseRecord, read_records
+from pipeline.runtime import pick_device, seed_everything, stage_arguments
+from pipeline.sections import NounHeadParams, read_params
+from pipeline.shards import ShardPlan, remove_shards, run_shards
+
+TRAIN = "train"
+HELD_OUT = 10  # every tenth training image judges a first fit
+LISTED = 30  # uncovered nouns in the summary
+
+Mentions = Mapping[str, Sequence[Mention]]
+
+
+@dataclass(frozen=True)
+class NounHeadInputs:
+    """What the stage reads, and how many threads read the images."""
+
+    files: DatasetFiles
+    image_folder: Path
+    workers: int
+
+    @property
+    def classifier(self) -> Path:
+        """Folder of the classifier."""
+        return self.files.weights / "classifier"
+
+
+@torch.no_grad()
+def compute_features(
+    classifier: Classifier, batches: Iterable[ImageBatch], device: torch.device
+) -> NDArray[np.float32]:
+    """Return the mean of each feature map of the images of some batches, float32 (I, C)."""
+    pooled = []
+    for batch in batches:
+        maps = classifier.feature_maps(torch.from_numpy(batch.images).to(device))  # (B, C, h, w)
+        pooled.append(maps.mean((-2, -1))[: batch.num_real].cpu().numpy())
+    return np.concatenate(pooled)
+
+
+def choose_nouns(
+    phrases: Sequence[PhraseRecord], mentions: Mentions, min_count: int, max_nouns: int
+) -> list[str]:
+    """Return the nouns that enough phrases hold, the most frequent first, equals by alphabet."""
+    counts = Counter(
+        noun for record in phrases for noun in {item.noun for item in mentions[record.phrase]}
+    )
+    frequent = [(noun, count) for noun, count in counts.items() if count >= min_count]
+    frequent.sort(key=lambda entry: (-entry[1], entry[0]))
+    return [noun for noun, _ in frequent[:max_nouns]]
+
+
+def compute_coverage(
+    phrases: Sequence[PhraseRecord], mentions: Mentions, nouns: Sequence[str]
+) -> dict[str, Any]:
+    """Return, per split, for how many phrases the head noun has a class.
+
+    Returns:
+        `phrases`, `with_noun` and `covered` (share of all phrases) of each split, and the most
+        frequent head nouns without a class.
+    """
+    known, uncovered = set(nouns), Counter[str]()
+    splits: dict[str, Counter[str]] = {}
+    for record in phrases:
+        counts = splits.setdefault(record.split, Counter())
+        heads = [item.noun for item in mentions[record.phrase] if item.role == HEAD_ROLE]
+        counts.update(phrases=1, with_noun=len(heads[:1]), covered=len(known & set(heads[:1])))
+        uncovered.update(head for head in heads[:1] if head not in known)
+    shares = {
+        split: {**counts, "covered": round(counts["covered"] / counts["phrases"], 4)}
+        for split, counts in sorted(splits.items())
+    }
+    ranked = sorted(uncovered.items(), key=lambda entry: (-entry[1], entry[0]))
+    return {"coverage": shares, "uncovered": [f"{noun} ({n})" for noun, n in ranked[:LISTED]]}
+
+
+def held_out_map(
+    features: Tensor, said: Tensor, nouns: Sequence[str], fit: NounHeadFit, observer: Observer
+) -> float | None:
+    """Return the mean average precision on every tenth image of a head fitted to the others.
+
+    It is a mean over the nouns said of a held-out image; None if there is no such noun.
+    """
+    is_held_out = torch.arange(len(features)) % HELD_OUT == HELD_OUT - 1
+    if not said[is_held_out].any() or is_held_out.all():
+        return None
+    head = fit_on(features[~is_held_out], said[~is_held_out], nouns, fit, observer)
+    logits = features[is_held_out] @ head.weight.T + head.bias
+    return round(float(average_precisions(logits, said[is_held_out]).nanmean()), 4)
+
+
+def fit_on(
+    features: Tensor, said: Tensor, nouns: Sequence[str], fit: NounHeadFit, observer: Observer
+) -> NounHead:
+    """Fit a head behind a progress bar."""
+    return fit_noun_head(
+        features, said, nouns, fit, lambda epochs: observer.progress(epochs, len(epochs), "epochs")
+    )
+
+
+def run(
+    inputs: NounHeadInputs,
+    params: NounHeadParams,
+    device: torch.device,
+    noun_head: Path,
+    observer: Observer,
+) -> None:
+    """Fit the head and write it, with a summary.
+
+    Raises:
+        InputError: a file is missing, an image cannot be read, or no noun is frequent enough.
+    """
+    seed_everything(params.seed)
+    torch.backends.cudnn.allow_tf32 = False
+    mentions = read_mentions(inputs.files.nouns)
+    phrases = read_records(inputs.files.phrases, PhraseRecord)
+    images = [
+        image for image in read_records(inputs.files.images, ImageRecord) if image.split == TRAIN
+    ]
+    said_of = nouns_of_images(mentions, images, phrases)
+    training = [record for record in phrases if record.split == TRAIN]
+    nouns = choose_nouns(training, mentions, params.min_count, params.max_nouns)
+    check_nouns(nouns, params)
+    features, plan = read_features(inputs, params, images, device, observer)
+    said = torch.tensor([[noun in some for noun in nouns] for some in said_of])  # (I, N)
+    summary = fit_and_save(features, said, nouns, params, noun_head, observer)
+    summary |= compute_coverage(phrases, mentions, nouns)
+    write_summary(noun_head / "summary.json", summary)
+    remove_shards(plan)
+    observer.log(f"{len(nouns)} nouns; held-out mAP {summary['held_out_map']}")
+    observer.log(f"share of phrases whose head noun has a class: {summary['coverage']}")
+
+
+def check_nouns(nouns: Sequence[str], params: NounHeadParams) -> None:
+    """Refuse a head without nouns.
+
+    Raises:
+        InputError: there is none.
+    """
+    if not nouns:
+        raise InputError(
+            f"noun_head.min_count: no noun is in {params.min_count} training phrases; lower it, "
+            "or look into nouns.h5"
+        )
+
+
+def read_features(
+    inputs: NounHeadInputs,
+    params: NounHeadParams,
+    images: Sequence[ImageRecord],
+    device: torch.device,
+    observer: Observer,
+) -> tuple[Tensor, ShardPlan]:
+    """Return the pooled features of the images, float32 (I, C), and the shards they are kept in.
+
+    Raises:
+        InputError: the classifier's folder is damaged, or an image cannot be read.
+    """
+    try:
+        classifier = load_classifier(inputs.classifier).to(device)
+    except ClassifierError as error:
+        raise InputError(f"{error}; `dvc repro weights` makes it anew") from error
+    section = {"image_px": params.image_px, "batch_images": params.batch_images}
+    key = fingerprint(Path(__file__), section, [inputs.files.annotations, inputs.classifier])
+    plan = ShardPlan("noun_head", key, len(images), params.images_per_shard)
+
+    def compute(items: range) -> dict[str, NDArray[Any]]:
+        paths = [inputs.image_folder / images[item].file for item in items]
+        batches = image_batches(paths, params.image_px, params.batch_images, inputs.workers)
+        watched = observer.progress(batches, -(-len(items) // params.batch_images), "batches")
+        return {"features": compute_features(classifier, watched, device)}
+
+    return torch.from_numpy(run_shards(plan, compute, observer)["features"]), plan
+
+
+def fit_and_save(
+    features: Tensor,
+    said: Tensor,
+    nouns: Sequence[str],
+    params: NounHeadParams,
+    noun_head: Path,
+    observer: Observer,
+) -> dict[str, Any]:
+    """Judge the settings on held-out images, fit to all of them, write the head."""
+    fit = NounHeadFit(
+        params.epochs,
+        params.learning_rate,
+        params.weight_decay,
+        params.negative_weight,
+        params.fit_batch_images,
+        params.seed,
+    )
+    judged = held_out_map(features, said, nouns, fit, observer)
+    save_noun_head(noun_head, fit_on(features, said, nouns, fit, observer))
+    return {"nouns": len(nouns), "training_images": len(features), "held_out_map": judged}
+
+
+def write_summary(path: Path, summary: Mapping[str, Any]) -> None:
+    """Write the summary as JSON."""
+    with whole_file(path) as partial:
+        text = json.dumps(summary, indent=2, ensure_ascii=False)
+        partial.write_text(text + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Fit the head of the dataset that the command line names."""
+    dataset = stage_arguments(__doc__).dataset
+    params, files = read_params(), DatasetFiles(dataset)
+    inputs = NounHeadInputs(
+        files, image_folder(dataset, params.datasets[dataset]), params.runtime.workers
+    )
+    device = pick_device(params.runtime.device)
+    run_stage(
+        f"noun_head@{dataset}",
+        lambda observer: run(inputs, params.noun_head, device, files.noun_head, observer),
+    )
+
+
+if __name__ == "__main__":
+    main()
