@@ -3,7 +3,7 @@
 import io
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from importlib.resources import files
 from pathlib import Path
@@ -125,6 +125,24 @@ def _portable(value: Any) -> Any:
     return [_portable(item) for item in value] if isinstance(value, list) else value
 
 
+def num_classes_of(config: Config) -> int:
+    """Return how many labels the last head of a config gives."""
+    found = list(_values_of(config.model.to_dict(), "num_classes"))
+    return int(found[-1]) if found else 0
+
+
+def _values_of(value: Any, key: str) -> Iterator[Any]:
+    """Yield what `key` stands for, wherever it stands in a config."""
+    if isinstance(value, dict):
+        if key in value:
+            yield value[key]
+        for item in value.values():
+            yield from _values_of(item, key)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _values_of(item, key)
+
+
 def build_model(config: Config) -> nn.Module:
     """Return the network of a config, with random weights."""
     model: ConfigDict = config.model.copy()
@@ -153,4 +171,9 @@ def load_state(model: nn.Module, state: Mapping[str, Tensor], path: Path) -> Non
     try:
         model.load_state_dict(state)
     except (RuntimeError, AttributeError, TypeError) as error:
-        raise DetectorError(f"{path}: does not fit its config: {error}") from error
+        raise DetectorError(f"{path}: does not fit its config: {_short(error)}") from error
+
+
+def _short(error: Exception, most: int = 300) -> str:
+    text = " ".join(str(error).split())
+    return text if len(text) <= most else text[:most] + " ..."

@@ -13,7 +13,9 @@ class ClassifierTraining:
     pictures: int
     image_px: int
     epochs: int
+    batch_images: int
     learning_rate: float
+    weight_decay: float
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class DetectorTraining:
     """How the embedded detector is trained."""
 
     scenes: int
+    long_side_px: int
     epochs: int
     batch_images: int
     learning_rate: float
