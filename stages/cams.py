@@ -135,7 +135,11 @@ def run(
         return compute_shard(scorer, watched, [wanted[item] for item in items], device)
 
     arrays = run_shards(plan, compute, observer)
-    write_cams(cams, arrays, scorer, images, Provenance("cams", plan.fingerprint))
+    attributes = {"scorer": params.scorer, **describe_classifier(scorer)}
+    texts = {"image_id": [image.image_id for image in images], "noun": scorer.nouns}
+    counts = arrays.pop("counts")
+    arrays["offsets"] = np.concatenate([[0], counts.cumsum()]).astype(np.int64)  # (I + 1,)
+    write_cache(cams, arrays, texts, attributes, Provenance("cams", plan.fingerprint))
     remove_shards(plan)
     said = sum(map(len, nouns))
     observer.log(f"{len(arrays['maps'])} maps; {said} nouns are said of the images")
@@ -174,20 +178,10 @@ def find_key(inputs: CamsInputs, params: CamsParams) -> str:
     return fingerprint(Path(__file__), section, upstream)
 
 
-def write_cams(
-    cams: Path,
-    arrays: Arrays,
-    scorer: NounScorer,
-    images: Sequence[ImageRecord],
-    provenance: Provenance,
-) -> None:
-    """Write the merged shards; `counts` become offsets."""
-    counts = arrays.pop("counts")
-    arrays["offsets"] = np.concatenate([[0], counts.cumsum()]).astype(np.int64)  # (I + 1,)
-    texts = {"image_id": [image.image_id for image in images], "noun": scorer.nouns}
+def describe_classifier(scorer: NounScorer) -> dict[str, str]:
+    """Return what the classifier is and what it was trained on."""
     info = scorer.classifier.info
-    attributes = {"classifier": info.arch, "training_set": info.training_set}
-    write_cache(cams, arrays, texts, attributes, provenance)
+    return {"classifier": info.arch, "training_set": info.training_set}
 
 
 def main() -> None:
