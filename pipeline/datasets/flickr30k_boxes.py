@@ -60,7 +60,7 @@ def parse_boxes(xml: str, source: str) -> BoxFile:
         for corners in thing.findall("bndbox"):
             box = _read_box(corners, source)
             clipped = _clip(box, image_hw)
-            if clipped != box:
+            if clipped != box or not _has_area(box):
                 cause = "clipped" if _has_area(clipped) else "skipped"
                 detail = f"{source}: chain {', '.join(chains)}: {box} in an image of {image_hw}"
                 problems.append((f"a box reaches out of the image or has no area: {cause}", detail))

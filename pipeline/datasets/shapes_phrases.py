@@ -37,7 +37,7 @@ SHARES = {
     "group": 3,
 }
 UNNAMED_PERCENT = 16  # of all but groups: a synonym or a hypernym takes the noun's place
-RIVAL_PERCENT = 82  # of the phrases are about an object with others of its class, if there are any
+RIVAL_PERCENT = 77  # of the phrases are about an object with others of its class, if there are any
 TRIES_PER_FAMILY = 24
 TRIES_PER_SCENE = 600
 

@@ -1,0 +1,73 @@
+import pytest
+
+from pipeline.datasets.reading import BadRecord, ImageReading
+from pipeline.datasets.summary import check_usable, describe_counts, summarise
+from pipeline.errors import InputError
+from pipeline.records import ImageRecord, PhraseRecord
+
+
+def reading(image_id, split, num_phrases, *bad):
+    image = ImageRecord(image_id, f"{image_id}.jpg", (3, 5), split)
+    phrases = tuple(
+        PhraseRecord(f"{image_id}/{index}", image_id, split, "a cup")
+        for index in range(num_phrases)
+    )
+    return ImageReading(image, phrases, bad=bad)
+
+
+def unusable(detail):
+    return ImageReading(None, bad=(BadRecord("image", "unreadable", detail),))
+
+
+def empty(detail):
+    return BadRecord("phrase", "empty", detail)
+
+
+def test_splits_are_counted_apart():
+    summary = summarise([reading("a", "train", 3), reading("b", "val", 2), reading("c", "val", 0)])
+    train, val = summary.splits["train"], summary.splits["val"]
+    assert (train.images, train.images_without_phrases, train.phrases) == (1, 0, 3)
+    assert (val.images, val.images_without_phrases, val.phrases) == (2, 1, 2)
+
+
+def test_bad_records_are_counted_by_cause_with_a_few_examples():
+    summary = summarise([unusable(f"{index}.jpg") for index in range(7)])
+    assert summary.bad["unreadable"].count == 7
+    assert summary.bad["unreadable"].examples == ("0.jpg", "1.jpg", "2.jpg", "3.jpg", "4.jpg")
+
+
+def test_fractions_are_of_the_images_read_and_of_all_phrases():
+    summary = summarise([reading("a", "train", 3, empty("a/3")), unusable("b.jpg")])
+    assert summary.bad_fractions == {"image": 1 / 2, "phrase": 1 / 4}
+
+
+def test_nothing_read_is_no_division_by_zero():
+    assert summarise([]).bad_fractions == {"image": 0, "phrase": 0}
+
+
+def test_too_many_bad_records_stop_with_cause_and_example():
+    readings = [reading("a", "train", 9), reading("b", "val", 90, empty("b/9"))]
+    summary = summarise(readings)
+    check_usable("tiny", summary, 0.01)
+    with pytest.raises(InputError, match=r"tiny: 1\.0% .*1 x empty, first: b/9; mend"):
+        check_usable("tiny", summary, 0.0099)
+
+
+def test_many_phrases_do_not_hide_missing_images():
+    readings = [reading("a", "train", 900), reading("b", "val", 900), unusable("c.jpg")]
+    with pytest.raises(InputError, match=r"33\.3% of the records are bad"):
+        check_usable("tiny", summarise(readings), 0.01)
+
+
+@pytest.mark.parametrize("readings", [[], [reading("a", "train", 3)], [reading("a", "val", 3)]])
+def test_a_data_set_without_training_or_evaluation_phrases_is_refused(readings):
+    with pytest.raises(InputError, match="phrases to train with and phrases to evaluate"):
+        check_usable("tiny", summarise(readings), 0.5)
+
+
+def test_counts_that_differ_from_the_published_ones_are_shown_beside_them():
+    summary = summarise([reading("a", "train", 3), reading("b", "val", 2)])
+    assert describe_counts(summary, {"train": (1, 3), "val": (1000, 14433)}) == [
+        "train: 3 phrases on 1 images",
+        "val: 2 phrases on 1 images; the published split has 14,433 on 1,000",
+    ]

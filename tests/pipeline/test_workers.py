@@ -1,0 +1,25 @@
+import operator
+import os
+
+import pytest
+
+from pipeline.workers import map_in_processes
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_values_come_back_in_the_order_of_the_items(workers):
+    assert list(map_in_processes(operator.neg, range(53), workers)) == [-i for i in range(53)]
+
+
+def test_one_worker_works_in_this_process_and_more_do_not():
+    assert list(map_in_processes(eval, ["__import__('os').getpid()"], 1)) == [os.getpid()]
+    assert list(map_in_processes(eval, ["__import__('os').getpid()"], 2)) != [os.getpid()]
+
+
+def test_an_error_in_a_worker_reaches_the_caller():
+    with pytest.raises(ZeroDivisionError):
+        list(map_in_processes(eval, ["1", "1/0"], 2))
+
+
+def test_no_items_give_no_values():
+    assert list(map_in_processes(operator.neg, [], 2)) == []
