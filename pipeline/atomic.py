@@ -1,7 +1,8 @@
-"""Files that appear whole or not at all."""
+"""Files and folders that appear whole or not at all."""
 
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,27 @@ def whole_file(path: Path) -> Iterator[Path]:
     finally:
         partial.unlink(missing_ok=True)
         os.close(lock)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder to fill; it becomes `path` when the block ends without an error.
+
+    It lies beside `path` (`.NAME.partial`); one that a killed writer left is removed. There is one
+    writer at a time, as DVC sees to. An old folder is removed just before.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        for made in sorted(partial.rglob("*")):
+            _flush(made)
+        shutil.rmtree(path, ignore_errors=True)
+        partial.replace(path)
+        _flush(path.parent)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _remove_partials_of_the_killed(path: Path) -> None:

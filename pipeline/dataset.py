@@ -21,8 +21,9 @@ from pipeline.images import read_image
 from pipeline.joined import Floats, JoinedCaches, NounSlots
 from pipeline.mentions import HEAD_ROLE
 from pipeline.place import pad_to_square, place_boxes, place_cams, place_image, scale_to_unit
-from pipeline.sample_spec import CAM_STRIDE, SampleSpec, TextEncoding
-from pipeline.train_sections import AugmentParams
+from pipeline.sample_spec import CAM_STRIDE, SampleSpec, TextEncoding, Tokenize
+from pipeline.train_sections import AugmentParams, TrainParams, picked
+from pipeline.words import build_vocabulary
 
 Fields = dict[str, NDArray[Any]]
 NO_AUGMENTATION = AugmentParams(flip=0.0, jitter=0.0, crop=0.0)
@@ -47,8 +48,8 @@ class GroundingDataset(Dataset[Fields]):
             augment: what is done to draws that have a seed.
         """
         self.caches = caches
-        self._spec = spec
-        self._text = text
+        self.spec = spec
+        self.text = text
         self._augment = augment
 
     def __getitem__(self, draw: Draw) -> Fields:
@@ -58,7 +59,7 @@ class GroundingDataset(Dataset[Fields]):
             InputError: the image cannot be read or is not the one that was annotated.
         """
         phrases = [self.caches.phrases[index].phrase for index in draw.phrase_indices]
-        slots = self.caches.noun_slots(draw.image_index, draw.phrase_indices, self._spec.max_nouns)
+        slots = self.caches.noun_slots(draw.image_index, draw.phrase_indices, self.spec.max_nouns)
         rng = np.random.default_rng(draw.seed or ())
         placement = self._placement(draw, phrases, slots, rng)
         if placement.flip:
@@ -75,7 +76,7 @@ class GroundingDataset(Dataset[Fields]):
     ) -> Placement:
         image_hw = self.caches.images[draw.image_index].image_hw
         if draw.seed is None:
-            return letterbox(whole_window(image_hw), self._spec.image_px)
+            return letterbox(whole_window(image_hw), self.spec.image_px)
         proposals = self.caches.proposals(draw.image_index)
         fits = self.caches.fits(draw.phrase_indices, proposals["labels"])  # (P, R + 1)
         has_head = slots.noun_mask[:, 0] & (slots.noun_roles[:, 0] == HEAD_ROLE)  # (P,)
@@ -86,7 +87,7 @@ class GroundingDataset(Dataset[Fields]):
             fits[:, :-1],
             head_cams * has_head[:, None, None],
         )
-        return draw_placement(phrases, evidence, self._spec.image_px, self._augment, rng)
+        return draw_placement(phrases, evidence, self.spec.image_px, self._augment, rng)
 
     def _maps(self, image_index: int) -> Floats:
         """Return the signed maps of an image, float32 (M, h, w); one of zeros if it has none."""
@@ -104,7 +105,7 @@ class GroundingDataset(Dataset[Fields]):
         clean = place_image(image, placement)
         strength = self._augment.jitter if draw.seed is not None else 0.0
         jittered = draw_jitter(strength, rng)(clean)
-        side = self._spec.image_px
+        side = self.spec.image_px
         return {
             "images": pad_to_square(jittered, side),  # (3, S, S)
             "clean_images": pad_to_square(clean, side),  # (3, S, S)
@@ -112,8 +113,8 @@ class GroundingDataset(Dataset[Fields]):
         }
 
     def _phrase_fields(self, phrases: Sequence[str]) -> Fields:
-        token_ids, token_mask = self._text.tokenize(phrases)  # (P, T) twice
-        word_ids, word_mask = self._text.vocabulary.encode(phrases, self._spec.max_words)
+        token_ids, token_mask = self.text.tokenize(phrases)  # (P, T) twice
+        word_ids, word_mask = self.text.vocabulary.encode(phrases, self.spec.max_words)
         return {
             "phrase_mask": np.ones(len(phrases), np.bool_),  # (P,)
             "token_ids": token_ids,
@@ -127,7 +128,7 @@ class GroundingDataset(Dataset[Fields]):
         fits = self.caches.fits(draw.phrase_indices, proposals["labels"])  # (P, R + 1)
         boxes_xyxy, kept = place_boxes(proposals["boxes_xyxy"], placement)
         scores = proposals["scores"][kept]
-        if self._spec.whole_image:
+        if self.spec.whole_image:
             height, width = placement.content_hw
             content = np.array([[0, 0, width, height]], np.float32)
             boxes_xyxy = np.concatenate([boxes_xyxy, content])
@@ -143,11 +144,11 @@ class GroundingDataset(Dataset[Fields]):
     def _noun_fields(self, draw: Draw, placement: Placement, slots: NounSlots) -> Fields:
         image_hw = self.caches.images[draw.image_index].image_hw
         placed = place_cams(self._maps(draw.image_index), image_hw, placement, CAM_STRIDE)
-        maps = pad_to_square(scale_to_unit(placed), self._spec.image_px // CAM_STRIDE)
+        maps = pad_to_square(scale_to_unit(placed), self.spec.image_px // CAM_STRIDE)
         confidences = np.append(self.caches.cams(draw.image_index)["confidences"], 0)  # (M + 1,)
         classes = np.full(slots.noun_mask.shape, -1, np.int64)  # (P, K)
         for row, nouns in zip(classes, slots.nouns, strict=True):
-            row[: len(nouns)] = [self._text.noun_classes.get(noun, -1) for noun in nouns]
+            row[: len(nouns)] = [self.text.noun_classes.get(noun, -1) for noun in nouns]
         mask = slots.noun_mask  # (P, K)
         return {
             "cams": maps[slots.map_index] * mask[..., None, None],  # (P, K, h, w)
@@ -156,3 +157,22 @@ class GroundingDataset(Dataset[Fields]):
             "noun_classes": classes,
             "noun_confidences": confidences[slots.map_index].astype(np.float32) * mask,  # (P, K)
         }
+
+
+def build_training_dataset(
+    caches: JoinedCaches, params: TrainParams, tokenizer: Any, scored_nouns: Sequence[str]
+) -> GroundingDataset:
+    """Return the data set of a training, with the word vocabulary of its phrases.
+
+    Args:
+        caches: of the training split.
+        params: sizes and augmentation.
+        tokenizer: of transformers.
+        scored_nouns: what the outputs of the frozen scorer are about, in order.
+    """
+    text = TextEncoding(
+        Tokenize(tokenizer, params.max_tokens),
+        build_vocabulary([record.phrase for record in caches.phrases], params.min_word_count),
+        {noun: index for index, noun in enumerate(scored_nouns)},
+    )
+    return GroundingDataset(caches, picked(SampleSpec, params), text, params.augment)

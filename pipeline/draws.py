@@ -1,6 +1,6 @@
 """Which phrases of which image make a sample, in which order: a function of seed and epoch."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,13 +22,13 @@ class Draw:
     seed: tuple[int, ...] | None
 
 
-def fixed_draws(phrases_of_image: dict[int, Sequence[int]]) -> list[Draw]:
+def fixed_draws(phrases_of_image: Mapping[int, Sequence[int]]) -> list[Draw]:
     """Return one sample per image with all its phrases, in order, without augmentation."""
     return [Draw(image, tuple(phrases), None) for image, phrases in phrases_of_image.items()]
 
 
 def epoch_draws(
-    phrases_of_image: dict[int, Sequence[int]], phrases_per_image: int, seed: int, epoch: int
+    phrases_of_image: Mapping[int, Sequence[int]], phrases_per_image: int, seed: int, epoch: int
 ) -> list[Draw]:
     """Return samples that hold every phrase once, shuffled.
 
@@ -59,7 +59,7 @@ class EpochSampler(Sampler[Draw]):
 
     def __init__(
         self,
-        phrases_of_image: dict[int, Sequence[int]],
+        phrases_of_image: Mapping[int, Sequence[int]],
         phrases_per_image: int,
         seed: int,
         part: tuple[int, int] = (0, 1),

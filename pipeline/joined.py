@@ -76,6 +76,8 @@ class JoinedCaches:
         image_folder: where the files of the images lie.
         images: of the wanted splits, in the order of the image table.
         phrases: of the wanted splits, in the order of the phrase table.
+        cam_nouns: what `noun_index` of a map counts in.
+        cam_scorer: the kind of scorer that the maps explain.
     """
 
     def __init__(
@@ -97,7 +99,8 @@ class JoinedCaches:
         self._fits = LabelFits(self._heads(), proposals.texts("label"))
         self._proposals = RaggedRows(proposals, ("boxes_xyxy", "scores", "labels"))
         cams = Cache(files.cams, stage="cams")
-        self._cam_nouns = cams.texts("noun")
+        self.cam_nouns = cams.texts("noun")
+        self.cam_scorer = str(cams.attribute("scorer"))
         self._cams = RaggedRows(cams, ("noun_index", "maps", "confidences"))
 
     @cached_property
@@ -135,7 +138,7 @@ class JoinedCaches:
     ) -> NounSlots:
         """Return the nouns of an image's phrases that have a map on this image."""
         noun_index = self.cams(image_index)["noun_index"]
-        row_of = {self._cam_nouns[index]: row for row, index in enumerate(noun_index)}
+        row_of = {self.cam_nouns[index]: row for row, index in enumerate(noun_index)}
         found = [
             [mention for mention in self._mentions_of(index) if mention.noun in row_of][:max_nouns]
             for index in phrase_indices

@@ -16,6 +16,7 @@ from pipeline.errors import InputError
 from pipeline.params import ParamsError, build
 from pipeline.words import WordVocabulary
 
+_FILE = "samples.json"
 CAM_STRIDE = 32  # pixels per cell of the grounder's coarsest level
 
 
@@ -81,17 +82,19 @@ class TextEncoding:
     noun_classes: Mapping[str, int]
 
 
-def write_sample_spec(path: Path, spec: SampleSpec) -> None:
-    """Write the sizes as JSON."""
-    path.write_text(json.dumps(asdict(spec), indent=1) + "\n", encoding="utf-8")
+def write_sample_spec(folder: Path, spec: SampleSpec) -> None:
+    """Write the sizes into the folder of a trained grounder."""
+    text = json.dumps(asdict(spec), indent=1) + "\n"
+    (folder / _FILE).write_text(text, encoding="utf-8")
 
 
-def read_sample_spec(path: Path) -> SampleSpec:
+def read_sample_spec(folder: Path) -> SampleSpec:
     """Read what `write_sample_spec` wrote.
 
     Raises:
         InputError: the file is missing or holds something else.
     """
+    path = folder / _FILE
     try:
         return build(SampleSpec, json.loads(path.read_text(encoding="utf-8")), path.name)
     except (OSError, json.JSONDecodeError, ParamsError) as error:

@@ -1,7 +1,9 @@
 """What the `train` section of params.yaml holds."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields
+from typing import Literal, TypeVar
+
+Values = TypeVar("Values")
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ class TrainParams:
     image_px: int
     epochs: int
     batch_images: int
+    accumulate_batches: int
     phrases_per_image: int
     max_tokens: int
     max_words: int
@@ -96,3 +99,9 @@ class TrainParams:
     language: LanguageParams
     model: ModelParams
     loss: LossParams
+
+
+def picked(kind: type[Values], section: object) -> Values:
+    """Return a dataclass of plain numbers filled with a section's values of the same names."""
+    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    return kind(**{name: getattr(section, name) for name in names})

@@ -1,0 +1,82 @@
+"""One step of training: the grounder with its losses behind the methods that mmengine calls."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from models.cam_classifier import NounScorer
+from models.grounder import Grounder
+from models.grounding_batch import GroundingInputs, GroundingOutputs
+from models.losses import LossWeights, compute_losses
+from models.mining import ClassScorer
+from models.reconstruction import vision_gap
+
+Batch = Mapping[str, Tensor]
+
+
+class TrainingStep(nn.Module):
+    """Turns batches into losses, and losses into updates.
+
+    The frozen scorer is no submodule: it is neither trained nor saved.
+
+    Attributes:
+        grounder: what is trained.
+        progress: fraction of the training steps done, in [0, 1]; to be kept up to date.
+    """
+
+    def __init__(
+        self, grounder: Grounder, scorer: NounScorer | None, weights: LossWeights, bf16: bool
+    ) -> None:
+        """Join a grounder and its losses.
+
+        Args:
+            grounder: what is trained.
+            scorer: what attention mining asks, on the device of the grounder; None for no mining.
+            weights: of the losses.
+            bf16: run the grounder, not the losses, in bfloat16.
+        """
+        super().__init__()
+        self.grounder = grounder
+        self.progress = 0.0
+        self._scorer = ClassScorer(scorer.probs, scorer.norm.mean) if scorer else None
+        self._weights = weights
+        self._bf16 = bf16
+
+    def forward(self, mode: str = "loss", **batch: Tensor) -> dict[str, Tensor]:
+        """Return every loss, and what is worth watching, of the fields of `GroundingInputs`."""
+        assert mode == "loss", mode  # mmengine knows others
+        inputs = GroundingInputs(**batch)
+        outputs = self._ground(inputs)
+        spec = self.grounder.spec
+        return compute_losses(outputs, inputs, spec, self._weights, self._scorer, self.progress)
+
+    def train_step(self, data: Batch, optim_wrapper: Any) -> dict[str, Tensor]:
+        """Update the weights once and return the scalars to log."""
+        loss, scalars = self.parse_losses(self(**self.data_preprocessor(data)))
+        optim_wrapper.update_params(loss)
+        return scalars
+
+    def data_preprocessor(self, data: Batch, training: bool = True) -> dict[str, Tensor]:  # noqa: ARG002 - mmengine passes it
+        """Return a batch on the device of the weights."""
+        device = self.grounder.phrase_embedding.weight.device
+        return {name: value.to(device, non_blocking=True) for name, value in data.items()}
+
+    def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return what to minimise, and all scalars to log."""
+        return losses["loss"], {name: value.detach() for name, value in losses.items()}
+
+    @torch.no_grad()
+    def vision_gap(self, batch: Batch) -> float:
+        """Return how much worse the decoder does when it sees another image's proposal."""
+        self.eval()
+        inputs = GroundingInputs(**self.data_preprocessor(batch))
+        attended = self._ground(inputs).attended.float()
+        self.train()
+        word_mask = inputs.word_mask & inputs.phrase_mask[..., None]  # (B, P, W)
+        return float(vision_gap(self.grounder.decoder, attended, inputs.word_ids, word_mask))
+
+    def _ground(self, inputs: GroundingInputs) -> GroundingOutputs:
+        with torch.autocast(inputs.images.device.type, torch.bfloat16, enabled=self._bf16):
+            return self.grounder(inputs)

@@ -1,0 +1,81 @@
+"""A grounder before its training: pre-trained parts where there are some, random ones elsewhere."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from transformers import BertTokenizerFast
+
+from models.classifier import load_classifier
+from models.grounder import Grounder, build_grounder
+from models.grounder_spec import GrounderSpec
+from models.language_encoder import (
+    LanguageEncoder,
+    LanguageSizes,
+    learn_tokenizer,
+    load_language,
+    load_tokenizer,
+    new_language,
+)
+
+
+@dataclass(frozen=True)
+class UntrainedLanguage:
+    """A text encoder, its tokenizer, and whether it comes from elsewhere."""
+
+    encoder: LanguageEncoder
+    tokenizer: BertTokenizerFast
+    is_pretrained: bool
+
+
+def untrained_language(
+    folder: Path, pretrained_layers: int, sizes: LanguageSizes, phrases: Sequence[str]
+) -> UntrainedLanguage:
+    """Return a text encoder and its tokenizer.
+
+    Args:
+        folder: of a pre-trained BERT; one from scratch is made if there is no such folder.
+        pretrained_layers: how many layers of the pre-trained one are kept.
+        sizes: of the one from scratch; its vocabulary is at most as large as they say.
+        phrases: what the tokenizer of the one from scratch is learned from.
+    """
+    if folder.is_dir():
+        encoder = load_language(folder, pretrained_layers)
+        return UntrainedLanguage(encoder, load_tokenizer(folder), is_pretrained=True)
+    tokenizer = learn_tokenizer(phrases, sizes.vocabulary)
+    encoder = new_language(replace(sizes, vocabulary=len(tokenizer)))
+    return UntrainedLanguage(encoder, tokenizer, is_pretrained=False)
+
+
+def untrained_grounder(
+    settings: Mapping[str, Any],
+    num_words: int,
+    classifier_folder: Path,
+    language: UntrainedLanguage,
+) -> Grounder:
+    """Return a grounder whose backbone has the weights of a classifier.
+
+    Args:
+        settings: the first part of `GrounderSpec`, by name.
+        num_words: size of the word vocabulary.
+        classifier_folder: the classifier.
+        language: the text encoder.
+
+    Raises:
+        ClassifierError: the classifier's folder cannot be read.
+        ValueError: the settings do not fit together.
+    """
+    classifier = load_classifier(classifier_folder)
+    info = classifier.info
+    spec = GrounderSpec(
+        **settings,
+        arch=info.arch,
+        width=info.width,
+        mean=info.mean,
+        std=info.std,
+        bgr=info.bgr,
+        num_words=num_words,
+        language_pretrained=language.is_pretrained,
+    )
+    return build_grounder(spec, classifier.network, language.encoder)

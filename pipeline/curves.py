@@ -1,0 +1,57 @@
+"""The curves of a training: one row per logged step, in a CSV file that a resumed training goes on.
+
+Columns: `epoch` and `step` counted from 1, `learning_rate`, then whatever is measured, averaged
+over the steps since the row before; `vision_gap` in the last row of each epoch.
+"""
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+
+from pipeline.atomic import whole_file
+
+GAP = "vision_gap"
+Row = dict[str, str]
+
+
+class CurveFile:
+    """Averages what is measured at each step and writes the averages of finished epochs."""
+
+    def __init__(self, path: Path, steps_per_row: int, finished_epochs: int) -> None:
+        """Keep the rows that an earlier run wrote for the epochs it finished; forget later ones."""
+        self._path = path
+        self._steps_per_row = steps_per_row
+        self._rows = [row for row in _read(path) if int(row["epoch"]) <= finished_epochs]
+        self._pending: list[Mapping[str, float]] = []
+
+    def add(self, epoch: int, step: int, measured: Mapping[str, float]) -> None:
+        """Take what step `step` of epoch `epoch` measured; the names are the same every time."""
+        self._pending.append(measured)
+        if len(self._pending) == self._steps_per_row:
+            self._average(epoch, step)
+
+    def end_epoch(self, epoch: int, step: int, vision_gap: float) -> Row:
+        """Close the epoch whose last step was `step`, write the file and return the last row."""
+        if self._pending:
+            self._average(epoch, step)
+        self._rows[-1][GAP] = f"{vision_gap:.6g}"
+        with whole_file(self._path) as partial, partial.open("w", newline="") as stream:
+            writer = csv.DictWriter(stream, [*self._rows[-1]], lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(self._rows)
+        return self._rows[-1]
+
+    def _average(self, epoch: int, step: int) -> None:
+        row = {"epoch": str(epoch), "step": str(step)}
+        for name in self._pending[0]:
+            values = [measured[name] for measured in self._pending]
+            row[name] = f"{sum(values) / len(values):.6g}"
+        self._rows.append({**row, GAP: ""})
+        self._pending = []
+
+
+def _read(path: Path) -> list[Row]:
+    if not path.exists():
+        return []
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
