@@ -80,14 +80,24 @@ def load_language(folder: Path, layers: int) -> LanguageEncoder:
 
 
 def learn_tokenizer(phrases: Iterable[str], vocabulary: int) -> BertTokenizerFast:
-    """Learn an uncased WordPiece tokenizer of at most `vocabulary` pieces from phrases."""
+    """Learn an uncased WordPiece tokenizer of about `vocabulary` pieces from phrases.
+
+    Single letters are always in, so the vocabulary can end up larger than asked for. The same
+    phrases give the same vocabulary: the trainer numbers letters inside words in an order that
+    changes from run to run and breaks ties by number, so here they are numbered beforehand.
+    """
+    texts = list(phrases)
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    normal = (tokenizer.normalizer.normalize_str(text) for text in texts)
+    letters = sorted({letter for text in normal for letter in text if not letter.isspace()})
     trainer = trainers.WordPieceTrainer(
-        vocab_size=vocabulary, special_tokens=SPECIAL_TOKENS, show_progress=False
+        vocab_size=vocabulary,
+        special_tokens=[*SPECIAL_TOKENS, *letters, *(f"##{letter}" for letter in letters)],
+        show_progress=False,
     )
-    tokenizer.train_from_iterator(phrases, trainer)
+    tokenizer.train_from_iterator(texts, trainer)
     return BertTokenizerFast(vocab=tokenizer.get_vocab(), do_lower_case=True)
 
 

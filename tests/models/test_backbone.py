@@ -1,0 +1,83 @@
+import pytest
+import torch
+from torch import nn
+from torchvision import models
+
+from models.backbone import Backbone, trace_strides
+
+
+def _resnet():
+    torch.manual_seed(0)
+    return models.resnet18(weights=None)
+
+
+def test_levels_of_a_resnet_are_the_outputs_of_its_last_three_stages():
+    network, images = _resnet().eval(), torch.rand(2, 3, 64, 96)
+    with torch.no_grad():
+        found = Backbone(network, (3, 4, 5))(images)
+        stem = network.maxpool(network.relu(network.bn1(network.conv1(images))))
+        third = network.layer2(network.layer1(stem))
+        fourth = network.layer3(third)
+    torch.testing.assert_close(found[3], third)
+    torch.testing.assert_close(found[4], fourth)
+    torch.testing.assert_close(found[5], network.layer4(fourth))
+
+
+def test_levels_of_a_mobilenet_are_the_last_block_at_each_stride():
+    network, images = (
+        models.mobilenet_v2(weights=None, width_mult=0.25).eval(),
+        torch.rand(1, 3, 64, 64),
+    )
+    with torch.no_grad():
+        found = Backbone(network, (3, 4, 5))(images)
+        torch.testing.assert_close(found[3], network.features[:7](images))
+        torch.testing.assert_close(found[4], network.features[:14](images))
+        torch.testing.assert_close(found[5], network.features(images))
+
+
+def test_a_level_that_the_network_never_reaches_is_pooled_from_the_one_before():
+    network = models.squeezenet1_1(weights=None).eval()
+    backbone = Backbone(network, (3, 4, 5))
+    found = backbone(torch.rand(1, 3, 127, 127))
+    expected = nn.functional.max_pool2d(found[4], 2, ceil_mode=True)
+    torch.testing.assert_close(found[5], expected)
+    assert backbone.channels == {level: maps.shape[1] for level, maps in found.items()}
+
+
+def test_batch_norm_does_not_learn_statistics():
+    backbone, images = Backbone(_resnet(), (3, 4, 5)).train(), torch.rand(2, 3, 64, 64)
+    first = backbone(images)[5]
+    torch.testing.assert_close(backbone(images)[5], first, rtol=0, atol=0)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in backbone.modules())
+
+
+def test_stem_and_first_stage_are_frozen_and_the_rest_is_not():
+    backbone = Backbone(_resnet(), (3, 4, 5))
+    frozen = {name.split(".")[1] for name, p in backbone.named_parameters() if not p.requires_grad}
+    trained = {name.split(".")[1] for name, p in backbone.named_parameters() if p.requires_grad}
+    assert (frozen, trained) == ({"conv1", "layer1"}, {"layer2", "layer3", "layer4"})
+
+
+def test_what_only_deeper_levels_need_is_frozen():
+    backbone = Backbone(_resnet(), (3,))
+    trained = {name.split(".")[1] for name, p in backbone.named_parameters() if p.requires_grad}
+    assert trained == {"layer2"}
+
+
+def test_the_network_it_is_built_from_is_left_alone():
+    network = _resnet()
+    Backbone(network, (3,))
+    assert isinstance(network.bn1, nn.BatchNorm2d)
+    assert all(parameter.requires_grad for parameter in network.parameters())
+
+
+def test_tracing_leaves_no_hook_and_keeps_the_mode():
+    network = _resnet().train()
+    trace_strides(network)
+    assert network.training
+    assert not any(module._forward_hooks for module in network.modules())
+
+
+def test_a_network_without_a_map_at_stride_eight_is_refused():
+    with pytest.raises(ValueError, match="stride 8"):
+        Backbone(nn.Sequential(nn.Conv2d(3, 5, 3, stride=2, padding=1)), (3,))

@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+import torch
+from torchvision.ops import roi_align
+
+from models.proposal_features import ProposalEncoder, box_geometry, mean_roi_align
+from models.visual_encoder import LevelMap
+from tests.oracles import model_loops as loops
+
+B, R, D, H, W, S = 2, 3, 5, 11, 7, 77
+
+
+def _boxes():
+    return torch.tensor(
+        [
+            [[3.0, 5.0, 41.0, 70.0], [0.0, 0.0, 77.0, 77.0], [10.0, 60.0, 11.0, 61.0]],
+            [[20.5, 1.0, 30.0, 9.0], [70.0, 40.0, 77.0, 77.0], [5.0, 5.0, 5.0, 5.0]],
+        ]
+    )
+
+
+def test_the_pooled_feature_equals_the_mean_of_torchvisions_roi_align():
+    torch.manual_seed(0)
+    features = torch.randn(B, D, 11, 11)
+    bins = roi_align(features, list(_boxes()), 7, 11 / S, sampling_ratio=2, aligned=True)
+    expected = bins.mean((-2, -1)).view(B, R, D)
+    torch.testing.assert_close(mean_roi_align(features, _boxes(), S), expected)
+
+
+def test_the_pooled_feature_equals_a_slow_loop_on_a_grid_of_unequal_sides():
+    torch.manual_seed(0)
+    features, box = torch.randn(B, D, H, W), _boxes()[1, 0]
+    cells = (box * torch.tensor([W, H, W, H]) / S).tolist()
+    expected = loops.mean_roi(features[1, 3].double().numpy(), cells, bins=7, samples=2)
+    assert mean_roi_align(features, _boxes(), S)[1, 0, 3].item() == pytest.approx(
+        expected, abs=1e-5
+    )
+
+
+def test_pooling_has_the_gradient_of_roi_align():
+    torch.manual_seed(0)
+    features = torch.randn(B, D, 11, 11, requires_grad=True)
+    mean_roi_align(features, _boxes(), S).pow(2).sum().backward()
+    ours, features.grad = features.grad.clone(), None
+    bins = roi_align(features, list(_boxes()), 7, 11 / S, sampling_ratio=2, aligned=True)
+    bins.mean((-2, -1)).pow(2).sum().backward()
+    torch.testing.assert_close(ours, features.grad)
+
+
+def test_geometry_is_in_fractions_of_the_real_image():
+    mask = torch.zeros(1, 100, 100, dtype=torch.bool)
+    mask[0, :80, :40] = True
+    geometry = box_geometry(torch.tensor([[[10.0, 20.0, 30.0, 60.0]]]), mask)
+    expected = torch.tensor([0.25, 0.25, 0.75, 0.75, 0.5, 0.5, 0.25])
+    torch.testing.assert_close(geometry[0, 0], expected)
+
+
+@pytest.mark.parametrize("num_boxes", [0, 1, 3])
+def test_features_are_finite_and_not_negative_for_any_number_of_boxes(num_boxes):
+    torch.manual_seed(0)
+    level = LevelMap(torch.randn(B, D, H, W), torch.ones(B, H, W, dtype=torch.bool))
+    mask = torch.ones(B, S, S, dtype=torch.bool)
+    features = ProposalEncoder(2 * D, 13)((level, level), _boxes()[:, :num_boxes], mask)
+    assert features.shape == (B, num_boxes, 13)
+    assert (features >= 0).all()
+
+
+def test_a_proposal_does_not_see_the_others():
+    torch.manual_seed(0)
+    level = LevelMap(torch.randn(B, D, H, W), torch.ones(B, H, W, dtype=torch.bool))
+    mask, encoder = torch.ones(B, S, S, dtype=torch.bool), ProposalEncoder(D, 13)
+    alone = encoder((level,), _boxes()[:, 1:2], mask)
+    torch.testing.assert_close(encoder((level,), _boxes(), mask)[:, 1:2], alone)
+
+
+def test_the_same_look_at_another_place_is_another_feature():
+    torch.manual_seed(0)
+    level = LevelMap(torch.ones(1, D, H, W), torch.ones(1, H, W, dtype=torch.bool))
+    boxes = torch.tensor([[[0.0, 10.0, 20.0, 30.0], [50.0, 10.0, 70.0, 30.0]]])
+    left, right = ProposalEncoder(D, 13)((level,), boxes, torch.ones(1, S, S, dtype=torch.bool))[0]
+    assert not np.allclose(left.detach(), right.detach())
