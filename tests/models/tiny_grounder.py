@@ -1,6 +1,7 @@
 """A grounder and a batch with unequal prime sizes, small enough for a test."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -72,7 +73,7 @@ class TinyNetwork(nn.Module):
             nn.Sequential(
                 nn.Conv2d(before, after, 3, stride=2, padding=1), nn.BatchNorm2d(after), nn.ReLU()
             )
-            for before, after in zip(widths[:-1], widths[1:], strict=True)
+            for before, after in pairwise(widths)
         ]
         self.features = nn.Sequential(*blocks)
         self.fc = nn.Linear(8, NUM_CLASSES)
