@@ -23,6 +23,7 @@ from models.tagged_words import (
     singular,
     text_at,
     trails,
+    trim,
 )
 
 HEAD, CONTEXT = "head", "context"
@@ -52,7 +53,7 @@ def find_nouns(tokens: Sequence[TaggedToken], context_nouns: int) -> tuple[NounM
         tokens: the words of one phrase in order.
         context_nouns: how many nouns to keep beside the head, at most.
     """
-    tokens = join_hyphens(tokens)
+    tokens = [trim(token) for token in join_hyphens(tokens)]
     found = _head(tokens, 0)
     if found is None:
         return ()
@@ -60,8 +61,8 @@ def find_nouns(tokens: Sequence[TaggedToken], context_nouns: int) -> tuple[NounM
     context: dict[str, NounMention] = {}
     for index in _runs(tokens, 0, len(tokens)):
         mention = _mention(tokens, index, CONTEXT)
-        apart = index not in (found, found - 1) and tokens[index].text not in _NO_CONTEXT
-        if apart and mention.noun != head.noun:
+        apart = index > found or _owns(tokens, index)  # before the head stand modifiers of it
+        if apart and mention.noun != head.noun and tokens[index].text not in _NO_CONTEXT:
             context.setdefault(mention.noun, mention)
     return (head, *list(context.values())[:context_nouns])
 
@@ -119,7 +120,7 @@ def _stands(tokens: Sequence[TaggedToken], index: int, start: int, stop: int) ->
 
     After an unmarked noun ("guy red hat") or an animate one ("the man red hat") a new chunk begins.
     """
-    if text_at(tokens, index + 1) in words.POSSESSIVES:
+    if _owns(tokens, index):
         return False
     later = range(index + 1, stop)
     following = next((place for place in later if is_noun(tokens, place, start, stop)), stop)
@@ -128,6 +129,10 @@ def _stands(tokens: Sequence[TaggedToken], index: int, start: int, stop: int) ->
         return True
     marked = tokens[start].upos in ("DET", "NUM", "PRON") or between[0].text.endswith("ed")
     return not marked or singular(tokens[index]) in words.ANIMATES
+
+
+def _owns(tokens: Sequence[TaggedToken], index: int) -> bool:
+    return text_at(tokens, index + 1) in words.POSSESSIVES
 
 
 def _mistagged(tokens: Sequence[TaggedToken], head: int, stop: int) -> int:

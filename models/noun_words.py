@@ -53,8 +53,8 @@ STOP_NOUNS = (
     )
 )
 
-# things when they are meant, not when they only place another one ("closest to the camera")
-VIEWPOINTS = _words("camera viewer screen picture image photo")
+# things when they are meant, not when they place or paint another one ("closest to the camera")
+VIEWPOINTS = _words("camera viewer screen dot dots stripe stripes pattern patterns")
 # "his back" is a thing, "the back" is not
 OWNERS = _words("his her its their my your our s 's \u2019s")
 GARMENT_TOPS = _words("tank bikini halter crop bathing pajama")
@@ -152,7 +152,7 @@ ADJECTIVES = _words(
 
 ADVERBS = _words(
     """
-    just very really far away together apart outdoors indoors outside inside there here nearby
+    close just very really far away together apart outdoors indoors outside inside there here nearby
     ahead next closest nearest closer nearer farthest farther furthest most only also enough
     down today again downhill uphill
     """

@@ -19,7 +19,7 @@ _NO_NOUN = (
     | words.RELATIVES
 )
 _ADJECTIVE_ENDINGS = ("est", "ful", "ish", "ous", "less", "able", "ly")
-_EDGES = "-'\u2019.\""
+_EDGES = '-.,;:!?()"\u201c\u201d'
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,15 @@ def join_hyphens(tokens: Sequence[TaggedToken]) -> list[TaggedToken]:
         else:
             joined.append(token)
     return joined
+
+
+def trim(token: TaggedToken) -> TaggedToken:
+    """Return a word without the punctuation that a tokenizer left on it ("dog.")."""
+    bare = token.text.strip(_EDGES)
+    if not bare:
+        return token
+    start = token.start + token.text.index(bare)
+    return TaggedToken(bare, token.upos, start, start + len(bare))
 
 
 def is_noun(tokens: Sequence[TaggedToken], index: int, start: int, stop: int) -> bool:
@@ -124,7 +133,7 @@ def compound_of(tokens: Sequence[TaggedToken], index: int) -> str:
 
 def singular(token: TaggedToken) -> str:
     """Return the word's lemma, as if it were a noun."""
-    return lemmatise(token.text.strip(_EDGES))
+    return lemmatise(token.text)
 
 
 def text_at(tokens: Sequence[TaggedToken], index: int) -> str:

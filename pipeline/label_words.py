@@ -10,6 +10,21 @@ from pipeline.coco_words import COCO_NOUNS
 # labels whose last word alone means another thing
 _WHOLE = frozenset({"hot dog", "teddy bear", "sea lion", "polar bear", "guinea pig", "ice cream"})
 
+_IRREGULAR = {
+    "people": "person",
+    "men": "man",
+    "women": "woman",
+    "children": "child",
+    "feet": "foot",
+    "teeth": "tooth",
+    "mice": "mouse",
+    "geese": "goose",
+    "leaves": "leaf",
+    "shelves": "shelf",
+    "knives": "knife",
+    "scarves": "scarf",
+}
+
 
 def match_matrix(nouns: Sequence[str], labels: Sequence[str]) -> NDArray[np.bool_]:
     """Tell which nouns mean which labels.
@@ -50,7 +65,9 @@ def nouns_of(label: str) -> frozenset[str]:
 
 
 def _singulars(word: str) -> list[str]:
-    """Return what a word may be the plural of, if it ends like one."""
+    """Return what a word may be the plural of, if it looks like one."""
+    if word in _IRREGULAR:
+        return [_IRREGULAR[word]]
     if not word.endswith("s") or word.endswith("ss"):
         return []
     stems = [word[:-1]]

@@ -1,0 +1,180 @@
+"""Stage `nouns`: the head noun and the context nouns of each distinct phrase.
+
+reads   data/<dataset>/annotations/phrases.jsonl, data/<dataset>/weights/tagger
+writes  data/<dataset>/nouns.h5
+params  nouns
+
+Phrases are distinct by their exact text, which is what they are looked up by; they are parsed in
+lower case.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.noun_parser import NounParser, ParsedPhrase, TaggerFolderError
+from models.noun_rules import CONTEXT, HEAD
+from pipeline.cache import Provenance, write_cache
+from pipeline.errors import InputError
+from pipeline.flip_words import may_crop
+from pipeline.layout import DatasetFiles
+from pipeline.observe import Observer, run_stage
+from pipeline.provenance import fingerprint
+from pipeline.records import PhraseRecord, read_records
+from pipeline.runtime import pick_device, stage_arguments
+from pipeline.sections import NounsParams, read_params
+from pipeline.shards import ShardPlan, remove_shards, run_shards
+
+ROLES = (HEAD, CONTEXT)  # their numbers in the cache
+_EXAMPLES = 10
+
+
+@dataclass(frozen=True)
+class PhraseNouns:
+    """The nouns of P phrases as flat arrays, M mentions in all.
+
+    Attributes:
+        counts: how many mentions each phrase has, head first, int64 (P,).
+        has_direction: whether a word of place, order or relation stands in the phrase, bool (P,).
+        noun_utf8_lengths: bytes of each mention's noun, int64 (M,).
+        noun_utf8: the nouns one after another, uint8 (bytes,).
+        noun_role: 0 head, 1 context, int8 (M,).
+        noun_span: first and last-plus-one character in the phrase, int32 (M, 2).
+    """
+
+    counts: NDArray[np.int64]
+    has_direction: NDArray[np.bool_]
+    noun_utf8_lengths: NDArray[np.int64]
+    noun_utf8: NDArray[np.uint8]
+    noun_role: NDArray[np.int8]
+    noun_span: NDArray[np.int32]
+
+
+def compute_nouns(parser: NounParser, phrases: Sequence[str]) -> PhraseNouns:
+    """Return the nouns of some phrases, in their order."""
+    parsed: list[ParsedPhrase] = parser.parse(phrases)
+    mentions = [mention for phrase in parsed for mention in phrase.nouns]
+    encoded = [mention.noun.encode() for mention in mentions]
+    return PhraseNouns(
+        counts=np.array([len(phrase.nouns) for phrase in parsed], np.int64),
+        has_direction=np.array([not may_crop(phrase) for phrase in phrases], np.bool_),
+        noun_utf8_lengths=np.array([len(noun) for noun in encoded], np.int64),
+        noun_utf8=np.frombuffer(b"".join(encoded), np.uint8),
+        noun_role=np.array([ROLES.index(mention.role) for mention in mentions], np.int8),
+        noun_span=np.array([mention.span for mention in mentions], np.int32).reshape(-1, 2),
+    )
+
+
+def run(files: DatasetFiles, params: NounsParams, parser: NounParser, observer: Observer) -> None:
+    """Write the nouns of every distinct phrase.
+
+    Raises:
+        InputError: `PIPELINE_PART` is not of the form i/N.
+    """
+    records = read_records(files.phrases, PhraseRecord)
+    phrases = sorted({record.phrase for record in records})
+    upstream = [files.phrases, files.weights / "tagger"]
+    provenance = Provenance("nouns", fingerprint(Path(__file__), params, upstream))
+    plan = ShardPlan("nouns", provenance.fingerprint, len(phrases), params.phrases_per_shard)
+
+    def compute(items: range) -> Mapping[str, NDArray[Any]]:
+        return vars(compute_nouns(parser, phrases[items.start : items.stop]))
+
+    found = PhraseNouns(**run_shards(plan, compute, observer))
+    names = _nouns(found)
+    write_nouns(files.nouns, phrases, found, names, provenance)
+    remove_shards(plan)
+    report(Counter(record.phrase for record in records), phrases, found, names, observer)
+
+
+def write_nouns(
+    path: Path,
+    phrases: Sequence[str],
+    found: PhraseNouns,
+    names: Sequence[str],
+    provenance: Provenance,
+) -> None:
+    """Write the cache; `names` holds the noun of each mention."""
+    nouns = sorted(set(names))
+    index_of = {noun: index for index, noun in enumerate(nouns)}
+    arrays: dict[str, NDArray[Any]] = {
+        "offsets": _offsets(found.counts),
+        "noun_index": np.array([index_of[name] for name in names], np.int32),
+        "noun_role": found.noun_role,
+        "noun_span": found.noun_span,
+        "has_direction": found.has_direction,
+    }
+    write_cache(path, arrays, {"phrase": phrases, "noun": nouns}, {}, provenance)
+
+
+def report(
+    occurrences: Mapping[str, int],
+    phrases: Sequence[str],
+    found: PhraseNouns,
+    names: Sequence[str],
+    observer: Observer,
+) -> None:
+    """Say how many phrases have a noun, which are frequent, and which phrases have none."""
+    starts = _offsets(found.counts)[:-1].tolist()
+    times = [occurrences[phrase] for phrase in phrases]
+    heads: Counter[str] = Counter()
+    none: Counter[str] = Counter()
+    for phrase, start, count, number in zip(phrases, starts, found.counts, times, strict=True):
+        if count:
+            heads[names[start]] += number
+        else:
+            none[phrase] += number
+    share = heads.total() / max(1, sum(times))
+    observer.log(
+        f"{sum(times)} phrases, {len(phrases)} distinct, {share:.1%} with a noun; "
+        f"{len(set(names))} distinct nouns, {len(heads)} of them head nouns"
+    )
+    observer.log(f"most frequent: {_counted(heads)}")
+    observer.log(f"without a noun: {_counted(none)}")
+
+
+def _nouns(found: PhraseNouns) -> list[str]:
+    """Return the noun of each mention."""
+    utf8 = found.noun_utf8.tobytes()
+    bounds = _offsets(found.noun_utf8_lengths).tolist()
+    return [utf8[start:stop].decode() for start, stop in pairwise(bounds)]
+
+
+def _offsets(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])  # (P + 1,)
+
+
+def _counted(counts: Counter[str]) -> str:
+    examples = counts.most_common(_EXAMPLES)
+    return ", ".join(f"{text!r} {number}" for text, number in examples) or "none"
+
+
+def load_parser(folder: Path, params: NounsParams, device: str) -> NounParser:
+    """Return the parser of a dataset's weights.
+
+    Raises:
+        InputError: the tagger's folder cannot be used.
+    """
+    try:
+        return NounParser(folder, device, params.context_nouns)
+    except TaggerFolderError as error:
+        raise InputError(str(error)) from error
+
+
+def main() -> None:
+    """Find the nouns of the dataset that the command line names."""
+    dataset = stage_arguments(__doc__).dataset
+    params, files = read_params(), DatasetFiles(dataset)
+    device = pick_device(params.runtime.device).type
+    parser = load_parser(files.weights / "tagger", params.nouns, device)
+    run_stage(f"nouns@{dataset}", lambda observer: run(files, params.nouns, parser, observer))
+
+
+if __name__ == "__main__":
+    main()

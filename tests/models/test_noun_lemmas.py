@@ -1,0 +1,24 @@
+import pytest
+
+from models.noun_lemmas import lemmatise
+
+SINGULARS = {
+    "men": "man", "women": "woman", "firemen": "fireman", "people": "person",
+    "children": "child", "grandchildren": "grandchild", "dogs": "dog", "buses": "bus",
+    "boxes": "box", "glasses": "glasses", "glass": "glass", "dresses": "dress",
+    "benches": "bench", "brushes": "brush", "babies": "baby", "cookies": "cookie",
+    "knives": "knife", "gloves": "glove", "houses": "house", "shoes": "shoe", "toes": "toe",
+    "tomatoes": "tomato", "canoes": "canoe", "tennis": "tennis", "cactus": "cactus",
+    "scissors": "scissors", "jeans": "jeans", "sheep": "sheep", "feet": "foot", "bus": "bus",
+    "skis": "ski", "tv": "tv", "": "", "狗": "狗", "vases": "vase", "dishes": "dish",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("word", "singular"), SINGULARS.items())
+def test_plurals_become_singular_and_singulars_stay(word, singular):
+    assert lemmatise(word) == singular
+
+
+@pytest.mark.parametrize("singular", sorted(set(SINGULARS.values())))
+def test_a_singular_is_its_own_singular(singular):
+    assert lemmatise(singular) == singular

@@ -1,0 +1,130 @@
+import json
+import random
+
+import pytest
+
+from models.noun_parser import NounParser, TaggerFolderError
+from tests.tiny_tagger import write_tiny_tagger
+
+
+@pytest.fixture(scope="module")
+def parser(tmp_path_factory):
+    return NounParser(write_tiny_tagger(tmp_path_factory.mktemp("tagger")), "cpu", 1)
+
+
+@pytest.fixture(scope="module")
+def real_parser(real, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ewt")
+    (folder / "en").symlink_to(real / "stanza" / "en")
+    (folder / "resources.json").symlink_to(real / "stanza" / "resources.json")
+    (folder / "tagger.json").write_text('{"package": "ewt", "tokenize": "stanza"}')
+    return NounParser(folder, "cpu", 2)
+
+
+def mentions(parser, phrase):
+    (parsed,) = parser.parse([phrase])
+    return [(mention.noun, mention.role, phrase[slice(*mention.span)]) for mention in parsed.nouns]
+
+
+def test_a_phrase_gives_its_nouns_in_its_own_spelling(parser):
+    found = mentions(parser, "The  Red\tDOG on the tree.")
+
+    assert found == [("dog", "head", "DOG"), ("tree", "context", "tree")]
+
+
+def test_each_phrase_gets_its_own_nouns_however_they_are_batched(parser):
+    phrases = [
+        "the red dog",
+        "",
+        " \n ",
+        "!!",
+        "the green cup on the star",
+        "left one",
+        "the red dog",
+    ]
+
+    together = parser.parse(phrases)
+
+    assert [[m.noun for m in found.nouns] for found in together] == [
+        ["dog"], [], [], [], ["cup", "star"], [], ["dog"],
+    ]  # fmt: skip
+    assert together == [parser.parse([phrase])[0] for phrase in phrases]
+    assert parser.parse([]) == []
+    assert parser.parse(["", ""]) == parser.parse([""]) * 2
+
+
+def test_words_are_cut_at_punctuation_and_owners_from_what_they_own(parser):
+    (tokens,) = parser.tag(["the dog's t-shirt, no. 2!"])
+
+    assert [token.text for token in tokens] == [
+        "the", "dog", "'s", "t-shirt", ",", "no", ".", "2", "!",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "phrase", ["İ\u0307 dog", "dog 🐕‍🦺 狗", "\u200b\x00 a dog\u2028on", "é" * 4000]
+)
+def test_any_unicode_keeps_characters_in_their_place(parser, phrase):
+    (tokens,) = parser.tag([phrase])
+
+    lengths = [(token.end - token.start, len(token.text)) for token in tokens]
+    assert all(span == length for span, length in lengths)
+    assert all(t.text[0] in (phrase[t.start], phrase[t.start].lower()) for t in tokens)
+
+
+def test_a_missing_or_foreign_folder_names_the_file(tmp_path):
+    with pytest.raises(TaggerFolderError, match=r"tagger\.json: cannot be read"):
+        NounParser(tmp_path, "cpu", 1)
+
+    (tmp_path / "tagger.json").write_text('{"package": "ewt"}')
+    (tmp_path / "resources.json").write_text(json.dumps({"en": {"pos": {"gum": {}}}}))
+    with pytest.raises(TaggerFolderError, match="no `tokenize` model"):
+        NounParser(tmp_path, "cpu", 1)
+
+    (tmp_path / "tagger.json").write_text('{"package": "ewt", "tokenize": "whitespace"}')
+    with pytest.raises(TaggerFolderError, match="no `pos` model 'ewt'"):
+        NounParser(tmp_path, "cpu", 1)
+
+    (tmp_path / "tagger.json").write_text("[]")
+    with pytest.raises(TaggerFolderError, match="must hold a JSON object"):
+        NounParser(tmp_path, "cpu", 1)
+
+
+REAL = {
+    "A black and white dog": [("dog", "head", "dog")],
+    "White couch under lamp": [("couch", "head", "couch"), ("lamp", "context", "lamp")],
+    "Two young men in T-shirts": [("man", "head", "men"), ("t-shirt", "context", "T-shirts")],
+    "the man's hat": [("hat", "head", "hat"), ("man", "context", "man")],
+    "its mouth": [("mouth", "head", "mouth")],
+    "a dog. A cat": [("dog", "head", "dog"), ("cat", "context", "cat")],
+    "a dog\n\nwith hat": [("dog", "head", "dog"), ("hat", "context", "hat")],
+    "  a group of  PEOPLE ": [("person", "head", "PEOPLE")],
+    "left one": [],
+    "second from right": [],
+    "": [],
+    "...": [],
+}
+
+
+@pytest.mark.real
+def test_the_real_tagger_finds_the_nouns_of_photographs_phrases(real_parser):
+    assert {phrase: mentions(real_parser, phrase) for phrase in REAL} == REAL
+
+
+@pytest.mark.real
+def test_the_real_tokenizer_keeps_phrases_apart(real_parser):
+    phrases = list(REAL) * 3
+    random.Random(0).shuffle(phrases)
+
+    parsed = real_parser.parse(phrases)
+
+    found = [
+        [(m.noun, m.role, phrase[slice(*m.span)]) for m in nouns.nouns]
+        for phrase, nouns in zip(phrases, parsed, strict=True)
+    ]
+    assert found == [REAL[phrase] for phrase in phrases]
+
+
+@pytest.mark.real
+def test_a_phrase_of_a_thousand_words_is_tagged(real_parser):
+    assert mentions(real_parser, "very " * 1000 + "big dog")[0][0] == "dog"

@@ -1,0 +1,164 @@
+"""Rules on hand-tagged phrases: what a good tagger says, and what the weak real one says."""
+
+import re
+
+import pytest
+
+from models.noun_rules import CONTEXT, HEAD, NounMention, find_nouns
+from models.tagged_words import TaggedToken
+
+
+def tag(tagged: str) -> list[TaggedToken]:
+    """Return the words of "a/DET dog/NOUN"; "~" joins a word to the one before it, spaceless."""
+    tokens, end = [], -1
+    for text, joined, upos in re.findall(r"(\S+?)(~?)/([A-Z]+)", tagged):
+        start = end if joined else end + 1
+        end = start + len(text)
+        tokens.append(TaggedToken(text, upos, start, end))
+    return tokens
+
+
+def nouns(tagged: str, context_nouns: int = 2) -> list[str]:
+    return [mention.noun for mention in find_nouns(tag(tagged), context_nouns)]
+
+
+WELL_TAGGED = [
+    ("a/DET black/ADJ and/CCONJ white/ADJ dog/NOUN", ["dog"]),
+    ("the/DET man/NOUN in/ADP a/DET red/ADJ shirt/NOUN", ["man", "shirt"]),
+    ("a/DET white/ADJ dog/NOUN lying/VERB on/ADP the/DET sofa/NOUN", ["dog", "sofa"]),
+    ("man/NOUN riding/VERB horse/NOUN", ["man", "horse"]),
+    ("the/DET woman/NOUN who/PRON holds/VERB an/DET umbrella/NOUN", ["woman", "umbrella"]),
+    ("guy/NOUN white/ADJ shirt/NOUN", ["guy", "shirt"]),
+    ("a/DET football/NOUN player/NOUN", ["player"]),
+    ("two/NUM men/NOUN", ["man"]),
+    ("a/DET group/NOUN of/ADP young/ADJ people/NOUN", ["person"]),
+    ("a/DET group/NOUN", ["group"]),
+    ("a/DET couple/NOUN of/ADP them/PRON", ["couple"]),
+    ("the/DET side/NOUN of/ADP the/DET building/NOUN", ["building"]),
+    ("the/DET left/ADJ side/NOUN of/ADP the/DET pizza/NOUN", ["pizza"]),
+    ("one/NUM of/ADP the/DET dogs/NOUN", ["dog"]),
+    ("a/DET glass/NOUN of/ADP wine/NOUN", ["glass", "wine"]),
+    ("man/NOUN 's/PART shirt/NOUN", ["shirt", "man"]),
+    ("left/ADJ guy/NOUN", ["guy"]),
+    ("guy/NOUN left/ADJ", ["guy"]),
+    ("second/ADJ person/NOUN from/ADP right/NOUN", ["person"]),
+    ("woman/NOUN closest/ADJ to/ADP the/DET camera/NOUN", ["woman"]),
+    ("his/PRON camera/NOUN", ["camera"]),
+    ("a/DET man/NOUN and/CCONJ a/DET woman/NOUN", ["man", "woman"]),
+    ("about/ADV 10/NUM people/NOUN", ["person"]),
+    ("at/ADP least/ADJ three/NUM cows/NOUN", ["cow"]),
+    ("his/PRON back/NOUN", ["back"]),
+    ("a/DET pink/ADJ top/NOUN", ["top"]),
+    ("the/DET children/NOUN", ["child"]),
+    ("dining/NOUN table/NOUN", ["dining table"]),
+    ("a/DET brown/ADJ teddy/ADJ bear/NOUN", ["teddy bear"]),
+    ("2/NUM hot/ADJ dogs/NOUN", ["hot dog"]),
+    ("the/DET 狗/NOUN", ["狗"]),
+]
+
+
+@pytest.mark.parametrize(("tagged", "expected"), WELL_TAGGED)
+def test_the_head_comes_first_then_what_describes_it(tagged, expected):
+    assert nouns(tagged) == expected
+
+
+WITHOUT_A_NOUN = [
+    "left/ADJ one/NUM",
+    "left/ADJ one/NOUN",
+    "second/ADJ from/ADP right/NOUN",
+    "right/NOUN of/ADP the/DET man/NOUN",
+    "far/ADV left/ADJ",
+    "the/DET one/NUM in/ADP the/DET red/ADJ shirt/NOUN",
+    "a/DET green/ADJ object/NOUN",
+    "metal/NOUN object/NOUN",
+    "a/DET picture/NOUN",
+    "red/ADJ and/CCONJ blue/NOUN",
+    "the/DET tallest/ADJ",
+    "him/PRON",
+    "in/ADP the/DET back/NOUN",
+    "wearing/VERB red/ADJ shirt/NOUN",
+    "29/NUM",
+    "!/PUNCT ?/PUNCT",
+    "standing/VERB",
+    "s/NOUN",
+    "",
+]
+
+
+@pytest.mark.parametrize("tagged", WITHOUT_A_NOUN)
+def test_what_names_no_thing_has_no_noun_at_all(tagged):
+    assert nouns(tagged) == []
+
+
+BADLY_TAGGED = [
+    ("white/ADJ couch/VERB under/ADP lamp/NOUN", ["couch", "lamp"]),
+    ("white/ADV couch/VERB left/ADJ", ["couch"]),
+    ("a/DET leather/NOUN couch/VERB", ["couch"]),
+    ("couch/VERB next/ADV to/ADP him/PRON", ["couch"]),
+    ("it/PRON s/AUX mouth/ADJ", ["mouth"]),
+    ("men/ADV", ["man"]),
+    ("a/DET red/ADJ sled/VERB", ["sled"]),
+    ("the/DET furocious/NOUN brown/ADJ dog/NOUN", ["dog"]),
+    ("a/DET rickety/NOUN narrow/ADJ bridge/NOUN", ["bridge"]),
+    ("a/DET snow/NOUN covered/VERB mountain/NOUN", ["mountain"]),
+    ("dark/NOUN colored/VERB clothing/NOUN", ["clothing"]),
+    ("smiling/NOUN ,/PUNCT small/ADJ children/NOUN", ["child"]),
+    ("orange/NOUN and/CCONJ green/NOUN boats/NOUN", ["boat"]),
+    ("the/DET man/NOUN red/ADJ hat/NOUN", ["man", "hat"]),
+    ("man/NOUN riding/NOUN", ["man"]),
+    ("dog/NOUN sit/VERB", ["dog"]),
+    ("an/DET off/ADP road/NOUN vehicle/NOUN", ["vehicle"]),
+    ("the/DET person/NOUN smile/VERB", ["person"]),
+]
+
+
+@pytest.mark.parametrize(("tagged", "expected"), BADLY_TAGGED)
+def test_a_taggers_slip_is_survived(tagged, expected):
+    assert nouns(tagged) == expected
+
+
+def test_a_hyphenated_word_is_one_word():
+    hyphens = (
+        "the/DET long/NOUN -~/PUNCT haired~/VERB girl/NOUN 's/PART t/NOUN -~/PUNCT shirt~/NOUN"
+    )
+
+    assert nouns(hyphens) == ["t-shirt", "girl"]
+    assert nouns("teddy/NOUN -~/PUNCT bear~/NOUN") == ["teddy bear"]
+    assert nouns("dog/NOUN -/PUNCT cat/NOUN") == ["dog", "cat"]
+
+
+def test_punctuation_left_on_a_word_is_not_part_of_its_noun():
+    found = find_nouns(tag('the/DET "dogs."/NOUN'), 0)
+
+    assert found == (NounMention("dog", HEAD, (5, 9)),)
+
+
+def test_spans_are_the_nouns_own_characters():
+    phrase = "ein  Männer's teddy bears"
+    tokens = [
+        TaggedToken("ein", "DET", 0, 3),
+        TaggedToken("männer", "NOUN", 5, 11),
+        TaggedToken("'s", "PART", 11, 13),
+        TaggedToken("teddy", "ADJ", 14, 19),
+        TaggedToken("bears", "NOUN", 20, 25),
+    ]
+
+    found = find_nouns(tokens, 1)
+
+    assert found == (
+        NounMention("teddy bear", HEAD, (14, 25)),
+        NounMention("männer", CONTEXT, (5, 11)),
+    )
+    assert phrase[14:25] == "teddy bears"
+
+
+@pytest.mark.parametrize(("limit", "expected"), [(0, ["cup"]), (1, ["cup", "table"])])
+def test_context_nouns_are_capped_in_order_and_not_repeated(limit, expected):
+    tagged = "cup/NOUN on/ADP table/NOUN by/ADP cups/NOUN near/ADP tables/NOUN and/CCONJ tv/NOUN"
+
+    assert nouns(tagged, limit) == expected
+    assert nouns(tagged, 5) == ["cup", "table", "tv"]
+
+
+def test_a_very_long_phrase_has_its_first_noun():
+    assert nouns("very/ADV " * 3000 + "big/ADJ dog/NOUN")[0] == "dog"

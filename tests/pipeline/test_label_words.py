@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+
+from models.noun_lemmas import lemmatise
+from pipeline.coco_words import COCO_NOUNS, read_table
+from pipeline.label_words import coverage, match_matrix
+
+
+@pytest.mark.parametrize(
+    ("noun", "label"),
+    [
+        ("woman", "person"),
+        ("dog", "dog"),
+        ("puppy", "Dog"),
+        ("sofa", "couch"),
+        ("bike", "bicycle"),
+        ("football", "sports ball"),
+        ("stuffed bear", "teddy bear"),
+        ("table", "dining table"),
+        ("hydrant", "fire_hydrant"),
+        ("cap", "baseball cap"),
+        ("tree", "trees"),
+        ("cherry", "ripe cherries"),
+        ("bush", "bushes"),
+        ("star", "star"),
+        ("person", "people"),
+        ("man", "group of men"),
+    ],
+)
+def test_a_noun_means_its_label(noun, label):
+    assert match_matrix([noun], [label])[0, 0]
+
+
+@pytest.mark.parametrize(
+    ("noun", "label"),
+    [
+        ("dog", "hot dog"),
+        ("bear", "teddy bear"),
+        ("person", "dog"),
+        ("shirt", "person"),
+        ("light", "traffic light"),
+        ("baseball", "baseball cap"),
+        ("glas", "glass"),
+        ("", "person"),
+    ],
+)
+def test_a_part_of_a_label_means_something_else(noun, label):
+    assert not match_matrix([noun], [label])[0, 0]
+
+
+def test_rows_are_nouns_and_columns_are_labels():
+    nouns, labels = ["cup", "lantern", "animal"], ["cat", "cup", "dog", "vase", "wine glass"]
+
+    matches = match_matrix(nouns, labels)
+
+    expected = [[0, 1, 0, 0, 0], [0, 0, 0, 0, 0], [1, 0, 1, 0, 0]]
+    np.testing.assert_array_equal(matches, np.array(expected, bool))
+    assert coverage(matches) == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize(("nouns", "labels"), [([], ["cat"]), (["cat"], []), ([], [])])
+def test_no_nouns_and_no_labels_match_nothing(nouns, labels):
+    matches = match_matrix(nouns, labels)
+
+    assert matches.shape == (len(nouns), len(labels))
+    assert coverage(matches) == 0
+
+
+def test_a_table_row_may_go_on_below_and_holds_its_own_name():
+    table = "\nhot dog: frank\n  red_hot\ncat:\n"
+
+    assert read_table(table) == {
+        "hot dog": frozenset({"hot dog", "frank", "red hot"}),
+        "cat": frozenset({"cat"}),
+    }
+
+
+def test_the_table_has_cocos_80_classes_and_nouns_as_the_nouns_stage_writes_them():
+    assert len(COCO_NOUNS) == 80
+    words = {noun for nouns in COCO_NOUNS.values() for noun in nouns if " " not in noun}
+    odd = {word for word in words if lemmatise(word) != word or word != word.lower()}
+    assert odd == set()

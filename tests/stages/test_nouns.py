@@ -1,0 +1,179 @@
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.noun_parser import NounParser
+from pipeline.cache import Cache
+from pipeline.errors import InputError
+from pipeline.layout import DatasetFiles
+from pipeline.mentions import read_mentions
+from pipeline.observe import Observer
+from pipeline.records import PhraseRecord, write_records
+from pipeline.sections import NounsParams
+from stages.nouns import load_parser, run
+from tests.tiny_tagger import write_tiny_tagger
+
+FILES = DatasetFiles("drawn")
+PARAMS = NounsParams(phrases_per_shard=2, context_nouns=1)
+PHRASES = [
+    "the red dog on the tree",
+    "left one",
+    "The Red DOG",
+    "the red dog on the tree",
+    "the blue ⭐ cup",
+    "the dog",
+    "the green star on the left",
+]
+
+
+class Listener(Observer):
+    """Keeps what it is told."""
+
+    def __init__(self):
+        super().__init__("nouns")
+        self.lines = []
+
+    def log(self, message):
+        self.lines.append(message)
+
+
+@pytest.fixture(scope="module")
+def tagger(tmp_path_factory):
+    return write_tiny_tagger(tmp_path_factory.mktemp("tagger"))
+
+
+@pytest.fixture
+def project(tagger, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    monkeypatch.delenv("PIPELINE_PART", raising=False)
+    FILES.weights.mkdir(parents=True)
+    (FILES.weights / "tagger").symlink_to(tagger)
+    return tmp_path
+
+
+def run_on(phrases, params=PARAMS):
+    records = [PhraseRecord(str(n), "image", "train", text) for n, text in enumerate(phrases)]
+    write_records(FILES.phrases, records)
+    listener = Listener()
+    run(FILES, params, load_parser(FILES.weights / "tagger", params, "cpu"), listener)
+    return listener.lines
+
+
+def digest():
+    return hashlib.sha256(FILES.nouns.read_bytes()).hexdigest()
+
+
+def test_each_distinct_phrase_is_kept_once_with_its_nouns(project):
+    run_on(PHRASES)
+
+    cache = Cache(FILES.nouns, stage="nouns")
+    phrases = cache.texts("phrase")
+    assert phrases == sorted(set(PHRASES))
+    assert cache.texts("noun") == ["cup", "dog", "star", "tree"]
+    assert cache.array("offsets").tolist() == [0, 1, 1, 2, 3, 4, 6]
+    assert cache.array("noun_index").tolist() == [1, 0, 1, 2, 1, 3]
+    assert cache.array("noun_role").tolist() == [0, 0, 0, 0, 0, 1]
+    assert cache.array("noun_span").tolist() == [
+        [8, 11], [11, 14], [4, 7], [10, 14], [8, 11], [19, 23],
+    ]  # fmt: skip
+    assert cache.array("has_direction").tolist() == [False, True, False, False, True, False]
+
+
+def test_arrays_have_the_dtypes_of_the_contract(project):
+    run_on(PHRASES)
+
+    cache = Cache(FILES.nouns, stage="nouns")
+    names = ("offsets", "noun_index", "noun_role", "noun_span", "has_direction")
+    dtypes = [cache.array(name).dtype for name in names]
+    assert dtypes == [np.int64, np.int32, np.int8, np.int32, np.bool_]
+
+
+def test_readers_find_phrases_by_their_exact_text(project):
+    run_on(PHRASES)
+
+    mentions = read_mentions(FILES.nouns)
+    assert [(m.noun, m.role) for m in mentions["the red dog on the tree"]] == [
+        ("dog", 0),
+        ("tree", 1),
+    ]
+    assert mentions["left one"] == []
+    assert "The red dog on the tree" not in mentions
+
+
+@pytest.mark.parametrize(("phrases", "count"), [([], 0), (["left one", "!"], 2)])
+def test_a_dataset_without_nouns_gives_an_empty_cache(phrases, count, project):
+    run_on(phrases)
+
+    cache = Cache(FILES.nouns, stage="nouns")
+    assert cache.texts("noun") == []
+    assert cache.array("offsets").tolist() == [0] * (count + 1)
+    assert cache.array("noun_span").shape == (0, 2)
+
+
+def test_a_killed_run_goes_on_and_its_bytes_are_those_of_an_unbroken_one(project, monkeypatch):
+    run_on(PHRASES)
+    unbroken = digest()
+    FILES.nouns.unlink()
+    parse, calls = NounParser.parse, []
+
+    def dies_in_the_second_shard(self, phrases):
+        calls.append(phrases)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return parse(self, phrases)
+
+    monkeypatch.setattr(NounParser, "parse", dies_in_the_second_shard)
+    with pytest.raises(KeyboardInterrupt):
+        run_on(PHRASES)
+    assert not FILES.nouns.exists()
+
+    run_on(PHRASES)
+
+    assert digest() == unbroken
+    assert [len(phrases) for phrases in calls] == [2, 2, 2, 2]  # the first shard only once
+    assert not list(Path(".work/nouns").iterdir())
+
+
+def test_parts_make_the_bytes_of_one_run(project, monkeypatch):
+    run_on(PHRASES)
+    whole = digest()
+    FILES.nouns.unlink()
+    for part in ("1/2", "0/2"):
+        monkeypatch.setenv("PIPELINE_PART", part)
+        with pytest.raises(SystemExit):
+            run_on(PHRASES)
+    monkeypatch.delenv("PIPELINE_PART")
+
+    lines = run_on(PHRASES)
+
+    assert digest() == whole
+    assert "3 of 3 shards already there" in lines
+
+
+def test_the_cap_on_context_nouns_changes_nouns_and_fingerprint(project):
+    run_on(PHRASES)
+    before = Cache(FILES.nouns, stage="nouns").fingerprint
+
+    run_on(PHRASES, NounsParams(phrases_per_shard=2, context_nouns=0))
+
+    cache = Cache(FILES.nouns, stage="nouns")
+    assert cache.array("noun_role").tolist() == [0, 0, 0, 0, 0]
+    assert cache.fingerprint != before
+
+
+def test_the_summary_counts_occurrences(project):
+    lines = run_on(PHRASES)
+
+    assert lines == [
+        "7 phrases, 6 distinct, 85.7% with a noun; 4 distinct nouns, 3 of them head nouns",
+        "most frequent: 'dog' 4, 'cup' 1, 'star' 1",
+        "without a noun: 'left one' 1",
+    ]
+
+
+def test_a_missing_tagger_is_an_input_error(project):
+    with pytest.raises(InputError, match=r"tagger\.json: cannot be read"):
+        load_parser(project, PARAMS, "cpu")
