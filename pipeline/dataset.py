@@ -172,7 +172,7 @@ def build_training_dataset(
     """
     text = TextEncoding(
         Tokenize(tokenizer, params.max_tokens),
-        build_vocabulary([record.phrase for record in caches.phrases], params.min_word_count),
+        build_vocabulary(caches.texts, params.min_word_count),
         {noun: index for index, noun in enumerate(scored_nouns)},
     )
     return GroundingDataset(caches, picked(SampleSpec, params), text, params.augment)

@@ -4,6 +4,7 @@ Words are matched whole: *bright* and *upright* hold no *right*.
 """
 
 import re
+from collections.abc import Sequence
 
 _SIDE = re.compile(r"\b(left|right)(?=(?:most|er|ish|hand|handed|y|est)?\b)", re.IGNORECASE)
 _COMPASS = re.compile(
@@ -48,6 +49,12 @@ def mirror_phrase(phrase: str) -> str:
     swapped = _SIDE.sub(lambda match: _opposite(match[1]), phrase)
     swapped = _COMPASS.sub(lambda match: match[1] + _opposite(match[2]), swapped)
     return _CLOCK.sub(lambda match: _mirror_hour(match[1]), swapped)
+
+
+def with_mirrored(phrases: Sequence[str]) -> list[str]:
+    """Return phrases and, of those that a mirror changes, also what it makes of them."""
+    mirrored = [mirror_phrase(phrase) if may_flip(phrase) else phrase for phrase in phrases]
+    return [*phrases, *(new for new, old in zip(mirrored, phrases, strict=True) if new != old)]
 
 
 def may_flip(phrase: str) -> bool:

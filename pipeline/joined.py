@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.cache import Cache, CacheError
 from pipeline.errors import InputError
+from pipeline.flip_words import with_mirrored
 from pipeline.label_words import match_matrix
 from pipeline.layout import DatasetFiles
 from pipeline.mentions import HEAD_ROLE, Mention, read_mentions
@@ -102,6 +103,11 @@ class JoinedCaches:
         self.cam_nouns = cams.texts("noun")
         self.cam_scorer = str(cams.attribute("scorer"))
         self._cams = RaggedRows(cams, ("noun_index", "maps", "confidences"))
+
+    @property
+    def texts(self) -> list[str]:
+        """Every phrase, and what a mirror makes of it: all that a training may read."""
+        return with_mirrored([record.phrase for record in self.phrases])
 
     @cached_property
     def phrases_of_image(self) -> dict[int, list[int]]:

@@ -94,7 +94,7 @@ class Watch(Hook):
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         self._step.progress = runner.iter / runner.max_iters
         factor = rate_factor(runner.iter, runner.max_iters, self._params.warmup_fraction)
-        for group in runner.optim_wrapper.param_groups:
+        for group in runner.optim_wrapper.optimizer.param_groups:
             group["lr"] = group["full_lr"] * factor
         if batch_idx == 0:
             self._first_batch = data_batch  # a full one
@@ -104,7 +104,7 @@ class Watch(Hook):
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
         values = dict(zip(outputs, torch.stack([*outputs.values()]).tolist(), strict=True))
-        rate = {"learning_rate": runner.optim_wrapper.param_groups[0]["lr"]}
+        rate = {"learning_rate": runner.optim_wrapper.optimizer.param_groups[0]["lr"]}
         self._curves.add(runner.epoch + 1, runner.iter + 1, rate | values)
         next(self._bar, None)
 
@@ -158,7 +158,7 @@ def build_training(
         files.weights / "language",
         params.language.pretrained_layers,
         picked(LanguageSizes, params.language),
-        [record.phrase for record in caches.phrases],
+        caches.texts,
     )
     classifier_folder, scorer = files.weights / "classifier", None
     if params.model.cam == "mine":

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.flip_words import may_crop, may_flip, mirror_phrase
+from pipeline.flip_words import may_crop, may_flip, mirror_phrase, with_mirrored
 
 
 @pytest.mark.parametrize(
@@ -73,3 +73,8 @@ def test_a_phrase_of_place_or_order_is_not_cropped(phrase):
 @pytest.mark.parametrize("phrase", ["red shirt", "topless torso", "a sideways hat", ""])
 def test_a_phrase_without_place_may_be_cropped(phrase):
     assert may_crop(phrase)
+
+
+def test_phrases_come_with_what_a_mirror_makes_of_them():
+    phrases = ["left cup", "cup", "right there", "left cup"]
+    assert with_mirrored(phrases) == [*phrases, "right cup", "right cup"]

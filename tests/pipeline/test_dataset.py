@@ -1,0 +1,266 @@
+from dataclasses import fields
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from models.grounding_batch import GroundingInputs
+from models.language_encoder import learn_tokenizer
+from pipeline.boxes import letterbox, whole_window
+from pipeline.cache import CacheError
+from pipeline.collate import build_loader, collate
+from pipeline.dataset import GroundingDataset
+from pipeline.draws import Draw, EpochSampler, fixed_draws
+from pipeline.errors import InputError
+from pipeline.joined import JoinedCaches
+from pipeline.sample_spec import SampleSpec, TextEncoding, Tokenize
+from pipeline.train_sections import AugmentParams
+from pipeline.words import build_vocabulary
+from tests.cached_world import FILES, HW, PHRASES, write_proposals, write_world
+
+IMAGES = FILES.annotations / "images"
+SPEC = SampleSpec(image_px=96, max_tokens=12, max_words=6, max_nouns=2, whole_image=True)
+A, B, C, D = range(4)
+FLIP = AugmentParams(flip=1.0, jitter=0.0, crop=0.0)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("world")
+    write_world(folder)
+    return folder
+
+
+@pytest.fixture
+def world(root, monkeypatch):
+    monkeypatch.chdir(root)
+    caches = JoinedCaches(FILES, IMAGES, ("train",))
+    phrases = [record.phrase for record in caches.phrases]
+    text = TextEncoding(
+        Tokenize(learn_tokenizer(phrases, 120), SPEC.max_tokens),
+        build_vocabulary(phrases, 1),
+        {"cat": 0, "dog": 1},
+    )
+    return SimpleNamespace(caches=caches, text=text)
+
+
+def sample(world, image, numbers, seed=None, spec=SPEC, augment=FLIP):
+    first = world.caches.phrases_of_image[image][0]
+    draw = Draw(image, tuple(first + number for number in numbers), seed)
+    return GroundingDataset(world.caches, spec, world.text, augment)[draw]
+
+
+def test_a_batch_has_the_fields_of_the_grounders_inputs_and_no_other(world):
+    batch = collate([sample(world, A, [0, 1]), sample(world, C, [0])])
+    assert set(batch) == {field.name for field in fields(GroundingInputs)}
+    assert not any("gt" in name.split("_") for name in batch)
+
+
+def test_only_the_wanted_split_is_there(world):
+    assert [image.image_id for image in world.caches.images] == ["a", "b", "c", "d"]
+    assert len(world.caches.phrases) == sum(len(PHRASES[key]) for key in "abcd")
+
+
+def test_an_image_lies_at_the_top_left_of_its_square(world):
+    fields_ = sample(world, A, [0])
+    with Image.open(IMAGES / "a.png") as image:
+        pixels = np.asarray(image).transpose(2, 0, 1) / np.float32(255)
+    np.testing.assert_array_equal(fields_["clean_images"][:, :72, :96], pixels)
+    assert fields_["pixel_mask"][:72].all()
+    assert not fields_["pixel_mask"][72:].any()
+    assert not fields_["images"][:, 72:].any()
+
+
+def test_boxes_are_scaled_with_the_image_and_the_image_comes_last(world):
+    fields_ = sample(world, D, [0])
+    scale_x, scale_y = 96 / 90, 43 / 40
+    np.testing.assert_allclose(
+        fields_["boxes_xyxy"],
+        [
+            [10 * scale_x, 5 * scale_y, 11 * scale_x, 6 * scale_y],
+            [30 * scale_x, 2 * scale_y, 80 * scale_x, 38 * scale_y],
+            [0, 0, 96, 43],
+        ],
+        rtol=1e-6,
+    )
+    np.testing.assert_allclose(fields_["box_scores"], [0.6, 0.5, 0])
+
+
+def test_priors_are_one_where_the_head_nouns_label_is_or_nothing_is_known(world):
+    np.testing.assert_array_equal(
+        sample(world, A, [0, 1, 2])["box_priors"], [[1, 0, 0, 0], [0, 1, 0, 0], [1, 0, 0, 0]]
+    )
+    np.testing.assert_array_equal(sample(world, D, [0])["box_priors"], [[1, 1, 1]])
+    np.testing.assert_array_equal(sample(world, C, [0, 1])["box_priors"], [[1], [0]])
+
+
+def test_without_the_whole_image_an_image_without_proposals_has_none(world):
+    spec = SampleSpec(96, 12, 6, 2, whole_image=False)
+    fields_ = sample(world, C, [0], spec=spec)
+    assert fields_["boxes_xyxy"].shape == (0, 4)
+    assert fields_["box_priors"].shape == (1, 0)
+    batch = collate([fields_, sample(world, A, [0], spec=spec)])
+    np.testing.assert_array_equal(batch["box_mask"], [[False] * 3, [True] * 3])
+
+
+def test_nouns_with_a_map_fill_the_slots_head_first(world):
+    fields_ = sample(world, A, [0, 1, 2])
+    np.testing.assert_array_equal(fields_["noun_mask"], [[1, 0], [1, 0], [1, 1]])
+    np.testing.assert_array_equal(fields_["noun_classes"], [[1, -1], [0, -1], [1, 0]])
+    np.testing.assert_array_equal(fields_["noun_roles"], [[0, 0], [0, 0], [0, 1]])
+    confidences = np.linspace(0.2, 0.9, 6, dtype=np.float32)
+    np.testing.assert_allclose(
+        fields_["noun_confidences"],
+        [[confidences[1], 0], [confidences[0], 0], [confidences[1], confidences[0]]],
+    )
+
+
+def test_a_noun_of_two_phrases_has_one_map_stretched_to_its_peak(world):
+    cams = sample(world, A, [0, 2])["cams"]
+    assert cams.shape == (2, 2, 3, 3)
+    np.testing.assert_array_equal(cams[0, 0], cams[1, 0])
+    assert cams[0, 0].max() == 1
+    assert cams[0, 0, :2].min() == 0
+    assert not cams[0, 1].any()
+
+
+@pytest.mark.parametrize(("image", "number"), [(C, 0), (D, 0), (D, 1)])
+def test_a_phrase_without_a_map_has_no_noun(world, image, number):
+    fields_ = sample(world, image, [number])
+    assert not fields_["noun_mask"].any()
+    assert not fields_["cams"].any()
+    np.testing.assert_array_equal(fields_["noun_classes"], [[-1, -1]])
+
+
+def test_a_mirrored_sample_is_mirrored_in_every_field(world):
+    plain, mirrored = sample(world, A, [0, 1]), sample(world, A, [0, 1], seed=(0,))
+    np.testing.assert_array_equal(mirrored["images"], plain["images"][..., ::-1])
+    x1, y1, x2, y2 = plain["boxes_xyxy"].T
+    np.testing.assert_allclose(mirrored["boxes_xyxy"].T, [96 - x2, y1, 96 - x1, y2])
+    np.testing.assert_allclose(mirrored["cams"], plain["cams"][..., ::-1], atol=1e-6)
+    words = world.text.vocabulary.words
+    assert [words[index] for index in plain["word_ids"][1][:2]] == ["left", "cat"]
+    assert mirrored["word_ids"][1][0] != plain["word_ids"][1][0]
+    assert mirrored["token_ids"][1].tolist() != plain["token_ids"][1].tolist()
+    for name in ("box_priors", "noun_classes", "noun_mask", "pixel_mask", "box_scores"):
+        np.testing.assert_array_equal(mirrored[name], plain[name])
+
+
+def test_colours_change_the_images_and_never_the_clean_ones(world):
+    plain = sample(world, A, [0])
+    jittered = sample(world, A, [0], seed=(0,), augment=AugmentParams(0.0, 0.4, 0.0))
+    np.testing.assert_array_equal(jittered["clean_images"], plain["images"])
+    assert np.abs(jittered["images"] - plain["images"]).max() > 0.05
+    assert not jittered["images"][:, 72:].any()
+
+
+def test_a_crop_moves_image_boxes_and_maps_together(world):
+    plain = sample(world, D, [1])
+    cropped = sample(world, D, [1], seed=(4,), augment=AugmentParams(0.0, 0.0, 1.0))
+    widths = [found["boxes_xyxy"][1, 2] - found["boxes_xyxy"][1, 0] for found in (plain, cropped)]
+    assert widths[1] > 1.05 * widths[0]
+    seen = cropped["pixel_mask"]
+    np.testing.assert_array_equal(
+        cropped["boxes_xyxy"][-1], [0, 0, seen.any(0).sum(), seen.any(1).sum()]
+    )
+    assert cropped["images"][:, ~seen].max() == 0
+    assert cropped["images"][:, seen].std() > 0.1
+
+
+def test_a_long_phrase_is_cut_in_tokens_and_words(world):
+    fields_ = sample(world, D, [2])
+    assert fields_["token_ids"].shape == (1, 12)
+    assert fields_["word_ids"].shape == (1, 7)
+    assert fields_["word_mask"].all()
+
+
+def test_unicode_words_are_words(world):
+    ids = sample(world, D, [1])["word_ids"][0]
+    words = world.text.vocabulary.words
+    assert [words[index] for index in ids] == ["чашка", "crème", "<eos>"]
+
+
+def test_padding_is_false_zero_or_no_class(world):
+    batch = collate([sample(world, A, [0, 1, 2]), sample(world, D, [0])])
+    assert batch["phrase_mask"].tolist() == [[True] * 3, [True, False, False]]
+    assert batch["noun_classes"][1, 1:].unique().tolist() == [-1]
+    assert not batch["token_mask"][1, 1:].any()
+    assert not batch["box_priors"][1, 1:].any()
+    assert batch["token_ids"].dtype == torch.int64
+
+
+def batches(world, workers, epoch=3):
+    sampler = EpochSampler(world.caches.phrases_of_image, 3, 5)
+    sampler.set_epoch(epoch)
+    dataset = GroundingDataset(world.caches, SPEC, world.text, AugmentParams(0.5, 0.4, 0.5))
+    return list(build_loader(dataset, sampler, 2, workers))
+
+
+def test_processes_and_runs_change_nothing_in_the_batches(world):
+    alone, again, helped = batches(world, 0), batches(world, 0), batches(world, 2)
+    assert len(alone) == 3
+    for first, second, third in zip(alone, again, helped, strict=True):
+        for name, value in first.items():
+            assert torch.equal(value, second[name])
+            assert torch.equal(value, third[name])
+
+
+def test_epochs_are_augmented_differently(world):
+    first, second = batches(world, 0, epoch=0)[0], batches(world, 0, epoch=1)[0]
+    assert not torch.equal(first["images"], second["images"])
+
+
+def test_reading_batches_leaves_the_global_generator_alone(world):
+    torch.manual_seed(1)
+    before = torch.random.get_rng_state()
+    batches(world, 0)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_evaluation_sees_every_phrase_once_unchanged(world):
+    dataset = GroundingDataset(world.caches, SPEC, world.text)
+    draws = fixed_draws(world.caches.phrases_of_image)
+    shapes = [len(dataset[draw]["phrase_mask"]) for draw in draws]
+    assert shapes == [3, 7, 2, 3]
+    placement = letterbox(whole_window(HW["a"]), 96)
+    box = dataset[draws[0]]["boxes_xyxy"][0]
+    np.testing.assert_allclose(box, placement.affine.boxes(np.array([8.0, 6, 40, 50])))
+
+
+def test_an_image_other_than_the_annotated_one_is_refused_by_name(world, tmp_path):
+    Image.new("RGB", (33, 44)).save(tmp_path / "a.png")
+    world.caches.image_folder = tmp_path
+    with pytest.raises(InputError, match=r"a\.png"):
+        sample(world, A, [0])
+
+
+def test_a_cache_that_does_not_know_an_image_is_refused_by_name(tmp_path, monkeypatch):
+    write_world(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tests.cached_world.HW", {key: HW[key] for key in "abde"})
+    monkeypatch.setattr("tests.cached_world.BOXES", {key: [] for key in "abde"})
+    write_proposals(tmp_path)
+    caches = JoinedCaches(FILES, IMAGES, ("train",))
+    with pytest.raises(CacheError, match=r"proposals\.h5.*'c'"):
+        caches.proposals(C)
+
+
+def test_a_split_without_phrases_is_refused(world):
+    with pytest.raises(InputError, match="nowhere"):
+        JoinedCaches(FILES, IMAGES, ("nowhere",))
+
+
+def test_a_square_that_the_strides_do_not_divide_is_refused():
+    with pytest.raises(InputError, match="multiple of 32"):
+        SampleSpec(100, 12, 6, 2, whole_image=True)
+
+
+def test_training_data_never_hold_a_name_of_the_ground_truth():
+    root = Path(__file__).parents[2]
+    for name in ("pipeline/dataset.py", "pipeline/joined.py", "stages/train.py"):
+        text = (root / name).read_text(encoding="utf-8")
+        assert "gt_" not in text
+        assert "GroundTruth" not in text
