@@ -25,6 +25,11 @@ def test_a_sentence_loses_its_marks_and_a_mention_keeps_its_place():
     assert (one.is_visual, two.is_visual) == (True, False)
 
 
+@pytest.mark.parametrize("mark", ["0/other", "0/notvisual", "5/notvisual", "5/other/notvisual"])
+def test_chain_zero_and_what_is_not_visual_are_no_phrases_to_localise(mark):
+    assert not parse_sentence(f"[/EN#{mark} a smile]")[1][0].is_visual
+
+
 def test_a_mark_without_words_is_an_empty_phrase():
     plain, [mention] = parse_sentence("see [/EN#8/other ]")
     assert (plain, mention.phrase) == ("see", "")
