@@ -17,12 +17,12 @@ from functools import partial
 from pathlib import Path
 
 from pipeline.datasets.flickr30k_boxes import BadAnnotationError, BoxFile, parse_boxes
+from pipeline.datasets.locate import FLICKR30K_IMAGES
 from pipeline.datasets.reading import BadRecord, ImageReading, ReadingPlan
 from pipeline.errors import InputError
 from pipeline.images import BadImageError, read_image
 from pipeline.records import Box, GroundTruth, ImageRecord, PhraseRecord
 
-IMAGE_FOLDER = "flickr30k-images"
 EVAL_SPLITS = ("val", "test")
 # (images, phrases) of the whole data set, as published; training phrases: those with a box
 KNOWN_COUNTS = {"train": (29783, 427193), "val": (1000, 14433), "test": (1000, 14481)}
@@ -105,7 +105,7 @@ def read_flickr30k_image(root: Path, item: tuple[str, str]) -> ImageReading:
     image_id, split = item
     file = f"{image_id}.jpg"
     try:
-        height, width, _ = read_image(root / IMAGE_FOLDER / file).shape
+        height, width, _ = read_image(root / FLICKR30K_IMAGES / file).shape
         lines = _read_lines(root / "Sentences" / f"{image_id}.txt")
         boxes = None if split == "train" else _read_boxes(root, image_id, (height, width))
     except BadImageError as error:
@@ -185,7 +185,7 @@ def _check_layout(name: str, root: Path) -> None:
     key = f"datasets.{name}.root in params.yaml"
     if not root.is_dir():
         raise InputError(f"{root}: no such folder; set {key} to where Flickr30K Entities lies")
-    for part in ("train.txt", "Sentences", "Annotations", IMAGE_FOLDER):
+    for part in ("train.txt", "Sentences", "Annotations", FLICKR30K_IMAGES):
         if not (root / part).exists():
             raise InputError(f"{root / part}: missing; {key} must name a folder that holds it")
     if not any((root / f"{split}.txt").is_file() for split in EVAL_SPLITS):

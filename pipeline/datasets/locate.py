@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from pipeline.datasets.flickr30k import IMAGE_FOLDER
 from pipeline.layout import DatasetFiles
 from pipeline.sections import Flickr30kDataset, ShapesDataset
+
+FLICKR30K_IMAGES = "flickr30k-images"
 
 
 def image_folder(dataset_name: str, dataset: ShapesDataset | Flickr30kDataset) -> Path:
@@ -16,4 +17,4 @@ def image_folder(dataset_name: str, dataset: ShapesDataset | Flickr30kDataset) -
     """
     if isinstance(dataset, ShapesDataset):
         return DatasetFiles(dataset_name).annotations / "images"
-    return Path(dataset.root) / IMAGE_FOLDER
+    return Path(dataset.root) / FLICKR30K_IMAGES
