@@ -1,9 +1,13 @@
-"""How a stage tells a person what it is doing."""
+"""How a stage tells a person what it is doing: on the console, and in Prefect if it answers."""
 
+import importlib.util
+import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from tqdm import tqdm
+
+from pipeline.observe_server import answering_address, use_server
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -18,6 +22,9 @@ class Observer:
     def log(self, message: str) -> None:
         """Say one line."""
         tqdm.write(f"[{self.stage}] {message}")
+
+    def fact(self, name: str, value: str) -> None:
+        """Tell what identifies this run, such as its fingerprint; the console does without."""
 
     def progress(self, items: Iterable[Item], total: int, label: str) -> Iterable[Item]:
         """Return `items` behind a progress bar."""
@@ -38,17 +45,27 @@ class Observer:
             self.log("  " + "  ".join(cells))
 
     def markdown(self, key: str, text: str) -> None:
-        """Show a text."""
+        """Show a text; the console does without."""
 
     def image(self, key: str, png: bytes, caption: str) -> None:
-        """Show a picture."""
+        """Show a picture; the console does without."""
 
 
-def run_stage(stage: str, body: Callable[[Observer], None]) -> None:
+def run_stage(stage: str, body: Callable[[Observer], Value]) -> Value:
     """Run the body of a stage process and report on it.
+
+    It is a flow run where the configured Prefect server answers within a second, and otherwise a
+    plain call for which Prefect is not even imported. Of several processes that train together
+    the first one reports.
 
     Args:
         stage: the DVC stage's name, as in `cams@shapes`.
-        body: does the work; its exception is the process's.
+        body: does the work; its value and exception are this function's.
     """
-    body(Observer(stage))
+    address = answering_address() if os.environ.get("RANK", "0") == "0" else None
+    if address is None or importlib.util.find_spec("prefect") is None:
+        return body(Observer(stage))
+    use_server(address)
+    from pipeline.observe_prefect import PrefectObserver  # takes a second, so only if needed
+
+    return PrefectObserver(stage).watch(body)

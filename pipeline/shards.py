@@ -80,6 +80,7 @@ def run_shards(
         InputError: `PIPELINE_PART` is not of the form i/N.
     """
     part, num_parts = _part()
+    observer.fact("fingerprint", plan.fingerprint)
     mine = range(part, plan.num_shards, num_parts)
     missing = [shard for shard in mine if not _is_whole(plan, shard, observer)]
     if len(missing) < len(mine):

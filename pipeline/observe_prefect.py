@@ -1,0 +1,211 @@
+"""A stage process as a Prefect flow run: its units of work are tasks, its tables are artifacts.
+
+Prefect watches. What a stage computes, returns and raises goes past Prefect unchanged, and the
+first call to the server that fails is the last one made.
+"""
+
+import base64
+import logging
+import os
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import Any, TypeVar, cast
+from uuid import UUID
+
+from prefect import Flow, State, flow, get_run_logger, task
+from prefect._internal.concurrency.services import _active_services
+from prefect.artifacts import (
+    create_image_artifact,
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
+from prefect.events.clients import NullEventsClient
+from prefect.events.worker import EventsWorker
+from prefect.flow_engine import run_flow
+from typing_extensions import override
+
+from pipeline.observe import Observer
+from pipeline.observe_params import tracked_params
+from pipeline.outcome import Outcome
+
+Item = TypeVar("Item")
+Value = TypeVar("Value")
+
+PARENT_TASK_RUN = "PIPELINE_PARENT_TASK_RUN"
+PROGRESS_EVERY_S = 2.0
+
+
+class PrefectObserver(Observer):
+    """Reports to the console, and to a Prefect server until the first call to it fails."""
+
+    def __init__(self, stage: str) -> None:
+        super().__init__(stage)
+        self.connected = True
+        self._parameters: dict[str, Any] = {"stage": stage, "params": tracked_params(stage)}
+        self._run_id: UUID | None = None
+        self._units_open = 0
+
+    def __reduce__(self) -> tuple[type[Observer], tuple[str]]:
+        """Arrive in another process as an observer that writes to the console."""
+        return Observer, (self.stage,)
+
+    def watch(self, body: Callable[[Observer], Value]) -> Value:
+        """Return `body(self)`, run as a flow run below the task run that the environment names."""
+        outcome = Outcome(lambda: body(self))
+
+        @flow(name=self.stage.partition("@")[0], persist_result=False, validate_parameters=False)
+        def watched(stage: str, params: dict[str, Any]) -> None:  # noqa: ARG001 - only shown
+            outcome.run()
+
+        self._guard(lambda: self._run_flow(watched), outcome)
+        return outcome.result()
+
+    def unit(
+        self,
+        work: Callable[[], Value],
+        label: str,
+        name: str,
+        state_of: Callable[[Value], State | None] = lambda _: None,
+    ) -> Value:
+        """Return `work()`, run as a task run.
+
+        Args:
+            work: done once, in this thread.
+            label: the task's name, such as `shards`.
+            name: the task run's name.
+            state_of: says in which state a value leaves the task run, if not `Completed`.
+        """
+        outcome = Outcome(work)
+
+        @task(name=label, task_run_name=name, cache_policy=NO_CACHE, persist_result=False)
+        def watched() -> State | None:
+            outcome.run()
+            return state_of(outcome.result())
+
+        if self.connected:
+            self._units_open += 1
+            self._guard(watched, outcome)
+            self._units_open -= 1
+        return outcome.result()
+
+    @override
+    def log(self, message: str) -> None:
+        super().log(message)
+        self._report(lambda: get_run_logger().info(message))
+
+    @override
+    def fact(self, name: str, value: str) -> None:
+        self._parameters[name] = value
+        self._report(self._send_parameters)
+
+    @override
+    def progress(self, items: Iterable[Item], total: int, label: str) -> Iterable[Item]:
+        watched = super().progress(items, total, label)
+        return watched if self._units_open else self._with_artifact(watched, total, label)
+
+    @override
+    def map(self, work: Callable[[Item], Value], items: Sequence[Item], label: str) -> list[Value]:
+        numbered = enumerate(self.progress(items, len(items), label), start=1)
+        return [
+            self.unit(partial(work, item), label, f"{label} {number}/{len(items)}")
+            for number, item in numbered
+        ]
+
+    @override
+    def table(self, key: str, rows: Sequence[dict[str, Any]]) -> None:
+        super().table(key, rows)
+        self._report(
+            lambda: create_table_artifact(list(rows), self._artifact_key(key), description=key)
+        )
+
+    @override
+    def markdown(self, key: str, text: str) -> None:
+        self._report(lambda: create_markdown_artifact(text, self._artifact_key(key)))
+
+    @override
+    def image(self, key: str, png: bytes, caption: str) -> None:
+        address = "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+        self._report(lambda: create_image_artifact(address, self._artifact_key(key), caption))
+
+    def _run_flow(self, watched: Flow[..., None]) -> None:
+        instance, experiment = self.stage.partition("@")[2], os.environ.get("DVC_EXP_NAME", "")
+        parent = os.environ.get(PARENT_TASK_RUN)
+        with get_client(sync_client=True) as client:
+            run = client.create_flow_run(
+                watched,
+                name=self.stage,
+                parameters=self._parameters,
+                tags=[tag for tag in (instance, experiment) if tag],
+                parent_task_run_id=UUID(parent) if parent else None,
+            )
+        self._run_id = run.id
+        run_flow(watched, flow_run=run, parameters=dict(self._parameters))
+
+    def _send_parameters(self) -> None:
+        assert self._run_id is not None
+        with get_client(sync_client=True) as client:
+            client.update_flow_run(self._run_id, parameters=self._parameters)
+
+    def _with_artifact(self, items: Iterable[Item], total: int, label: str) -> Iterator[Item]:
+        """Yield the items and keep a progress artifact up to date, never twice in a second."""
+        artifact: list[UUID] = []
+        told_at = time.monotonic()
+        for done, item in enumerate(items, start=1):
+            yield item
+            percent = 100.0 * done / max(total, 1)
+            if time.monotonic() - told_at >= PROGRESS_EVERY_S or (done == total and artifact):
+                self._report(partial(self._tell_progress, artifact, percent, label))
+                told_at = time.monotonic()
+
+    def _tell_progress(self, artifact: list[UUID], percent: float, label: str) -> None:
+        if artifact:
+            update_progress_artifact(artifact[0], percent)
+        else:
+            made = create_progress_artifact(percent, self._artifact_key(label), label)
+            artifact.append(cast("UUID", made))
+
+    def _artifact_key(self, key: str) -> str:
+        """Return a key as Prefect wants it: lower case, digits and dashes."""
+        return re.sub(r"[^a-z0-9]+", "-", f"{self.stage} {key}".lower()).strip("-")
+
+    def _report(self, call: Callable[[], object]) -> None:
+        """Make one call to the server, if none has failed yet."""
+        if self.connected:
+            try:
+                call()
+            except Exception as error:  # noqa: BLE001 - no error of Prefect is one of the stage
+                self._disconnect(error)
+
+    def _guard(self, call: Callable[[], object], outcome: Outcome[Any]) -> None:
+        """Let Prefect do the work of an outcome; an error that is not the work's is Prefect's."""
+        try:
+            call()
+        except Exception as error:  # noqa: BLE001 - the work's own error is in the outcome
+            if error is not outcome.error:
+                self._disconnect(error)
+
+    def _disconnect(self, error: Exception) -> None:
+        if self.connected:
+            self.connected = False
+            super().log(f"goes on without the Prefect server: {type(error).__name__}: {error}")
+            _forget_what_is_unsent()
+
+
+def _forget_what_is_unsent() -> None:
+    """Empty the queues that Prefect would send one by one at exit, each after its own timeout.
+
+    They are private to Prefect; the test that kills a server tells when they change.
+    """
+    logging.getLogger("prefect").setLevel(logging.CRITICAL + 1)
+    EventsWorker.set_client_override(NullEventsClient)
+    waiting = [service._queue for service in _active_services]
+    for unsent in waiting:
+        while not unsent.empty():
+            unsent.get_nowait()
+            unsent.task_done()
