@@ -76,7 +76,7 @@ def write_world(root: Path, **changes) -> None:
     merge(values["train"], SMALL)
     merge(values["train"], changes)
     values["runtime"] = {**values["runtime"], "device": "cpu", "workers": 0}
-    (root / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    (root / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
     write_tables(root)
     write_weights(root)
     write_nouns(root)
