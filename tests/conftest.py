@@ -34,3 +34,11 @@ def real() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data in {folder}; CAMGROUND_REAL names their folder")
     return folder.resolve()
+
+
+@pytest.fixture(scope="session")
+def tiny_detector(tmp_path_factory) -> Path:
+    """Return the folder of a detector that was trained on bright rectangles."""
+    from tests.tiny_detector import write_tiny_detector
+
+    return write_tiny_detector(tmp_path_factory.mktemp("weights") / "detector")

@@ -1,0 +1,245 @@
+import json
+import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from models.detector import load_detector, select_boxes
+from models.detector_folder import (
+    DetectorError,
+    DetectorInfo,
+    inference_config,
+    read_config,
+    read_info,
+)
+from models.foreign_weights import convert_detector
+from models.weight_files import WeightFileError
+from pipeline.images import read_image
+from pipeline.metrics import iou_matrix
+from tests.oracles import detection_loops as loops
+from tests.tiny_detector import CLASSES, draw
+
+CPU = torch.device("cpu")
+YOLOX = "yolox/yolox_nano_8xb8-300e_coco.py"
+SIZES_HW = [(52, 64), (70, 44), (31, 40), (190, 250), (52, 64)]
+EXAMPLES = [draw(index, image_hw) for index, image_hw in enumerate(SIZES_HW, start=40)]
+IMAGES = [example.image for example in EXAMPLES]
+
+
+@pytest.fixture(scope="module")
+def detector(tiny_detector):
+    return load_detector(tiny_detector, CPU, batch_images=3)
+
+
+def detect(detector, images, **changes):
+    limits = {"max_boxes": 7, "score_floor": 0.05, "nms_iou": 0.5, "per_class": False}
+    return detector.detect(images, **limits | changes)
+
+
+def as_bytes(detections):
+    return [(d.boxes_xyxy.tobytes(), d.scores.tobytes(), d.labels.tobytes()) for d in detections]
+
+
+def test_objects_are_found_in_pixels_of_pictures_of_any_size(detector):
+    found = detect(detector, IMAGES)
+    ious = [
+        iou_matrix(item.boxes_xyxy[:1], example.boxes_xyxy)[0, 0]
+        for item, example in zip(found, EXAMPLES, strict=True)
+    ]
+    assert min(ious) > 0.3
+    assert np.mean(ious) > 0.5
+    assert [item.labels[0] for item in found] == [example.labels[0] for example in EXAMPLES]
+
+
+def test_red_and_blue_are_not_exchanged_on_the_way_to_the_network(detector):
+    found = detect(detector, IMAGES[:2]) + detect(detector, [image[..., ::-1] for image in IMAGES])
+    assert [CLASSES[item.labels[0]] for item in found[:4]] == ["red", "blue", "blue", "red"]
+
+
+def test_boxes_lie_in_the_picture_and_come_by_descending_score(detector):
+    for item, (height, width) in zip(detect(detector, IMAGES), SIZES_HW, strict=True):
+        assert (item.boxes_xyxy >= 0).all()
+        assert (item.boxes_xyxy[:, 2:] <= (width, height)).all()
+        assert (np.diff(item.scores) <= 0).all()
+        assert (item.scores >= 0.05).all()
+
+
+def test_arrays_have_the_promised_types(detector):
+    item = detect(detector, IMAGES[:1])[0]
+    assert [item.boxes_xyxy.dtype, item.scores.dtype, item.labels.dtype] == ["f4", "f4", "i2"]
+
+
+def test_the_bytes_of_a_picture_do_not_depend_on_its_neighbours(detector):
+    together = as_bytes(detect(detector, IMAGES))
+    alone = [as_bytes(detect(detector, [image]))[0] for image in IMAGES]
+    backwards = as_bytes(detect(detector, IMAGES[::-1]))[::-1]
+    assert together == alone == backwards
+
+
+def test_the_number_of_boxes_is_limited_to_the_best(detector):
+    few, many = (detect(detector, IMAGES[:1], max_boxes=limit)[0] for limit in (2, 50))
+    assert len(few.scores) == 2 < len(many.scores)
+    np.testing.assert_array_equal(few.boxes_xyxy, many.boxes_xyxy[:2])
+
+
+def test_no_two_boxes_of_whatever_class_overlap_beyond_the_threshold(detector):
+    boxes = detect(detector, IMAGES[:1], max_boxes=50, score_floor=0.01)[0].boxes_xyxy
+    assert np.triu(iou_matrix(boxes, boxes), k=1).max() <= 0.5
+
+
+def test_per_class_a_place_may_have_two_labels(detector):
+    item = detect(detector, IMAGES[:1], max_boxes=50, score_floor=0.0, per_class=True)[0]
+    ious = np.triu(iou_matrix(item.boxes_xyxy, item.boxes_xyxy), k=1)
+    same = item.labels[:, None] == item.labels
+    assert ious[same].max() <= 0.5 < ious[~same].max()
+
+
+def test_a_picture_without_objects_has_no_boxes(detector):
+    grey = np.full((52, 64, 3), 115, np.uint8)
+    item = detect(detector, [grey], score_floor=0.5)[0]
+    assert (item.boxes_xyxy.shape, item.scores.shape, item.labels.shape) == ((0, 4), (0,), (0,))
+
+
+def test_one_pixel_pictures_and_strips_are_survived(detector):
+    odd = [np.zeros(shape, np.uint8) for shape in ((1, 1, 3), (1, 300, 3), (300, 3, 3))]
+    assert len(detect(detector, odd)) == 3
+    assert len(detect(detector, odd)[1].scores) == 0
+
+
+def test_no_pictures_give_no_detections(detector):
+    assert detect(detector, []) == []
+
+
+def test_pictures_may_come_one_by_one(detector):
+    assert as_bytes(detect(detector, iter(IMAGES))) == as_bytes(detect(detector, IMAGES))
+
+
+@pytest.mark.parametrize("num_groups", [1, 3])
+def test_selection_equals_a_slow_loop_in_each_group(num_groups):
+    rng = np.random.default_rng(5)
+    boxes = np.sort(rng.uniform(0, (50, 23), (41, 2, 2)), axis=1).reshape(-1, 4).astype("f4")
+    scores = (rng.permutation(41) / 41).astype("f4")
+    groups = rng.integers(0, num_groups, 41)
+    kept = select_boxes(*map(torch.tensor, (boxes, scores, groups)), 0.2, 0.4)
+    expected = []
+    for group in range(num_groups):
+        members = np.flatnonzero((groups == group) & (scores >= 0.2))
+        expected += members[loops.suppress(boxes[members], scores[members], 0.4)].tolist()
+    assert kept.tolist() == sorted(expected, key=lambda index: -scores[index])
+
+
+def test_boxes_without_area_and_below_the_floor_are_dropped():
+    boxes = torch.tensor([[3.0, 4, 3, 9], [0, 0, 5, 7], [20, 0, 25, 7]])
+    scores = torch.tensor([0.9, 0.5, 0.5 - 1e-4])
+    assert select_boxes(boxes, scores, torch.zeros(3), 0.5, 0.5).tolist() == [1]
+
+
+def test_the_folder_says_what_the_weights_are(tiny_detector):
+    assert read_info(tiny_detector) == DetectorInfo(
+        "tiny", CLASSES, "bright rectangles", "Apache-2.0"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "error"),
+    [
+        ("detector.json", b'{"name": "tiny"}', DetectorError),
+        ("weights.pth", b"", WeightFileError),
+        ("weights.pth", b"<html>404</html>", WeightFileError),
+    ],
+)
+def test_a_broken_folder_is_refused_by_name(tiny_detector, tmp_path, name, content, error):
+    for file in tiny_detector.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(error, match=name):
+        load_detector(tmp_path, CPU, 1)
+
+
+def test_weights_of_another_network_are_refused(tiny_detector, tmp_path):
+    for file in tiny_detector.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    torch.save({"backbone.conv1.weight": torch.zeros(2)}, tmp_path / "weights.pth")
+    with pytest.raises(DetectorError, match="does not fit its config"):
+        load_detector(tmp_path, CPU, 1)
+
+
+def test_an_unknown_config_is_refused():
+    with pytest.raises(DetectorError, match="no such file, and mmdet ships no config"):
+        read_config("yolox/nothing.py")
+
+
+def test_a_config_is_cut_down_to_what_prediction_needs():
+    config = inference_config(read_config("faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py"))
+    assert set(config.keys()) == {"model", "test_pipeline"}
+    assert config.model.roi_head.bbox_roi_extractor.roi_layer.use_torchvision
+    assert "init_cfg" not in config.model.backbone
+    assert [step.type for step in config.test_pipeline] == [
+        "LoadImageFromNDArray",
+        "Resize",
+        "PackDetInputs",
+    ]
+
+
+def test_a_checkpoint_must_name_as_many_classes_as_its_config(tmp_path):
+    torch.save({"meta": {"CLASSES": ("cat",)}, "state_dict": {}}, tmp_path / "x.pth")
+    with pytest.raises(DetectorError, match=r"names 1 classes.* has 80"):
+        convert_detector(tmp_path / "x.pth", YOLOX, read_example_info(), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def read_example_info():
+    return DetectorInfo("yolox", (), "COCO train2017", "Apache-2.0")
+
+
+@pytest.fixture(scope="module")
+def yolox(real, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("yolox")
+    convert_detector(real / "weights" / "yolox_nano_mmdet.pth", YOLOX, read_example_info(), folder)
+    return load_detector(folder, CPU, batch_images=8)
+
+
+def union_boxes(flickr, image_id):
+    """Union box of each phrase's chain, float64 (P, 4), read without the project's reader."""
+    corners = {}
+    for item in ElementTree.parse(flickr / "Annotations" / f"{image_id}.xml").iter("object"):
+        box = [int(item.findtext(f"bndbox/{k}", "0")) for k in ("xmin", "ymin", "xmax", "ymax")]
+        for name in item.iter("name"):
+            corners.setdefault(name.text, []).append(box)
+    text = (flickr / "Sentences" / f"{image_id}.txt").read_text()
+    chains = [part.split("/")[0] for part in text.split("[/EN#")[1:]]
+    boxes = [np.array([box for box in corners.get(chain, []) if any(box)]) for chain in chains]
+    return np.array([[*b[:, :2].min(0), *b[:, 2:].max(0)] for b in boxes if len(b)], float)
+
+
+@pytest.mark.slow
+@pytest.mark.real
+def test_real_photographs_give_the_recall_that_others_measured(real, yolox):
+    flickr = real / "flickr30k"
+    ids = (flickr / "val.txt").read_text().split()
+    images = (read_image(flickr / "flickr30k-images" / f"{name}.jpg") for name in ids)
+    found = yolox.detect(images, max_boxes=50, score_floor=0.01, nms_iou=0.65, per_class=True)
+    hits = [
+        iou_matrix(union_boxes(flickr, name), item.boxes_xyxy) >= 0.5
+        for name, item in zip(ids, found, strict=True)
+        if len(item.scores)
+    ]
+    assert sum(len(union_boxes(flickr, name)) for name in ids) == 3239
+    figures = [
+        100 / 3239 * sum(map(np.sum, kind))
+        for kind in (
+            [hit.any(1) for hit in hits],
+            [hit[:, 0] for hit in hits],
+            [hit.mean(1) for hit in hits],
+        )
+    ]
+    np.testing.assert_allclose(figures, [65.9, 34.3, 10.9], atol=1.0)
+
+
+@pytest.mark.real
+def test_yolox_names_coco_s_classes(yolox):
+    assert (len(yolox.info.classes), yolox.info.classes[0]) == (80, "person")
+    assert replace(yolox.info, classes=()) == read_example_info()
+    assert json.dumps(yolox.info.classes[-1]) == '"toothbrush"'

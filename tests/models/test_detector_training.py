@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+import torch
+
+from models.detector import Detector, load_detector
+from models.detector_folder import DetectorInfo, save_detector
+from models.detector_training import DetectionExample, DetectorFit, rate_factor, train_detector
+from models.small_detector import small_detector_config
+from tests.tiny_detector import CLASSES, draw, train
+
+SHORT = DetectorFit(epochs=2, batch_images=3, learning_rate=0.005, base_channels=8, seed=5)
+
+
+def weights(trained):
+    return {name: value.numpy() for name, value in trained.model.state_dict().items()}
+
+
+def test_training_reduces_the_loss():
+    fit = DetectorFit(epochs=8, batch_images=4, learning_rate=0.005, base_channels=8, seed=2)
+    losses = train(fit, num_pictures=8).losses
+    assert len(losses) == 16
+    assert np.mean(losses[-4:]) < 0.8 * np.mean(losses[:4])
+
+
+def test_equal_seeds_give_equal_weights_and_leave_the_caller_s_random_state():
+    torch.manual_seed(11)
+    expected = torch.rand(3)
+    torch.manual_seed(11)
+    first = train(SHORT, num_pictures=5)
+    np.testing.assert_array_equal(torch.rand(3), expected)
+    torch.manual_seed(12)
+    np.testing.assert_equal(weights(first), weights(train(SHORT, num_pictures=5)))
+    assert len(first.losses) == 4
+
+
+def test_the_saved_folder_has_equal_bytes_and_detects_as_the_trained_model(tmp_path):
+    trained, cpu = train(SHORT, num_pictures=5), torch.device("cpu")
+    info = DetectorInfo("tiny", CLASSES, "bright rectangles", "Apache-2.0")
+    for name in ("first", "second"):
+        save_detector(tmp_path / name, trained.config, trained.model.state_dict(), info)
+    files = sorted(file.name for file in (tmp_path / "first").iterdir())
+    assert files == ["config.py", "detector.json", "weights.pth"]
+    for name in files:
+        assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
+    live = Detector(trained.config, trained.model, info, 1)
+    found, expected = (
+        detector.detect([draw(30).image], 9, 0.01, 0.5, False)[0]
+        for detector in (load_detector(tmp_path / "first", cpu, 1), live)
+    )
+    assert len(found.scores) == 9
+    np.testing.assert_equal(vars(found), vars(expected))
+
+
+def test_a_picture_without_objects_is_survived():
+    blank = DetectionExample(
+        np.zeros((52, 64, 3), np.uint8), np.zeros((0, 4), np.float32), np.zeros(0, np.int64)
+    )
+    trained = train_detector([draw(0), blank, blank], len(CLASSES), SHORT, iter)
+    assert np.isfinite(trained.losses).all()
+
+
+def test_every_step_is_watched():
+    seen = []
+    train_detector([draw(0)], 2, SHORT, lambda steps: seen.append(steps) or steps)
+    assert seen == [range(2)]
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"), [(0, 0.1), (4, 0.498029), (9, 0.980147), (50, 0.5), (99, 0.000247)]
+)
+def test_the_learning_rate_rises_for_a_tenth_and_falls_as_a_cosine(step, expected):
+    assert rate_factor(step, 100) == pytest.approx(expected, abs=1e-6)
+
+
+def test_anchors_follow_the_objects():
+    config = small_detector_config(7, 16, object_px=11.0, long_side_px=96)
+    assert config.model.rpn_head.anchor_generator.base_sizes == [11.0, 22.0]
+    assert config.model.roi_head.bbox_head.num_classes == 7
+    assert config.test_pipeline[1].scale == (96, 96)

@@ -1,0 +1,140 @@
+import hashlib
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from pipeline.cache import Cache
+from pipeline.errors import InputError
+from pipeline.observe import Observer
+from pipeline.records import ImageRecord, write_records
+from pipeline.sections import ProposalsParams
+from stages.proposals import ProposalsInputs, run
+from tests.tiny_detector import draw
+
+PARAMS = ProposalsParams(
+    max_boxes=6,
+    score_floor=0.3,
+    nms_iou=0.5,
+    nms="class_agnostic",
+    batch_images=2,
+    images_per_shard=3,
+)
+SIZES_HW = [(52, 64), (64, 50), (1, 1), (31, 40), (52, 64), (70, 44), (52, 64)]
+EMPTY = 4  # the picture without an object
+
+
+class Listener(Observer):
+    """Keeps what is said."""
+
+    def __init__(self):
+        super().__init__("proposals")
+        self.lines = []
+
+    def log(self, message):
+        self.lines.append(message)
+
+
+@pytest.fixture
+def inputs(tiny_detector, tmp_path, monkeypatch):
+    """Seven pictures of unsorted sizes: one has no object, one is a single pixel."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.delenv("PIPELINE_PART", raising=False)
+    pictures = [
+        draw(index, image_hw).image if min(image_hw) > 1 else np.zeros((1, 1, 3), np.uint8)
+        for index, image_hw in enumerate(SIZES_HW, start=60)
+    ]
+    pictures[EMPTY] = np.full((52, 64, 3), 115, np.uint8)
+    (tmp_path / "images").mkdir()
+    for index, picture in enumerate(pictures):
+        Image.fromarray(picture).save(tmp_path / "images" / f"{index}.png")
+    records = [
+        ImageRecord(f"id{index}", f"{index}.png", image_hw, "train")
+        for index, image_hw in enumerate(SIZES_HW)
+    ]
+    write_records(tmp_path / "annotations" / "images.jsonl", records)
+    return ProposalsInputs(tmp_path / "annotations", tmp_path / "images", tiny_detector)
+
+
+def propose(inputs, path, params=PARAMS):
+    listener = Listener()
+    run(inputs, params, torch.device("cpu"), path, listener)
+    return listener.lines
+
+
+def sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_every_picture_has_its_boxes_in_the_order_of_the_table(inputs, tmp_path):
+    propose(inputs, tmp_path / "proposals.h5")
+    cache = Cache(tmp_path / "proposals.h5", stage="proposals")
+    offsets, labels = cache.array("offsets"), cache.array("labels")
+    assert cache.texts("image_id") == [f"id{index}" for index in range(7)]
+    assert cache.texts("label") == ["red", "blue"]
+    assert offsets[0] == 0
+    assert (
+        offsets[-1] == len(labels) == len(cache.array("boxes_xyxy")) == len(cache.array("scores"))
+    )
+    counts = np.diff(offsets)
+    assert counts[[2, EMPTY]].tolist() == [0, 0]
+    assert [labels[offsets[index]] for index in (0, 1, 3, 5, 6)] == [0, 1, 1, 1, 0]
+
+
+def test_boxes_lie_in_their_own_picture(inputs, tmp_path):
+    propose(inputs, tmp_path / "proposals.h5")
+    cache = Cache(tmp_path / "proposals.h5", stage="proposals")
+    owners = np.repeat(np.arange(7), np.diff(cache.array("offsets")))
+    widths_heights = np.array(SIZES_HW)[owners][:, ::-1]
+    assert (cache.array("boxes_xyxy")[:, 2:] <= widths_heights).all()
+
+
+def test_the_cache_says_what_made_it(inputs, tmp_path):
+    propose(inputs, tmp_path / "proposals.h5")
+    cache = Cache(tmp_path / "proposals.h5", stage="proposals")
+    told = [cache.attribute("detector"), cache.attribute("training_set")]
+    assert told == ["tiny", "bright rectangles"]
+    dtypes = [cache.array(name).dtype for name in ("offsets", "boxes_xyxy", "scores", "labels")]
+    assert dtypes == ["i8", "f4", "f4", "i2"]
+
+
+def test_a_stopped_run_goes_on_and_gives_the_same_bytes(inputs, tmp_path):
+    propose(inputs, tmp_path / "unbroken.h5")
+    late = inputs.image_folder / "5.png"
+    late.rename(tmp_path / "5.png")
+    with pytest.raises(InputError, match=r"5\.png"):
+        propose(inputs, tmp_path / "proposals.h5")
+    assert not (tmp_path / "proposals.h5").exists()
+    (tmp_path / "5.png").rename(late)
+    lines = propose(inputs, tmp_path / "proposals.h5")
+    assert "1 of 3 shards already there" in lines
+    assert sha256(tmp_path / "proposals.h5") == sha256(tmp_path / "unbroken.h5")
+
+
+def test_the_cut_into_shards_and_parts_changes_no_box(inputs, tmp_path, monkeypatch):
+    propose(inputs, tmp_path / "whole.h5", ProposalsParams(6, 0.3, 0.5, "class_agnostic", 2, 7))
+    for part in ("0/2", "1/2"):
+        monkeypatch.setenv("PIPELINE_PART", part)
+        with pytest.raises(SystemExit):
+            propose(inputs, tmp_path / "parts.h5")
+    monkeypatch.delenv("PIPELINE_PART")
+    assert "3 of 3 shards already there" in propose(inputs, tmp_path / "parts.h5")
+    whole, parts = (Cache(tmp_path / name, "proposals") for name in ("whole.h5", "parts.h5"))
+    np.testing.assert_array_equal(whole.array("boxes_xyxy"), parts.array("boxes_xyxy"))
+
+
+def test_no_pictures_give_an_empty_cache(inputs, tmp_path):
+    write_records(inputs.annotations / "images.jsonl", [])
+    propose(inputs, tmp_path / "proposals.h5")
+    cache = Cache(tmp_path / "proposals.h5", stage="proposals")
+    assert cache.array("boxes_xyxy").shape == (0, 4)
+    assert cache.array("offsets").tolist() == [0]
+
+
+def test_a_missing_detector_is_an_input_error(inputs, tmp_path):
+    gone = ProposalsInputs(inputs.annotations, inputs.image_folder, tmp_path / "weights")
+    (tmp_path / "weights").mkdir()
+    with pytest.raises(InputError, match=r"detector\.json.*dvc repro weights"):
+        propose(gone, tmp_path / "proposals.h5")
