@@ -11,6 +11,7 @@ matplotlib.use("Agg")
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 DPI = 160
 GREY = "#5d6b7a"
@@ -61,7 +62,9 @@ def curves_png(steps: Sequence[float], curves: Mapping[str, Sequence[float]], la
     """Draw every curve over the steps in a panel of its own, three panels a row."""
     columns = min(3, len(curves))
     rows = -(-len(curves) // columns)
-    figure = Figure(figsize=(8.2, 1.75 * rows + 0.25), layout="constrained")
+    figure = Figure(
+        figsize=(8.2, 1.8 * rows + 0.25), layout=ConstrainedLayoutEngine(h_pad=0.09, w_pad=0.09)
+    )
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for panel, (name, values) in zip(panels, curves.items(), strict=False):
         panel.plot(steps, values, color=COLOURS["model"], linewidth=1.4)

@@ -27,9 +27,9 @@ p { max-width: 46rem; margin: .5rem 0 .9rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
 th { color: var(--soft); font-weight: 600; border-bottom: 2px solid var(--line);
   white-space: nowrap; vertical-align: bottom; }
-th, td { padding: .32rem .8rem; text-align: right; vertical-align: top; }
-td { border-bottom: 1px solid #edf0f3; }
-th:first-child, td:first-child { text-align: left; padding-left: .3rem; }
+th, td { padding: .3rem .62rem; text-align: right; vertical-align: top; }
+td { border-bottom: 1px solid #edf0f3; overflow-wrap: anywhere; min-width: 4.5rem; }
+th:first-child, td:first-child { text-align: left; padding-left: .3rem; white-space: nowrap; }
 .strong td { background: #eaf3fa; font-weight: 600; }
 figure { margin: .6rem 0 1rem; }
 figure img { max-width: 100%; height: auto; display: block; }
@@ -40,11 +40,11 @@ figcaption { color: var(--soft); font-size: .84rem; margin-top: .25rem; }
   background: #fbfcfd; }
 .tile span, .tile small { display: block; color: var(--soft); font-size: .82rem; }
 .tile strong { display: block; font-size: 1.65rem; line-height: 1.35; letter-spacing: -.01em; }
-.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(480px, 1fr)); gap: 1rem; }
+.cards { display: grid; gap: 1rem; }
 article { border: 1px solid var(--line); border-radius: 8px; padding: .8rem 1rem .4rem;
   overflow-wrap: anywhere; }
 article h3 { font-size: 1rem; margin: 0; }
-article p { color: var(--soft); font-size: .84rem; margin: .15rem 0 .4rem; }
+article p { max-width: none; color: var(--soft); font-size: .84rem; margin: .15rem 0 .4rem; }
 .good, .bad { color: #fff; border-radius: 99px; padding: .08rem .55rem; font-size: .74rem;
   font-weight: 600; vertical-align: .1em; }
 .good { background: var(--green); }
@@ -52,6 +52,6 @@ article p { color: var(--soft); font-size: .84rem; margin: .15rem 0 .4rem; }
 .panels { display: grid; grid-template-columns: repeat(3, 1fr); gap: .6rem; }
 .panels figure { margin: .2rem 0 .5rem; }
 .panels img { width: 100%; border-radius: 4px; }
-@media (max-width: 560px) { .cards { grid-template-columns: 1fr; } }
+@media (max-width: 560px) { .panels { grid-template-columns: 1fr; } }
 @media print { nav { display: none; } section { break-inside: avoid; } }
 """

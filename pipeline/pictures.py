@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 LONG_SIDE_PX = 420
+STOPS = (0.0, 0.5, 1.0)
+RAMP = np.array([[25, 30, 120], [200, 45, 110], [255, 225, 60]])  # RGB at each of STOPS
+TINT_SHARE = 0.6
 COLOURS = {"gt": "#00e0a0", "reg": "#ff7a1a", "proposal": "#4db8ff"}
 
 
@@ -74,11 +77,10 @@ def draw_map(image: NDArray[np.uint8], heights: NDArray[np.floating]) -> bytes:
     square = Image.fromarray(np.asarray(heights, np.float32)).resize(
         (max(canvas.size),) * 2, Image.Resampling.BILINEAR
     )
-    shares = np.asarray(square.crop((0, 0, *canvas.size))).clip(0, 1)[..., None]  # (H, W, 1)
-    grey = np.asarray(canvas.convert("L"), np.float32)[..., None] / 255  # (H, W, 1)
-    cold, warm = np.array([30.0, 40, 110]), np.array([255.0, 220, 40])
-    tint = cold * (1 - shares) + warm * shares  # (H, W, 3)
-    mixed = (0.35 + 0.65 * grey) * tint * 0.75 + 255 * grey * 0.25
+    shares = np.asarray(square.crop((0, 0, *canvas.size))).clip(0, 1)  # (H, W)
+    tint = np.stack([np.interp(shares, STOPS, channel) for channel in RAMP.T], axis=-1)
+    grey = np.asarray(canvas.convert("L"), np.float32)[..., None]  # (H, W, 1)
+    mixed = TINT_SHARE * tint + (1 - TINT_SHARE) * grey  # (H, W, 3)
     return _jpeg(Image.fromarray(mixed.clip(0, 255).astype(np.uint8)))
 
 

@@ -26,16 +26,21 @@ def data_section(annotations: Mapping[str, Any], nouns: Mapping[str, Any]) -> Se
     )
 
 
-def weights_section(manifest: Mapping[str, Any], leakage: str) -> Section:
-    """Show origin, licence and training set of every pre-trained part."""
+def weights_section(manifest: Mapping[str, Any], origin: Mapping[str, Any]) -> Section:
+    """Show origin, licence and training set of every pre-trained part.
+
+    Args:
+        manifest: of the weights stage.
+        origin: `provenance` of `metrics.json`.
+    """
     columns = ("part", "training set", "licence", "source", "sha256")
     keys = ("training_set", "licence", "source", "sha256")
     rows = [
         [part, *(str(entry.get(key, "")) or "unknown" for key in keys)]
         for part, entry in sorted(manifest.items())
-        if isinstance(entry, Mapping)
     ]
-    return Section("Weights", [Paragraph(leakage, warning=True), Table(columns, rows)])
+    note = Paragraph(origin["leakage"], warning=origin["leakage_possible"])
+    return Section("Weights", [note, Table(columns, rows)])
 
 
 def curves_section(content: str) -> Section:
@@ -74,6 +79,8 @@ def flat_rows(values: Mapping[str, Any], parent: str = "") -> list[list[str]]:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "none"
     if not isinstance(value, list | tuple):
         return f"{value:g}" if isinstance(value, float) else str(value)
     return _listed(value)

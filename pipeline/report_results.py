@@ -28,7 +28,14 @@ LABELS = {
     "oracle": "oracle: best proposal",
     "oracle_whole_image": "oracle, whole image added",
 }
-IN_GROUPS = ("reg", "proposal", "refined", "prior", "largest_label_match", "oracle_whole_image")
+IN_GROUPS = {
+    "reg": "REG box",
+    "proposal": "proposal",
+    "refined": "refined",
+    "prior": "prior",
+    "largest_label_match": "largest match",
+    "oracle_whole_image": "oracle + image",
+}
 GROUP_TITLES = {
     "kind": "kind, as the dataset tells it",
     "words": "words in the phrase",
@@ -68,15 +75,19 @@ def headline(split: str, found: Found) -> Section:
              f"REG box reaches {percent(methods['reg']['of_oracle'])} % of it"),
     ]  # fmt: skip
     verdicts = [_verdict(other, found) for other in dict.fromkeys(("prior", best))]
-    return Section(f"In short: {split}", [tiles, *verdicts])
+    gap = Paragraph(
+        f"The decoder finds a phrase's words {found['vision_gap']:.2f} nats a word harder when it "
+        "is given another image's proposals: near 0 it ignores what it sees."
+    )
+    return Section(f"In short: {split}", [tiles, *verdicts, gap])
 
 
 def results(split: str, found: Found) -> Section:
     """List every method, and draw the accuracies."""
     methods = found["methods"]
     names = ordered(methods)
-    columns = ("method", "hits %", "95 % interval", "of oracle %", "any box %", "mean IoU",
-               "IoU 0.25 %", "IoU 0.75 %", "pointing %")  # fmt: skip
+    columns = ("method", "hits %", "95 % interval", "of oracle", "any box", "mean IoU",
+               "at 0.25", "at 0.75", "pointing")  # fmt: skip
     strong = frozenset(names.index(name) for name in MODEL_METHODS if name in names)
     rows = [_method_row(name, methods[name]) for name in names]
     return Section(
@@ -84,7 +95,7 @@ def results(split: str, found: Found) -> Section:
         [
             Paragraph(
                 f"{found['phrases']:,} phrases on {found['images']:,} images. A hit has an IoU of "
-                "at least the threshold with the union of the annotated boxes; `any box` takes the "
+                "at least the threshold with the union of the annotated boxes; 'any box' takes the "
                 "best of them; pointing: the centre of the box lies in the union. Intervals are "
                 "Wilson's and count phrases as independent."
             ),
@@ -97,45 +108,49 @@ def results(split: str, found: Found) -> Section:
 
 def differences(split: str, found: Found) -> Section:
     """Compare the model's methods with the baselines on the same phrases."""
+    compared = found["differences"]
+    ours = ordered(compared)
+    others = ordered(compared[ours[0]])
     rows = [
-        [LABELS[ours], LABELS[other], _points(row["difference"]),
-         f"{_points(row['low'])} to {_points(row['high'])}", f"{row['p']:.2g}"]
-        for ours in ordered(found["differences"])
-        for other, row in ((name, found["differences"][ours][name])
-                           for name in ordered(found["differences"][ours]))
-    ]  # fmt: skip
+        [LABELS[other], *(_difference(compared[one][other]) for one in ours)] for other in others
+    ]
     text = (
-        "Differences in points on the same phrases. The interval resamples images, whose phrases "
-        "are not independent; p is McNemar's (phrases independent)."
+        "How many points of hits the model is above each baseline on the same phrases, with 95 % "
+        "intervals from resampling images, whose phrases are not independent."
     )
-    columns = ("method", "against", "difference", "95 % interval", "p")
-    return Section(f"Differences: {split}", [Paragraph(text), Table(columns, rows)])
+    table = Table(("baseline", *(IN_GROUPS[one] for one in ours)), rows)
+    return Section(f"Differences: {split}", [Paragraph(text), table])
 
 
 def groups(split: str, found: Found) -> Section:
     """Show hits by properties of the phrases, and how soon a proposal fits."""
     names = [name for name in IN_GROUPS if name in found["methods"]]
-    blocks: list[Paragraph | Table] = []
+    rows: list[list[str]] = []
+    titles: list[int] = []
     for by, members in found["groups"].items():
-        rows = [
-            [group, str(row[names[0]]["n"]), *(percent(row[name]["accuracy"]) for name in names)]
+        titles.append(len(rows))
+        rows.append([GROUP_TITLES.get(by, by), *[""] * (1 + len(names))])
+        rows += [
+            [group, f"{row[names[0]]['n']:,}", *(percent(row[name]["accuracy"]) for name in names)]
             for group, row in members.items()
         ]
-        columns = (GROUP_TITLES.get(by, by), "phrases", *(LABELS[name] for name in names))
-        blocks.append(Table(columns, rows))
+    columns = ("hits in %", "phrases", *(IN_GROUPS[name] for name in names))
     recall = found["proposal_recall"]
     ranks = sorted(recall, key=int)
-    blocks.append(Paragraph("Phrases for which one of the first proposals is a hit:"))
-    blocks.append(
-        Table(("first proposals", *ranks), [["hit %", *(percent(recall[rank]) for rank in ranks)]])
+    return Section(
+        f"By phrase: {split}",
+        [
+            Table(columns, rows, frozenset(titles)),
+            Paragraph("Phrases for which one of the first proposals is a hit:"),
+            Table(("first", *ranks), [["hits in %", *(percent(recall[rank]) for rank in ranks)]]),
+        ],
     )
-    return Section(f"By phrase: {split}", blocks)
 
 
 def _verdict(other: str, found: Found) -> Paragraph:
     row = found["differences"]["reg"][other]
     told = (
-        f"The REG box differs from '{LABELS[other]}' by {_points(row['difference'])} points "
+        f'The REG box differs from "{LABELS[other]}" by {_points(row["difference"])} points '
         f"(95 % interval {_points(row['low'])} to {_points(row['high'])})"
     )
     if row["low"] > 0:
@@ -161,6 +176,10 @@ def _method_row(name: str, row: Found) -> list[str]:
 def _bar(name: str, row: Found) -> Bar:
     kind = "model" if name in MODEL_METHODS else "bound" if name in BOUNDS else "untrained"
     return Bar(LABELS[name], row["accuracy"], row["low"], row["high"], kind)
+
+
+def _difference(row: Found) -> str:
+    return f"{_points(row['difference'])} ({_points(row['low'])} to {_points(row['high'])})"
 
 
 def _points(share: float) -> str:

@@ -194,6 +194,7 @@ def provenance(inputs: EvaluateInputs, params: EvaluateParams) -> dict[str, Any]
     upstream = [inputs.results.model, files.images, files.phrases, files.ground_truth]
     upstream += [files.nouns, files.proposals, files.cams]
     detector, training_set = read_detector(files.proposals)
+    leakage_possible, note = leakage_note(inputs.dataset_format, training_set)
     return {
         "dataset": files.dataset,
         "variant": inputs.results.variant,
@@ -201,7 +202,8 @@ def provenance(inputs: EvaluateInputs, params: EvaluateParams) -> dict[str, Any]
         "iou": params.iou,
         "detector": detector,
         "detector_training_set": training_set,
-        "leakage": leakage_note(inputs.dataset_format, training_set),
+        "leakage": note,
+        "leakage_possible": leakage_possible,
         "fingerprint": fingerprint(Path(__file__), params, upstream),
     }
 

@@ -7,6 +7,7 @@ params  report
 """
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy as np
 
 from pipeline.atomic import whole_file
 from pipeline.datasets.locate import image_folder
-from pipeline.document import Card, Picture, Section, pictures_of, to_html, to_markdown
+from pipeline.document import Card, Paragraph, Picture, Section, pictures_of, to_html, to_markdown
 from pipeline.errors import InputError
 from pipeline.images import read_image
 from pipeline.layout import DatasetFiles, ResultFiles
@@ -29,6 +30,12 @@ from pipeline.runtime import stage_arguments
 from pipeline.sections import Params, ReportParams, read_params, train_params
 
 Row = Mapping[str, Any]
+COMPARED = ("proposal", "prior", "largest_label_match", "cam_box")
+MAPS = {"raw": "Grad-CAM of the head noun", "learned": "learned attention"}
+LEGEND = (
+    "Drawn by lot, hits and misses in equal numbers as far as there are any. Green: annotated; "
+    "orange: REG box; blue: the model's best proposal. Maps: blue is 0, yellow is 1."
+)
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,7 @@ def run(
     sections += _origin_sections(inputs, metrics, shown_params)
     subtitle = "Weakly supervised phrase grounding: accuracy, baselines, pictures, origin"
     pictures = pictures_of(sections)
+    shutil.rmtree(inputs.results.report, ignore_errors=True)  # an output as a whole
     for picture in pictures:
         _write(inputs.results.report / "pictures" / picture.name, picture.content)
     html, markdown = (write(title, subtitle, sections) for write in (to_html, to_markdown))
@@ -86,7 +94,7 @@ def _origin_sections(inputs: ReportInputs, metrics: Row, shown: Mapping[str, Any
             _read_json(files.annotations / "summary.json"),
             _read_json(files.noun_head / "summary.json"),
         ),
-        weights_section(_read_json(files.weights / "manifest.json"), origin["leakage"]),
+        weights_section(_read_json(files.weights / "manifest.json"), origin),
         params_section({**shown, "fingerprint of the results": origin["fingerprint"]}),
     ]
 
@@ -102,7 +110,7 @@ def _gallery(
     paths = {image.image_id: inputs.image_folder / image.file for image in images}
     observer.log(f"draws {len(chosen)} of {len(kept)} phrases")
     cards = compute_cards(chosen, paths, iou)
-    return [Section("Pictures", [cards])] if cards else []
+    return [Section("Pictures", [Paragraph(LEGEND), cards])] if cards else []
 
 
 def _card(number: int, row: Row, path: Path, iou: float) -> Card:
@@ -116,13 +124,12 @@ def _card(number: int, row: Row, path: Path, iou: float) -> Card:
         if row["attention"]:
             heights = np.array(row["attention"][name], np.float32)
             panels.append(Picture(f"{number:03d}_{name}.jpg", draw_map(image, heights), caption))
-    others = ", ".join(f"{name} {value:.2f}" for name, value in row["iou"].items() if name != "reg")
+    others = ", ".join(f"{name} {row['iou'][name]:.2f}" for name in COMPARED if name in row["iou"])
     return Card(
         title=row["phrase"],
         badge=f"{'hit' if reg_iou >= iou else 'miss'}, IoU {reg_iou:.2f}",
         good=reg_iou >= iou,
-        text=f"{row['split']} {row['phrase_id']}; green: annotated, orange: REG box, blue: the "
-        f"model's best proposal. IoU of the others: {others}.",
+        text=f"{row['split']}, phrase {row['phrase_id']}. IoU of others: {others}.",
         panels=panels,
     )
 

@@ -1,0 +1,53 @@
+"""The cached world with a small grounder that was never trained, evaluated."""
+
+import torch
+
+from models.grounder_files import save_grounder
+from pipeline.layout import ResultFiles
+from pipeline.observe import Observer
+from pipeline.sample_spec import write_sample_spec
+from pipeline.sections import read_params, train_params
+from stages import evaluate
+from stages.train import build_training
+from tests.cached_world import FILES, write_world
+
+IMAGES = FILES.annotations / "images"
+
+
+class Listener(Observer):
+    """Keeps what it is told."""
+
+    def __init__(self, stage="evaluate"):
+        super().__init__(stage)
+        self.messages, self.tables, self.images = [], {}, {}
+
+    def log(self, message):
+        self.messages.append(message)
+
+    def table(self, key, rows):
+        self.tables[key] = rows
+
+    def image(self, key, png, caption=""):  # noqa: ARG002
+        self.images[key] = png
+
+
+def save_untrained(root, variant="full", **changes):
+    """Write the world below `root` and a grounder of random weights as the variant's model."""
+    write_world(root, **changes)
+    torch.manual_seed(0)
+    step, dataset = build_training(
+        FILES, IMAGES, train_params(read_params(), variant), torch.device("cpu")
+    )
+    results = ResultFiles("shapes", variant)
+    text = dataset.text
+    save_grounder(results.model, step.grounder, text.tokenize.tokenizer, text.vocabulary.words)
+    write_sample_spec(results.model, dataset.spec)
+    return results
+
+
+def run_evaluate(results):
+    """Run the stage on what lies in the working directory."""
+    params, listener = read_params(), Listener()
+    inputs = evaluate.EvaluateInputs(FILES, results, IMAGES, "shapes", train_seed=0)
+    evaluate.run(inputs, params.evaluate, params.runtime, listener)
+    return listener

@@ -1,0 +1,207 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.grounder_files import load_grounder
+from models.grounding_batch import GroundingInputs
+from pipeline.cache import CacheError
+from pipeline.collate import collate
+from pipeline.dataset import GroundingDataset
+from pipeline.draws import Draw
+from pipeline.errors import InputError
+from pipeline.joined import JoinedCaches
+from pipeline.layout import ResultFiles
+from pipeline.records import (
+    GroundTruth,
+    ImageRecord,
+    PhraseRecord,
+    read_records,
+    write_records,
+)
+from pipeline.sample_spec import TextEncoding, Tokenize, read_sample_spec
+from pipeline.words import WordVocabulary
+from stages.evaluate import compute_answers
+from tests.cached_world import FILES
+from tests.stages.evaluated_world import run_evaluate, save_untrained
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory):
+    """Metrics, rows of predictions and what the observer was told of one evaluation."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("evaluated"))
+        results = save_untrained(Path.cwd())
+        listener = run_evaluate(results)
+        return (*read(results), listener)
+
+
+def read(results):
+    rows = [json.loads(line) for line in results.predictions.read_text().splitlines()]
+    return json.loads(results.metrics.read_text()), rows
+
+
+def test_every_method_answers_every_phrase_of_every_split_but_train(evaluated):
+    metrics, rows, _ = evaluated
+    assert list(metrics["splits"]) == ["test"]
+    assert {row["n"] for row in metrics["splits"]["test"]["methods"].values()} == {2}
+    assert [row["phrase"] for row in rows] == ["the dog", "dog with an umbrella"]
+    assert {"reg", "proposal", "refined", "prior", "cam_box"} <= set(rows[0]["boxes_xyxy"])
+
+
+def test_the_known_answers_of_the_hand_made_scene_come_out(evaluated):
+    methods = evaluated[0]["splits"]["test"]["methods"]
+    shared = (30 - 3) * (40 - 4)  # of the proposal (3, 4, 50, 55) and the answer (1, 2, 30, 40)
+    union = (50 - 3) * (55 - 4) + (30 - 1) * (40 - 2) - shared
+    assert methods["prior"]["mean_iou"] == pytest.approx(shared / union, abs=1e-6)
+    assert methods["whole_image"]["mean_iou"] == pytest.approx(29 * 38 / 3600, abs=1e-6)
+    assert methods["oracle"]["accuracy"] == 0
+
+
+def test_predicted_boxes_lie_in_the_image_and_their_iou_is_the_one_told(evaluated):
+    for row in evaluated[1]:
+        x1, y1, x2, y2 = row["boxes_xyxy"]["reg"]
+        assert 0 <= x1 <= x2 <= 60
+        assert 0 <= y1 <= y2 <= 60
+        shared = max(0, min(x2, 30) - max(x1, 1)) * max(0, min(y2, 40) - max(y1, 2))
+        union = (x2 - x1) * (y2 - y1) + 29 * 38 - shared
+        assert row["iou"]["reg"] == pytest.approx(shared / union, abs=0.01)
+
+
+def test_times_are_told_and_not_written(evaluated):
+    metrics, _, listener = evaluated
+    assert any("ms per phrase" in message for message in listener.messages)
+    assert "ms" not in json.dumps(metrics).split('"')
+    assert "hits in % of 2 phrases of test" in listener.tables
+
+
+def test_the_results_say_where_they_come_from(evaluated):
+    origin = evaluated[0]["provenance"]
+    assert (origin["variant"], origin["seed"], origin["iou"]) == ("full", 0, 0.5)
+    assert (origin["detector"], origin["detector_training_set"]) == ("hand", "none")
+    assert not origin["leakage_possible"]
+    assert len(origin["fingerprint"]) == 64
+
+
+def test_maps_are_kept_where_the_head_noun_has_one(evaluated):
+    for row in evaluated[1]:
+        assert set(row["attention"]) == {"raw", "learned"}
+        assert np.shape(row["attention"]["learned"]) == (3, 3)
+        assert np.shape(row["attention"]["raw"]) == (3, 3)
+
+
+def test_the_same_model_gives_the_same_bytes_whatever_the_order_of_the_ground_truth(here):
+    results = save_untrained(here)
+    run_evaluate(results)
+    first = [path.read_bytes() for path in (results.predictions, results.metrics)]
+    run_evaluate(results)
+    assert [path.read_bytes() for path in (results.predictions, results.metrics)] == first
+    write_records(FILES.ground_truth, read_records(FILES.ground_truth, GroundTruth)[::-1])
+    run_evaluate(results)
+    assert results.predictions.read_bytes() == first[0]
+
+
+def test_other_words_have_another_fingerprint(here):
+    results = save_untrained(here)
+    origins = []
+    for word in ("cat", "kat"):
+        text = (results.model / "words.json").read_text()
+        (results.model / "words.json").write_text(text.replace("cat", word))
+        run_evaluate(results)
+        origins.append(read(results)[0]["provenance"]["fingerprint"])
+    assert origins[0] != origins[1]
+
+
+def test_a_variant_without_cams_keeps_the_raw_map_alone(here):
+    results = save_untrained(here, "no_cam")
+    run_evaluate(results)
+    assert {tuple(row["attention"]) for row in read(results)[1]} == {("raw",)}
+
+
+def test_the_proposal_of_a_picture_without_proposals_is_the_picture(here):
+    results = save_untrained(here, whole_image=False)
+    move_to_test("c")
+    run_evaluate(results)
+    row = next(row for row in read(results)[1] if row["image_id"] == "c")
+    assert row["boxes_xyxy"]["proposal"] == [0, 0, 64, 64]
+    assert row["boxes_xyxy"]["prior"] == [0, 0, 64, 64]
+
+
+def test_phrases_beyond_one_batch_get_the_answers_they_get_alone(here):
+    results = save_untrained(here)
+    move_to_test("b")
+    run_evaluate(results)
+    together = {row["phrase_id"]: row["boxes_xyxy"]["reg"] for row in read(results)[1]}
+    text = (here / "params.yaml").read_text()
+    assert "phrases_per_image: 16" in text
+    (here / "params.yaml").write_text(text.replace("phrases_per_image: 16", "phrases_per_image: 2"))
+    run_evaluate(results)
+    apart = {row["phrase_id"]: row["boxes_xyxy"]["reg"] for row in read(results)[1]}
+    assert len(apart) == 9
+    assert together.keys() == apart.keys()
+    for phrase_id, box in together.items():
+        assert apart[phrase_id] == pytest.approx(box, abs=0.02)
+
+
+def test_a_phrase_without_ground_truth_is_named(here):
+    results = save_untrained(here)
+    truths = read_records(FILES.ground_truth, GroundTruth)
+    write_records(FILES.ground_truth, [one for one in truths if one.phrase_id != "e/1"])
+    with pytest.raises(InputError, match="no box of phrase 'e/1'"):
+        run_evaluate(results)
+    assert not results.metrics.exists()
+
+
+def test_a_missing_or_foreign_cache_is_named(here):
+    results = save_untrained(here)
+    FILES.proposals.rename(FILES.proposals.with_suffix(".away"))
+    with pytest.raises(CacheError, match=r"proposals\.h5: does not exist"):
+        run_evaluate(results)
+    FILES.proposals.write_bytes(FILES.nouns.read_bytes())
+    with pytest.raises(CacheError, match="written by stage `nouns`"):
+        run_evaluate(results)
+
+
+def test_a_missing_model_is_named(here):
+    save_untrained(here)
+    with pytest.raises(InputError, match="not a grounder's folder"):
+        run_evaluate(ResultFiles("shapes", "other"))
+
+
+def test_padding_changes_no_answer(here):
+    results = save_untrained(here)
+    saved = load_grounder(results.model)
+    dataset = dataset_of(results, saved)
+    alone = GroundingInputs(**collate([dataset[Draw(0, (0,), None)]]))
+    padded = GroundingInputs(
+        **collate([dataset[Draw(0, (0,), None)], dataset[Draw(1, (3, 4, 5), None)]])
+    )
+    first = compute_answers(saved.grounder, alone).boxes_xyxy
+    second = compute_answers(saved.grounder, padded).boxes_xyxy
+    for name, boxes in first.items():
+        np.testing.assert_allclose(second[name][0, 0], boxes[0, 0], atol=1e-3)
+
+
+def dataset_of(results, saved):
+    spec = read_sample_spec(results.model)
+    tokenize = Tokenize(saved.tokenizer, spec.max_tokens)
+    caches = JoinedCaches(FILES, FILES.annotations / "images", ["train"])
+    return GroundingDataset(caches, spec, TextEncoding(tokenize, WordVocabulary(saved.words), {}))
+
+
+def move_to_test(image_id):
+    """Let the phrases of a training image be evaluated."""
+    for path, kind in ((FILES.phrases, PhraseRecord), (FILES.images, ImageRecord)):
+        records = read_records(path, kind)
+        write_records(
+            path, [replace(r, split="test") if r.image_id == image_id else r for r in records]
+        )

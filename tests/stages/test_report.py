@@ -1,0 +1,114 @@
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.sections import read_params
+from stages import report
+from tests.cached_world import FILES
+from tests.stages.evaluated_world import IMAGES, Listener, run_evaluate, save_untrained
+
+EVIL = "<script>alert(1)</script> & ein Hündchen 🐕"
+CURVES = "step,epoch,loss,note\n3,1,2.5,\n6,2,1.5,\n"
+
+
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory):
+    """Results of an evaluation, and the other files the report reads."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("evaluated"))
+        results = save_untrained(Path.cwd())
+        run_evaluate(results)
+        rows = results.predictions.read_text(encoding="utf-8")
+        told = rows.replace('"the dog"', json.dumps(EVIL, ensure_ascii=False))
+        results.predictions.write_text(told, encoding="utf-8")
+        results.curves.write_text(CURVES)
+        write_json(FILES.annotations / "summary.json", {"bad": {EVIL: {"count": 3}}})
+        write_json(FILES.noun_head / "summary.json", {"coverage": 0.93, "nouns": ["a"] * 9})
+        entry = {"source": "x", "sha256": "ab", "training_set": EVIL, "licence": "CC0"}
+        write_json(FILES.weights / "manifest.json", {"detector": entry})
+        yield results
+
+
+@pytest.fixture(scope="module")
+def made(evaluated):
+    """The report: HTML, Markdown, and what the observer was shown."""
+    listener = run_report(evaluated)
+    folder = evaluated.report
+    return (folder / "report.html").read_text(), (folder / "report.md").read_text(), listener
+
+
+def write_json(path, value):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
+
+
+def run_report(results):
+    params, listener = read_params(), Listener("report")
+    shown = report.shown_params(params, "shapes", results.variant)
+    report.run(report.ReportInputs(FILES, results, IMAGES), params.report, shown, listener)
+    return listener
+
+
+def test_the_report_needs_no_other_file(made):
+    sources = re.findall(r'(?:src|href)="([^"]*)"', made[0])
+    assert sources
+    assert all(re.match(r"data:image/(png|jpeg);base64,|#", source) for source in sources)
+
+
+def test_it_shows_methods_pictures_curves_origin_and_parameters(made):
+    html = made[0]
+    for text in (
+        "REG box: the model&#x27;s answer",
+        "prior: label fit x score",
+        "oracle, whole image added",
+        "Drawn by lot",
+        "dog with an umbrella",
+        "coverage",
+        "CC0",
+        "train.model.embed_dim",
+        "fingerprint of the results",
+        "disjoint from it by construction",
+    ):
+        assert text in html
+
+
+def test_text_of_users_is_escaped_everywhere(made):
+    assert "<script>" not in made[0] + made[1]
+    assert made[0].count("&lt;script&gt;alert(1)&lt;/script&gt; &amp; ein Hündchen 🐕") == 3
+
+
+def test_the_markdown_shows_pictures_that_exist(evaluated, made):
+    names = re.findall(r"\]\((pictures/[^)]*)\)", made[1])
+    assert {"pictures/curves.png", "pictures/accuracy_test.png"} <= set(names)
+    assert all((evaluated.report / name).stat().st_size for name in names)
+
+
+def test_the_observer_is_shown_the_charts(made):
+    assert set(made[2].images) == {"accuracy_test", "curves"}
+
+
+def test_the_same_results_give_the_same_bytes(evaluated, made):
+    run_report(evaluated)
+    assert (evaluated.report / "report.html").read_text() == made[0]
+
+
+def test_pictures_of_an_earlier_report_go(evaluated):
+    stray = evaluated.report / "pictures" / "999_boxes.jpg"
+    stray.parent.mkdir(parents=True, exist_ok=True)
+    stray.write_bytes(b"old")
+    run_report(evaluated)
+    assert not stray.exists()
+
+
+def test_a_missing_or_broken_file_is_named(evaluated):
+    content = evaluated.metrics.read_text()
+    evaluated.metrics.write_text("{")
+    with pytest.raises(InputError, match=r"metrics\.json: is not JSON"):
+        run_report(evaluated)
+    evaluated.metrics.unlink()
+    with pytest.raises(InputError, match=r"metrics\.json: cannot be read"):
+        run_report(evaluated)
+    evaluated.metrics.write_text(content)
