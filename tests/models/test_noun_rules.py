@@ -98,6 +98,7 @@ BADLY_TAGGED = [
     ("it/PRON s/AUX mouth/ADJ", ["mouth"]),
     ("men/ADV", ["man"]),
     ("a/DET red/ADJ sled/VERB", ["sled"]),
+    ("green/ADJ seaweed/VERB", ["seaweed"]),
     ("the/DET furocious/NOUN brown/ADJ dog/NOUN", ["dog"]),
     ("a/DET rickety/NOUN narrow/ADJ bridge/NOUN", ["bridge"]),
     ("a/DET snow/NOUN covered/VERB mountain/NOUN", ["mountain"]),

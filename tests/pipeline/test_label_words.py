@@ -36,6 +36,7 @@ def test_a_noun_means_its_label(noun, label):
     [
         ("dog", "hot dog"),
         ("bear", "teddy bear"),
+        ("lion", "sea lion"),
         ("person", "dog"),
         ("shirt", "person"),
         ("light", "traffic light"),
@@ -79,4 +80,4 @@ def test_the_table_has_cocos_80_classes_and_nouns_as_the_nouns_stage_writes_them
     assert len(COCO_NOUNS) == 80
     words = {noun for nouns in COCO_NOUNS.values() for noun in nouns if " " not in noun}
     odd = {word for word in words if lemmatise(word) != word or word != word.lower()}
-    assert odd == set()
+    assert odd == {"skis"}  # the class has a plural name
