@@ -140,7 +140,7 @@ def windows_of(boxes_xyxy: NDArray[np.floating], image_hw: tuple[int, int]) -> F
 
 
 def _centres(count: int, stride: int) -> NDArray[np.float64]:
-    return (np.arange(count) + 0.5) * stride
+    return stride * (np.arange(count, dtype=np.float64) + 0.5)
 
 
 def _overlaps(
