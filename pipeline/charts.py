@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 DPI = 160
+FEW_POINTS = 20  # are marked, for a line of few may not be seen
 GREY = "#5d6b7a"
 COLOURS = {"model": "#0072b2", "untrained": "#9aa8b5", "bound": "#009e73"}
 
@@ -58,16 +59,17 @@ def bar_chart_png(bars: Sequence[Bar]) -> bytes:
     return _png(figure)
 
 
-def curves_png(steps: Sequence[float], curves: Mapping[str, Sequence[float]], label: str) -> bytes:
-    """Draw every curve over the steps in a panel of its own, three panels a row."""
+def curves_png(curves: Mapping[str, Sequence[tuple[float, float]]], label: str) -> bytes:
+    """Draw every curve, points (step, value), in a panel of its own, three panels a row."""
     columns = min(3, len(curves))
     rows = -(-len(curves) // columns)
     figure = Figure(
         figsize=(8.2, 1.8 * rows + 0.25), layout=ConstrainedLayoutEngine(h_pad=0.09, w_pad=0.09)
     )
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    for panel, (name, values) in zip(panels, curves.items(), strict=False):
-        panel.plot(steps, values, color=COLOURS["model"], linewidth=1.4)
+    for panel, (name, points) in zip(panels, curves.items(), strict=False):
+        marker = "o" if len(points) <= FEW_POINTS else ""
+        panel.plot(*zip(*points, strict=True), marker, linestyle="-", markersize=3, linewidth=1.4)
         panel.set_title(name, loc="left", fontsize=9)
         panel.margins(x=0.02)
         _plain_frame(panel, "y")

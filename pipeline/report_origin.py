@@ -49,14 +49,15 @@ def curves_section(content: str) -> Section:
     columns = list(rows[0]) if rows else []
     over = next((name for name in STEP_COLUMNS if name in columns), None)
     curves = {
-        name: [float(row[name] or "nan") for row in rows]
+        name: [(float(row[over]), float(row[name])) for row in rows if row[name]]
         for name in columns
-        if name not in STEP_COLUMNS and all(_is_number(row[name]) for row in rows)
+        if over and name not in STEP_COLUMNS and all(_is_number(row[name]) for row in rows)
     }
-    if not over or not curves:
+    drawn = {name: points for name, points in curves.items() if points}
+    if not over or not drawn:
         return Section("Training", [Paragraph("The train stage left no curves.")])
-    png = curves_png([float(row[over]) for row in rows], curves, over)
-    return Section("Training", [Picture("curves.png", png, "What the train stage logged.")])
+    caption = "What the train stage logged."
+    return Section("Training", [Picture("curves.png", curves_png(drawn, over), caption)])
 
 
 def params_section(params: Mapping[str, Any]) -> Section:
