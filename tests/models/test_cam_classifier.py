@@ -1,0 +1,148 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from models.cam_classifier import (
+    ClassGroupScorer,
+    NounHeadScorer,
+    load_noun_scorer,
+    load_scorer,
+    normalise_cams,
+)
+from models.classifier import ClassifierError, save_classifier
+from models.noun_head import NounHead, load_noun_head, save_noun_head
+from tests.models.tiny_classifier import tiny_classifier
+
+NOUNS = ("cat", "dog", "自転車")
+IMAGES = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(5))
+
+
+def noun_head(classifier, nouns=NOUNS):
+    noise = torch.Generator().manual_seed(7)
+    weight = torch.randn(len(nouns), classifier.class_weight.shape[1], generator=noise)
+    return NounHead(nouns, weight, torch.tensor([0.5, -1.0, 2.0])[: len(nouns)])
+
+
+def head_scorer():
+    return NounHeadScorer(tiny_classifier(), noun_head(tiny_classifier()))
+
+
+def group_scorer():
+    return ClassGroupScorer(tiny_classifier(), ["cat", "man", "dog"])
+
+
+@pytest.fixture(params=[head_scorer, group_scorer])
+def scorer(request):
+    return request.param()
+
+
+@pytest.fixture
+def folders(tmp_path):
+    save_classifier(tmp_path / "classifier", tiny_classifier())
+    save_noun_head(tmp_path / "noun_head", noun_head(tiny_classifier()))
+    return tmp_path / "classifier", tmp_path / "noun_head"
+
+
+def test_gradient_reaches_the_image_and_no_weight(scorer):
+    images = IMAGES.clone().requires_grad_()
+    scorer.probs(images).sum().backward()
+    assert images.grad.abs().sum() > 0
+    assert not any(weight.requires_grad for weight in scorer.parameters())
+    assert all(weight.grad is None for weight in scorer.parameters())
+
+
+def test_it_stays_in_evaluation_mode_when_its_owner_trains(scorer):
+    owner = torch.nn.ModuleList([scorer]).train()
+    assert owner.training
+    assert not any(module.training for module in scorer.modules())
+
+
+def test_a_batch_does_not_change_what_it_says_of_an_image(scorer):
+    torch.testing.assert_close(scorer.probs(IMAGES)[1:], scorer.probs(IMAGES[1:]))
+
+
+def test_the_noun_head_is_linear_in_the_mean_features():
+    scorer = head_scorer()
+    features = scorer.feature_maps(IMAGES).numpy().astype(np.float64)
+    head = noun_head(tiny_classifier())
+    logit = features[1].mean((1, 2)) @ head.weight[2].numpy() + 2.0
+    assert scorer(IMAGES)[1, 2].item() == pytest.approx(logit, rel=1e-4)
+    assert scorer.probs(IMAGES)[1, 2].item() == pytest.approx(1 / (1 + math.exp(-logit)), rel=1e-4)
+
+
+def test_a_group_has_the_logsumexp_of_its_logits_and_the_sum_of_its_softmax():
+    classes = ("red fox", "house", "grey fox", "dog")
+    scorer = ClassGroupScorer(tiny_classifier(classes=classes), ["fox"])
+    logits = scorer.classifier(IMAGES)[1].tolist()
+    powers = [math.exp(value) for value in logits]
+    fox = powers[0] + powers[2]
+    assert scorer(IMAGES)[1, 0].item() == pytest.approx(math.log(fox), rel=1e-4)
+    assert scorer.probs(IMAGES)[1, 0].item() == pytest.approx(fox / sum(powers), rel=1e-4)
+
+
+def test_a_noun_without_a_class_has_no_score():
+    assert group_scorer().nouns == ("cat", "dog")
+    assert group_scorer().probs(IMAGES).shape == (2, 2)
+
+
+def test_a_scorer_of_no_nouns_scores_nothing():
+    scorer = ClassGroupScorer(tiny_classifier(), ["man"])
+    features = scorer.feature_maps(IMAGES)
+    assert (scorer.probs(IMAGES).shape, scorer(IMAGES).shape) == ((2, 0), (2, 0))
+    assert scorer.pooled_weight(features, []).shape == (2, 0, 64)
+
+
+def test_the_pooled_weight_is_the_derivative_by_the_pooled_features(scorer):
+    features = scorer.feature_maps(IMAGES).requires_grad_()
+    total = scorer.logits_of(features)[:, 1].sum()
+    derivative = torch.autograd.grad(total, features)[0].sum((-2, -1))  # (2, 64)
+    torch.testing.assert_close(scorer.pooled_weight(features, [0, 1])[:, 1], derivative)
+
+
+def test_saved_parts_come_back_as_one_scorer(folders):
+    scorer = load_noun_scorer(*folders)
+    assert scorer.nouns == NOUNS
+    assert torch.equal(scorer.probs(IMAGES), head_scorer().probs(IMAGES))
+
+
+def test_both_kinds_load_by_name(folders):
+    assert load_scorer("nounhead", *folders, nouns=["house"]).nouns == NOUNS
+    assert load_scorer("imagenet", *folders, nouns=["house", "man"]).nouns == ("house",)
+
+
+def test_a_head_for_other_features_is_refused(folders, tmp_path):
+    save_classifier(tmp_path / "wide", tiny_classifier("mobilenet_v2"))
+    with pytest.raises(ClassifierError, match=r"\(3, 64\), 3 nouns .* need \(3, 1280\)"):
+        load_noun_scorer(tmp_path / "wide", folders[1])
+
+
+def test_a_head_of_another_number_of_nouns_is_refused(folders):
+    (folders[1] / "nouns.json").write_text('["cat"]')
+    with pytest.raises(ClassifierError, match="1 nouns"):
+        load_noun_scorer(*folders)
+
+
+@pytest.mark.parametrize("name", ["nouns.json", "head.safetensors"])
+def test_a_damaged_head_is_refused(folders, name):
+    (folders[1] / name).write_bytes((folders[1] / name).read_bytes()[:7])
+    with pytest.raises(ClassifierError, match="noun_head: holds no noun head"):
+        load_noun_head(folders[1])
+
+
+def test_equal_heads_give_equal_bytes(folders, tmp_path):
+    save_noun_head(tmp_path / "again", noun_head(tiny_classifier()))
+    for name in ("nouns.json", "head.safetensors"):
+        assert (folders[1] / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+
+
+def test_normalised_maps_are_the_positive_part_from_zero_to_one():
+    maps = torch.tensor([[[-3.0, 1.0, 2.0]], [[1.0, 2.0, 5.0]]])
+    expected = torch.tensor([[[0.0, 0.5, 1.0]], [[0.0, 0.25, 1.0]]])
+    assert torch.equal(normalise_cams(maps), expected)
+
+
+@pytest.mark.parametrize("value", [0.0, -2.0, 3.0])
+def test_a_map_without_contrast_becomes_zero(value):
+    assert torch.equal(normalise_cams(torch.full((2, 3, 5), value)), torch.zeros(2, 3, 5))

@@ -1,0 +1,177 @@
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+from torchvision.models import mobilenet_v2, resnet18
+
+from models.classifier import (
+    ARCHITECTURES,
+    ClassifierError,
+    ImageNorm,
+    build_network,
+    imagenet_classes,
+    load_classifier,
+    save_classifier,
+    trunk_layers,
+)
+from tests.models.tiny_classifier import CLASSES, WIDTHS, tiny_classifier
+
+IMAGES = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(3))
+ARCHS = sorted(WIDTHS)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    save_classifier(tmp_path / "classifier", tiny_classifier())
+    return tmp_path / "classifier"
+
+
+def test_the_norm_subtracts_and_divides_each_colour_by_its_own():
+    norm = ImageNorm((0.1, 0.2, 0.3), (0.5, 0.25, 0.125), bgr=False)
+    pixel = torch.tensor([0.6, 0.7, 0.8]).view(1, 3, 1, 1)
+    assert norm(pixel).flatten().tolist() == pytest.approx([1.0, 2.0, 4.0])
+
+
+def test_the_norm_of_a_bgr_network_hands_over_blue_first():
+    norm = ImageNorm((0.1, 0.2, 0.3), (0.5, 0.25, 0.125), bgr=True)
+    pixel = torch.tensor([0.6, 0.7, 0.8]).view(1, 3, 1, 1)
+    assert norm(pixel).flatten().tolist() == pytest.approx([4.0, 2.0, 1.0])
+
+
+@pytest.mark.parametrize("arch", ARCHS)
+def test_scores_of_the_feature_maps_are_the_networks_own(arch):
+    classifier = tiny_classifier(arch, bgr=True)
+    logits = classifier.class_logits(classifier.feature_maps(IMAGES))
+    torch.testing.assert_close(logits, classifier(IMAGES))
+
+
+@pytest.mark.parametrize("arch", ARCHS)
+def test_the_trunk_holds_every_layer_but_the_head(arch):
+    network = build_network(arch, WIDTHS[arch], 5)
+    in_trunk = sum(len(list(layer.parameters())) for layer in trunk_layers(network))
+    assert in_trunk == len(list(network.parameters())) - 2
+
+
+def test_at_width_one_a_resnet_is_torchvisions():
+    ours = build_network("resnet18", 1.0, 7).eval()
+    theirs = resnet18(num_classes=7).eval()
+    theirs.load_state_dict(ours.state_dict())
+    assert torch.equal(ours(IMAGES), theirs(IMAGES))
+
+
+def test_a_mobilenet_is_torchvisions():
+    ours = build_network("mobilenet_v2", 0.5, 7).state_dict()
+    theirs = mobilenet_v2(num_classes=7, width_mult=0.5).state_dict()
+    assert {k: v.shape for k, v in ours.items()} == {k: v.shape for k, v in theirs.items()}
+
+
+def test_a_narrow_resnet_has_narrow_stages():
+    convolutions = [
+        module
+        for module in build_network("resnet10", 0.25, 7).modules()
+        if isinstance(module, nn.Conv2d)
+    ]
+    assert {module.out_channels for module in convolutions[1:]} == {16, 32, 64, 128}
+
+
+@pytest.mark.parametrize("arch", ["resnet50", "squeezenet1_1"])
+def test_an_architecture_of_one_width_refuses_another(arch):
+    with pytest.raises(ClassifierError, match=f"{arch} has only 1.0, got 0.5"):
+        build_network(arch, 0.5, 7)
+
+
+def test_an_unknown_architecture_is_refused_with_the_known_ones():
+    with pytest.raises(ClassifierError, match="'vgg16' is not one of mobilenet_v2"):
+        build_network("vgg16", 1.0, 7)
+
+
+def test_every_architecture_can_be_built():
+    assert [len(trunk_layers(build_network(arch, 1.0, 3))) > 3 for arch in ARCHITECTURES] == (
+        [True] * len(ARCHITECTURES)
+    )
+
+
+def test_a_saved_classifier_comes_back_with_all_it_says(folder):
+    loaded = load_classifier(folder)
+    assert torch.equal(loaded(IMAGES), tiny_classifier()(IMAGES))
+    assert (loaded.info, loaded.classes) == (tiny_classifier().info, CLASSES)
+
+
+def test_a_loaded_classifier_is_in_evaluation_mode(folder):
+    assert not any(module.training for module in load_classifier(folder).modules())
+
+
+def test_equal_classifiers_give_equal_bytes(folder, tmp_path):
+    save_classifier(tmp_path / "again", tiny_classifier())
+    names = ("classifier.json", "weights.safetensors")
+    assert [(folder / name).read_bytes() for name in names] == [
+        (tmp_path / "again" / name).read_bytes() for name in names
+    ]
+
+
+def test_class_names_may_hold_any_letters(tmp_path):
+    names = ("Straßenbahn", "自転車", "a, b")
+    save_classifier(tmp_path, tiny_classifier(classes=names))
+    assert load_classifier(tmp_path).classes == names
+
+
+def test_a_missing_weight_is_refused(folder):
+    weights = load_file(folder / "weights.safetensors")
+    save_file({k: v for k, v in weights.items() if k != "fc.bias"}, folder / "weights.safetensors")
+    with pytest.raises(ClassifierError, match=r"(?s)weights.safetensors.*fc.bias"):
+        load_classifier(folder)
+
+
+def test_a_weight_of_another_shape_is_refused(folder):
+    info = json.loads((folder / "classifier.json").read_text())
+    (folder / "classifier.json").write_text(json.dumps(info | {"classes": ["one"]}))
+    with pytest.raises(ClassifierError, match=r"size mismatch for fc.weight"):
+        load_classifier(folder)
+
+
+def test_a_truncated_weight_file_is_refused(folder):
+    content = (folder / "weights.safetensors").read_bytes()
+    (folder / "weights.safetensors").write_bytes(content[: len(content) // 2])
+    with pytest.raises(ClassifierError, match=r"weights.safetensors"):
+        load_classifier(folder)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"arch": "resnet10"}'])
+def test_a_description_that_is_none_is_refused(folder, content):
+    (folder / "classifier.json").write_text(content)
+    with pytest.raises(ClassifierError, match=r"classifier.json: does not describe"):
+        load_classifier(folder)
+
+
+def test_an_empty_folder_is_refused(tmp_path):
+    with pytest.raises(ClassifierError, match=r"classifier.json: does not describe"):
+        load_classifier(tmp_path)
+
+
+def test_torchvision_names_the_thousand_classes_of_imagenet():
+    names = imagenet_classes()
+    assert (len(names), names[0], names[207]) == (1000, "tench", "golden retriever")
+
+
+@pytest.mark.real
+def test_the_real_mobilenet_recognises_most_dogs_of_captions_with_a_dog(real):
+    """Twelve photographs whose captions say `dog`; 118 of the 1,000 classes are dogs."""
+    from PIL import Image
+    from torchvision.transforms.functional import to_tensor
+
+    network = build_network("mobilenet_v2", 1.0, 1000).eval()
+    network.load_state_dict(
+        torch.load(real / "weights" / "mobilenet_v2_imagenet.pth", weights_only=True)
+    )
+    norm = ImageNorm((0.5,) * 3, (0.5,) * 3, bgr=False)
+    with_dogs = [
+        file.stem
+        for file in sorted((real / "flickr30k" / "Sentences").glob("*.txt"))
+        if file.read_text(encoding="utf-8").count(" dog]") >= 4
+    ][:12]
+    pictures = [real / "flickr30k" / "flickr30k-images" / f"{stem}.jpg" for stem in with_dogs]
+    images = [to_tensor(Image.open(file).convert("RGB").resize((224, 224))) for file in pictures]
+    guesses = network(norm(torch.stack(images))).argmax(1)
+    assert ((guesses >= 151) & (guesses <= 268)).float().mean() > 0.5
