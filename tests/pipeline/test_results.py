@@ -1,0 +1,74 @@
+import json
+
+import pytest
+
+from pipeline import results
+from pipeline.errors import InputError
+from pipeline.layout import ResultFiles
+from pipeline.params import read_yaml
+from pipeline.sections import PARAMS_FILE
+from tests.conftest import ROOT
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    text = (ROOT / PARAMS_FILE).read_text(encoding="utf-8")
+    assert "variants: [full]" in text
+    changed = text.replace("variants: [full]", "variants: [full, no_cam]")
+    (tmp_path / "params.yaml").write_text(changed, encoding="utf-8")
+    assert read_yaml(tmp_path / "params.yaml")["run"]["datasets"] == ["shapes"]
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write_metrics(variant, accuracy):
+    row = {"accuracy": accuracy, "low": accuracy - 0.02, "high": accuracy + 0.03}
+    found = {"phrases": 1000, "methods": {"reg": row, "prior": row}}
+    path = ResultFiles("shapes", variant).metrics
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"splits": {"test": found}}))
+
+
+def test_every_variant_that_was_evaluated_has_a_row_and_a_report(here, capsys):
+    write_metrics("full", 0.5)
+    write_metrics("no_cam", 0.25)
+    results.main()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["dataset", "variant", "split", "n", *results.COLUMNS]
+    assert lines[1].split()[:6] == ["shapes", "full", "test", "1000", "50.0", "+-2.5"]
+    assert lines[2].split()[:6] == ["shapes", "no_cam", "test", "1000", "25.0", "+-2.5"]
+    assert lines[2].split()[6] == "-"
+    assert lines[-1] == "report: results/shapes/no_cam/report/report.html"
+
+
+def test_columns_stand_below_each_other(here, capsys):
+    write_metrics("full", 0.5)
+    results.main()
+    head, row = capsys.readouterr().out.splitlines()[:2]
+    assert head.index("reg") == row.index("50.0")
+
+
+def test_a_variant_that_was_not_evaluated_is_left_out(here, capsys):
+    write_metrics("no_cam", 0.25)
+    results.main()
+    assert "full" not in capsys.readouterr().out
+
+
+def test_without_results_one_line_says_what_to_do(here):
+    with pytest.raises(SystemExit, match="error: results/ holds nothing"):
+        results.main()
+
+
+def test_wrong_params_are_one_line(here):
+    (here / "params.yaml").write_text("run: 3\n")
+    with pytest.raises(SystemExit, match=r"error: params\.yaml"):
+        results.main()
+
+
+def test_a_broken_metrics_file_is_named(here):
+    files = ResultFiles("shapes", "full")
+    files.metrics.parent.mkdir(parents=True)
+    for content in ("{", "{}", "[]", '{"splits": {"test": 3}}'):
+        files.metrics.write_text(content)
+        with pytest.raises(InputError, match=r"metrics\.json: is not what"):
+            list(results.result_rows(files))
