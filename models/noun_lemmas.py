@@ -39,6 +39,7 @@ INVARIANT = frozenset(
     """.split()  # noqa: SIM905 - a list of words reads better so
 )
 
+_NOT_MEN = {"abdomen", "specimen", "semen", "omen", "regimen", "ramen", "stamen", "acumen"}
 _DROP_ES = ("ches", "shes", "sses", "xes", "zzes")
 _OE = ("shoes", "canoes", "hoes", "floes")
 _KEEP = ("ss", "us", "is")
@@ -60,6 +61,6 @@ def lemmatise(word: str) -> str:
 def _compound_of_man(word: str) -> str:
     """Return the singular of "firemen", "sportswomen" and "schoolchildren"."""
     for plural, singular in (("women", "woman"), ("men", "man"), ("children", "child")):
-        if word.endswith(plural) and len(word) > len(plural) and word not in {"specimen", "semen"}:
+        if word.endswith(plural) and len(word) > len(plural) and word not in _NOT_MEN:
             return word.removesuffix(plural) + singular
     return word

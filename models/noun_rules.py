@@ -16,6 +16,7 @@ from models.tagged_words import (
     TaggedToken,
     compound_of,
     describes,
+    is_modifier,
     is_noun,
     join_hyphens,
     may_be_noun,
@@ -109,10 +110,16 @@ def _runs(tokens: Sequence[TaggedToken], start: int, stop: int) -> Iterator[int]
         if index < stop and is_noun(tokens, index, start, stop):
             run.append(index)
             continue
-        named = [member for member in run if names_thing(tokens, member)]
+        named = [member for member in run if _may_name(tokens, member, run[0])]
         if named and not (tokens[run[-1]].text in words.GENERIC and named[-1] != run[-1]):
             yield named[-1]
         run = []
+
+
+def _may_name(tokens: Sequence[TaggedToken], index: int, first: int) -> bool:
+    """Tell a thing, but not the adjective after a noun: "person cut" off."""
+    after_noun = index > first and not is_modifier(tokens[index - 1].text)
+    return names_thing(tokens, index) and not (after_noun and is_modifier(tokens[index].text))
 
 
 def _stands(tokens: Sequence[TaggedToken], index: int, start: int, stop: int) -> bool:

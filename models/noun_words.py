@@ -34,7 +34,7 @@ SIDES = _words(
 GENERIC = _words(
     """
     picture pictures pic pics photo photos photograph photographs image images shot shots view
-    views thing things object objects item items one ones other others another number numbers
+    views thing things object objects item items one ones other others another
     day time night way kind type sort
     """
 )
@@ -46,7 +46,8 @@ STOP_NOUNS = (
     | GENERIC
     | _words(
         """
-        closeup close-up o'clock lot lots air direction action position color colour background
+        closeup close-up number numbers o'clock lot lots air direction action position color
+        colour background
         something someone somebody anything anyone anybody everything everyone everybody nothing
         nobody first second third last next
         """

@@ -17,6 +17,7 @@ _NO_NOUN = (
     | words.PREPOSITIONS
     | words.STOP_NOUNS
     | words.RELATIVES
+    | words.ADVERBS
 )
 _ADJECTIVE_ENDINGS = ("est", "ful", "ish", "ous", "less", "able", "ly")
 _EDGES = '-.,;:!?()"\u201c\u201d'

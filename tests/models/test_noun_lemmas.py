@@ -9,7 +9,8 @@ SINGULARS = {
     "benches": "bench", "brushes": "brush", "babies": "baby", "cookies": "cookie",
     "knives": "knife", "gloves": "glove", "houses": "house", "shoes": "shoe", "toes": "toe",
     "tomatoes": "tomato", "canoes": "canoe", "tennis": "tennis", "cactus": "cactus",
-    "scissors": "scissors", "jeans": "jeans", "sheep": "sheep", "feet": "foot", "bus": "bus",
+    "scissors": "scissors", "jeans": "jeans", "sheep": "sheep", "feet": "foot",
+    "abdomen": "abdomen", "bus": "bus",
     "skis": "ski", "tv": "tv", "": "", "狗": "狗", "vases": "vase", "dishes": "dish",
 }  # fmt: skip
 
