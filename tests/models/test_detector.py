@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from models.detector import load_detector, select_boxes
+from models.detector import Detector, load_detector, select_boxes
 from models.detector_folder import (
     DetectorError,
     DetectorInfo,
+    build_model,
     inference_config,
     read_config,
     read_info,
@@ -64,6 +65,18 @@ def test_boxes_lie_in_the_picture_and_come_by_descending_score(detector):
         assert (item.boxes_xyxy[:, 2:] <= (width, height)).all()
         assert (np.diff(item.scores) <= 0).all()
         assert (item.scores >= 0.05).all()
+
+
+def test_boxes_of_a_network_that_does_not_clip_them_lie_in_the_picture_too():
+    torch.manual_seed(0)
+    config = inference_config(read_config(YOLOX))
+    untrained = Detector(config, build_model(config).eval(), read_example_info(), 1)
+    boxes = detect(untrained, IMAGES[1:2], max_boxes=900, score_floor=0.0)[0].boxes_xyxy
+    height, width = SIZES_HW[1]
+    assert boxes.min() == 0
+    assert boxes[:, [0, 2]].max() == width
+    assert boxes[:, [1, 3]].max() == height
+    assert (boxes[:, 2:] > boxes[:, :2]).all()
 
 
 def test_arrays_have_the_promised_types(detector):
