@@ -124,6 +124,7 @@ class RuntimeParams:
 
     device: Literal["auto", "cpu", "cuda"]
     workers: int
+    port: int
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,105 @@
+"""Start the Prefect server and its UI on this machine: `python -m pipeline.ui` (`make ui`).
+
+It listens on 127.0.0.1 at `runtime.port` of params.yaml and stays in the foreground. Its data lie
+in `$PREFECT_HOME` (`~/.prefect`), or in PostgreSQL where PREFECT_SERVER_DATABASE_CONNECTION_URL
+names one. Nothing is sent anywhere.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from types import FrameType
+
+from pipeline.errors import InputError
+from pipeline.observe_server import is_healthy, use_server
+from pipeline.sections import read_params
+
+HOST = "127.0.0.1"
+START_TIMEOUT_S = 180.0  # the first start makes a database
+SERVER_SETTINGS = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_API_HOST": HOST,
+    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+}
+
+
+def start_server(port: int) -> subprocess.Popen[bytes]:
+    """Start a Prefect server at a port of this machine, and return it once it is healthy.
+
+    Raises:
+        InputError: it ends or stays silent; what it said is on the console.
+    """
+    # the port goes by environment: the UI of one started with --port calls 4200 all the same
+    known = {key: value for key, value in os.environ.items() if key != "PREFECT_API_URL"}
+    settings = SERVER_SETTINGS | {"PREFECT_SERVER_API_PORT": str(port)}
+    command = [sys.executable, "-m", "prefect", "server", "start"]
+    server = subprocess.Popen(command, env=known | settings, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not is_healthy(api_address(port)):
+        if server.poll() is not None or time.monotonic() > deadline:
+            stop_server(server)
+            raise InputError(
+                f"no Prefect server at {HOST}:{port}; if the port is taken, set runtime.port in "
+                "params.yaml to a free one"
+            )
+        time.sleep(0.2)
+    return server
+
+
+def stop_server(server: subprocess.Popen[bytes]) -> None:
+    """End a server as Ctrl-C does, or for good if it takes too long."""
+    server.terminate()
+    try:
+        server.wait(20)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+
+
+def api_address(port: int) -> str:
+    """Return the address of the API of the server at a port of this machine."""
+    return f"http://{HOST}:{port}/api"
+
+
+def main() -> None:
+    """Start the server unless it runs, set it up, and wait until it is stopped."""
+    signal.signal(signal.SIGTERM, _stop)
+    server = None
+    try:
+        port = read_params().runtime.port
+        if not is_healthy(api_address(port)):
+            server = start_server(port)
+        _set_up(port)
+        if server is not None:
+            server.wait()
+    except InputError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        print("the server stops; stages go on and report to the console")  # noqa: T201
+    finally:
+        if server is not None:
+            stop_server(server)
+
+
+def _set_up(port: int) -> None:
+    """Let stages find the server, let it find killed runs, and say where it is."""
+    asked_for = os.environ.get("PREFECT_API_URL")
+    use_server(api_address(port))
+    from pipeline.ui_setup import choose_profile, crash_silent_runs  # Prefect is slow to import
+
+    crash_silent_runs()
+    print(f"Prefect UI: http://{HOST}:{port}")  # noqa: T201
+    for line in choose_profile(api_address(port), asked_for):
+        print(line)  # noqa: T201
+    sys.stdout.flush()
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main()

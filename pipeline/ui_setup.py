@@ -1,0 +1,70 @@
+"""What `make ui` sets up in Prefect: how stages find the server, and how killed runs are seen."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import StateType
+from prefect.events.actions import ChangeFlowRunState
+from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
+from prefect.settings import PREFECT_API_URL, Profile, load_profiles, save_profiles
+
+PROFILE = "camground"
+SILENT_RUNS = "runs without a heartbeat are crashed"
+SILENCE = timedelta(seconds=90)  # three heartbeats
+
+
+def crash_silent_runs() -> None:
+    """Let the server turn a run Crashed whose process is gone: no heartbeat, no end in 90 s."""
+    ends = {f"prefect.flow-run.{end}" for end in ("Completed", "Failed", "Cancelled", "Crashed")}
+    heartbeat = "prefect.flow-run.heartbeat"
+    automation = AutomationCore(
+        name=SILENT_RUNS,
+        trigger=EventTrigger(
+            after={heartbeat},
+            expect={heartbeat, *ends},
+            match={"prefect.resource.id": ["prefect.flow-run.*"]},
+            for_each={"prefect.resource.id"},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=SILENCE,
+        ),
+        actions=[
+            ChangeFlowRunState(
+                name=None, state=StateType.CRASHED, message="its process is gone", force=False
+            )
+        ],
+    )
+    with get_client(sync_client=True) as client:
+        if not client.read_automations_by_name(SILENT_RUNS):
+            client.create_automation(automation)
+
+
+def choose_profile(address: str, asked_for: str | None) -> Iterator[str]:
+    """Make a Prefect profile with the address the active one, unless the user has another server.
+
+    Args:
+        address: of the server's API.
+        asked_for: what PREFECT_API_URL is in the user's environment; it goes before any profile.
+
+    Yields:
+        Lines for the console.
+    """
+    profiles = load_profiles()
+    active = profiles.active_profile
+    theirs = asked_for or (active.settings.get(PREFECT_API_URL) if active else None)
+    if theirs == address:
+        yield "stages report to it"
+    elif theirs and not (active and active.name == PROFILE and not asked_for):
+        yield f"stages report to {theirs}; to let them report here, run"
+        yield f"export PREFECT_API_URL={address}"
+    else:
+        before = active.name if active else "ephemeral"
+        if PROFILE in profiles.names:
+            profiles.remove_profile(PROFILE)
+        profiles.add_profile(Profile(name=PROFILE, settings={PREFECT_API_URL: address}))
+        profiles.set_active(PROFILE)
+        save_profiles(profiles)
+        yield f"stages report to it: Prefect's active profile is now {PROFILE}"
+        if before != PROFILE:
+            yield f"`prefect profile use {before}` takes that back"
