@@ -1,0 +1,99 @@
+"""Seven small pictures, their phrases and nouns, and a classifier with random weights."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from models.classifier import load_classifier, save_classifier
+from models.noun_head import NounHead, save_noun_head
+from pipeline.cache import Provenance, write_cache
+from pipeline.layout import DatasetFiles
+from pipeline.records import ImageRecord, PhraseRecord, write_records
+from tests.models.tiny_classifier import tiny_classifier
+
+CLASSES = ("red fox", "tabby", "wooden house")
+HEAD_NOUNS = ("fox", "hut", "cat")
+SIZES_HW = [(40, 66), (52, 31), (33, 33), (64, 48), (20, 90), (47, 47), (35, 58)]
+SPLITS = ["train", "train", "val", "train", "train", "val", "train"]
+GREY = 3
+PHRASES = {  # text -> nouns, head first
+    "a fox by a hut": ["fox", "hut"],
+    "the hut": ["hut"],
+    "a fox": ["fox"],
+    "that one": [],
+    "ein Fuchs ü": ["fox"],
+    "a zebra": ["zebra"],
+}
+SAID = [  # of each image
+    ["a fox by a hut", "the hut"],
+    ["a fox", "a zebra"],
+    ["that one"],
+    ["the hut"],
+    [],
+    ["a fox", "that one", "a fox by a hut"],
+    ["ein Fuchs ü"],
+]
+
+
+def make_world(folder: Path) -> DatasetFiles:
+    """Write everything below `folder`, which must be the working directory."""
+    files = DatasetFiles("tiny")
+    _write_pictures(folder / "pictures")
+    _write_records(files)
+    _write_nouns(files.nouns)
+    save_classifier(files.weights / "classifier", tiny_classifier(classes=CLASSES))
+    return files
+
+
+def add_noun_head(files: DatasetFiles, nouns=HEAD_NOUNS) -> NounHead:
+    """Write a head of random weights for `nouns`."""
+    channels = load_classifier(files.weights / "classifier").class_weight.shape[1]
+    noise = torch.Generator().manual_seed(3)
+    weight = torch.randn(len(nouns), channels, generator=noise)
+    head = NounHead(tuple(nouns), weight, torch.linspace(-1, 1, len(nouns)))
+    save_noun_head(files.noun_head, head)
+    return head
+
+
+def _write_pictures(folder):
+    folder.mkdir()
+    for index, image_hw in enumerate(SIZES_HW):
+        pixels = np.random.default_rng(index).integers(0, 256, (*image_hw, 3), np.uint8)
+        picture = Image.fromarray(pixels)
+        (picture.convert("L") if index == GREY else picture).save(folder / f"{index}.png")
+
+
+def _write_records(files):
+    images = [
+        ImageRecord(f"id{index}", f"{index}.png", SIZES_HW[index], SPLITS[index])
+        for index in range(len(SIZES_HW))
+    ]
+    phrases = [
+        PhraseRecord(f"id{index}-{number}", f"id{index}", SPLITS[index], phrase)
+        for index, said in enumerate(SAID)
+        for number, phrase in enumerate(said)
+    ]
+    write_records(files.images, images)
+    write_records(files.phrases, phrases)
+
+
+def _write_nouns(path):
+    names = sorted({noun for nouns in PHRASES.values() for noun in nouns})
+    texts = sorted(PHRASES)
+    flat = [
+        (names.index(noun), min(place, 1))
+        for text in texts
+        for place, noun in enumerate(PHRASES[text])
+    ]
+    lengths = [len(PHRASES[text]) for text in texts]
+    arrays = {
+        "offsets": np.cumsum([0, *lengths], dtype=np.int64),
+        "noun_index": np.array([noun for noun, _ in flat], np.int32),
+        "noun_role": np.array([role for _, role in flat], np.int8),
+        "noun_span": np.zeros((len(flat), 2), np.int32),
+        "has_direction": np.zeros(len(texts), np.bool_),
+    }
+    provenance = Provenance("nouns", "made for a test")
+    write_cache(path, arrays, {"phrase": texts, "noun": names}, {}, provenance)

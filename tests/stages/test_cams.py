@@ -1,0 +1,155 @@
+import hashlib
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from models.cam_classifier import load_noun_scorer
+from models.classifier import trunk_layers
+from models.grad_cam import autograd_cams
+from pipeline.cache import Cache
+from pipeline.errors import InputError
+from pipeline.image_batches import read_squashed
+from pipeline.observe import Observer
+from pipeline.sections import CamsParams
+from stages.cams import CamsInputs, run
+from tests.stages.noun_world import GREY, add_noun_head, make_world
+
+PARAMS = CamsParams(scorer="nounhead", image_px=96, batch_images=3, images_per_shard=5)
+CPU = torch.device("cpu")
+ROWS = [["fox", "hut"], ["fox"], [], ["hut"], [], ["fox", "hut"], ["fox"]]  # of each image
+
+
+@pytest.fixture
+def inputs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.delenv("PIPELINE_PART", raising=False)
+    files = make_world(tmp_path)
+    add_noun_head(files)
+    return CamsInputs(files, tmp_path / "pictures", workers=2)
+
+
+def make(inputs, params=PARAMS):
+    run(inputs, params, CPU, inputs.files.cams, Observer("cams"))
+    return Cache(inputs.files.cams, stage="cams")
+
+
+def digest(inputs):
+    return hashlib.sha256(inputs.files.cams.read_bytes()).hexdigest()
+
+
+def nouns_of(cams):
+    """Return the nouns of each image's rows."""
+    names, offsets = cams.texts("noun"), cams.array("offsets")
+    rows = [names[index] for index in cams.array("noun_index")]
+    return [rows[start:stop] for start, stop in itertools.pairwise(offsets)]
+
+
+def test_each_image_has_a_row_for_each_of_its_nouns_that_has_a_class(inputs):
+    cams = make(inputs)
+    assert cams.texts("image_id") == [f"id{index}" for index in range(7)]
+    assert nouns_of(cams) == ROWS
+
+
+def test_the_rows_of_an_image_are_ordered_by_noun_index(inputs):
+    add_noun_head(inputs.files, nouns=("hut", "fox"))
+    assert nouns_of(make(inputs))[0] == ["hut", "fox"]
+
+
+def test_maps_are_signed_and_half_precision(inputs):
+    maps = make(inputs).array("maps")
+    assert (maps.dtype, maps.shape) == (np.float16, (7, 3, 3))
+    assert (maps < 0).any()
+    assert (maps > 0).any()
+
+
+def test_a_map_is_autograds_of_the_squashed_image(inputs):
+    cams = make(inputs)
+    scorer = load_noun_scorer(inputs.classifier, inputs.files.noun_head)
+    image = torch.from_numpy(read_squashed(inputs.image_folder / "5.png", 96))[None]
+    layer = trunk_layers(scorer.classifier.network)[-1]
+    expected = autograd_cams(scorer, layer, image, [0, 1])[0].numpy()
+    start, stop = cams.array("offsets")[5:7]
+    np.testing.assert_allclose(cams.rows("maps", start, stop), expected, rtol=2e-3, atol=1e-6)
+
+
+def test_confidences_are_the_scorers_probabilities(inputs):
+    cams = make(inputs)
+    scorer = load_noun_scorer(inputs.classifier, inputs.files.noun_head)
+    image = torch.from_numpy(read_squashed(inputs.image_folder / "0.png", 96))[None]
+    expected = scorer.probs(image)[0, :2].numpy()
+    np.testing.assert_allclose(cams.rows("confidences", 0, 2), expected, rtol=1e-5)
+
+
+def test_a_grey_picture_has_maps_like_any_other(inputs):
+    cams = make(inputs)
+    row = int(cams.array("offsets")[GREY])
+    assert np.abs(cams.rows("maps", row, row + 1)).max() > 0
+
+
+def test_the_classifiers_own_classes_can_be_asked_instead(inputs):
+    cams = make(inputs, replace(PARAMS, scorer="imagenet"))
+    assert cams.texts("noun") == ["fox"]
+    assert nouns_of(cams) == [["fox"], ["fox"], [], [], [], ["fox"], ["fox"]]
+
+
+def test_no_noun_with_a_class_gives_a_cache_without_rows(inputs):
+    add_noun_head(inputs.files, nouns=("tiger",))
+    cams = make(inputs)
+    assert cams.array("maps").shape == (0, 3, 3)
+    assert cams.array("offsets").tolist() == [0] * 8
+
+
+def test_no_images_give_an_empty_cache(inputs):
+    inputs.files.images.write_text("")
+    cams = make(inputs)
+    assert (cams.texts("image_id"), cams.array("maps").shape) == ([], (0, 3, 3))
+
+
+@pytest.mark.parametrize("images_per_shard", [1, 2, 100])
+def test_how_images_are_cut_into_shards_changes_no_byte(inputs, images_per_shard):
+    make(inputs)
+    expected = digest(inputs)
+    make(inputs, replace(PARAMS, images_per_shard=images_per_shard))
+    assert digest(inputs) == expected
+
+
+def test_a_killed_run_goes_on_and_ends_in_the_same_bytes(inputs):
+    make(inputs)
+    expected = digest(inputs)
+    inputs.files.cams.unlink()
+    last = (inputs.image_folder / "6.png").rename("aside.png")
+    with pytest.raises(InputError, match=r"6\.png"):
+        make(inputs)
+    assert not inputs.files.cams.exists()
+    last.rename(inputs.image_folder / "6.png")
+    (inputs.image_folder / "0.png").unlink()  # of the shard that is done already
+    make(inputs)
+    assert digest(inputs) == expected
+
+
+def test_parts_on_several_machines_end_in_the_same_bytes(inputs, monkeypatch):
+    make(inputs)
+    expected = digest(inputs)
+    for part in ("1/2", "0/2"):
+        monkeypatch.setenv("PIPELINE_PART", part)
+        with pytest.raises(SystemExit):
+            make(inputs)
+    monkeypatch.delenv("PIPELINE_PART")
+    make(inputs)
+    assert digest(inputs) == expected
+
+
+def test_another_noun_head_gives_another_fingerprint(inputs):
+    first = make(inputs).fingerprint
+    add_noun_head(inputs.files, nouns=("fox", "cat"))
+    assert make(inputs).fingerprint != first
+
+
+def test_a_missing_noun_head_is_one_clear_error(inputs):
+    (inputs.files.noun_head / "head.safetensors").unlink()
+    with pytest.raises(InputError, match=r"noun_head: holds no noun head.*dvc repro"):
+        make(inputs)

@@ -1,0 +1,133 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from models.classifier import load_classifier
+from models.noun_head import load_noun_head
+from pipeline.errors import InputError
+from pipeline.image_batches import image_batches, read_squashed
+from pipeline.mentions import read_mentions
+from pipeline.observe import Observer
+from pipeline.records import PhraseRecord, read_records
+from pipeline.sections import NounHeadParams
+from stages.noun_head import NounHeadInputs, choose_nouns, compute_coverage, compute_features, run
+from tests.stages.noun_world import make_world
+
+PARAMS = NounHeadParams(
+    min_count=2,
+    max_nouns=9,
+    image_px=96,
+    batch_images=2,
+    images_per_shard=3,
+    epochs=3,
+    learning_rate=0.01,
+    weight_decay=0.0,
+    negative_weight=0.2,
+    fit_batch_images=4,
+    seed=0,
+)
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def inputs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.delenv("PIPELINE_PART", raising=False)
+    return NounHeadInputs(make_world(tmp_path), tmp_path / "pictures", workers=1)
+
+
+def make(inputs, params=PARAMS):
+    run(inputs, params, CPU, inputs.files.noun_head, Observer("noun_head"))
+    return load_noun_head(inputs.files.noun_head)
+
+
+def summary_of(inputs):
+    return json.loads((inputs.files.noun_head / "summary.json").read_text(encoding="utf-8"))
+
+
+def test_nouns_of_enough_training_phrases_get_a_class_the_frequent_first(inputs):
+    assert make(inputs).nouns == ("fox", "hut")
+
+
+def test_a_noun_that_only_other_splits_say_often_gets_none(inputs):
+    """`fox` is in three training phrases and in two others."""
+    assert make(inputs, replace(PARAMS, min_count=3)).nouns == ("fox", "hut")
+    with pytest.raises(InputError, match="no noun is in 4 training phrases"):
+        make(inputs, replace(PARAMS, min_count=4))
+
+
+def test_at_most_max_nouns_get_a_class(inputs):
+    assert make(inputs, replace(PARAMS, min_count=1, max_nouns=1)).nouns == ("fox",)
+
+
+def test_equally_frequent_nouns_are_ordered_by_the_alphabet(inputs):
+    phrases = read_records(inputs.files.phrases, PhraseRecord)
+    mentions = read_mentions(inputs.files.nouns)
+    assert choose_nouns(phrases, mentions, 1, 9) == ["fox", "hut", "zebra"]
+
+
+def test_coverage_counts_head_nouns_per_split(inputs):
+    phrases = read_records(inputs.files.phrases, PhraseRecord)
+    found = compute_coverage(phrases, read_mentions(inputs.files.nouns), ["fox"])
+    assert found == {
+        "coverage": {
+            "train": {"phrases": 6, "with_noun": 6, "covered": 0.5},
+            "val": {"phrases": 4, "with_noun": 2, "covered": 0.5},
+        },
+        "uncovered": ["hut (2)", "zebra (1)"],
+    }
+
+
+def test_the_summary_tells_coverage_and_size(inputs):
+    make(inputs)
+    summary = summary_of(inputs)
+    assert (summary["nouns"], summary["training_images"]) == (2, 5)
+    assert summary["coverage"]["train"]["covered"] == pytest.approx(5 / 6, abs=1e-4)
+    assert summary["uncovered"] == ["zebra (1)"]
+
+
+def test_too_few_images_to_hold_some_out_are_said_to_be(inputs):
+    make(inputs)
+    assert summary_of(inputs)["held_out_map"] is None
+
+
+def test_features_are_the_mean_of_the_last_maps(inputs):
+    classifier = load_classifier(inputs.classifier)
+    files = [inputs.image_folder / f"{index}.png" for index in range(3)]
+    features = compute_features(classifier, image_batches(files, 96, 2, 1), CPU)
+    image = torch.from_numpy(read_squashed(files[2], 96))[None]
+    expected = classifier.feature_maps(image)[0].detach().numpy().mean((1, 2))
+    assert features.shape == (3, 64)
+    np.testing.assert_allclose(features[2], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_the_head_is_fitted_to_training_images_only(inputs):
+    first = make(inputs)
+    (inputs.image_folder / "2.png").write_bytes(b"not read, as it is of split val")
+    assert torch.equal(make(inputs).weight, first.weight)
+
+
+def test_a_second_run_writes_the_same_bytes(inputs):
+    def contents():
+        return {file.name: file.read_bytes() for file in inputs.files.noun_head.iterdir()}
+
+    make(inputs)
+    first = contents()
+    make(inputs, replace(PARAMS, images_per_shard=1))
+    assert contents() == first
+
+
+def test_a_broken_picture_is_named(inputs):
+    (inputs.image_folder / "3.png").write_bytes(b"nothing")
+    with pytest.raises(InputError, match=r"3\.png: cannot be read"):
+        make(inputs)
+
+
+def test_a_missing_classifier_is_one_clear_error(inputs):
+    (inputs.classifier / "classifier.json").unlink()
+    with pytest.raises(InputError, match=r"classifier.json: does not describe"):
+        make(inputs)
