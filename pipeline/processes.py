@@ -1,12 +1,15 @@
 """The processes of one training: one, or as many as torchrun has started."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import distributed
+
+from pipeline.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,21 @@ class Team:
     def leads(self) -> bool:
         """This process writes files and messages."""
         return self.rank == 0
+
+
+def start_team(module: str) -> None:
+    """Go on as PIPELINE_NPROC processes of `python -m MODULE`, started by torchrun, if it is set.
+
+    Raises:
+        InputError: PIPELINE_NPROC is not a number of processes.
+    """
+    wanted = os.environ.get("PIPELINE_NPROC", "1")
+    if not wanted.isdecimal() or int(wanted) == 0:
+        raise InputError(f"PIPELINE_NPROC={wanted}: must be how many processes train, such as 2")
+    if int(wanted) > 1 and "RANK" not in os.environ:
+        torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={wanted}"]
+        sys.stdout.flush()
+        os.execv(sys.executable, [sys.executable, *torchrun, "-m", module, *sys.argv[1:]])
 
 
 @contextmanager

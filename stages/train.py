@@ -41,7 +41,7 @@ from pipeline.draws import EpochSampler
 from pipeline.joined import JoinedCaches
 from pipeline.layout import DatasetFiles, ResultFiles
 from pipeline.observe import Observer, run_stage
-from pipeline.processes import Team, joined_team
+from pipeline.processes import Team, joined_team, start_team
 from pipeline.provenance import fingerprint
 from pipeline.runtime import pick_device, seed_everything, stage_arguments
 from pipeline.sample_spec import write_sample_spec
@@ -219,6 +219,7 @@ def run(
     seed_everything(params.seed)
     upstream = [files.annotations, files.weights, files.nouns, files.proposals]
     stamp = fingerprint(Path(__file__), params, [*upstream, files.noun_head, files.cams])
+    machine.observer.fact("fingerprint", stamp)
     folder = Path(os.environ.get("DVC_ROOT", ".")) / ".work" / "train" / stamp
     folder.mkdir(parents=True, exist_ok=True)
     step, dataset = build_training(files, images, params, machine.team.device)
@@ -235,6 +236,7 @@ def run(
 def main() -> None:
     """Train one variant on one dataset."""
     arguments = stage_arguments(__doc__, variant=True)
+    start_team("stages.train")
     dataset, variant = arguments.dataset, arguments.variant
     params, files = read_params(), DatasetFiles(dataset)
     images = image_folder(dataset, params.datasets[dataset])

@@ -1,0 +1,72 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipeline.errors import InputError
+from pipeline.processes import joined_team, start_team
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = """
+import sys
+from pathlib import Path
+import torch
+from torch import distributed
+from pipeline.processes import joined_team, start_team
+
+start_team("program")
+with joined_team(torch.device("cpu")) as team:
+    total = torch.tensor(team.rank + 1)
+    distributed.all_reduce(total)
+    said = f"{team.rank} of {team.num_processes}: {total} {team.leads} {sys.argv[1:]}"
+    Path(f"said{team.rank}").write_text(said)
+    sys.exit(3 if "fail" in sys.argv and team.rank == 1 else 0)
+"""
+
+
+def run(folder, *arguments):
+    (folder / "program.py").write_text(PROGRAM)
+    known = {key: value for key, value in os.environ.items() if key != "RANK"}
+    known |= {"PIPELINE_NPROC": "2", "PYTHONPATH": f"{ROOT}{os.pathsep}{folder}"}
+    command = [sys.executable, "-m", "program", *arguments]
+    return subprocess.run(command, cwd=folder, env=known, check=False).returncode
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch):
+    for name in ("RANK", "PIPELINE_NPROC"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.slow
+def test_a_program_goes_on_as_several_processes_that_know_each_other(tmp_path):
+    assert run(tmp_path, "shapes", "full") == 0
+    assert (tmp_path / "said0").read_text() == "0 of 2: 3 True ['shapes', 'full']"
+    assert (tmp_path / "said1").read_text() == "1 of 2: 3 False ['shapes', 'full']"
+
+
+@pytest.mark.slow
+def test_one_process_that_fails_fails_the_program(tmp_path):
+    assert run(tmp_path, "fail") != 0
+
+
+def test_one_process_is_alone():
+    start_team("program")
+    with joined_team(torch.device("cpu")) as team:
+        assert (team.rank, team.num_processes, team.leads) == (0, 1, True)
+
+
+def test_a_process_of_a_team_starts_no_other(monkeypatch):
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("PIPELINE_NPROC", "2")
+    start_team("program")
+
+
+@pytest.mark.parametrize("wanted", ["0", "-1", "two", ""])
+def test_a_number_of_processes_that_is_none_is_refused(monkeypatch, wanted):
+    monkeypatch.setenv("PIPELINE_NPROC", wanted)
+    with pytest.raises(InputError, match="PIPELINE_NPROC"):
+        start_team("program")
