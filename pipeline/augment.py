@@ -22,7 +22,7 @@ CROP_SIDE = (0.64, 1.0)  # share of each side of the image; [C] TransVG: 384 to 
 CROP_KEEPS_CAM = 0.95  # of the head noun's CAM
 CROP_KEEPS_BOX = 0.9  # of the area of each of the likeliest proposals
 LIKELY_BOXES = 3
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)[:, None, None]  # ITU-R BT.601
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 
 
 @dataclass(frozen=True)
@@ -111,9 +111,10 @@ def draw_jitter(strength: float, rng: np.random.Generator) -> Callable[[Floats],
 
 
 def _jittered(image: Floats, factors: Floats, order: NDArray[np.int64]) -> Floats:
+    """Move an image away from black, from its mean grey and from its own greys, in some order."""
     for step in order:
-        grey = (image * _LUMA).sum(axis=0, keepdims=True)  # (1, H, W)
-        anchor = (np.zeros_like(grey), np.full_like(grey, grey.mean()), grey)[step]
+        grey = np.tensordot(_LUMA, image, 1) if step else np.float32(0)  # (H, W)
+        anchor = grey.mean(dtype=np.float64).astype(np.float32) if step == 1 else grey
         image = np.clip(anchor + factors[step] * (image - anchor), 0, 1)
     return image
 
