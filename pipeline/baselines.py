@@ -74,9 +74,10 @@ def prior(scene: Scene) -> Floats:
 
 
 def cam_box(scene: Scene, threshold: float) -> Floats:
-    """Return the extent of the map's largest part above `threshold` x peak; else the whole image.
+    """Return the extent of the map's largest part above `threshold` of its range; else the image.
 
-    The box by which Zhou et al. 2016 (https://arxiv.org/abs/1512.04150) locate a class.
+    The box by which Zhou et al. 2016 (https://arxiv.org/abs/1512.04150) locate a class: of the
+    signed map, for ReLU would raise the threshold.
     """
     if scene.cam is None:
         return whole_image(scene)
@@ -85,14 +86,15 @@ def cam_box(scene: Scene, threshold: float) -> Floats:
 
 
 def cam_proposal(scene: Scene) -> Floats:
-    """Return the box, the image among them, of the largest sum of the map / sqrt(area).
+    """Return the box, the image among them, of the largest sum of positive map / sqrt(area).
 
     ALBEF (https://arxiv.org/abs/2107.07651) ranks boxes so. Without a map: the whole image.
     """
     candidates = with_whole_image(scene)
     if scene.cam is None:
         return candidates[-1]
-    sums = sums_inside(resize_cam(scene.cam, scene.image_hw), candidates)
+    positive = np.maximum(scene.cam, 0)  # (h, w)
+    sums = sums_inside(resize_cam(positive, scene.image_hw), candidates)
     areas = box_areas(candidates)
     ranks = np.where(areas > 0, sums / np.sqrt(np.where(areas > 0, areas, 1.0)), -1.0)
     return candidates[-1] if ranks.max() <= 0 else candidates[ranks.argmax()]

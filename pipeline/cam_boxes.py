@@ -15,31 +15,33 @@ def resize_cam(cam: NDArray[np.floating], image_hw: tuple[int, int]) -> Floats:
     """Stretch a map over its image.
 
     Args:
-        cam: signed map of the whole image, any scale (h, w).
+        cam: map of the whole image, any scale (h, w).
         image_hw: height and width of the image in pixels.
 
     Returns:
-        Its positive part, bilinear between cell centres, float64 (H, W).
+        The map, bilinear between cell centres, float64 (H, W).
     """
-    positive = torch.from_numpy(np.maximum(np.asarray(cam, np.float64), 0.0))
-    return interpolate(positive[None, None], image_hw, mode="bilinear")[0, 0].numpy()  # (H, W)
+    cells = torch.from_numpy(np.asarray(cam, np.float64))
+    return interpolate(cells[None, None], image_hw, mode="bilinear")[0, 0].numpy()  # (H, W)
 
 
 def threshold_box(heights: Floats, threshold: float) -> Floats | None:
     """Return the extent of the largest connected part of a map that is high enough.
 
     Args:
-        heights: a map, >= 0, float64 (H, W).
-        threshold: share of the peak, in (0, 1], that a pixel must reach.
+        heights: a map of any scale and sign, float64 (H, W).
+        threshold: share of the range from the map's minimum to its peak, in (0, 1], that a pixel
+            must reach.
 
     Returns:
-        Corners in pixels, float64 (4,); None if the map is zero everywhere. Pixels are connected
-        over their edges; of equally large parts, the one that begins in the higher row counts.
+        Corners in pixels, float64 (4,); None if nothing in the map is positive. Pixels are
+        connected over their edges; of equally large parts, the one that begins in the higher row
+        counts.
     """
-    peak = float(heights.max())
+    low, peak = float(heights.min()), float(heights.max())
     if peak <= 0:
         return None
-    runs = _runs(heights >= threshold * peak)  # (n, 3)
+    runs = _runs(heights >= low + threshold * (peak - low))  # (n, 3)
     part = _components(runs)
     areas = np.bincount(part, weights=runs[:, 2] - runs[:, 1])
     largest = runs[part == areas.argmax()]

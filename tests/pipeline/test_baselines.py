@@ -73,9 +73,16 @@ def test_a_map_of_zeros_is_like_no_map(name):
 
 
 def test_the_cam_box_is_where_the_map_is_high():
-    # Cells are 10 x 10 px. Rows fall to 40 % of the peak 0.6 cells from the row's centre, columns
-    # 0.6 cells right of the second one: y from 15 - 6 to 15 + 6, x from 0 to 15 + 6.
+    # Cells are 10 x 10 px, the range is -2 to 4. Between the centres of the second and the third
+    # row (15 and 25) the map falls to 40 % of it, 0.4, 0.6 of the way: y is 15 - 6 to 15 + 6, and
+    # x 0 to 15 + 6.
     assert baselines.cam_box(scene(cam=LEFT), 0.4).tolist() == [0, 9, 21, 21]
+
+
+def test_negative_parts_of_a_map_take_nothing_from_a_proposal():
+    wide = [0, 0, 50, 29]  # holds the positive part of the map and much of the negative one
+    drawn = scene(cam=LEFT, boxes=(wide, DOG))
+    assert baselines.cam_proposal(drawn).tolist() == wide
 
 
 def test_the_cam_prefers_the_proposal_it_fills():

@@ -10,9 +10,9 @@ def drawn(*rows):
     return np.array([[int(cell) for cell in row] for row in rows], float)
 
 
-def test_resizing_drops_what_is_negative_and_interpolates_between_cell_centres():
+def test_resizing_interpolates_between_cell_centres():
     cam = np.random.default_rng(0).normal(size=(3, 5)).astype(np.float16)
-    expected = loops.resize_bilinear(np.maximum(cam, 0).astype(float), 17, 29)
+    expected = loops.resize_bilinear(cam.astype(float), 17, 29)
     np.testing.assert_allclose(resize_cam(cam, (17, 29)), expected, atol=1e-9)
 
 
@@ -35,14 +35,20 @@ def test_one_pixel_is_a_box_of_one_pixel():
     assert threshold_box(drawn("000", "010"), 0.4).tolist() == [1, 1, 2, 2]
 
 
-def test_a_map_of_zeros_has_no_box():
+def test_a_map_without_anything_positive_has_no_box():
     assert threshold_box(np.zeros((3, 5)), 0.4) is None
+    assert threshold_box(np.array([[-3.0, -1.0, -2.0]]), 0.4) is None
+
+
+def test_the_threshold_is_a_share_of_the_range_and_not_of_the_peak():
+    heights = np.array([[-6.0, -1.0, 0.0, 4.0, -2.0, -6.0]])  # 40 % of -6 to 4 is -2
+    assert threshold_box(heights, 0.4).tolist() == [1, 0, 5, 1]
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_the_box_equals_a_flood_fill_on_noise(seed):
     heights = np.random.default_rng(seed).random((19, 31)) ** 2
-    mask = heights >= 0.2 * heights.max()
+    mask = heights >= heights.min() + 0.2 * (heights.max() - heights.min())
     sizes = np.bincount(ndimage.label(mask)[0].ravel())[1:]
     assert (sizes == sizes.max()).sum() == 1  # else either part would be right
     assert threshold_box(heights, 0.2).tolist() == loops.largest_part(mask)
