@@ -1,4 +1,4 @@
-"""Teach phrase and box embeddings by telling a phrase's own image from the others of the batch.
+"""Teach phrase and box embeddings by telling what belongs to a phrase from what does not.
 
 Shapes: B images, P phrases, R proposals, D channels, T word pieces.
 """
@@ -41,6 +41,47 @@ def contrastive_loss(
     targets = torch.arange(num_images, device=scores.device)[:, None].expand(-1, num_phrases)
     losses = F.cross_entropy(scores.flatten(0, 1), targets.flatten(), reduction="none")
     real = (phrase_mask & has_boxes[:, None]).flatten()
+    return (losses * real).sum() / real.sum().clamp(min=1)
+
+
+def matching_loss(
+    phrase_embeddings: Tensor,
+    box_embeddings: Tensor,
+    box_probs: Tensor,
+    phrase_mask: Tensor,
+    rivals: Tensor,
+    temperature: float,
+) -> Tensor:
+    """Cross-entropy of phrases and attended boxes choosing each other.
+
+    A phrase's attended box is the mean of its image's box embeddings under its probabilities, and
+    stands against those of the phrases of rival images, in both directions (the contrast of
+    arXiv 2006.09920, with the phrase as a whole). The probabilities hold prior and CAM, so the
+    embeddings learn from the right kind of box long before they can find it themselves.
+
+    Args:
+        phrase_embeddings: unit vectors, float (B, P, D).
+        box_embeddings: unit vectors, float (B, R, D).
+        box_probs: float (B, P, R); all 0 for a phrase whose image has no box.
+        phrase_mask: True = real, bool (B, P).
+        rivals: True where an image may stand against a phrase, bool (B, P, B).
+        temperature: > 0.
+
+    Returns:
+        Mean over the real phrases whose image has a box, a scalar; 0 if there are none.
+    """
+    num_phrases = phrase_mask.shape[1]
+    real = (phrase_mask & (box_probs.detach().sum(-1) > 0)).flatten()  # (N,), N = B P
+    attended = F.normalize(box_probs.float() @ box_embeddings.float(), dim=-1)  # (B, P, D)
+    sims = phrase_embeddings.float().flatten(0, 1) @ attended.flatten(0, 1).T  # (N, N)
+    against = rivals.flatten(0, 1).repeat_interleave(num_phrases, dim=1) & real
+    itself = torch.eye(len(real), dtype=torch.bool, device=sims.device)
+    floor = torch.finfo(sims.dtype).min
+    logits = (sims / temperature).masked_fill(~(against | itself), floor)
+    back = (sims.T / temperature).masked_fill(~(against | itself), floor)
+    targets = torch.arange(len(real), device=sims.device)
+    losses = F.cross_entropy(logits, targets, reduction="none")
+    losses = (losses + F.cross_entropy(back, targets, reduction="none")) / 2
     return (losses * real).sum() / real.sum().clamp(min=1)
 
 

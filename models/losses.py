@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models.contrast import contrastive_loss, rival_images
+from models.contrast import contrastive_loss, matching_loss, rival_images
 from models.grounder_spec import GrounderSpec
 from models.grounding_batch import GroundingInputs, GroundingOutputs
 from models.mining import ClassScorer, Mined, SoftMask, choose_nouns, mine
@@ -19,6 +19,7 @@ class LossWeights:
 
     reconstruction: float
     contrastive: float
+    matching: float
     regression: float
     giou: float
     mining: float
@@ -65,15 +66,17 @@ def compute_losses(
 
     Returns:
         Scalars: `loss`, the weighted sum; `reconstruction_loss`, `contrastive_loss`,
-        `regression_loss`, `giou_loss`, `mining_loss`, `area_loss`, unweighted; and
+        `matching_loss`, `regression_loss`, `giou_loss`, `mining_loss`, `area_loss`, unweighted; and
         `box_entropy` of the probabilities over proposals in nats, `best_prob`, the mean largest of
         them, `intact_prob` and `blank_prob` of mining.
     """
     mined = mine_batch(outputs, inputs, spec, weights, scorer)
     regression, giou = _regression(outputs, inputs, weights)
+    contrastive, matching = _contrast(outputs, inputs, spec.contrast_temperature)
     losses = {
         "reconstruction_loss": _reconstruction(outputs, inputs),
-        "contrastive_loss": _contrast(outputs, inputs, spec.contrast_temperature),
+        "contrastive_loss": contrastive,
+        "matching_loss": matching,
         "regression_loss": regression,
         "giou_loss": giou,
         "mining_loss": mined.loss,
@@ -90,9 +93,11 @@ def loss_shares(spec: GrounderSpec, weights: LossWeights, progress: float) -> di
     """Return the weight of every loss at this point of training, 0 for what is turned off."""
     ramp = weights.regression * regression_ramp(progress, weights.regression_start)
     mining = weights.mining * (spec.cam == "mine")
+    contrasts = float(spec.teacher != "reconstruction")
     return {
         "reconstruction_loss": weights.reconstruction * (spec.teacher != "contrastive"),
-        "contrastive_loss": weights.contrastive * (spec.teacher != "reconstruction"),
+        "contrastive_loss": weights.contrastive * contrasts,
+        "matching_loss": weights.matching * contrasts,
         "regression_loss": ramp,
         "giou_loss": ramp * weights.giou,
         "mining_loss": mining,
@@ -135,15 +140,16 @@ def _reconstruction(outputs: GroundingOutputs, inputs: GroundingInputs) -> Tenso
     return reconstruction_loss(outputs.reconstruction_logits, inputs.word_ids, word_mask)
 
 
-def _contrast(outputs: GroundingOutputs, inputs: GroundingInputs, temperature: float) -> Tensor:
-    rivals = rival_images(inputs.token_ids, inputs.token_mask, inputs.phrase_mask)
-    return contrastive_loss(
-        outputs.phrase_embeddings,
-        outputs.box_embeddings,
-        inputs.phrase_mask,
-        inputs.box_mask,
-        rivals,
-        temperature,
+def _contrast(
+    outputs: GroundingOutputs, inputs: GroundingInputs, temperature: float
+) -> tuple[Tensor, Tensor]:
+    """Return the contrast of phrases with images, and of phrases with attended boxes."""
+    phrase_mask = inputs.phrase_mask
+    phrases, boxes = outputs.phrase_embeddings, outputs.box_embeddings
+    rivals = rival_images(inputs.token_ids, inputs.token_mask, phrase_mask)
+    return (
+        contrastive_loss(phrases, boxes, phrase_mask, inputs.box_mask, rivals, temperature),
+        matching_loss(phrases, boxes, outputs.box_probs, phrase_mask, rivals, temperature),
     )
 
 

@@ -63,6 +63,7 @@ class LossParams:
 
     reconstruction: float
     contrastive: float
+    matching: float
     regression: float
     giou: float
     mining: float

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from models.contrast import contrastive_loss, image_scores, rival_images
+from models.contrast import contrastive_loss, image_scores, matching_loss, rival_images
 from tests.oracles import model_loops as loops
 
 B, P, R, D = 3, 2, 5, 7
@@ -94,6 +94,60 @@ def test_phrases_that_match_their_own_image_cost_little_and_swapped_ones_much():
     swapped = contrastive_loss(boxes.roll(1, 0), boxes, *masks, rivals, 0.1)
     assert own.item() == pytest.approx(math.log(1 + 2 * math.exp(-10)), abs=1e-6)
     assert swapped.item() == pytest.approx(10 + math.log(1 + 2 * math.exp(-10)), abs=1e-4)
+
+
+def _probs():
+    torch.manual_seed(2)
+    _, _, _, box_mask, _ = _batch()
+    probs = torch.rand(B, P, R) * box_mask[:, None]
+    return probs / probs.sum(-1, keepdim=True)
+
+
+def _symmetric_rivals():
+    rivals = ~torch.eye(B, dtype=torch.bool)[:, None].expand(B, P, B)
+    rivals = rivals.clone()
+    rivals[0, 1, 2] = False
+    return rivals
+
+
+def test_matching_equals_a_slow_loop():
+    phrases, boxes, phrase_mask, _, _ = _batch()
+    probs, rivals = _probs(), _symmetric_rivals()
+    probs[1] = 0  # an image without boxes
+    expected = loops.matching(
+        phrases.double().numpy(),
+        boxes.double().numpy(),
+        probs.double().numpy(),
+        phrase_mask.numpy(),
+        rivals.numpy(),
+        TEMPERATURE,
+    )
+    loss = matching_loss(phrases, boxes, probs, phrase_mask, rivals, TEMPERATURE)
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_phrases_of_one_image_are_not_matched_against_each_other():
+    phrases, boxes, phrase_mask, _, _ = (part[:1] for part in _batch())
+    rivals = torch.zeros(1, P, 1, dtype=torch.bool)
+    assert matching_loss(phrases, boxes, _probs()[:1], phrase_mask, rivals, TEMPERATURE) == 0
+
+
+def test_matching_teaches_the_probabilities():
+    phrases, boxes, phrase_mask, _, _ = _batch()
+    probs = _probs().requires_grad_()
+    matching_loss(phrases, boxes, probs, phrase_mask, _symmetric_rivals(), TEMPERATURE).backward()
+    assert probs.grad[phrase_mask].abs().sum(-1).gt(0).all()
+
+
+def test_matching_without_boxes_is_zero_and_has_a_finite_gradient():
+    phrases, boxes, phrase_mask, _, _ = _batch()
+    boxes = boxes[:, :0].requires_grad_()
+    loss = matching_loss(
+        phrases, boxes, torch.zeros(B, P, 0), phrase_mask, _symmetric_rivals(), TEMPERATURE
+    )
+    loss.backward()
+    assert loss == 0
+    assert boxes.grad.isfinite().all()
 
 
 def test_an_image_with_the_very_same_phrase_is_no_rival():

@@ -60,6 +60,10 @@ def test_the_contrast_reaches_what_boxes_and_phrases_are_embedded_by():
     assert _reached("contrastive_loss") == expected
 
 
+def test_matching_reaches_what_the_scores_come_from():
+    assert _reached("matching_loss") == EVERYTHING - {"head", "decoder"}
+
+
 @pytest.mark.parametrize("loss", ["regression_loss", "giou_loss"])
 def test_regression_reaches_head_and_encoders_but_neither_scores_nor_proposals(loss):
     expected = EVERYTHING - {"scorer", "decoder", "proposal_encoder"}

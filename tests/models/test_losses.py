@@ -36,6 +36,7 @@ def test_the_total_is_the_weighted_sum():
     expected = (
         losses["reconstruction_loss"]
         + losses["contrastive_loss"]
+        + 0.7 * losses["matching_loss"]
         + 0.05 * (losses["regression_loss"] + 0.5 * losses["giou_loss"])
         + losses["mining_loss"]
         + 0.5 * losses["area_loss"]
@@ -47,7 +48,7 @@ def test_the_total_is_the_weighted_sum():
     ("changes", "off"),
     [
         ({"teacher": "contrastive"}, {"reconstruction_loss"}),
-        ({"teacher": "reconstruction"}, {"contrastive_loss"}),
+        ({"teacher": "reconstruction"}, {"contrastive_loss", "matching_loss"}),
         ({"teacher": "both"}, set()),
         ({"cam": "encode"}, {"mining_loss", "area_loss"}),
         ({"cam": "off"}, {"mining_loss", "area_loss"}),

@@ -51,6 +51,7 @@ SPEC = GrounderSpec(
 WEIGHTS = LossWeights(
     reconstruction=1.0,
     contrastive=1.0,
+    matching=0.7,
     regression=0.1,
     giou=0.5,
     mining=1.0,

@@ -92,6 +92,25 @@ def contrast(phrases, boxes, phrase_mask, box_mask, rivals, temperature):
     return sum(losses) / len(losses)
 
 
+def matching(phrases, boxes, probs, phrase_mask, rivals, temperature):
+    """InfoNCE, both ways, of phrases and the boxes they attend to; (N, D) rows phrase by phrase."""
+    num_images, num_phrases = phrase_mask.shape
+    real, attended = [], {}
+    for image in range(num_images):
+        for phrase in range(num_phrases):
+            if phrase_mask[image, phrase] and probs[image, phrase].any():
+                mean = probs[image, phrase] @ boxes[image]
+                attended[image, phrase] = mean / math.sqrt(mean @ mean)
+                real.append((image, phrase))
+    total = 0.0
+    for own in real:
+        others = [key for key in real if rivals[own[0], own[1], key[0]]]
+        there = [phrases[own] @ attended[key] / temperature for key in (own, *others)]
+        back = [phrases[key] @ attended[own] / temperature for key in (own, *others)]
+        total -= (math.log(softmax(there)[0]) + math.log(softmax(back)[0])) / 2
+    return total / len(real)
+
+
 def smooth_l1(first, second):
     """Sum over coordinates of Huber's loss with beta 1."""
     total = 0.0
