@@ -68,8 +68,14 @@ def curves_png(curves: Mapping[str, Sequence[tuple[float, float]]], label: str) 
     )
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for panel, (name, points) in zip(panels, curves.items(), strict=False):
-        marker = "o" if len(points) <= FEW_POINTS else ""
-        panel.plot(*zip(*points, strict=True), marker, linestyle="-", markersize=3, linewidth=1.4)
+        marker = "o" if len(points) <= FEW_POINTS else "none"
+        panel.plot(
+            *zip(*points, strict=True),
+            color=COLOURS["model"],
+            marker=marker,
+            markersize=3,
+            linewidth=1.4,
+        )
         panel.set_title(name, loc="left", fontsize=9)
         panel.margins(x=0.02)
         _plain_frame(panel, "y")

@@ -67,12 +67,11 @@ def headline(split: str, found: Found) -> Section:
     baselines = [name for name in ordered(methods) if name not in (*MODEL_METHODS, *BOUNDS)]
     best = max(baselines, key=lambda name: methods[name]["accuracy"])
     tiles = [
-        Tile("REG box", f"{percent(methods['reg']['accuracy'])} %", interval(methods["reg"])),
-        Tile("prior", f"{percent(methods['prior']['accuracy'])} %", interval(methods["prior"])),
-        Tile(f"best baseline: {LABELS[best]}", f"{percent(methods[best]['accuracy'])} %",
-             interval(methods[best])),
-        Tile("oracle, whole image added", f"{percent(methods[BOUNDS[1]]['accuracy'])} %",
-             f"REG box reaches {percent(methods['reg']['of_oracle'])} % of it"),
+        _tile("REG box", methods["reg"], interval(methods["reg"])),
+        _tile("model's best proposal", methods["proposal"], interval(methods["proposal"])),
+        _tile("best baseline", methods[best], LABELS[best]),
+        _tile("oracle, whole image added", methods[BOUNDS[1]],
+              f"REG box reaches {percent(methods['reg']['of_oracle'])} % of it"),
     ]  # fmt: skip
     verdicts = [_verdict(other, found) for other in dict.fromkeys(("prior", best))]
     gap = Paragraph(
@@ -145,6 +144,10 @@ def groups(split: str, found: Found) -> Section:
             Table(("first", *ranks), [["hits in %", *(percent(recall[rank]) for rank in ranks)]]),
         ],
     )
+
+
+def _tile(label: str, row: Found, note: str) -> Tile:
+    return Tile(label, f"{percent(row['accuracy'])} %", note)
 
 
 def _verdict(other: str, found: Found) -> Paragraph:
