@@ -79,6 +79,12 @@ def test_the_cam_box_is_where_the_map_is_high():
     assert baselines.cam_box(scene(cam=LEFT), 0.4).tolist() == [0, 9, 21, 21]
 
 
+def test_a_larger_box_may_hold_a_lower_mean_of_the_map():
+    flat = cam_of([[0, 0, 0, 0, 0], [4, 4, 2, 0, 0], [0, 0, 0, 0, 0]])
+    core, whole = [2, 14, 6, 16], [0, 9, 28, 21]
+    assert baselines.cam_proposal(scene(cam=flat, boxes=(core, whole))).tolist() == whole
+
+
 def test_negative_parts_of_a_map_take_nothing_from_a_proposal():
     wide = [0, 0, 50, 29]  # holds the positive part of the map and much of the negative one
     drawn = scene(cam=LEFT, boxes=(wide, DOG))

@@ -32,6 +32,20 @@ def test_a_split_is_put_into_numbers_by_hand():
     assert "oracle" not in found["differences"]["reg"]
 
 
+def test_the_share_of_the_oracle_is_of_the_hits_it_can_reach():
+    nowhere = [[48.0, 28, 50, 30]]
+    rows = [judged(question(0), reg=DOG), judged(question(1, boxes=nowhere), reg=DOG)]
+    methods = split_metrics(rows, PARAMS)["methods"]
+    assert methods["reg"]["accuracy"] == 0.5
+    assert methods["reg"]["of_oracle"] == 1.0
+
+
+def test_the_interval_of_a_difference_lies_on_its_side_of_zero():
+    rows = [judged(question(number, image=f"i{number}"), reg=DOG) for number in range(9)]
+    row = split_metrics(rows, PARAMS)["differences"]["reg"]["whole_image"]
+    assert (row["difference"], row["low"], row["high"]) == (1.0, 1.0, 1.0)
+
+
 def test_the_order_of_phrases_changes_no_number():
     rows = [judged(question(n, image=f"i{n % 3}", boxes=[[DOG, CAT][n % 2]])) for n in range(7)]
     assert split_metrics(rows, PARAMS) == split_metrics(rows[::-1], PARAMS)

@@ -24,7 +24,8 @@ def test_recall_grows_when_a_later_proposal_is_the_hit():
 
 def test_without_proposals_nothing_is_found_at_any_rank():
     empty = Scene((30, 50), np.zeros((0, 4)), np.zeros(0), np.zeros(0), None)
-    assert judge_phrase(question(), empty, {}, PARAMS).found_at == (False,) * 4
+    asked = question(boxes=[[0, 0, 50, 30]])  # the image, which is no proposal
+    assert judge_phrase(asked, empty, {}, PARAMS).found_at == (False,) * 4
 
 
 def test_groups_tell_kind_length_choice_and_map():
