@@ -3,6 +3,8 @@
 Shapes: B images, R proposals, D channels, U channels of a proposal, (h, w) cells, S pixels.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -14,20 +16,28 @@ GEOMETRY_DIM = 7
 
 
 class ProposalEncoder(nn.Module):
-    """u = ReLU(LayerNorm(W [mean RoIAlign of every level ; geometry]))."""
+    """u = ReLU(LayerNorm(W [mean RoIAlign of every level ; of every raw level ; geometry])).
 
-    def __init__(self, visual_dim: int, out_dim: int) -> None:
+    The backbone's own maps keep what a short training of the encoder loses, such as colour. They
+    are normalised per box, as their scale is the backbone's.
+    """
+
+    def __init__(self, level_dims: Sequence[int], raw_dims: Sequence[int], out_dim: int) -> None:
         super().__init__()
-        self.project = nn.Linear(visual_dim + GEOMETRY_DIM, out_dim)
+        self.raw_norms = nn.ModuleList(nn.LayerNorm(dim) for dim in raw_dims)
+        self.project = nn.Linear(sum(level_dims) + sum(raw_dims) + GEOMETRY_DIM, out_dim)
         self.norm = nn.LayerNorm(out_dim)
 
     def forward(
-        self, levels: tuple[LevelMap, ...], boxes_xyxy: Tensor, pixel_mask: Tensor
+        self,
+        levels: tuple[tuple[LevelMap, ...], tuple[LevelMap, ...]],
+        boxes_xyxy: Tensor,
+        pixel_mask: Tensor,
     ) -> Tensor:
         """Encode boxes.
 
         Args:
-            levels: encoded levels, float (B, D, h, w) each.
+            levels: encoded levels, float (B, D, h, w) each, and the backbone's own.
             boxes_xyxy: proposals in pixels of the padded input, float32 (B, R, 4).
             pixel_mask: True = image, bool (B, S, S).
 
@@ -35,8 +45,13 @@ class ProposalEncoder(nn.Module):
             float (B, R, U), >= 0. Padded proposals give finite, meaningless vectors.
         """
         image_px = pixel_mask.shape[-1]
-        pooled = [mean_roi_align(level.features, boxes_xyxy, image_px) for level in levels]
-        features = torch.cat([*pooled, box_geometry(boxes_xyxy, pixel_mask)], dim=-1)
+        encoded, raw = (
+            [mean_roi_align(level.features, boxes_xyxy, image_px) for level in kind]
+            for kind in levels
+        )
+        raw = [norm(pooled) for norm, pooled in zip(self.raw_norms, raw, strict=True)]
+        geometry = box_geometry(boxes_xyxy, pixel_mask)
+        features = torch.cat([*encoded, *raw, geometry], dim=-1)
         return self.norm(self.project(features)).relu()
 
 

@@ -31,10 +31,12 @@ class VisualFeatures:
 
     Attributes:
         levels: the encoded levels, shallow to deep.
+        raw: the backbone's own maps of the same levels, float (B, C, h, w).
         deepest: the backbone's own last map, float (B, C, h, w), with its cell mask.
     """
 
     levels: tuple[LevelMap, ...]
+    raw: tuple[LevelMap, ...]
     deepest: LevelMap
 
 
@@ -128,4 +130,5 @@ class VisualEncoder(nn.Module):
         raw: Mapping[int, Tensor] = self.backbone(images * pixel_mask[:, None])
         masks = {level: cells_of(pixel_mask, features) for level, features in raw.items()}
         encoded = [self.encoders[str(level)](raw[level], masks[level]) for level in self.levels]
-        return VisualFeatures(tuple(encoded), LevelMap(raw[5], masks[5]))
+        own = tuple(LevelMap(raw[level], masks[level]) for level in self.levels)
+        return VisualFeatures(tuple(encoded), own, LevelMap(raw[5], masks[5]))

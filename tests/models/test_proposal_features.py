@@ -60,7 +60,9 @@ def test_features_are_finite_and_not_negative_for_any_number_of_boxes(num_boxes)
     torch.manual_seed(0)
     level = LevelMap(torch.randn(B, D, H, W), torch.ones(B, H, W, dtype=torch.bool))
     mask = torch.ones(B, S, S, dtype=torch.bool)
-    features = ProposalEncoder(2 * D, 13)((level, level), _boxes()[:, :num_boxes], mask)
+    features = ProposalEncoder([D, D], [D], 13)(
+        ((level, level), (level,)), _boxes()[:, :num_boxes], mask
+    )
     assert features.shape == (B, num_boxes, 13)
     assert (features >= 0).all()
 
@@ -68,14 +70,32 @@ def test_features_are_finite_and_not_negative_for_any_number_of_boxes(num_boxes)
 def test_a_proposal_does_not_see_the_others():
     torch.manual_seed(0)
     level = LevelMap(torch.randn(B, D, H, W), torch.ones(B, H, W, dtype=torch.bool))
-    mask, encoder = torch.ones(B, S, S, dtype=torch.bool), ProposalEncoder(D, 13)
-    alone = encoder((level,), _boxes()[:, 1:2], mask)
-    torch.testing.assert_close(encoder((level,), _boxes(), mask)[:, 1:2], alone)
+    mask, encoder = torch.ones(B, S, S, dtype=torch.bool), ProposalEncoder([D], [D], 13)
+    alone = encoder(((level,), (level,)), _boxes()[:, 1:2], mask)
+    together = encoder(((level,), (level,)), _boxes(), mask)
+    torch.testing.assert_close(together[:, 1:2], alone)
 
 
 def test_the_same_look_at_another_place_is_another_feature():
     torch.manual_seed(0)
     level = LevelMap(torch.ones(1, D, H, W), torch.ones(1, H, W, dtype=torch.bool))
     boxes = torch.tensor([[[0.0, 10.0, 20.0, 30.0], [50.0, 10.0, 70.0, 30.0]]])
-    left, right = ProposalEncoder(D, 13)((level,), boxes, torch.ones(1, S, S, dtype=torch.bool))[0]
+    mask = torch.ones(1, S, S, dtype=torch.bool)
+    left, right = ProposalEncoder([D], [D], 13)(((level,), (level,)), boxes, mask)[0]
     assert not np.allclose(left.detach(), right.detach())
+
+
+def test_the_raw_maps_are_pooled_normalised_and_projected_beside_the_encoded_ones():
+    torch.manual_seed(0)
+    cells = torch.ones(B, H, W, dtype=torch.bool)
+    level = LevelMap(torch.randn(B, D, H, W), cells)
+    raw = LevelMap(torch.randn(B, 3, H, W), cells)
+    mask, encoder = torch.ones(B, S, S, dtype=torch.bool), ProposalEncoder([D], [3], 13)
+    pooled = [mean_roi_align(kind.features, _boxes(), S) for kind in (level, raw)]
+    pooled[1] = pooled[1] - pooled[1].mean(-1, keepdim=True)
+    pooled[1] = pooled[1] / (pooled[1].pow(2).mean(-1, keepdim=True) + 1e-5).sqrt()
+    columns = torch.cat([*pooled, box_geometry(_boxes(), mask)], dim=-1)
+    mixed = columns @ encoder.project.weight.T + encoder.project.bias
+    centred = mixed - mixed.mean(-1, keepdim=True)
+    expected = (centred / (centred.pow(2).mean(-1, keepdim=True) + 1e-5).sqrt()).clamp(min=0)
+    torch.testing.assert_close(encoder(((level,), (raw,)), _boxes(), mask), expected)
