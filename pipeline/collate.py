@@ -1,5 +1,6 @@
 """Stack samples of unequal numbers of phrases, proposals, tokens and words into one batch."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -44,6 +45,7 @@ def build_loader(
         batch_images: samples in a batch; the last one may have fewer.
         workers: processes; they change nothing in the batches.
     """
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads do not survive a fork
     return DataLoader(
         dataset,  # type: ignore[arg-type]
         batch_size=batch_images,

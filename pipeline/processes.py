@@ -10,6 +10,7 @@ import torch
 from torch import distributed
 
 from pipeline.errors import InputError
+from pipeline.observe import Observer
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,21 @@ class Team:
     def leads(self) -> bool:
         """This process writes files and messages."""
         return self.rank == 0
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where a training runs, and who watches; no result depends on it but for rounding.
+
+    Attributes:
+        team: this process and its like.
+        workers: processes that make its batches.
+        observer: is told how it goes.
+    """
+
+    team: Team
+    workers: int
+    observer: Observer
 
 
 def start_team(module: str) -> None:

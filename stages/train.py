@@ -11,7 +11,8 @@ epoch: what is drawn in an epoch depends on its number alone.
 import os
 import shutil
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -38,10 +39,11 @@ from pipeline.curves import CurveFile
 from pipeline.dataset import GroundingDataset, build_training_dataset
 from pipeline.datasets.locate import image_folder
 from pipeline.draws import EpochSampler
+from pipeline.errors import InputError
 from pipeline.joined import JoinedCaches
 from pipeline.layout import DatasetFiles, ResultFiles
 from pipeline.observe import Observer, run_stage
-from pipeline.processes import Team, joined_team, start_team
+from pipeline.processes import Machine, Team, joined_team, start_team
 from pipeline.provenance import fingerprint
 from pipeline.runtime import pick_device, seed_everything, stage_arguments
 from pipeline.sample_spec import write_sample_spec
@@ -52,18 +54,7 @@ from pipeline.train_sections import TrainParams, picked
 TRAIN_SPLITS = ("train",)
 STEPS_PER_ROW = 10  # of curves.csv
 CHECKPOINT, CURVES = "last.pth", "curves.csv"
-_OFF: dict[str, Hook | None] = dict.fromkeys(
-    ("logger", "timer", "runtime_info", "checkpoint", "param_scheduler")
-)
-
-
-@dataclass(frozen=True)
-class Machine:
-    """Where the training runs, and who watches; no result depends on it but for rounding."""
-
-    team: Team
-    workers: int
-    observer: Observer
+_OFF = dict.fromkeys(("logger", "timer", "runtime_info", "checkpoint", "param_scheduler"))
 
 
 class Watch(Hook):
@@ -114,8 +105,8 @@ class Watch(Hook):
         if runner.rank == 0:
             gap = self._step.vision_gap(self._first_batch)
             row = self._curves.end_epoch(runner.epoch + 1, runner.iter, gap)
-            with whole_file(self._folder / CHECKPOINT) as partial:
-                runner.save_checkpoint(str(partial.parent), partial.name)
+            with whole_file(self._folder / CHECKPOINT) as fresh:
+                runner.save_checkpoint(str(fresh.parent), fresh.name)
             self._observer.log(
                 f"epoch {row['epoch']}/{runner.max_epochs}: loss {row['loss']}, vision gap "
                 f"{row['vision_gap']}, {time.monotonic() - self._started:.0f} s"
@@ -152,7 +143,12 @@ class GroundingRunner(Runner):
 def build_training(
     files: DatasetFiles, images: Path, params: TrainParams, device: torch.device
 ) -> tuple[TrainingStep, GroundingDataset]:
-    """Build what is trained, and on what, from what earlier stages made of the training split."""
+    """Build what is trained, and on what, from what earlier stages made of the training split.
+
+    Raises:
+        ClassifierError: the classifier or the noun head cannot be read.
+        ValueError: parameters or files do not fit together; `InputError` where a cache is wrong.
+    """
     caches = JoinedCaches(files, images, TRAIN_SPLITS)
     language = untrained_language(
         files.weights / "language",
@@ -160,14 +156,14 @@ def build_training(
         picked(LanguageSizes, params.language),
         caches.texts,
     )
-    classifier_folder, scorer = files.weights / "classifier", None
+    classifier, scorer = files.weights / "classifier", None
     if params.model.cam == "mine":
         kind = cast("ScorerKind", caches.cam_scorer)
-        scorer = load_scorer(kind, classifier_folder, files.noun_head, caches.cam_nouns).to(device)
+        scorer = load_scorer(kind, classifier, files.noun_head, caches.cam_nouns).to(device)
     nouns = scorer.nouns if scorer else ()
     dataset = build_training_dataset(caches, params, language.tokenizer, nouns)
     num_words = len(dataset.text.vocabulary)
-    grounder = untrained_grounder(asdict(params.model), num_words, classifier_folder, language)
+    grounder = untrained_grounder(asdict(params.model), num_words, classifier, language)
     weights = picked(LossWeights, params.loss)
     return TrainingStep(grounder, scorer, weights, params.precision == "bf16"), dataset
 
@@ -222,13 +218,16 @@ def run(
     machine.observer.fact("fingerprint", stamp)
     folder = Path(os.environ.get("DVC_ROOT", ".")) / ".work" / "train" / stamp
     folder.mkdir(parents=True, exist_ok=True)
-    step, dataset = build_training(files, images, params, machine.team.device)
+    try:
+        step, dataset = build_training(files, images, params, machine.team.device)
+    except ValueError as error:
+        raise InputError(f"train cannot begin: {error}") from error
     train(step, dataset, params, folder, machine)
     if machine.team.rank == 0:
         text = dataset.text
-        with whole_folder(results.model) as partial:
-            save_grounder(partial, step.grounder, text.tokenize.tokenizer, text.vocabulary.words)
-            write_sample_spec(partial, dataset.spec)
+        with whole_folder(results.model) as fresh:
+            save_grounder(fresh, step.grounder, text.tokenize.tokenizer, text.vocabulary.words)
+            write_sample_spec(fresh, dataset.spec)
         shutil.copyfile(folder / CURVES, results.curves)
         shutil.rmtree(folder)
 
@@ -237,17 +236,15 @@ def main() -> None:
     """Train one variant on one dataset."""
     arguments = stage_arguments(__doc__, variant=True)
     start_team("stages.train")
-    dataset, variant = arguments.dataset, arguments.variant
-    params, files = read_params(), DatasetFiles(dataset)
+    dataset, variant, params = arguments.dataset, arguments.variant, read_params()
+    files, results = DatasetFiles(dataset), ResultFiles(dataset, variant)
     images = image_folder(dataset, params.datasets[dataset])
-    section, results = train_params(params, variant), ResultFiles(dataset, variant)
-    workers = params.runtime.workers
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # its threads do not survive a fork
-
+    section = train_params(params, variant)
     with joined_team(pick_device(params.runtime.device)) as team:
+        machine = partial(Machine, team, params.runtime.workers)
         run_stage(
             f"train@{dataset}-{variant}",
-            lambda seen: run(files, images, section, results, Machine(team, workers, seen)),
+            lambda observer: run(files, images, section, results, machine(observer)),
         )
 
 
