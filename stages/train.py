@@ -12,7 +12,6 @@ import os
 import shutil
 import time
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -51,7 +50,6 @@ from pipeline.schedule import rate_factor
 from pipeline.sections import read_params, train_params
 from pipeline.train_sections import TrainParams, picked
 
-TRAIN_SPLITS = ("train",)
 STEPS_PER_ROW = 10  # of curves.csv
 CHECKPOINT, CURVES = "last.pth", "curves.csv"
 _OFF = dict.fromkeys(("logger", "timer", "runtime_info", "checkpoint", "param_scheduler"))
@@ -149,7 +147,7 @@ def build_training(
         ClassifierError: the classifier or the noun head cannot be read.
         ValueError: parameters or files do not fit together; `InputError` where a cache is wrong.
     """
-    caches = JoinedCaches(files, images, TRAIN_SPLITS)
+    caches = JoinedCaches(files, images, ("train",))
     language = untrained_language(
         files.weights / "language",
         params.language.pretrained_layers,
@@ -239,12 +237,11 @@ def main() -> None:
     dataset, variant, params = arguments.dataset, arguments.variant, read_params()
     files, results = DatasetFiles(dataset), ResultFiles(dataset, variant)
     images = image_folder(dataset, params.datasets[dataset])
-    section = train_params(params, variant)
+    section, workers = train_params(params, variant), params.runtime.workers
     with joined_team(pick_device(params.runtime.device)) as team:
-        machine = partial(Machine, team, params.runtime.workers)
         run_stage(
             f"train@{dataset}-{variant}",
-            lambda observer: run(files, images, section, results, machine(observer)),
+            lambda seen: run(files, images, section, results, Machine(team, workers, seen)),
         )
 
 

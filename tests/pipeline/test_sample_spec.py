@@ -1,0 +1,28 @@
+import pytest
+
+from models.language_encoder import learn_tokenizer
+from pipeline.errors import InputError
+from pipeline.sample_spec import SampleSpec, Tokenize, read_sample_spec, write_sample_spec
+
+SPEC = SampleSpec(image_px=96, max_tokens=5, max_words=6, max_nouns=2, whole_image=True)
+
+
+def test_sizes_read_back_as_they_were_written(tmp_path):
+    write_sample_spec(tmp_path, SPEC)
+    assert read_sample_spec(tmp_path) == SPEC
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"image_px": 96}', "[1]"])
+def test_a_file_without_the_sizes_is_refused_by_name(tmp_path, text):
+    (tmp_path / "samples.json").write_text(text)
+    with pytest.raises(InputError, match=r"samples\.json.*train again"):
+        read_sample_spec(tmp_path)
+
+
+def test_phrases_are_padded_to_the_longest_and_cut_with_their_last_mark_kept():
+    tokenize = Tokenize(learn_tokenizer(["a b c d e f g"], 50), max_tokens=5)
+    ids, mask = tokenize(["a", "a b c d e f"])
+    assert mask.tolist() == [[True, True, True, False, False], [True] * 5]
+    assert ids[0, 2] == ids[1, 4]  # [SEP]
+    assert ids[0, 0] == ids[1, 0]  # [CLS]
+    assert (ids[~mask] == tokenize.tokenizer.pad_token_id).all()
