@@ -115,3 +115,11 @@ def test_average_precision_of_a_noun_that_nobody_said_is_unknown():
     precisions = average_precisions(torch.tensor([[0.1, 0.5], [0.9, 0.4]]), said)
     assert precisions[0].item() == 0.5
     assert precisions[1].isnan()
+
+
+def test_probabilities_have_the_frequencies_of_the_nouns_on_average():
+    """With negatives of full weight, the gradient of the bias vanishes only there."""
+    features, said = world()
+    head = fitted(features, said, negative_weight=1.0)
+    probs = logits_of(head, features).sigmoid().mean(0)
+    torch.testing.assert_close(probs, said.float().mean(0), rtol=0, atol=0.05)
