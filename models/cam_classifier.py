@@ -166,18 +166,3 @@ def load_scorer(
     if kind == "nounhead":
         return load_noun_scorer(classifier_folder, noun_head_folder)
     return ClassGroupScorer(load_classifier(classifier_folder), nouns)
-
-
-def normalise_cams(cams: Tensor) -> Tensor:
-    """Return the positive part of each map, stretched to [0, 1].
-
-    Args:
-        cams: signed maps of any scale, float (..., h, w).
-
-    Returns:
-        Maps of the same shape; one that is nowhere positive, or the same everywhere, is zero.
-    """
-    positive = cams.relu()
-    low, high = positive.amin((-2, -1), keepdim=True), positive.amax((-2, -1), keepdim=True)
-    span = high - low
-    return torch.where(span > 0, (positive - low) / span, 0.0)

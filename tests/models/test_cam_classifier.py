@@ -9,7 +9,6 @@ from models.cam_classifier import (
     NounHeadScorer,
     load_noun_scorer,
     load_scorer,
-    normalise_cams,
 )
 from models.classifier import ClassifierError, save_classifier
 from models.noun_head import NounHead, load_noun_head, save_noun_head
@@ -135,14 +134,3 @@ def test_equal_heads_give_equal_bytes(folders, tmp_path):
     save_noun_head(tmp_path / "again", noun_head(tiny_classifier()))
     for name in ("nouns.json", "head.safetensors"):
         assert (folders[1] / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
-
-
-def test_normalised_maps_are_the_positive_part_from_zero_to_one():
-    maps = torch.tensor([[[-3.0, 1.0, 2.0]], [[1.0, 2.0, 5.0]]])
-    expected = torch.tensor([[[0.0, 0.5, 1.0]], [[0.0, 0.25, 1.0]]])
-    assert torch.equal(normalise_cams(maps), expected)
-
-
-@pytest.mark.parametrize("value", [0.0, -2.0, 3.0])
-def test_a_map_without_contrast_becomes_zero(value):
-    assert torch.equal(normalise_cams(torch.full((2, 3, 5), value)), torch.zeros(2, 3, 5))
