@@ -36,8 +36,7 @@ def contrastive_loss(
     num_images, num_phrases = phrase_mask.shape
     own = torch.eye(num_images, dtype=torch.bool, device=scores.device)[:, None]  # (B, 1, B)
     has_boxes = box_mask.any(-1)  # (B,)
-    allowed = (own | rivals) & has_boxes
-    scores = scores.masked_fill(~allowed, torch.finfo(scores.dtype).min)
+    scores = scores.masked_fill(~(own | rivals), torch.finfo(scores.dtype).min)
     targets = torch.arange(num_images, device=scores.device)[:, None].expand(-1, num_phrases)
     losses = F.cross_entropy(scores.flatten(0, 1), targets.flatten(), reduction="none")
     real = (phrase_mask & has_boxes[:, None]).flatten()
@@ -88,7 +87,7 @@ def matching_loss(
 def image_scores(
     phrase_embeddings: Tensor, box_embeddings: Tensor, box_mask: Tensor, temperature: float
 ) -> Tensor:
-    """Score every image for every phrase, float32 (B, P, B); finite for images without boxes."""
+    """Score every image for every phrase, float32 (B, P, B); hugely negative without boxes."""
     sims = torch.einsum("bpd,ird->bpir", phrase_embeddings.float(), box_embeddings.float())
     logits = (sims / temperature).masked_fill(~box_mask, torch.finfo(sims.dtype).min)
     padding = logits.new_full((*logits.shape[:-1], 1), torch.finfo(sims.dtype).min)

@@ -137,9 +137,10 @@ class Grounder(nn.Module):
 
     def _encode_words(self, inputs: GroundingInputs) -> TokenSet:
         """Run the language encoder on every phrase, float (B, P, T, C)."""
-        token_mask = inputs.token_mask & inputs.phrase_mask[..., None]
-        flat = self.language_encoder(inputs.token_ids.flatten(0, 1), token_mask.flatten(0, 1))
-        return TokenSet(flat.unflatten(0, inputs.phrase_mask.shape), token_mask)
+        flat = self.language_encoder(
+            inputs.token_ids.flatten(0, 1), inputs.token_mask.flatten(0, 1)
+        )
+        return TokenSet(flat.unflatten(0, inputs.phrase_mask.shape), inputs.token_mask)
 
     def _encode_cams(self, inputs: GroundingInputs, deepest: LevelMap) -> CamEncoding:
         """Run the CAM encoder; without one the batch has no nouns."""

@@ -97,6 +97,15 @@ def test_every_modality_is_read(modality):
     assert not fusion(*changed, phrases).allclose(before, atol=1e-4)
 
 
+def test_where_a_cell_lies_matters():
+    levels, words, cams, phrases = _inputs()
+    whole = [LevelMap(level.features, torch.ones_like(level.cell_mask)) for level in levels]
+    turned = tuple(LevelMap(level.features.flip(-1), level.cell_mask) for level in whole)
+    fusion = _fusion()
+    before = fusion(tuple(whole), words, cams, phrases)
+    assert not fusion(turned, words, cams, phrases).allclose(before, atol=1e-4)
+
+
 def test_the_order_of_words_matters():
     levels, words, cams, phrases = _inputs()
     fusion, everything = _fusion(), torch.ones_like(words.mask)

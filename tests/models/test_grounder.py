@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from models.losses import compute_losses
+from models.scorer import cam_statistics
 from tests.models.tiny_grounder import (
     WEIGHTS,
     B,
@@ -104,6 +105,16 @@ def test_the_prior_and_the_cam_are_added_to_the_learned_score():
     prior = tiny_grounder(prior_weight=3.0, cam_weight=0.0)(inputs).box_logits
     expected = plain + 3 * torch.log(inputs.box_priors + 0.001)
     torch.testing.assert_close(prior[0], expected[0])
+
+
+def test_a_box_full_of_attention_gains_by_the_weight_of_the_cam():
+    inputs = tiny_inputs()
+    plain = tiny_grounder(cam_weight=0.0)(inputs)
+    weighted = tiny_grounder(cam_weight=2.0)(inputs)
+    maps, heads = weighted.attention_maps[:1], weighted.mined_mask[:1].float()
+    statistics = cam_statistics(maps, heads, inputs.boxes_xyxy[:1], image_px=67)
+    gain = weighted.box_logits[0] - plain.box_logits[0]
+    torch.testing.assert_close(gain, 2 * statistics.log_density[0])
 
 
 def _noise(inputs, name, mask):
