@@ -20,7 +20,13 @@ from models.detector_training import DetectionExample, DetectorFit, train_detect
 from models.foreign_weights import convert_classifier, convert_detector
 from models.tagger_training import train_tagger
 from models.weight_files import WeightFileError, load_weights
-from pipeline.datasets.shapes import CLASSES, draw_object_picture, draw_scene, scene_phrases
+from pipeline.datasets.shapes import (
+    CLASSES,
+    PICTURE_CLASSES,
+    draw_object_picture,
+    draw_scene,
+    scene_phrases,
+)
 from pipeline.errors import InputError
 from pipeline.layout import DatasetFiles
 from pipeline.observe import Observer, run_stage
@@ -64,7 +70,7 @@ def compute_classifier(
     classifier = train_classifier(
         [picture for picture, _ in drawn],
         [label for _, label in drawn],
-        CLASSES,
+        PICTURE_CLASSES,
         fit,
         lambda epochs: observer.progress(epochs, len(epochs), "classifier epochs"),
     )

@@ -15,10 +15,11 @@ from pipeline.datasets.shapes_drawing import draw, make_sketch, paste
 from pipeline.datasets.shapes_layout import choose_image_hw, place_objects
 from pipeline.datasets.shapes_phrases import ScenePhrase, write_phrases
 from pipeline.datasets.shapes_semantics import SceneFacts
-from pipeline.datasets.shapes_vocabulary import CLASSES, Attributes, TaggedWord
+from pipeline.datasets.shapes_vocabulary import CLASSES, COLOURS, Attributes, TaggedWord
 
 __all__ = [
     "CLASSES",
+    "PICTURE_CLASSES",
     "Scene",
     "ScenePhrase",
     "TaggedWord",
@@ -26,6 +27,10 @@ __all__ = [
     "draw_scene",
     "scene_phrases",
 ]
+
+# The classifier's classes are finer than the detector's, as ImageNet's breeds are than dog: what it
+# learnt to tell apart is what a grounder can read from it.
+PICTURE_CLASSES = tuple(f"{colour} {name}" for name in CLASSES for colour in COLOURS)
 
 Split = Literal["train", "test", "pretrain"]
 _STREAMS = {"train": 0, "test": 1, "pretrain": 2, "pictures": 3}
@@ -102,17 +107,19 @@ def draw_object_picture(seed: int, index: int, image_px: int) -> tuple[NDArray[n
         image_px: height and width.
 
     Returns:
-        The picture, uint8 (image_px, image_px, 3), and the object's index into `CLASSES`.
+        The picture, uint8 (image_px, image_px, 3), and its index into `PICTURE_CLASSES`.
     """
     rng = _stream(seed, _STREAMS["pictures"], index)
     canvas = draw_background(rng, (image_px, image_px), num_marks=int(rng.integers(4, 14)))
     class_index = int(rng.integers(len(CLASSES)))
     side_px = image_px * int(rng.integers(35, 93)) // 100
-    drawing = draw(make_sketch(rng, class_index, "large", side_px))
+    sketch = make_sketch(rng, class_index, "large", side_px)
+    drawing = draw(sketch)
     height, width = drawing.coverage.shape
     left, top = int(rng.integers(image_px - width + 1)), int(rng.integers(image_px - height + 1))
     paste(canvas, drawing, left, top)
-    return add_grain(rng, canvas), class_index
+    name = f"{sketch.attributes.colour} {CLASSES[class_index]}"
+    return add_grain(rng, canvas), PICTURE_CLASSES.index(name)
 
 
 def _stream(seed: int, stream: int, index: int) -> np.random.Generator:

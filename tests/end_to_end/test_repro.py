@@ -54,9 +54,9 @@ def test_a_cams_key_reruns_cams_and_what_follows(rebuilt):
 
 def test_a_new_variant_leaves_what_is_there_alone(rebuilt):
     rebuilt.set(run__variants="[full, no_cam]")
-    done = rebuilt.repro("--dry")
+    done = rebuilt.repro()
     assert done.returncode == 0, done.stderr
-    assert sorted(stages_run(done)) == sorted(AFTER_TRAIN)
+    assert stages_run(done) == AFTER_TRAIN
 
 
 def test_an_unknown_dataset_is_one_clear_error(fresh):

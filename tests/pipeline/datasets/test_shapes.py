@@ -4,7 +4,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from pipeline.datasets.shapes import CLASSES, draw_object_picture, draw_scene
+from pipeline.datasets.shapes import CLASSES, PICTURE_CLASSES, draw_object_picture, draw_scene
 from pipeline.datasets.shapes_drawing import Sketch, draw, paste
 from pipeline.datasets.shapes_layout import choose_image_hw, place_objects
 from pipeline.datasets.shapes_vocabulary import COLOURS, SIZES, SIZES_PX, Attributes
@@ -176,6 +176,23 @@ def test_an_object_picture_is_alike_every_time_and_holds_its_class():
 
 
 def test_object_pictures_show_every_class():
-    assert {draw_object_picture(5, index, 32)[1] for index in range(150)} == set(
-        range(len(CLASSES))
-    )
+    shown = {draw_object_picture(5, index, 32)[1] for index in range(150)}
+    assert {PICTURE_CLASSES[index].split()[1] for index in shown} == set(CLASSES)
+
+
+def test_a_picture_s_class_names_the_colour_that_is_drawn():
+    pictures = [draw_object_picture(5, index, 32) for index in range(400)]
+    medians = {
+        colour: np.median(
+            [
+                image.mean((0, 1))
+                for image, index in pictures
+                if PICTURE_CLASSES[index].startswith(colour)
+            ],
+            axis=0,
+        )
+        for colour in ("red", "green", "blue")
+    }
+    assert [
+        int(np.argmax(medians[colour] - np.mean([*medians.values()], axis=0))) for colour in medians
+    ] == [0, 1, 2]

@@ -1,0 +1,58 @@
+import pytest
+
+from pipeline.params import ParamsError
+from pipeline.profile import apply_values, expand_environment, leaves, parse_assignment
+from pipeline.sections import PARAMS_FILE, read_params
+
+
+@pytest.fixture
+def params_file(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text(PARAMS_FILE.read_text(encoding="utf-8"), encoding="utf-8")
+    return path
+
+
+def test_a_variable_is_replaced_wherever_a_text_stands():
+    value = {"a": ["${HERE}/x", 3], "b": {"c": "${HERE}"}}
+    assert expand_environment(value, {"HERE": "/d ä"}) == {"a": ["/d ä/x", 3], "b": {"c": "/d ä"}}
+
+
+def test_a_variable_that_is_not_set_is_named():
+    with pytest.raises(ParamsError, match="environment variable REAL"):
+        expand_environment("${REAL}/flickr30k", {})
+
+
+def test_leaves_are_dotted_and_lists_stay_whole():
+    overlay = {"run": {"datasets": ["a", "b"]}, "train": {"model": {"heads": 2}}}
+    assert list(leaves(overlay)) == [("run.datasets", ["a", "b"]), ("train.model.heads", 2)]
+
+
+def test_an_assignment_is_read_as_yaml():
+    assert parse_assignment("run.variants=[full, no_cam]") == ("run.variants", ["full", "no_cam"])
+    assert parse_assignment("a.b=c=d") == ("a.b", "c=d")
+
+
+def test_an_assignment_without_a_value_is_refused():
+    with pytest.raises(ParamsError, match="KEY=VALUE"):
+        parse_assignment("train.epochs")
+
+
+def test_a_value_is_set_and_every_comment_stays(params_file):
+    before = params_file.read_text(encoding="utf-8")
+    apply_values(params_file, [("train.epochs", 3)])
+    after = params_file.read_text(encoding="utf-8")
+    assert read_params(params_file).train.epochs == 3
+    assert after.count("#") == before.count("#")
+
+
+def test_a_key_that_no_stage_knows_leaves_the_file_as_it_was(params_file):
+    before = params_file.read_bytes()
+    with pytest.raises(ParamsError, match=r"train\.epoch: no stage knows"):
+        apply_values(params_file, [("train.epoch", 3)])
+    assert params_file.read_bytes() == before
+    assert [path.name for path in params_file.parent.iterdir()] == ["params.yaml"]
+
+
+def test_an_unknown_section_is_named(params_file):
+    with pytest.raises(ParamsError, match="no section 'trian'"):
+        apply_values(params_file, [("trian.epochs", 3)])
