@@ -3,10 +3,13 @@
 import importlib.util
 import os
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from tqdm import tqdm
 
+from pipeline.errors import InputError
+from pipeline.observe_params import tracked_params
 from pipeline.observe_server import answering_address, use_server
 
 Item = TypeVar("Item")
@@ -31,7 +34,14 @@ class Observer:
         return tqdm(items, total=total, desc=f"[{self.stage}] {label}", mininterval=1.0)
 
     def map(self, work: Callable[[Item], Value], items: Sequence[Item], label: str) -> list[Value]:
-        """Return `work(item)` of every item, in order; each is one unit of work to be watched."""
+        """Return `work(item)` of every item, in order; each is one unit of work to be watched.
+
+        With PIPELINE_DASK=tcp://HOST:PORT it is done by the workers of that Dask cluster.
+        """
+        if cluster := cluster_address():
+            from pipeline.observe_dask import map_on_dask  # an optional part
+
+            return map_on_dask(cluster, work, items, partial(self.progress, label=label))
         return [work(item) for item in self.progress(items, len(items), label)]
 
     def table(self, key: str, rows: Sequence[dict[str, Any]]) -> None:
@@ -51,6 +61,18 @@ class Observer:
         """Show a picture; the console does without."""
 
 
+def cluster_address() -> str | None:
+    """Return the address of the Dask scheduler that PIPELINE_DASK names, if it names one.
+
+    Raises:
+        InputError: Dask is not installed.
+    """
+    address = os.environ.get("PIPELINE_DASK") or None
+    if address and importlib.util.find_spec("prefect_dask") is None:
+        raise InputError(f"PIPELINE_DASK={address} needs Dask: pip install -e '.[dask]'")
+    return address
+
+
 def run_stage(stage: str, body: Callable[[Observer], Value]) -> Value:
     """Run the body of a stage process and report on it.
 
@@ -68,4 +90,5 @@ def run_stage(stage: str, body: Callable[[Observer], Value]) -> Value:
     use_server(address)
     from pipeline.observe_prefect import PrefectObserver  # takes a second, so only if needed
 
-    return PrefectObserver(stage).watch(body)
+    parameters = {"stage": stage, "params": tracked_params(stage)}
+    return PrefectObserver(stage, parameters).watch(body)

@@ -5,17 +5,15 @@ first call to the server that fails is the last one made.
 """
 
 import base64
-import logging
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from prefect import Flow, State, flow, get_run_logger, task
-from prefect._internal.concurrency.services import _active_services
 from prefect.artifacts import (
     create_image_artifact,
     create_markdown_artifact,
@@ -25,29 +23,28 @@ from prefect.artifacts import (
 )
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
-from prefect.events.clients import NullEventsClient
-from prefect.events.worker import EventsWorker
 from prefect.flow_engine import run_flow
+from prefect.task_runners import TaskRunner
+from prefect.utilities.urls import url_for
 from typing_extensions import override
 
-from pipeline.observe import Observer
-from pipeline.observe_params import tracked_params
+from pipeline.observe import Observer, cluster_address
+from pipeline.observe_prefect_client import forget_what_is_unsent, parent_task_run
 from pipeline.outcome import Outcome
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
 
-PARENT_TASK_RUN = "PIPELINE_PARENT_TASK_RUN"
 PROGRESS_EVERY_S = 2.0
 
 
 class PrefectObserver(Observer):
     """Reports to the console, and to a Prefect server until the first call to it fails."""
 
-    def __init__(self, stage: str) -> None:
+    def __init__(self, stage: str, parameters: Mapping[str, Any]) -> None:
         super().__init__(stage)
         self.connected = True
-        self._parameters: dict[str, Any] = {"stage": stage, "params": tracked_params(stage)}
+        self._parameters = dict(parameters)  # shown on the flow run
         self._run_id: UUID | None = None
         self._units_open = 0
 
@@ -59,8 +56,10 @@ class PrefectObserver(Observer):
         """Return `body(self)`, run as a flow run below the task run that the environment names."""
         outcome = Outcome(lambda: body(self))
 
-        @flow(name=self.stage.partition("@")[0], persist_result=False, validate_parameters=False)
-        def watched(stage: str, params: dict[str, Any]) -> None:  # noqa: ARG001 - only shown
+        @flow(
+            name=self.stage.partition("@")[0], persist_result=False, task_runner=self._task_runner()
+        )
+        def watched() -> None:
             outcome.run()
 
         self._guard(lambda: self._run_flow(watched), outcome)
@@ -111,6 +110,8 @@ class PrefectObserver(Observer):
 
     @override
     def map(self, work: Callable[[Item], Value], items: Sequence[Item], label: str) -> list[Value]:
+        if cluster_address():
+            return self._map_on_dask(work, items, label)
         numbered = enumerate(self.progress(items, len(items), label), start=1)
         return [
             self.unit(partial(work, item), label, f"{label} {number}/{len(items)}")
@@ -133,19 +134,41 @@ class PrefectObserver(Observer):
         address = "data:image/png;base64," + base64.b64encode(png).decode("ascii")
         self._report(lambda: create_image_artifact(address, self._artifact_key(key), caption))
 
-    def _run_flow(self, watched: Flow[..., None]) -> None:
+    def _run_flow(self, watched: Flow[[], None]) -> None:
         instance, experiment = self.stage.partition("@")[2], os.environ.get("DVC_EXP_NAME", "")
-        parent = os.environ.get(PARENT_TASK_RUN)
         with get_client(sync_client=True) as client:
             run = client.create_flow_run(
                 watched,
                 name=self.stage,
                 parameters=self._parameters,
                 tags=[tag for tag in (instance, experiment) if tag],
-                parent_task_run_id=UUID(parent) if parent else None,
+                parent_task_run_id=parent_task_run(client),
             )
         self._run_id = run.id
-        run_flow(watched, flow_run=run, parameters=dict(self._parameters))
+        super().log(f"watched at {url_for('flow-run', run.id)}")
+        run.parameters = {}  # the server has them; the function has none
+        run_flow(watched, flow_run=run)
+
+    def _map_on_dask(
+        self, work: Callable[[Item], Value], items: Sequence[Item], label: str
+    ) -> list[Value]:
+        from pipeline.observe_prefect_dask import WorkError, map_as_tasks  # an optional part
+
+        try:
+            if self.connected:
+                return map_as_tasks(work, items, label, partial(self.progress, label=label))
+        except WorkError as error:
+            raise error.args[0] from None
+        except Exception as error:  # noqa: BLE001 - Prefect's: the cluster does it without Prefect
+            self._disconnect(error)
+        return Observer.map(self, work, items, label)
+
+    def _task_runner(self) -> TaskRunner[Any] | None:
+        if not (cluster := cluster_address()):
+            return None
+        from pipeline.observe_prefect_dask import dask_runner  # an optional part
+
+        return dask_runner(cluster)
 
     def _send_parameters(self) -> None:
         assert self._run_id is not None
@@ -194,18 +217,4 @@ class PrefectObserver(Observer):
         if self.connected:
             self.connected = False
             super().log(f"goes on without the Prefect server: {type(error).__name__}: {error}")
-            _forget_what_is_unsent()
-
-
-def _forget_what_is_unsent() -> None:
-    """Empty the queues that Prefect would send one by one at exit, each after its own timeout.
-
-    They are private to Prefect; the test that kills a server tells when they change.
-    """
-    logging.getLogger("prefect").setLevel(logging.CRITICAL + 1)
-    EventsWorker.set_client_override(NullEventsClient)
-    waiting = [service._queue for service in _active_services]
-    for unsent in waiting:
-        while not unsent.empty():
-            unsent.get_nowait()
-            unsent.task_done()
+            forget_what_is_unsent()

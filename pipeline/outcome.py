@@ -16,6 +16,10 @@ class Outcome(Generic[Value]):
         self._trace: TracebackType | None = None
         self.error: BaseException | None = None
 
+    def __reduce__(self) -> tuple[type["Outcome[None]"], tuple[Callable[[], None]]]:
+        """Stay in this process: elsewhere arrives one without work, and what it holds does not."""
+        return Outcome, (_no_work,)
+
     def run(self) -> None:
         """Do the work and keep its value or error; raise the error, but not that of a good exit."""
         self._done = True
@@ -33,3 +37,7 @@ class Outcome(Generic[Value]):
         if self.error is not None:
             raise self.error.with_traceback(self._trace)
         return self._value
+
+
+def _no_work() -> None:
+    """Do nothing."""

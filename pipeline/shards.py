@@ -85,7 +85,10 @@ def run_shards(
     missing = [shard for shard in mine if not _is_whole(plan, shard, observer)]
     if len(missing) < len(mine):
         observer.log(f"{len(mine) - len(missing)} of {len(mine)} shards already there")
-    observer.map(lambda shard: _write(plan, shard, compute(plan.items(shard))), missing, "shards")
+    files = {shard: plan.file(shard).absolute() for shard in missing}  # a worker has no DVC_ROOT
+    observer.map(
+        lambda shard: _write(plan, files[shard], compute(plan.items(shard))), missing, "shards"
+    )
     if num_parts > 1:
         observer.log(f"part {part}/{num_parts} is done; a run without PIPELINE_PART merges")
         raise SystemExit(0)
@@ -117,10 +120,10 @@ def _is_whole(plan: ShardPlan, shard: int, observer: Observer) -> bool:
     return True
 
 
-def _write(plan: ShardPlan, shard: int, arrays: Arrays) -> None:
+def _write(plan: ShardPlan, file: Path, arrays: Arrays) -> None:
     attributes = {"names": " ".join(sorted(arrays)), "sha256": _checksum(arrays)}
     provenance = Provenance(plan.stage, plan.fingerprint)
-    write_cache(plan.file(shard), arrays, {}, attributes, provenance)
+    write_cache(file, arrays, {}, attributes, provenance)
 
 
 def _read(plan: ShardPlan, shard: int) -> dict[str, NDArray[Any]]:

@@ -1,5 +1,8 @@
+from collections.abc import Iterator
+
 import pytest
 
+from tests.end_to_end.prefect_server import Server
 from tests.end_to_end.project import Project, clone
 
 
@@ -20,3 +23,11 @@ def fresh(tmp_path) -> Project:
     folder = tmp_path / "project"
     folder.mkdir()
     return clone(folder)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory) -> Iterator[Server]:
+    """A Prefect server that lives as long as the tests."""
+    server = Server(tmp_path_factory.mktemp("prefect"))
+    yield server
+    server.kill()

@@ -1,0 +1,61 @@
+"""Rebuild with one Prefect flow run around all stages: `python -m pipeline.flow` (`make flow`).
+
+Arguments are those of `dvc repro`. Without a server, `dvc repro` itself runs. `--serve` waits for
+rebuilds that are started in the UI, or by a schedule: `--serve --cron "0 3 * * *"`.
+"""
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from pipeline.errors import InputError
+from pipeline.observe_server import answering_address, use_server
+from pipeline.sections import read_params
+
+SERVED = "camground"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Rebuild once, or serve rebuilds."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.flow", description=__doc__, allow_abbrev=False
+    )
+    parser.add_argument("--serve", action="store_true", help="wait for rebuilds started in the UI")
+    parser.add_argument("--cron", help="with --serve: rebuild on this schedule, too")
+    given, for_dvc = parser.parse_known_args(arguments)
+    try:
+        if given.serve:
+            _serve(given.cron)
+        else:
+            sys.exit(_rebuild(for_dvc))
+    except InputError as error:
+        sys.exit(f"error: {error}")
+
+
+def _rebuild(arguments: Sequence[str]) -> int:
+    address = answering_address()
+    if address is None or "--dry" in arguments:
+        command = [sys.executable, "-m", "dvc", "repro", "--keep-going", *arguments]
+        return subprocess.run(command, check=False).returncode
+    use_server(address)
+    from pipeline.rebuild import rebuild_observed  # Prefect and DVC are slow to import
+
+    rebuild_observed(arguments)
+    return 0
+
+
+def _serve(cron: str | None) -> None:
+    address = answering_address()
+    if address is None:
+        raise InputError("no Prefect server answers; `make ui` starts one")
+    use_server(address)
+    from pipeline.rebuild import rebuild
+
+    run = read_params().run
+    defaults = {"datasets": list(run.datasets), "variants": list(run.variants), "arguments": []}
+    rebuild.serve(name=SERVED, cron=cron, parameters=defaults, limit=1)
+
+
+if __name__ == "__main__":
+    main()

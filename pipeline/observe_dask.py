@@ -1,0 +1,89 @@
+"""Units of work on the workers of a Dask cluster: `PIPELINE_DASK=tcp://scheduler:8786`.
+
+What the work holds (a network, a table of images) is sent to each worker once. A unit whose worker
+dies is done by another one.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psutil
+from distributed import Client, Future, as_completed
+
+from pipeline.errors import InputError
+
+Item = TypeVar("Item")
+Value = TypeVar("Value")
+Watch = Callable[[Iterable[Any], int], Iterable[Any]]
+
+CONNECT_TIMEOUT_S = 20.0
+
+
+def map_on_dask(
+    address: str, work: Callable[[Item], Value], items: Sequence[Item], watch: Watch
+) -> list[Value]:
+    """Return `work(item)` of every item, in order, done by the workers of a cluster.
+
+    Args:
+        address: of the scheduler, such as `tcp://127.0.0.1:8786`.
+        work: picklable by cloudpickle, and so are items and values.
+        items: what to work on.
+        watch: passes on an iterable of known length, and may show how far it is.
+
+    Raises:
+        InputError: the cluster cannot do the work of this process.
+    """
+    with connect(address) as client:
+        sent = send_once(client, work)
+        futures = [client.submit(apply, sent, item, pure=False) for item in items]
+        for _ in watch(as_completed(futures), len(futures)):
+            pass
+        return client.gather(futures)
+
+
+def connect(address: str) -> Client:
+    """Return a client of a cluster whose workers run this project's code in this folder.
+
+    Raises:
+        InputError: no scheduler answers, it has no workers, or one of them would read other
+            files or run other code.
+    """
+    try:
+        client = Client(address, timeout=CONNECT_TIMEOUT_S)
+    except (OSError, ValueError) as error:
+        raise InputError(f"PIPELINE_DASK={address}: no scheduler answers: {error}") from error
+    workers = client.run(_place)
+    if not workers:
+        raise InputError(f"PIPELINE_DASK={address}: the scheduler has no workers")
+    for worker, (folder, changed) in workers.items():
+        if Path(folder) != Path.cwd():
+            raise InputError(f"Dask worker {worker} runs in {folder}; start it in {Path.cwd()}")
+        if changed:
+            raise InputError(f"Dask worker {worker} is older than {changed[0]}; restart the worker")
+    return client
+
+
+def send_once(client: Client, work: Callable[..., object]) -> Future:
+    """Send what every unit of work shares to all workers, and return what stands for it."""
+    return client.scatter([work], broadcast=True, hash=False)[0]
+
+
+def apply(work: Callable[[Item], Value], item: Item) -> Value:
+    """Return `work(item)`; it runs on a worker."""
+    return work(item)
+
+
+def _place() -> tuple[str, list[str]]:
+    """Return a worker's folder, and the project's files that changed since it started."""
+    folder, started = Path.cwd(), psutil.Process().create_time()
+    return str(folder), [str(file) for file in _loaded(folder) if file.stat().st_mtime > started]
+
+
+def _loaded(folder: Path) -> Iterator[Path]:
+    for module in list(sys.modules.values()):
+        file = Path(getattr(module, "__file__", None) or os.devnull)
+        if file.is_relative_to(folder) and file.is_file() and ".venv" not in file.parts:
+            yield file

@@ -1,0 +1,102 @@
+"""One rebuild as a Prefect flow: a task per DVC stage, the stages' own runs nested below."""
+
+from argparse import Namespace
+from collections.abc import Sequence
+from enum import Enum
+from subprocess import CalledProcessError
+
+from prefect import State, flow
+from prefect.runtime import task_run
+from prefect.states import Cancelled, Completed, Failed
+
+from pipeline.dvc_steps import Step, parse_repro, plan_steps, run_step
+from pipeline.errors import InputError
+from pipeline.observe_prefect import PrefectObserver
+from pipeline.observe_prefect_client import PARENT_TASK_RUN
+from pipeline.profile import apply_values
+from pipeline.sections import PARAMS_FILE, read_params
+
+
+class End(Enum):
+    """How a stage of a rebuild ended."""
+
+    RAN = "Completed"
+    CACHED = "Cached"
+    FAILED = "Failed"
+    BLOCKED = "Blocked"
+
+
+class RebuildError(InputError):
+    """Stages failed; what they said is on the console."""
+
+
+def rebuild_observed(arguments: Sequence[str]) -> None:
+    """Run what `dvc repro ARGUMENTS` would run, watched by the configured server.
+
+    Raises:
+        RebuildError: a stage failed; the stages that do not need it ran all the same.
+        InputError: a target is unknown, or dvc.yaml or params.yaml is wrong.
+    """
+    observer = PrefectObserver("rebuild", {"arguments": list(arguments)})
+    observer.watch(lambda _: rebuild_stages(observer, parse_repro(arguments)))
+
+
+@flow(name="rebuild", persist_result=False)
+def rebuild(datasets: list[str], variants: list[str], arguments: Sequence[str] = ()) -> None:
+    """Rebuild the results of some datasets and variants with `dvc repro`.
+
+    Args:
+        datasets: keys of `datasets` in params.yaml; they become its `run.datasets`.
+        variants: keys of `variants` in params.yaml; they become its `run.variants`.
+        arguments: of `dvc repro`, such as `--force`.
+    """
+    wanted = {"datasets": datasets, "variants": variants}
+    known = read_params().run
+    changed = [
+        (f"run.{key}", list(names))
+        for key, names in wanted.items()
+        if tuple(names) != getattr(known, key)
+    ]
+    if changed:
+        apply_values(PARAMS_FILE, changed)
+    rebuild_stages(PrefectObserver("rebuild", wanted), parse_repro(arguments))
+
+
+def rebuild_stages(observer: PrefectObserver, asked: Namespace) -> None:
+    """Bring stage after stage up to date, each watched as a task run.
+
+    Raises:
+        RebuildError: a stage failed; the stages that do not need it ran all the same.
+    """
+    ends: dict[str, End] = {}
+    for step in plan_steps(asked):
+        above = {ends.get(name) for name in step.upstream}
+        blocked = bool(above & {End.FAILED, End.BLOCKED}) and asked.on_error != "ignore"
+        forced = asked.force_downstream and End.RAN in above
+
+        def bring_up_to_date(
+            step: Step = step, blocked: bool = blocked, forced: bool = forced
+        ) -> End:
+            return End.BLOCKED if blocked else _run(step, asked, forced)
+
+        ends[step.name] = observer.unit(bring_up_to_date, step.name, step.name, _state)
+    observer.log(", ".join(f"{name} {end.value}" for name, end in ends.items()))
+    if lost := [name for name, end in ends.items() if end is End.FAILED]:
+        raise RebuildError(f"{', '.join(lost)} failed")
+
+
+def _run(step: Step, asked: Namespace, forced: bool) -> End:
+    parent = task_run.id  # none if the server is gone
+    try:
+        ran = run_step(step, asked, forced, {PARENT_TASK_RUN: parent} if parent else {})
+    except CalledProcessError:
+        return End.FAILED
+    return End.RAN if ran else End.CACHED
+
+
+def _state(end: End) -> State | None:
+    if end is End.FAILED:
+        return Failed(message="the stage's own run and the console tell why")
+    if end is End.BLOCKED:
+        return Cancelled(name=end.value, message="a stage that it needs failed")
+    return Completed(name=end.value)

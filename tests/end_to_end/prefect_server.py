@@ -1,0 +1,159 @@
+"""A Prefect server of its own on a free port of this machine, and a small DVC project."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+SMALL = Path(__file__).with_name("small_project")
+
+
+class Server:
+    """One server process."""
+
+    def __init__(self, home: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.address = f"http://127.0.0.1:{self.port}/api"
+        self._variables = {"PREFECT_API_URL": self.address, "PREFECT_HOME": str(home)}
+        settings = {
+            "PREFECT_HOME": str(home),
+            "PREFECT_SERVER_API_HOST": "127.0.0.1",
+            "PREFECT_SERVER_API_PORT": str(self.port),
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_SERVER_UI_ENABLED": "false",
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "prefect", "server", "start", "--no-ui"],
+            env=clean_environment() | settings,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            wait_for(self._is_healthy, 300)
+        except AssertionError:
+            self.kill()
+            raise
+
+    def variables(self) -> dict[str, str]:
+        """Return what makes a process find the server, once it answers as fast as it must."""
+        wait_for(self._is_quick, 120)
+        return self._variables
+
+    def kill(self) -> None:
+        """End it without a word, with whatever it started."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def ask(self, path: str, body: dict | None = None) -> list:
+        """Return the answer to POST `path`."""
+        data = json.dumps(body or {}).encode()
+        request = urllib.request.Request(
+            f"{self.address}/{path}", data, {"content-type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return json.load(answer)
+
+    def runs(self, name: str) -> list[dict]:
+        """Return the flow runs of a name, latest first."""
+        chosen = {"flow_runs": {"name": {"any_": [name]}}, "sort": "START_TIME_DESC"}
+        return self.ask("flow_runs/filter", chosen)
+
+    def task_runs(self, run: dict) -> list[dict]:
+        """Return the task runs of a flow run, the earliest first."""
+        chosen = {"task_runs": {"flow_run_id": {"any_": [run["id"]]}}}
+        return sorted(self.ask("task_runs/filter", chosen), key=lambda each: each["start_time"])
+
+    def artifacts(self, run: dict) -> dict[str, dict]:
+        """Return the artifacts of a flow run by key."""
+        chosen = {"artifacts": {"flow_run_id": {"any_": [run["id"]]}}}
+        return {each["key"]: each for each in self.ask("artifacts/filter", chosen)}
+
+    def _is_healthy(self, timeout_s: float = 5.0) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.address}/health", timeout=timeout_s) as answer:
+                return answer.status == 200
+        except OSError:
+            return False
+
+    def _is_quick(self) -> bool:
+        return self._is_healthy(0.3) and self._is_healthy(0.3)
+
+
+@dataclass(frozen=True)
+class SmallProject:
+    """A DVC project of four small stages."""
+
+    folder: Path
+
+    def start(self, *command: str, **variables: str) -> subprocess.Popen[str]:
+        """Start a command there."""
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        known = clean_environment() | {"PYTHONPATH": str(ROOT), "PATH": path} | variables
+        return subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env=known,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def python(self, *arguments: str, **variables: str) -> tuple[int, str]:
+        """Return exit status and console of `python ...` there."""
+        process = self.start(sys.executable, *arguments, **variables)
+        console, _ = process.communicate(timeout=400)
+        return process.returncode, console
+
+    def repro(self, *arguments: str, **variables: str) -> tuple[int, str]:
+        """Return exit status and console of `dvc repro`."""
+        return self.python("-m", "dvc", "repro", *arguments, **variables)
+
+    def set_text(self, old: str, new: str) -> None:
+        """Change params.yaml."""
+        path = self.folder / "params.yaml"
+        text = path.read_text()
+        assert text.count(old) == 1
+        path.write_text(text.replace(old, new))
+
+    def caches(self) -> dict[str, bytes]:
+        """Return the caches that are there."""
+        return {file.name: file.read_bytes() for file in self.folder.glob("*.h5")}
+
+    def files(self) -> dict[str, bytes]:
+        """Return the caches and dvc.lock."""
+        return self.caches() | {"dvc.lock": (self.folder / "dvc.lock").read_bytes()}
+
+
+def small_project(folder: Path) -> SmallProject:
+    """Set up the small project in a new folder."""
+    shutil.copytree(SMALL, folder)
+    project = SmallProject(folder)
+    status, console = project.python("-m", "dvc", "init", "--no-scm", "--quiet")
+    assert status == 0, console
+    return project
+
+
+def clean_environment() -> dict[str, str]:
+    """Return this process's environment without what steers Prefect, DVC and the pipeline."""
+    ours = ("PREFECT", "PIPELINE", "DVC")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
+    return kept | {"DO_NOT_TRACK": "1", "DVC_NO_ANALYTICS": "1"}
+
+
+def wait_for(condition, timeout_s: float = 30.0):
+    """Return what `condition()` returns once it is true."""
+    deadline = time.monotonic() + timeout_s
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.1)
+    return value

@@ -1,0 +1,43 @@
+"""Does nothing of use, slowly, as the stages of the project do: `small_stage.py cams@shapes`."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from pipeline.cache import Provenance, write_cache
+from pipeline.observe import Observer, run_stage
+from pipeline.shards import ShardPlan, remove_shards, run_shards
+
+PIXEL = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154789c63f8cfc0"
+    "000003010100c9fe92ef0000000049454e44ae426082"
+)
+
+
+def run(stage: str, observer: Observer) -> None:
+    name, _, dataset = stage.partition("@")
+    section = yaml.safe_load(Path("params.yaml").read_text())[name]
+    failing = os.environ.get("FAILING_STAGE") == name
+    plan = ShardPlan(name, "f00d", section["items"], 1)
+
+    def compute(items: range) -> dict[str, np.ndarray]:
+        time.sleep(section["pause_s"])
+        if failing:
+            raise ValueError(f"{stage} cannot")
+        return {"maps": np.random.default_rng(items.start).random((len(items), 40, 7))}
+
+    arrays = run_shards(plan, compute, observer)
+    observer.log(f"{len(arrays['maps'])} maps")
+    observer.table("numbers", [{"method": "reg", "n": 20}, {"method": "random", "n": 20}])
+    observer.markdown("summary", "# All is well")
+    observer.image("picture", PIXEL, "a red pixel")
+    write_cache(Path(f"{name}-{dataset}.h5"), arrays, {}, {}, Provenance(name, "f00d"))
+    remove_shards(plan)
+
+
+if __name__ == "__main__":
+    run_stage(sys.argv[1], lambda observer: run(sys.argv[1], observer))

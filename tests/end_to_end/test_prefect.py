@@ -1,0 +1,197 @@
+"""Stages, `dvc repro` and the outer flow beside a real Prefect server that lives, or is killed."""
+
+import os
+import signal
+import sys
+
+import pytest
+
+from tests.end_to_end.prefect_server import Server, small_project, wait_for
+
+pytestmark = pytest.mark.slow
+STAGES = ("nouns@shapes", "cams@shapes", "report@shapes", "proposals@shapes")
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """What a rebuild makes without any server."""
+    project = small_project(tmp_path_factory.mktemp("plain") / "project")
+    status, console = project.repro()
+    assert status == 0, console
+    return project.files()
+
+
+@pytest.fixture(scope="module")
+def watched(server, tmp_path_factory):
+    """A project after a plain `dvc repro` beside a server."""
+    project = small_project(tmp_path_factory.mktemp("watched") / "project")
+    status, console = project.repro(**server.variables())
+    assert status == 0, console
+    return project
+
+
+@pytest.fixture(scope="module")
+def runs(server, watched):
+    """The runs of `watched`, by stage."""
+    return {stage: server.runs(stage)[0] for stage in STAGES}
+
+
+@pytest.fixture(scope="module")
+def grouped(server, tmp_path_factory):
+    """A project after a slow `dvc repro nouns` and the outer flow, and what that said."""
+    project = small_project(tmp_path_factory.mktemp("grouped") / "project")
+    project.set_text("nouns: {items: 3, pause_s: 0.0}", "nouns: {items: 3, pause_s: 1.1}")
+    assert project.repro("nouns", **server.variables())[0] == 0
+    status, console = project.python("-m", "pipeline.flow", **server.variables())
+    assert status == 0, console
+    return project
+
+
+@pytest.fixture
+def fresh(tmp_path):
+    return small_project(tmp_path / "project")
+
+
+def states(server, run):
+    return {task["name"]: task["state_name"] for task in server.task_runs(run)}
+
+
+def start_and_wait_for_two_shards(project, server):
+    process = project.start(sys.executable, "-m", "dvc", "repro", "cams", **server.variables())
+    wait_for(lambda: len([*project.folder.glob(".work/cams/f00d/*.h5")]) >= 2, 200)
+    return process
+
+
+def test_a_server_changes_no_byte_of_caches_and_lock(watched, plain):
+    assert set(plain) >= {"dvc.lock", "cams-shapes.h5"}
+    assert watched.files() == plain
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_plain_repro_is_seen_stage_by_stage(runs, stage):
+    assert runs[stage]["state_name"] == "Completed"
+
+
+def test_shards_are_tasks(server, runs):
+    expected = {f"shards {number}/8": "Completed" for number in range(1, 9)}
+    wait_for(lambda: states(server, runs["cams@shapes"]) == expected)
+
+
+def test_a_run_shows_parameters_and_fingerprint(runs):
+    assert runs["cams@shapes"]["parameters"] == {
+        "stage": "cams@shapes",
+        "params": {"cams": {"items": 8, "pause_s": 0.05}},
+        "fingerprint": "f00d",
+    }
+    assert runs["cams@shapes"]["tags"] == ["shapes"]
+
+
+def test_tables_texts_and_pictures_are_artifacts(server, runs):
+    artifacts = server.artifacts(runs["cams@shapes"])
+    assert '"method": "random"' in artifacts["cams-shapes-numbers"]["data"]
+    assert artifacts["cams-shapes-summary"]["data"] == "# All is well"
+    assert artifacts["cams-shapes-picture"]["data"].startswith("data:image/png;base64,iVBOR")
+    assert artifacts["cams-shapes-picture"]["type"] == "image"
+
+
+def test_what_a_stage_logs_is_in_the_runs_log(server, runs):
+    chosen = {"logs": {"flow_run_id": {"any_": [runs["cams@shapes"]["id"]]}}}
+    wait_for(lambda: "8 maps" in [line["message"] for line in server.ask("logs/filter", chosen)])
+
+
+def test_the_outer_flow_nests_the_stages_and_shows_what_is_cached(server, grouped):
+    run = server.runs("rebuild")[-1]
+    assert states(server, run) == dict.fromkeys(STAGES, "Completed") | {"nouns@shapes": "Cached"}
+    parents = {task["name"]: task["id"] for task in server.task_runs(run)}
+    for stage in ("cams@shapes", "report@shapes", "proposals@shapes"):
+        nested = [each["parent_task_run_id"] for each in server.runs(stage)]
+        assert parents[stage] in nested
+
+
+def test_a_long_stage_shows_its_progress(server, grouped):
+    shown = [server.artifacts(run) for run in server.runs("nouns@shapes")]
+    told = [each["nouns-shapes-shards"] for each in shown if "nouns-shapes-shards" in each]
+    assert [float(artifact["data"]) for artifact in told] == [100.0]
+
+
+def test_the_outer_flow_makes_the_same_bytes(grouped, plain):
+    assert plain.items() >= grouped.caches().items()
+    assert len(grouped.caches()) == 4
+
+
+def test_the_outer_flow_runs_the_stage_that_it_is_asked_for(server, grouped):
+    asked = ("-f", "-s", "cams")
+    assert grouped.python("-m", "pipeline.flow", *asked, **server.variables())[0] == 0
+    assert states(server, server.runs("rebuild")[0]) == {"cams@shapes": "Completed"}
+
+
+def test_a_stage_that_does_not_exist_is_one_clear_error(server, fresh):
+    status, console = fresh.python("-m", "pipeline.flow", "cmas", **server.variables())
+    assert (status, "Traceback" in console) == (1, False)
+    assert "error: " in console
+    assert "cmas" in console
+
+
+def test_without_a_server_the_outer_flow_is_dvc_repro(fresh, plain):
+    status, console = fresh.python("-m", "pipeline.flow", "cams")
+    assert status == 0, console
+    assert set(fresh.caches()) == {"nouns-shapes.h5", "cams-shapes.h5"}
+    assert plain.items() >= fresh.caches().items()
+
+
+def test_a_failing_stage_hides_no_stage_that_does_not_need_it(server, fresh):
+    variables = server.variables() | {"FAILING_STAGE": "cams"}
+    status, console = fresh.python("-m", "pipeline.flow", **variables)
+    assert status == 1
+    assert "error: cams@shapes failed" in console
+    run = server.runs("rebuild")[0]
+    assert run["state_name"] == "Failed"
+    assert states(server, run) == {
+        "nouns@shapes": "Completed",
+        "cams@shapes": "Failed",
+        "report@shapes": "Blocked",
+        "proposals@shapes": "Completed",
+    }
+    assert set(fresh.caches()) == {"nouns-shapes.h5", "proposals-shapes.h5"}
+
+
+def test_a_stage_that_raises_fails_for_dvc_and_in_the_server(server, fresh):
+    variables = server.variables() | {"FAILING_STAGE": "nouns"}
+    status, console = fresh.repro("nouns", **variables)
+    assert status != 0
+    assert "ValueError: nouns@shapes cannot" in console
+    run = server.runs("nouns@shapes")[0]
+    assert run["state_name"] == "Failed"
+    assert "nouns@shapes cannot" in run["state"]["message"]
+
+
+def test_a_part_of_a_stage_is_a_good_run(server, fresh):
+    variables = server.variables() | {"PIPELINE_PART": "1/2", "DVC_ROOT": str(fresh.folder)}
+    status, console = fresh.python("small_stage.py", "cams@shapes", **variables)
+    assert status == 0, console
+    assert server.runs("cams@shapes")[0]["state_name"] == "Completed"
+    assert len(list((fresh.folder / ".work/cams/f00d").iterdir())) == 4
+
+
+def test_a_server_that_is_killed_mid_stage_costs_seconds_and_no_byte(tmp_path, fresh, plain):
+    server = Server(tmp_path / "home")
+    try:
+        process = start_and_wait_for_two_shards(fresh, server)
+    finally:
+        server.kill()
+    console, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, console
+    assert "goes on without the Prefect server" in console
+    assert fresh.caches()["cams-shapes.h5"] == plain["cams-shapes.h5"]
+
+
+def test_a_server_that_hangs_costs_seconds_and_no_byte(server, fresh, plain):
+    process = start_and_wait_for_two_shards(fresh, server)
+    try:
+        os.killpg(server.process.pid, signal.SIGSTOP)
+        console, _ = process.communicate(timeout=300)
+    finally:
+        os.killpg(server.process.pid, signal.SIGCONT)
+    assert process.returncode == 0, console
+    assert "goes on without the Prefect server" in console
+    assert fresh.caches()["cams-shapes.h5"] == plain["cams-shapes.h5"]

@@ -1,0 +1,30 @@
+import importlib
+import os
+import sys
+import time
+
+import pytest
+
+observe_dask = pytest.importorskip("pipeline.observe_dask", reason="Dask is not installed")
+
+
+@pytest.fixture
+def module(tmp_path, monkeypatch):
+    """A module of the current folder, imported by this process."""
+    file = tmp_path / "only_here_today.py"
+    file.write_text("answer = 42\n")
+    os.utime(file, (1, 1))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.import_module("only_here_today")
+    yield file
+    del sys.modules["only_here_today"]
+
+
+def test_a_worker_whose_code_is_as_it_was_imported_is_current(module):
+    assert observe_dask._place() == (str(module.parent), [])
+
+
+def test_a_worker_is_too_old_for_a_file_that_changed_since(module):
+    os.utime(module, (time.time() + 60, time.time() + 60))
+    assert observe_dask._place() == (str(module.parent), [str(module)])
