@@ -24,7 +24,14 @@ from models.detector_folder import (
     read_config,
     read_info,
 )
-from models.openmmlab import Compose, Config, ConfigDict, DetDataSample, InstanceData
+from models.openmmlab import (
+    Compose,
+    Config,
+    ConfigDict,
+    DetDataSample,
+    InstanceData,
+    mmdet_scope,
+)
 from models.weight_files import load_weights
 
 INPUT_MULTIPLE_PX = 64  # inputs of one batch share height and width, rounded up to this
@@ -74,7 +81,8 @@ class Detector:
         self.info = info
         self.batch_images = batch_images
         self._model: Any = model
-        self._prepare = Compose(config.test_pipeline)
+        with mmdet_scope():
+            self._prepare = Compose(config.test_pipeline)
         preprocessor: Any = model.data_preprocessor
         preprocessor.pad_size_divisor = max(preprocessor.pad_size_divisor, INPUT_MULTIPLE_PX)
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models.openmmlab import MODELS, Config, ConfigDict
+from models.openmmlab import MODELS, Config, ConfigDict, mmdet_scope
 from models.weight_files import load_weights
 
 CONFIG_FILE, WEIGHTS_FILE, INFO_FILE = "config.py", "weights.pth", "detector.json"
@@ -147,7 +147,8 @@ def build_model(config: Config) -> nn.Module:
     """Return the network of a config, with random weights."""
     model: ConfigDict = config.model.copy()
     model.get("data_preprocessor", {}).pop("batch_augments", None)
-    return MODELS.build(model)
+    with mmdet_scope():
+        return MODELS.build(model)
 
 
 def read_checkpoint(path: Path) -> Checkpoint:

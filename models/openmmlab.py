@@ -9,6 +9,7 @@ import sys
 import types
 import warnings
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from torch import Tensor
@@ -73,10 +74,23 @@ with warnings.catch_warnings():
     from mmdet.structures import DetDataSample
     from mmengine.config import Config, ConfigDict
     from mmengine.logging import MMLogger
-    from mmengine.registry import init_default_scope
+    from mmengine.registry import DefaultScope, init_default_scope
     from mmengine.structures import InstanceData
 
-__all__ = ["MODELS", "Compose", "Config", "ConfigDict", "DetDataSample", "InstanceData"]
+__all__ = [
+    "MODELS",
+    "Compose",
+    "Config",
+    "ConfigDict",
+    "DetDataSample",
+    "InstanceData",
+    "mmdet_scope",
+]
 
 init_default_scope("mmdet")
 MMLogger.get_current_instance().setLevel("WARNING")
+
+
+def mmdet_scope() -> AbstractContextManager[None]:
+    """Return a context in which names are looked up in mmdet, whatever ran in this process."""
+    return DefaultScope.overwrite_default_scope("mmdet")

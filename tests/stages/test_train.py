@@ -120,7 +120,7 @@ def test_other_parameters_do_not_go_on_from_the_same_checkpoint(here):
     write_world(here, epochs=2)
     with pytest.raises(KeyboardInterrupt):
         train(observer=StopsAfter(1))
-    edit_params(here, "learning_rate: 0.001", "learning_rate: 0.002")
+    edit_params(here, "weight_decay: 0.0001", "weight_decay: 0.0002")
     observer = StopsAfter(99)
     train(observer=observer)
     assert [message[:9] for message in observer.told] == ["epoch 1/2", "epoch 2/2"]
