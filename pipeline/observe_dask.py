@@ -19,7 +19,7 @@ Item = TypeVar("Item")
 Value = TypeVar("Value")
 Watch = Callable[[Iterable[Any], int], Iterable[Any]]
 
-CONNECT_TIMEOUT_S = 20.0
+CONNECT_TIMEOUT_S = 10.0
 
 
 def map_on_dask(

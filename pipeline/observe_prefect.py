@@ -29,7 +29,7 @@ from prefect.utilities.urls import url_for
 from typing_extensions import override
 
 from pipeline.observe import Observer, cluster_address
-from pipeline.observe_prefect_client import forget_what_is_unsent, parent_task_run
+from pipeline.observe_prefect_client import hang_up, parent_task_run
 from pipeline.outcome import Outcome
 
 Item = TypeVar("Item")
@@ -217,4 +217,4 @@ class PrefectObserver(Observer):
         if self.connected:
             self.connected = False
             super().log(f"goes on without the Prefect server: {type(error).__name__}: {error}")
-            forget_what_is_unsent()
+            hang_up()

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from prefect._internal.concurrency.services import _active_services
 from prefect.client.orchestration import SyncPrefectClient
+from prefect.context import SyncClientContext
 from prefect.events.clients import NullEventsClient
 from prefect.events.worker import EventsWorker
 from prefect.exceptions import ObjectNotFound
@@ -29,13 +30,17 @@ def parent_task_run(client: SyncPrefectClient) -> UUID | None:
     return None
 
 
-def forget_what_is_unsent() -> None:
-    """Empty the queues that Prefect would send one by one at exit, each after its own timeout.
+def hang_up() -> None:
+    """Let every later call to the server fail at once, and forget what is not yet sent.
 
-    The queues are private to Prefect; the test that kills a server tells when they change.
+    Prefect would otherwise wait for each call at the end of the run, and send its queues one by
+    one at exit, each item after its own timeout. All that is private to Prefect; the tests that
+    kill a server tell when it changes.
     """
     logging.getLogger("prefect").setLevel(logging.CRITICAL + 1)
     EventsWorker.set_client_override(NullEventsClient)
+    if (context := SyncClientContext.get()) is not None:
+        context.client._client.close()
     for service in list(_active_services):
         with suppress(queue.Empty):
             while True:

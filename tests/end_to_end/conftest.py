@@ -28,6 +28,6 @@ def fresh(tmp_path) -> Project:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory) -> Iterator[Server]:
     """A Prefect server that lives as long as the tests."""
-    server = Server(tmp_path_factory.mktemp("prefect"))
+    server = Server.started(tmp_path_factory.mktemp("prefect"))
     yield server
     server.kill()

@@ -8,41 +8,46 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 SMALL = Path(__file__).with_name("small_project")
 
 
 class Server:
-    """One server process."""
+    """A server at a port of this machine."""
 
-    def __init__(self, home: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.address = f"http://127.0.0.1:{self.port}/api"
+    def __init__(self, port: int, home: Path) -> None:
+        self.address = f"http://127.0.0.1:{port}/api"
         self._variables = {"PREFECT_API_URL": self.address, "PREFECT_HOME": str(home)}
+
+    @classmethod
+    def started(cls, home: Path) -> "Server":
+        """Return a new server at a free port, its data in `home`."""
+        port = free_port()
         settings = {
             "PREFECT_HOME": str(home),
             "PREFECT_SERVER_API_HOST": "127.0.0.1",
-            "PREFECT_SERVER_API_PORT": str(self.port),
+            "PREFECT_SERVER_API_PORT": str(port),
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-            "PREFECT_SERVER_UI_ENABLED": "false",
         }
-        self.process = subprocess.Popen(
+        server = cls(port, home)
+        server.process = subprocess.Popen(
             [sys.executable, "-m", "prefect", "server", "start", "--no-ui"],
             env=clean_environment() | settings,
             stdout=subprocess.DEVNULL,
             start_new_session=True,
         )
         try:
-            wait_for(self._is_healthy, 300)
+            wait_for(server.is_healthy, 300)
         except AssertionError:
-            self.kill()
+            server.kill()
             raise
+        return server
 
     def variables(self) -> dict[str, str]:
         """Return what makes a process find the server, once it answers as fast as it must."""
@@ -54,9 +59,9 @@ class Server:
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
-    def ask(self, path: str, body: dict | None = None) -> list:
-        """Return the answer to POST `path`."""
-        data = json.dumps(body or {}).encode()
+    def ask(self, path: str, body: dict | None = None) -> Any:
+        """Return the answer to POST `path`, or to GET if there is nothing to post."""
+        data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(
             f"{self.address}/{path}", data, {"content-type": "application/json"}
         )
@@ -78,7 +83,15 @@ class Server:
         chosen = {"artifacts": {"flow_run_id": {"any_": [run["id"]]}}}
         return {each["key"]: each for each in self.ask("artifacts/filter", chosen)}
 
-    def _is_healthy(self, timeout_s: float = 5.0) -> bool:
+    def deployment(self, name: str) -> dict | None:
+        """Return a deployment by FLOW/NAME if it is there."""
+        try:
+            return self.ask(f"deployments/name/{name}")
+        except urllib.error.HTTPError:
+            return None
+
+    def is_healthy(self, timeout_s: float = 5.0) -> bool:
+        """Return whether it answers in time."""
         try:
             with urllib.request.urlopen(f"{self.address}/health", timeout=timeout_s) as answer:
                 return answer.status == 200
@@ -86,7 +99,7 @@ class Server:
             return False
 
     def _is_quick(self) -> bool:
-        return self._is_healthy(0.3) and self._is_healthy(0.3)
+        return self.is_healthy(0.3) and self.is_healthy(0.3)
 
 
 @dataclass(frozen=True)
@@ -119,8 +132,8 @@ class SmallProject:
         return self.python("-m", "dvc", "repro", *arguments, **variables)
 
     def set_text(self, old: str, new: str) -> None:
-        """Change params.yaml."""
-        path = self.folder / "params.yaml"
+        """Change dvc.yaml."""
+        path = self.folder / "dvc.yaml"
         text = path.read_text()
         assert text.count(old) == 1
         path.write_text(text.replace(old, new))
@@ -137,6 +150,7 @@ class SmallProject:
 def small_project(folder: Path) -> SmallProject:
     """Set up the small project in a new folder."""
     shutil.copytree(SMALL, folder)
+    shutil.copy(ROOT / "params.yaml", folder)
     project = SmallProject(folder)
     status, console = project.python("-m", "dvc", "init", "--no-scm", "--quiet")
     assert status == 0, console
@@ -148,6 +162,13 @@ def clean_environment() -> dict[str, str]:
     ours = ("PREFECT", "PIPELINE", "DVC")
     kept = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
     return kept | {"DO_NOT_TRACK": "1", "DVC_NO_ANALYTICS": "1"}
+
+
+def free_port() -> int:
+    """Return a port at which nothing listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
 
 
 def wait_for(condition, timeout_s: float = 30.0):

@@ -13,7 +13,7 @@ from tests.end_to_end.prefect_server import ROOT, clean_environment, small_proje
 pytest.importorskip("prefect_dask", reason="the extra [dask] is not installed")
 pytestmark = pytest.mark.slow
 
-SLOWER = ("cams: {items: 8, pause_s: 0.05}", "cams: {items: 8, pause_s: 0.5}")
+STAGE = ("small_stage.py", "cams@shapes", "8", "0.5")
 
 
 class Cluster:
@@ -57,9 +57,7 @@ class Cluster:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    project = small_project(tmp_path_factory.mktemp("dask") / "project")
-    project.set_text(*SLOWER)
-    return project
+    return small_project(tmp_path_factory.mktemp("dask") / "project")
 
 
 @pytest.fixture(scope="module")
@@ -78,14 +76,14 @@ def cluster(project, in_one_process):
 def make(project, **variables):
     cache = project.folder / "cams-shapes.h5"
     cache.unlink(missing_ok=True)
-    status, console = project.python("small_stage.py", "cams@shapes", **variables)
+    status, console = project.python(*STAGE, **variables)
     assert status == 0, console
     return cache.read_bytes()
 
 
 def test_a_cluster_that_loses_a_worker_makes_the_same_bytes(project, cluster, in_one_process):
     (project.folder / "cams-shapes.h5").unlink()
-    process = project.start(sys.executable, "small_stage.py", "cams@shapes", **cluster.variables)
+    process = project.start(sys.executable, *STAGE, **cluster.variables)
     wait_for(lambda: len([*project.folder.glob(".work/cams/f00d/*.h5")]) >= 2, 60)
     cluster.kill(cluster.processes[-1])
     console, _ = process.communicate(timeout=300)
@@ -101,7 +99,7 @@ def test_what_a_cluster_does_is_seen(project, cluster, server, in_one_process):
 
 def test_an_error_on_a_worker_is_the_stages_error(project, cluster, server):
     variables = cluster.variables | server.variables() | {"FAILING_STAGE": "cams"}
-    status, console = project.python("small_stage.py", "cams@shapes", **variables)
+    status, console = project.python(*STAGE, **variables)
     assert status == 1
     assert console.rstrip().endswith("ValueError: cams@shapes cannot")
     assert server.runs("cams@shapes")[0]["state_name"] == "Failed"
@@ -109,14 +107,12 @@ def test_an_error_on_a_worker_is_the_stages_error(project, cluster, server):
 
 def test_workers_of_another_folder_are_refused(cluster, tmp_path):
     other = small_project(tmp_path / "project")
-    status, console = other.python("small_stage.py", "cams@shapes", **cluster.variables)
+    status, console = other.python(*STAGE, **cluster.variables)
     assert status == 1
     assert f"start it in {other.folder}" in console
 
 
 def test_a_scheduler_that_is_not_there_is_one_clear_error(project):
-    status, console = project.python(
-        "small_stage.py", "cams@shapes", PIPELINE_DASK="tcp://127.0.0.1:9"
-    )
+    status, console = project.python(*STAGE, PIPELINE_DASK="tcp://127.0.0.1:9")
     assert status == 1
     assert "PIPELINE_DASK=tcp://127.0.0.1:9: no scheduler answers" in console

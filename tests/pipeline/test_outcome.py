@@ -1,3 +1,5 @@
+import pickle
+
 import pytest
 
 from pipeline.outcome import Outcome
@@ -41,3 +43,8 @@ def test_a_bad_exit_is_an_error():
 
     with pytest.raises(SystemExit):
         Outcome(leave).run()
+
+
+def test_in_another_process_arrives_an_outcome_without_work():
+    outcome = Outcome(lambda: 1 / 0)  # no lambda can be pickled
+    assert pickle.loads(pickle.dumps(outcome)).result() is None

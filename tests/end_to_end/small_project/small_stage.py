@@ -1,4 +1,4 @@
-"""Does nothing of use, slowly, as the stages of the project do: `small_stage.py cams@shapes`."""
+"""Does nothing of use, as the project's stages do: `small_stage.py cams@shapes SHARDS SECONDS`."""
 
 import os
 import sys
@@ -6,7 +6,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from pipeline.cache import Provenance, write_cache
 from pipeline.observe import Observer, run_stage
@@ -18,14 +17,13 @@ PIXEL = bytes.fromhex(
 )
 
 
-def run(stage: str, observer: Observer) -> None:
+def run(stage: str, num_shards: int, pause_s: float, observer: Observer) -> None:
     name, _, dataset = stage.partition("@")
-    section = yaml.safe_load(Path("params.yaml").read_text())[name]
     failing = os.environ.get("FAILING_STAGE") == name
-    plan = ShardPlan(name, "f00d", section["items"], 1)
+    plan = ShardPlan(name, "f00d", num_shards, 1)
 
     def compute(items: range) -> dict[str, np.ndarray]:
-        time.sleep(section["pause_s"])
+        time.sleep(pause_s)
         if failing:
             raise ValueError(f"{stage} cannot")
         return {"maps": np.random.default_rng(items.start).random((len(items), 40, 7))}
@@ -40,4 +38,5 @@ def run(stage: str, observer: Observer) -> None:
 
 
 if __name__ == "__main__":
-    run_stage(sys.argv[1], lambda observer: run(sys.argv[1], observer))
+    stage, num_shards, pause_s = sys.argv[1:]
+    run_stage(stage, lambda observer: run(stage, int(num_shards), float(pause_s), observer))
