@@ -104,6 +104,7 @@ class Watch(Hook):
             gap = self._step.vision_gap(self._first_batch)
             row = self._curves.end_epoch(runner.epoch + 1, runner.iter, gap)
             with whole_file(self._folder / CHECKPOINT) as fresh:
+                runner.message_hub.log_scalars.clear()  # of mmengine, which nobody reads
                 runner.save_checkpoint(str(fresh.parent), fresh.name)
             self._observer.log(
                 f"epoch {row['epoch']}/{runner.max_epochs}: loss {row['loss']}, vision gap "
