@@ -54,7 +54,7 @@ def plan_steps(asked: Namespace) -> list[Step]:
 
 def _steps(repo: Repo, asked: Namespace) -> Iterator[Step]:
     graph = get_active_graph(repo.index.graph)
-    targets = [] if asked.all_pipelines else asked.targets
+    targets = [] if asked.all_pipelines else asked.targets or ["dvc.yaml"]
     stages = collect_stages(repo, targets, asked.recursive, asked.glob)
     if not asked.single_item:
         stages = plan_repro(graph, stages, asked.pipeline, asked.downstream)

@@ -54,11 +54,14 @@ class Observer:
             cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
             self.log("  " + "  ".join(cells))
 
-    def markdown(self, key: str, text: str) -> None:
-        """Show a text; the console does without."""
+    def markdown(self, key: str, text: str, pictures: Sequence[tuple[str, bytes]] = ()) -> None:
+        """Show a text and its pictures, PNG or JPEG, each with the address that the text gives it.
 
-    def image(self, key: str, png: bytes, caption: str) -> None:
-        """Show a picture; the console does without."""
+        The console does without.
+        """
+
+    def image(self, key: str, content: bytes, caption: str) -> None:
+        """Show a PNG or JPEG picture; the console does without."""
 
 
 def cluster_address() -> str | None:

@@ -29,7 +29,13 @@ from prefect.utilities.urls import url_for
 from typing_extensions import override
 
 from pipeline.observe import Observer, cluster_address
-from pipeline.observe_prefect_client import hang_up, parent_task_run
+from pipeline.observe_prefect_client import (
+    hang_up,
+    heartbeats,
+    keep_off_the_console,
+    let_forked_processes_end,
+    parent_task_run,
+)
 from pipeline.outcome import Outcome
 
 Item = TypeVar("Item")
@@ -47,6 +53,8 @@ class PrefectObserver(Observer):
         self._parameters = dict(parameters)  # shown on the flow run
         self._run_id: UUID | None = None
         self._units_open = 0
+        keep_off_the_console()
+        let_forked_processes_end()
 
     def __reduce__(self) -> tuple[type[Observer], tuple[str]]:
         """Arrive in another process as an observer that writes to the console."""
@@ -126,12 +134,14 @@ class PrefectObserver(Observer):
         )
 
     @override
-    def markdown(self, key: str, text: str) -> None:
+    def markdown(self, key: str, text: str, pictures: Sequence[tuple[str, bytes]] = ()) -> None:
+        for address, content in pictures:
+            text = text.replace(f"]({address})", f"]({_data_address(content)})")
         self._report(lambda: create_markdown_artifact(text, self._artifact_key(key)))
 
     @override
-    def image(self, key: str, png: bytes, caption: str) -> None:
-        address = "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+    def image(self, key: str, content: bytes, caption: str) -> None:
+        address = _data_address(content)
         self._report(lambda: create_image_artifact(address, self._artifact_key(key), caption))
 
     def _run_flow(self, watched: Flow[[], None]) -> None:
@@ -147,7 +157,8 @@ class PrefectObserver(Observer):
         self._run_id = run.id
         super().log(f"watched at {url_for('flow-run', run.id)}")
         run.parameters = {}  # the server has them; the function has none
-        run_flow(watched, flow_run=run)
+        with heartbeats(run.id):
+            run_flow(watched, flow_run=run)
 
     def _map_on_dask(
         self, work: Callable[[Item], Value], items: Sequence[Item], label: str
@@ -218,3 +229,9 @@ class PrefectObserver(Observer):
             self.connected = False
             super().log(f"goes on without the Prefect server: {type(error).__name__}: {error}")
             hang_up()
+
+
+def _data_address(content: bytes) -> str:
+    """Return an address that holds the picture itself, so that no file server is needed."""
+    kind = "png" if content.startswith(b"\x89PNG") else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"

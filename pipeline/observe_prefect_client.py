@@ -1,21 +1,42 @@
 """What an observer needs of Prefect's client beside flows, tasks and artifacts."""
 
+import asyncio
 import logging
 import os
 import queue
+import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from uuid import UUID
 
 from prefect._internal.concurrency.services import _active_services
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.context import SyncClientContext
+from prefect.events import emit_event
 from prefect.events.clients import NullEventsClient
 from prefect.events.worker import EventsWorker
 from prefect.exceptions import ObjectNotFound
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
 PARENT_TASK_RUN = "PIPELINE_PARENT_TASK_RUN"
+HEARTBEAT = "camground.flow-run.heartbeat"
+HEARTBEAT_S = 30.0  # after three missing ones the server takes the run for crashed
 PARENT_TIMEOUT_S = 10.0  # task runs reach the server as events, a moment after they start
+
+
+def keep_off_the_console() -> None:
+    """Let Prefect log to the server alone; the observer writes to the console itself."""
+    logging.getLogger("prefect").propagate = False
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+def let_forked_processes_end() -> None:
+    """Let processes forked from this one, such as a DataLoader's workers, end with status 0.
+
+    At exit they would wait for Prefect's queues, whose threads are not theirs, and fail.
+    """
+    os.register_at_fork(after_in_child=_close_queues)
 
 
 def parent_task_run(client: SyncPrefectClient) -> UUID | None:
@@ -28,6 +49,29 @@ def parent_task_run(client: SyncPrefectClient) -> UUID | None:
         except ObjectNotFound:
             time.sleep(0.2)
     return None
+
+
+@contextmanager
+def heartbeats(run_id: UUID) -> Iterator[None]:
+    """Tell the server every half minute that the process of a flow run lives.
+
+    It is the project's own event: Prefect's heartbeat is slower, holds up the end of a run for up
+    to a second, and comes from runs of others, too.
+    """
+    ended = threading.Event()
+    resource = {"prefect.resource.id": f"prefect.flow-run.{run_id}"}
+
+    def beat() -> None:
+        emit_event(HEARTBEAT, resource)
+        while not ended.wait(HEARTBEAT_S):
+            emit_event(HEARTBEAT, resource)
+
+    threading.Thread(target=beat, daemon=True).start()
+    try:
+        with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+            yield
+    finally:
+        ended.set()
 
 
 def hang_up() -> None:
@@ -46,3 +90,9 @@ def hang_up() -> None:
             while True:
                 service._queue.get_nowait()
                 service._queue.task_done()
+
+
+def _close_queues() -> None:
+    for service in list(_active_services):
+        service._done_event = asyncio.Event()
+        service._done_event.set()

@@ -21,7 +21,6 @@ _DEFAULTS = {
     "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",  # a hidden server of one process loses records
     "PREFECT_CLIENT_MAX_RETRIES": "1",  # a dead server stalls seconds instead of minutes
     "PREFECT_API_REQUEST_TIMEOUT": "5",
-    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",  # seconds; `make ui` turns silent runs Crashed
     "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # the observer itself writes there
 }

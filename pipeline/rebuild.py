@@ -4,15 +4,16 @@ from argparse import Namespace
 from collections.abc import Sequence
 from enum import Enum
 from subprocess import CalledProcessError
+from uuid import UUID
 
 from prefect import State, flow
-from prefect.runtime import task_run
+from prefect.runtime import flow_run, task_run
 from prefect.states import Cancelled, Completed, Failed
 
 from pipeline.dvc_steps import Step, parse_repro, plan_steps, run_step
 from pipeline.errors import InputError
 from pipeline.observe_prefect import PrefectObserver
-from pipeline.observe_prefect_client import PARENT_TASK_RUN
+from pipeline.observe_prefect_client import PARENT_TASK_RUN, heartbeats
 from pipeline.profile import apply_values
 from pipeline.sections import PARAMS_FILE, read_params
 
@@ -59,7 +60,8 @@ def rebuild(datasets: list[str], variants: list[str], arguments: Sequence[str] =
     ]
     if changed:
         apply_values(PARAMS_FILE, changed)
-    rebuild_stages(PrefectObserver("rebuild", wanted), parse_repro(arguments))
+    with heartbeats(UUID(flow_run.id)):
+        rebuild_stages(PrefectObserver("rebuild", wanted), parse_repro(arguments))
 
 
 def rebuild_stages(observer: PrefectObserver, asked: Namespace) -> None:

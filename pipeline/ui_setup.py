@@ -9,20 +9,21 @@ from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.settings import PREFECT_API_URL, Profile, load_profiles, save_profiles
 
+from pipeline.observe_prefect_client import HEARTBEAT
+
 PROFILE = "camground"
-SILENT_RUNS = "runs without a heartbeat are crashed"
+SILENT_RUNS = "camground: runs without a heartbeat are crashed"
 SILENCE = timedelta(seconds=90)  # three heartbeats
 
 
 def crash_silent_runs() -> None:
     """Let the server turn a run Crashed whose process is gone: no heartbeat, no end in 90 s."""
     ends = {f"prefect.flow-run.{end}" for end in ("Completed", "Failed", "Cancelled", "Crashed")}
-    heartbeat = "prefect.flow-run.heartbeat"
     automation = AutomationCore(
         name=SILENT_RUNS,
         trigger=EventTrigger(
-            after={heartbeat},
-            expect={heartbeat, *ends},
+            after={HEARTBEAT},
+            expect={HEARTBEAT, *ends},
             match={"prefect.resource.id": ["prefect.flow-run.*"]},
             for_each={"prefect.resource.id"},
             posture=Posture.Proactive,

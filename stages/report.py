@@ -62,8 +62,8 @@ def run(
     """
     metrics = _read_json(inputs.results.metrics)
     title = f"{inputs.results.dataset}, {inputs.results.variant}"
-    sections = [*_result_sections(metrics), *_gallery(inputs, params, metrics, observer)]
-    sections += _origin_sections(inputs, metrics, shown_params)
+    results = [*_result_sections(metrics), *_gallery(inputs, params, metrics, observer)]
+    sections = results + _origin_sections(inputs, metrics, shown_params)
     subtitle = "Weakly supervised phrase grounding: accuracy, baselines, pictures, origin"
     pictures = pictures_of(sections)
     shutil.rmtree(inputs.results.report, ignore_errors=True)  # an output as a whole
@@ -74,7 +74,8 @@ def run(
     _write(inputs.results.report / "report.md", markdown.encode())
     for picture in (picture for picture in pictures if picture.name.endswith(".png")):
         observer.image(picture.name.partition(".")[0], picture.content, picture.caption)
-    observer.markdown("report", to_markdown(title, subtitle, _result_sections(metrics)))
+    files = [(f"pictures/{picture.name}", picture.content) for picture in pictures]
+    observer.markdown("report", to_markdown(title, subtitle, results), files)
     observer.log(f"open {(inputs.results.report / 'report.html').resolve()}")
 
 

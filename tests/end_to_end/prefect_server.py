@@ -149,7 +149,9 @@ class SmallProject:
 
 def small_project(folder: Path) -> SmallProject:
     """Set up the small project in a new folder."""
-    shutil.copytree(SMALL, folder)
+    folder.mkdir(parents=True)
+    shutil.copy(SMALL / "small_stage.py", folder)
+    shutil.copy(SMALL / "small_dvc.yaml", folder / "dvc.yaml")  # DVC would find it by that name
     shutil.copy(ROOT / "params.yaml", folder)
     project = SmallProject(folder)
     status, console = project.python("-m", "dvc", "init", "--no-scm", "--quiet")

@@ -89,14 +89,21 @@ def test_a_run_shows_parameters_and_fingerprint(runs):
 def test_tables_texts_and_pictures_are_artifacts(server, runs):
     artifacts = server.artifacts(runs["cams@shapes"])
     assert '"method": "random"' in artifacts["cams-shapes-numbers"]["data"]
-    assert artifacts["cams-shapes-summary"]["data"] == "# All is well"
-    assert artifacts["cams-shapes-picture"]["data"].startswith("data:image/png;base64,iVBOR")
+    picture = artifacts["cams-shapes-picture"]["data"]
+    assert picture.startswith("data:image/png;base64,iVBOR")
+    assert artifacts["cams-shapes-summary"]["data"] == f"![All is well]({picture})"
     assert artifacts["cams-shapes-picture"]["type"] == "image"
 
 
 def test_what_a_stage_logs_is_in_the_runs_log(server, runs):
     chosen = {"logs": {"flow_run_id": {"any_": [runs["cams@shapes"]["id"]]}}}
     wait_for(lambda: "8 maps" in [line["message"] for line in server.ask("logs/filter", chosen)])
+
+
+def test_processes_that_a_stage_forks_end_well_beside_a_server(server, runs):
+    chosen = {"logs": {"flow_run_id": {"any_": [runs["cams@shapes"]["id"]]}}}
+    lines = [line["message"] for line in server.ask("logs/filter", chosen)]
+    assert "a forked process ended with 0" in lines
 
 
 def test_the_outer_flow_nests_the_stages_and_shows_what_is_cached(server, grouped):

@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +31,14 @@ def run(stage: str, num_shards: int, pause_s: float, observer: Observer) -> None
 
     arrays = run_shards(plan, compute, observer)
     observer.log(f"{len(arrays['maps'])} maps")
+    forked = get_context("fork").Process(target=int)
+    forked.start()
+    forked.join()
+    observer.log(f"a forked process ended with {forked.exitcode}")
     observer.table("numbers", [{"method": "reg", "n": 20}, {"method": "random", "n": 20}])
-    observer.markdown("summary", "# All is well")
+    observer.markdown(
+        "summary", "![All is well](pictures/pixel.png)", [("pictures/pixel.png", PIXEL)]
+    )
     observer.image("picture", PIXEL, "a red pixel")
     write_cache(Path(f"{name}-{dataset}.h5"), arrays, {}, {}, Provenance(name, "f00d"))
     remove_shards(plan)
