@@ -5,6 +5,7 @@ EXIF orientation is applied. A 16-bit grey value v becomes round(v / 257), so th
 Pillow, without colour profiles. Of an animation the first frame counts.
 """
 
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -15,6 +16,7 @@ from PIL import ExifTags, Image, ImageOps
 
 from pipeline.errors import InputError
 
+_JPEG_BEGIN, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
 _SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap height and width
 _DECODE_ERRORS = (
     OSError,
@@ -61,6 +63,28 @@ def image_hw_of(path: Path) -> tuple[int, int]:
     except _DECODE_ERRORS as error:
         raise _bad_image(path, error) from error
     return (width, height) if sideways and not rotated_by_pillow else (height, width)
+
+
+def whole_image_hw(path: Path) -> tuple[int, int]:
+    """Return height and width in pixels of a picture as it is shown, whose file is whole.
+
+    A JPEG that ends in its end mark is not decoded: the decoder finds a file that was cut off by
+    nothing else, and damage within one neither way. All other files are decoded.
+
+    Raises:
+        BadImageError: as `read_image`.
+    """
+    image_hw = image_hw_of(path)
+    try:
+        with path.open("rb") as stream:
+            is_jpeg = stream.read(len(_JPEG_BEGIN)) == _JPEG_BEGIN
+            stream.seek(-len(_JPEG_END), os.SEEK_END)
+            if is_jpeg and stream.read() == _JPEG_END:
+                return image_hw
+    except OSError as error:
+        raise _bad_image(path, error) from error
+    height, width, _ = read_image(path).shape
+    return height, width
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:

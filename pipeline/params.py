@@ -87,12 +87,29 @@ def _one_of(choices: tuple[Any, ...], value: object, where: str) -> object:
 
 def _union(kinds: tuple[Any, ...], value: object, where: str) -> object:
     problems = []
-    for kind in kinds:
+    for kind in _told_apart(kinds, value, where):
         try:
             return _convert(kind, value, where)
         except ParamsError as error:
             problems.append(str(error))
     raise ParamsError("; or ".join(problems))
+
+
+def _told_apart(kinds: tuple[Any, ...], value: object, where: str) -> tuple[Any, ...]:
+    """Return the dataclasses that `value` may be: those whose first field, a literal, it gives.
+
+    Raises:
+        ParamsError: it gives that field, but as no dataclass has it.
+    """
+    tags = {fields(kind)[0].name if is_dataclass(kind) else None for kind in kinds}
+    tag = tags.pop()
+    if tags or tag is None or not isinstance(value, Mapping) or tag not in value:
+        return kinds
+    choices = {kind: get_args(get_type_hints(kind)[tag]) for kind in kinds}
+    every = tuple(choice for known in choices.values() for choice in known)
+    if every:
+        _one_of(every, value[tag], f"{where}.{tag}")
+    return tuple(kind for kind in kinds if value[tag] in choices[kind]) or kinds
 
 
 def _list(kinds: tuple[Any, ...], value: object, where: str) -> tuple[object, ...]:

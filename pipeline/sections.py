@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from pipeline.dataset_sections import DatasetSection
 from pipeline.params import ParamsError, build, read_yaml
 from pipeline.train_sections import TrainParams
 from pipeline.weight_sections import EmbeddedWeights, WeightFiles
@@ -19,28 +20,6 @@ class RunParams:
 
     datasets: tuple[str, ...]
     variants: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class ShapesDataset:
-    """The drawn world."""
-
-    format: Literal["shapes"]
-    seed: int
-    train_scenes: int
-    test_scenes: int
-    phrases_per_scene: int
-    long_side_px: int
-
-
-@dataclass(frozen=True)
-class Flickr30kDataset:
-    """Flickr30K Entities in its official layout."""
-
-    format: Literal["flickr30k"]
-    root: str
-    train_images: int
-    eval_images: int
 
 
 @dataclass(frozen=True)
@@ -132,7 +111,7 @@ class Params:
     """All of params.yaml."""
 
     run: RunParams
-    datasets: dict[str, ShapesDataset | Flickr30kDataset]
+    datasets: dict[str, DatasetSection]
     annotations: AnnotationsParams
     weights: dict[str, EmbeddedWeights | WeightFiles]
     nouns: NounsParams

@@ -13,20 +13,35 @@ from dataclasses import asdict
 from pathlib import Path
 
 from pipeline.atomic import whole_file
-from pipeline.datasets.flickr30k import KNOWN_COUNTS, plan_flickr30k
+from pipeline.dataset_sections import DatasetSection, Flickr30kDataset, OwnDataset, ShapesDataset
+from pipeline.datasets.flickr30k import plan_flickr30k
 from pipeline.datasets.locate import image_folder
+from pipeline.datasets.own_lines import read_own_lines
+from pipeline.datasets.published import published_of
 from pipeline.datasets.reading import ImageReading, ReadingPlan
+from pipeline.datasets.refer import read_refer
+from pipeline.datasets.referit_json import read_referit_json
+from pipeline.datasets.referring import plan_referring
 from pipeline.datasets.shapes_records import plan_shapes
+from pipeline.datasets.simrec import read_simrec
 from pipeline.datasets.summary import Summary, check_usable, describe_counts, summarise
+from pipeline.datasets.transvg import read_transvg
 from pipeline.layout import DatasetFiles
 from pipeline.observe import Observer, run_stage
 from pipeline.records import write_records
 from pipeline.runtime import stage_arguments
-from pipeline.sections import Flickr30kDataset, ShapesDataset, read_params
+from pipeline.sections import read_params
 from pipeline.workers import map_in_processes
 
+READERS = {
+    "refer": read_refer,
+    "referit_json": read_referit_json,
+    "transvg": read_transvg,
+    "simrec": read_simrec,
+}
 
-def compute_plan(name: str, dataset: ShapesDataset | Flickr30kDataset) -> ReadingPlan:
+
+def compute_plan(name: str, dataset: DatasetSection) -> ReadingPlan:
     """Return what to read, and how.
 
     Raises:
@@ -34,12 +49,19 @@ def compute_plan(name: str, dataset: ShapesDataset | Flickr30kDataset) -> Readin
     """
     if isinstance(dataset, ShapesDataset):
         return plan_shapes(dataset, image_folder(name, dataset))
-    return plan_flickr30k(name, Path(dataset.root), dataset.train_images, dataset.eval_images)
+    if isinstance(dataset, Flickr30kDataset):
+        return plan_flickr30k(name, dataset)
+    if isinstance(dataset, OwnDataset):
+        found = read_own_lines(name, dataset)
+    else:
+        found = READERS[dataset.format](name, dataset)
+    limits = (dataset.train_images, dataset.eval_images)
+    return plan_referring(found, Path(dataset.images), *limits)
 
 
 def run(
     files: DatasetFiles,
-    dataset: ShapesDataset | Flickr30kDataset,
+    dataset: DatasetSection,
     max_bad_fraction: float,
     workers: int,
     observer: Observer,
@@ -54,9 +76,9 @@ def run(
         _make_empty(image_folder(files.dataset, dataset))
     results = map_in_processes(plan.read, plan.items, workers)
     readings = list(observer.progress(results, len(plan.items), "images"))
-    summary = summarise(readings)
+    summary = summarise(readings, plan.bad, plan.remarks, published_of(dataset))
     write_summary(files.annotations / "summary.json", summary)
-    _report(summary, dataset, observer)
+    _report(summary, observer)
     check_usable(files.dataset, summary, max_bad_fraction)
     write_readings(files, readings)
 
@@ -79,12 +101,9 @@ def write_summary(path: Path, summary: Summary) -> None:
         partial.write_text(text + "\n", encoding="utf-8")
 
 
-def _report(
-    summary: Summary, dataset: ShapesDataset | Flickr30kDataset, observer: Observer
-) -> None:
+def _report(summary: Summary, observer: Observer) -> None:
     """Say what was found and what was skipped or repaired."""
-    known = KNOWN_COUNTS if isinstance(dataset, Flickr30kDataset) else {}
-    for line in describe_counts(summary, known):
+    for line in describe_counts(summary):
         observer.log(line)
     rows = [
         {"cause": cause, "count": counts.count, "first": counts.examples[0]}

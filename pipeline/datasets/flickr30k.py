@@ -1,7 +1,7 @@
 """Flickr30K Entities in its official layout, one image at a time.
 
 Layout below the root: `train.txt`, `val.txt` and/or `test.txt` (one image id a line),
-`Sentences/<id>.txt`, `Annotations/<id>.xml`, `flickr30k-images/<id>.jpg`.
+`Sentences/<id>.txt`, `Annotations/<id>.xml`; in the folder of the images `<id>.jpg`.
 
 Which phrases: those of chain 0 or of kind `notvisual` are left out everywhere. Evaluation splits
 keep the occurrences whose chain has at least one box. Training keeps all others, with or without
@@ -12,20 +12,19 @@ Source: Plummer et al. 2015, https://arxiv.org/abs/1505.04870.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from pipeline.dataset_sections import Flickr30kDataset
+from pipeline.datasets.duplicates import mark_file
 from pipeline.datasets.flickr30k_boxes import BadAnnotationError, BoxFile, parse_boxes
-from pipeline.datasets.locate import FLICKR30K_IMAGES
 from pipeline.datasets.reading import BadRecord, ImageReading, ReadingPlan
 from pipeline.errors import InputError
-from pipeline.images import BadImageError, read_image
+from pipeline.images import BadImageError, whole_image_hw
 from pipeline.records import Box, GroundTruth, ImageRecord, PhraseRecord
 
 EVAL_SPLITS = ("val", "test")
-# (images, phrases) of the whole data set, as published; training phrases: those with a box
-KNOWN_COUNTS = {"train": (29783, 427193), "val": (1000, 14433), "test": (1000, 14481)}
 _PHRASE = re.compile(r"\[/EN#(\d+)/(\S+?)(?: ([^\[\]]*))?\]")
 
 
@@ -73,47 +72,48 @@ def parse_sentence(line: str) -> tuple[str, list[Mention]]:
     return plain.rstrip(), mentions
 
 
-def plan_flickr30k(name: str, root: Path, train_images: int, eval_images: int) -> ReadingPlan:
+def plan_flickr30k(name: str, section: Flickr30kDataset) -> ReadingPlan:
     """Return which images to read, and how.
 
     Args:
         name: key of the data set in params.yaml, for messages.
-        root: folder of the data set.
-        train_images: only so many from the beginning of `train.txt`; 0 for all.
-        eval_images: the same for each other split.
+        section: where it lies, and how much of it is wanted.
 
     Raises:
         InputError: the root or a part of it is missing, or an image is in two splits.
     """
-    _check_layout(name, root)
+    root, images = Path(section.root), Path(section.images)
+    _check_layout(name, root, images)
     items: list[tuple[str, str]] = []
     for split in ("train", *EVAL_SPLITS):
-        limit = train_images if split == "train" else eval_images
+        limit = section.train_images if split == "train" else section.eval_images
         ids = _read_ids(root / f"{split}.txt")
         items += [(image_id, split) for image_id in (ids[:limit] if limit else ids)]
     _check_disjoint(root, items)
-    return ReadingPlan(tuple(items), partial(read_flickr30k_image, root))
+    return ReadingPlan(tuple(items), partial(read_flickr30k_image, root, images))
 
 
-def read_flickr30k_image(root: Path, item: tuple[str, str]) -> ImageReading:
+def read_flickr30k_image(root: Path, images: Path, item: tuple[str, str]) -> ImageReading:
     """Read one image, its sentences and, in an evaluation split, its boxes.
 
     Args:
         root: folder of the data set.
+        images: folder of the images.
         item: image id and split.
     """
     image_id, split = item
     file = f"{image_id}.jpg"
     try:
-        height, width, _ = read_image(root / FLICKR30K_IMAGES / file).shape
+        image_hw = whole_image_hw(images / file)
+        mark = mark_file(images / file)
         lines = _read_lines(root / "Sentences" / f"{image_id}.txt")
-        boxes = None if split == "train" else _read_boxes(root, image_id, (height, width))
+        boxes = None if split == "train" else _read_boxes(root, image_id, image_hw)
     except BadImageError as error:
         return _unusable("the image cannot be read", str(error))
     except BadAnnotationError as error:
         return _unusable("the annotation cannot be read", str(error))
-    image = ImageRecord(image_id, file, (height, width), split)
-    return _read_phrases(image, lines, boxes)
+    image = ImageRecord(image_id, file, image_hw, split)
+    return replace(_read_phrases(image, lines, boxes), file_mark=mark)
 
 
 def _read_phrases(image: ImageRecord, lines: list[str], boxes: BoxFile | None) -> ImageReading:
@@ -181,11 +181,13 @@ def _read_ids(path: Path) -> list[str]:
     return path.read_text(encoding="utf-8-sig").split() if path.is_file() else []
 
 
-def _check_layout(name: str, root: Path) -> None:
+def _check_layout(name: str, root: Path, images: Path) -> None:
     key = f"datasets.{name}.root in params.yaml"
     if not root.is_dir():
         raise InputError(f"{root}: no such folder; set {key} to where Flickr30K Entities lies")
-    for part in ("train.txt", "Sentences", "Annotations", FLICKR30K_IMAGES):
+    if not images.is_dir():
+        raise InputError(f"{images}: no such folder; datasets.{name}.images must name it")
+    for part in ("train.txt", "Sentences", "Annotations"):
         if not (root / part).exists():
             raise InputError(f"{root / part}: missing; {key} must name a folder that holds it")
     if not any((root / f"{split}.txt").is_file() for split in EVAL_SPLITS):

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
+from pipeline.datasets.given_boxes import clip, has_area
 from pipeline.errors import InputError
 from pipeline.records import Box
 
@@ -59,12 +60,12 @@ def parse_boxes(xml: str, source: str) -> BoxFile:
         chains = [name.text.strip() for name in thing.findall("name") if name.text]
         for corners in thing.findall("bndbox"):
             box = _read_box(corners, source)
-            clipped = _clip(box, image_hw)
-            if clipped != box or not _has_area(box):
-                cause = "clipped" if _has_area(clipped) else "skipped"
+            clipped = clip(box, image_hw)
+            if clipped != box or not has_area(box):
+                cause = "clipped" if has_area(clipped) else "skipped"
                 detail = f"{source}: chain {', '.join(chains)}: {box} in an image of {image_hw}"
                 problems.append((f"a box reaches out of the image or has no area: {cause}", detail))
-            for chain in chains if _has_area(clipped) else ():
+            for chain in chains if has_area(clipped) else ():
                 boxes[chain].append(clipped)
     frozen = {chain: tuple(items) for chain, items in boxes.items()}
     return BoxFile(image_hw, frozen, tuple(problems))
@@ -93,14 +94,3 @@ def _number(parent: ElementTree.Element, path: str, source: str) -> int:
         raise BadAnnotationError(
             f"{source}: <{path}> must be a whole number, got {text!r}"
         ) from error
-
-
-def _clip(box: Box, image_hw: tuple[int, int]) -> Box:
-    height, width = image_hw
-    x1, x2 = (min(max(x, 0.0), float(width)) for x in box[::2])
-    y1, y2 = (min(max(y, 0.0), float(height)) for y in box[1::2])
-    return x1, y1, x2, y2
-
-
-def _has_area(box: Box) -> bool:
-    return box[2] > box[0] and box[3] > box[1]

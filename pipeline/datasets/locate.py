@@ -2,13 +2,11 @@
 
 from pathlib import Path
 
+from pipeline.dataset_sections import DatasetSection, ShapesDataset
 from pipeline.layout import DatasetFiles
-from pipeline.sections import Flickr30kDataset, ShapesDataset
-
-FLICKR30K_IMAGES = "flickr30k-images"
 
 
-def image_folder(dataset_name: str, dataset: ShapesDataset | Flickr30kDataset) -> Path:
+def image_folder(dataset_name: str, dataset: DatasetSection) -> Path:
     """Return the folder that the `file` of every `ImageRecord` is relative to.
 
     Args:
@@ -17,4 +15,4 @@ def image_folder(dataset_name: str, dataset: ShapesDataset | Flickr30kDataset) -
     """
     if isinstance(dataset, ShapesDataset):
         return DatasetFiles(dataset_name).annotations / "images"
-    return Path(dataset.root) / FLICKR30K_IMAGES
+    return Path(dataset.images)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from pipeline.records import GroundTruth, ImageRecord, PhraseRecord
 
@@ -31,12 +31,14 @@ class ImageReading:
         phrases: what training and evaluation may see.
         ground_truth: of the phrases of evaluation splits alone; training boxes are never read.
         bad: what was skipped or repaired.
+        file_mark: what equal files share; empty if it was not asked for.
     """
 
     image: ImageRecord | None
     phrases: tuple[PhraseRecord, ...] = ()
     ground_truth: tuple[GroundTruth, ...] = ()
     bad: tuple[BadRecord, ...] = ()
+    file_mark: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,9 +46,13 @@ class ReadingPlan:
     """How to read a data set: `read` of each item, in any order, in any process.
 
     Attributes:
-        items: (image id or number, split) of each image, in the order of the image table.
+        items: what stands for each image, picklable, in the order of the image table.
         read: picklable; reads one item.
+        bad: what was skipped before any image was looked at.
+        remarks: what a person must know of this data set.
     """
 
-    items: tuple[tuple[str, str], ...]
-    read: Callable[[tuple[str, str]], ImageReading]
+    items: tuple[Any, ...]
+    read: Callable[[Any], ImageReading]
+    bad: tuple[BadRecord, ...] = ()
+    remarks: tuple[str, ...] = ()

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from PIL import Image
 
+from pipeline.dataset_sections import ShapesDataset
 from pipeline.datasets.reading import ImageReading, ReadingPlan
 from pipeline.datasets.shapes import Split, draw_scene, scene_phrases
 from pipeline.records import GroundTruth, ImageRecord, PhraseRecord
-from pipeline.sections import ShapesDataset
 
 _SPLITS: dict[str, Split] = {"train": "train", "test": "test"}
 

@@ -4,6 +4,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pipeline.datasets.duplicates import Duplicates, find_duplicates
+from pipeline.datasets.published import UNKNOWN, Published
 from pipeline.datasets.reading import BadRecord, ImageReading
 from pipeline.errors import InputError
 
@@ -43,21 +45,47 @@ class Summary:
         bad: of each cause.
         bad_fractions: `image`: bad ones of those read; `phrase`: bad ones of all, those of
             images that cannot be used not counted.
+        duplicates: what is there twice.
+        published: (images, phrases) of each split as published, where they are known.
+        remarks: what a person must know of this data set.
     """
 
     splits: Mapping[str, SplitCounts]
     bad: Mapping[str, BadCounts]
     bad_fractions: Mapping[str, float]
+    duplicates: Duplicates
+    published: Mapping[str, tuple[int, int]]
+    remarks: tuple[str, ...]
 
 
-def summarise(readings: Sequence[ImageReading]) -> Summary:
-    """Count what was read."""
-    bad = [problem for reading in readings for problem in reading.bad]
+def summarise(
+    readings: Sequence[ImageReading],
+    bad_before: Sequence[BadRecord] = (),
+    remarks: Sequence[str] = (),
+    published: Published | None = None,
+) -> Summary:
+    """Count what was read.
+
+    Args:
+        readings: of all images.
+        bad_before: what was skipped before any image was looked at.
+        remarks: what the reader has to say.
+        published: what is known of the data set.
+    """
+    bad = [*bad_before, *(problem for reading in readings for problem in reading.bad)]
     num_bad: Counter[str] = Counter(problem.kind for problem in bad)
     num_phrases = sum(len(reading.phrases) for reading in readings)
     totals = {"image": len(readings), "phrase": num_phrases + num_bad["phrase"]}
     fractions = {kind: num_bad[kind] / max(total, 1) for kind, total in totals.items()}
-    return Summary(_count_splits(readings), _count_causes(bad), fractions)
+    counts = published.counts if published else {}
+    return Summary(
+        splits=_count_splits(readings),
+        bad=_count_causes(bad),
+        bad_fractions=fractions,
+        duplicates=find_duplicates(readings),
+        published={split: known for split, known in counts.items() if known != UNKNOWN},
+        remarks=(*([published.remark] if published and published.remark else []), *remarks),
+    )
 
 
 def check_usable(name: str, summary: Summary, max_bad_fraction: float) -> None:
@@ -89,21 +117,36 @@ def check_usable(name: str, summary: Summary, max_bad_fraction: float) -> None:
         )
 
 
-def describe_counts(summary: Summary, known: Mapping[str, tuple[int, int]]) -> list[str]:
-    """Return one line per split, with the published counts where there are any.
-
-    Args:
-        summary: what was read.
-        known: published (images, phrases) of each split.
-    """
+def describe_counts(summary: Summary) -> list[str]:
+    """Return one line per split, with the published counts where there are any, and remarks."""
     lines = []
     for split, counts in summary.splits.items():
         line = f"{split}: {counts.phrases:,} phrases on {counts.images:,} images"
-        if split in known and known[split] != (counts.images, counts.phrases):
-            images, phrases = known[split]
-            line += f"; the published split has {phrases:,} on {images:,}"
+        if split in summary.published:
+            images, phrases = summary.published[split]
+            same = (images, phrases) == (counts.images, counts.phrases)
+            line += "; as published" if same else f"; published: {phrases:,} on {images:,}"
         lines.append(line)
-    return lines
+    missing = sorted(set(summary.published) - set(summary.splits))
+    lines += [f"{split}: none; published: {summary.published[split][1]:,}" for split in missing]
+    return [*lines, *_describe_duplicates(summary.duplicates), *summary.remarks]
+
+
+def _describe_duplicates(duplicates: Duplicates) -> list[str]:
+    told = [
+        f"{split}: {count:,} phrases repeat another of the same image"
+        for split, count in duplicates.repeated_phrases.items()
+        if count
+    ]
+    for what, shared in (
+        ("are listed by both", duplicates.shared_files),
+        ("are copies under other names", duplicates.shared_copies),
+    ):
+        told += [
+            f"{pair}: {found.images:,} images {what}, such as {found.examples[0]}"
+            for pair, found in shared.items()
+        ]
+    return told
 
 
 def _count_splits(readings: Sequence[ImageReading]) -> dict[str, SplitCounts]:

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.dataset_sections import Flickr30kDataset, ShapesDataset
 from pipeline.datasets.shapes import draw_scene, scene_phrases
 from pipeline.errors import InputError
 from pipeline.layout import DatasetFiles
 from pipeline.observe import Observer
 from pipeline.records import GroundTruth, ImageRecord, PhraseRecord, read_records
-from pipeline.sections import Flickr30kDataset, ShapesDataset
 from stages.annotations import run
 from tests.tiny_world import write_sentences, write_tiny_flickr30k
 
@@ -26,7 +26,11 @@ def project(tmp_path, monkeypatch):
 
 @pytest.fixture
 def flickr30k(project):
-    return Flickr30kDataset("flickr30k", str(write_tiny_flickr30k(project / "tiny")), 0, 0)
+    return flickr30k_section(write_tiny_flickr30k(project / "tiny"))
+
+
+def flickr30k_section(root):
+    return Flickr30kDataset("flickr30k", str(root), str(root / "flickr30k-images"), 0, 0)
 
 
 def annotate(dataset, name="made", max_bad_fraction=0.01, workers=1):
@@ -130,7 +134,7 @@ def test_too_many_bad_records_stop_the_stage_but_leave_the_summary(project, flic
 
 
 def test_a_missing_root_stops_before_anything_is_written(project):
-    nowhere = Flickr30kDataset("flickr30k", "nowhere", 0, 0)
+    nowhere = flickr30k_section(project / "nowhere")
     with pytest.raises(InputError, match=r"datasets\.made\.root"):
         annotate(nowhere)
     assert not (project / "data").exists()

@@ -1,5 +1,6 @@
 import pytest
 
+from pipeline.dataset_sections import Flickr30kDataset
 from pipeline.datasets.flickr30k import parse_sentence, plan_flickr30k, read_flickr30k_image
 from pipeline.datasets.flickr30k_boxes import BadAnnotationError
 from pipeline.errors import InputError
@@ -10,6 +11,16 @@ from tests.tiny_world import write_annotation, write_sentences, write_tiny_flick
 @pytest.fixture
 def root(tmp_path):
     return write_tiny_flickr30k(tmp_path / "tiny")
+
+
+def plan(root, train_images=0, eval_images=0):
+    images = str(root / "flickr30k-images")
+    section = Flickr30kDataset("flickr30k", str(root), images, train_images, eval_images)
+    return plan_flickr30k("tiny", section)
+
+
+def read_image_of(root, item):
+    return read_flickr30k_image(root, root / "flickr30k-images", item)
 
 
 def causes(reading):
@@ -42,7 +53,7 @@ def test_marks_that_do_not_close_or_stand_in_another_are_refused(line):
 
 
 def test_an_evaluation_image_gives_the_phrases_that_have_a_box(root):
-    reading = read_flickr30k_image(root, ("201", "val"))
+    reading = read_image_of(root, ("201", "val"))
     assert reading.image == ImageRecord("201", "201.jpg", (48, 64), "val")
     sentence = "Ein Mädchen with crêpes “à la carte” in fog"
     assert reading.phrases == (
@@ -62,36 +73,36 @@ def test_an_evaluation_image_gives_the_phrases_that_have_a_box(root):
 
 
 def test_a_box_of_two_chains_answers_the_phrases_of_both(root):
-    reading = read_flickr30k_image(root, ("202", "val"))
+    reading = read_image_of(root, ("202", "val"))
     assert [truth.boxes_xyxy for truth in reading.ground_truth] == [((10.0, 5.0, 40.0, 25.0),)] * 2
 
 
 def test_all_kinds_of_a_thing_are_kept(root):
-    reading = read_flickr30k_image(root, ("301", "test"))
+    reading = read_image_of(root, ("301", "test"))
     assert reading.ground_truth[0].kinds == ("vehicles", "scene")
 
 
 def test_a_training_image_gives_all_visual_phrases_and_no_ground_truth(root):
-    reading = read_flickr30k_image(root, ("101", "train"))
+    reading = read_image_of(root, ("101", "train"))
     phrases = [record.phrase for record in reading.phrases]
     assert phrases == ["A man", "the street", "Someone", "a road"]
     assert reading.ground_truth == ()
 
 
 def test_the_annotation_of_a_training_image_is_not_even_opened(root):
-    before = read_flickr30k_image(root, ("101", "train"))
+    before = read_image_of(root, ("101", "train"))
     (root / "Annotations" / "101.xml").unlink()
-    assert read_flickr30k_image(root, ("101", "train")) == before
+    assert read_image_of(root, ("101", "train")) == before
 
 
 def test_a_greyscale_image_is_an_image_like_others(root):
-    reading = read_flickr30k_image(root, ("102", "train"))
+    reading = read_image_of(root, ("102", "train"))
     assert reading.image == ImageRecord("102", "102.jpg", (30, 50), "train")
 
 
 def test_a_missing_image_is_bad(root):
     (root / "flickr30k-images" / "201.jpg").unlink()
-    reading = read_flickr30k_image(root, ("201", "val"))
+    reading = read_image_of(root, ("201", "val"))
     assert (reading.image, reading.phrases) == (None, ())
     assert causes(reading) == [("image", "the image cannot be read")]
     assert "201.jpg" in reading.bad[0].detail
@@ -100,29 +111,27 @@ def test_a_missing_image_is_bad(root):
 def test_a_truncated_image_is_found_though_its_header_is_whole(root):
     path = root / "flickr30k-images" / "201.jpg"
     path.write_bytes(path.read_bytes()[:-150])
-    assert causes(read_flickr30k_image(root, ("201", "val"))) == [
-        ("image", "the image cannot be read")
-    ]
+    assert causes(read_image_of(root, ("201", "val"))) == [("image", "the image cannot be read")]
 
 
 def test_missing_sentences_and_broken_annotations_are_bad(root):
     (root / "Sentences" / "201.txt").unlink()
     (root / "Annotations" / "202.xml").write_text("<annotation><object>")
     for image_id in ("201", "202"):
-        reading = read_flickr30k_image(root, (image_id, "val"))
+        reading = read_image_of(root, (image_id, "val"))
         assert causes(reading) == [("image", "the annotation cannot be read")]
         assert image_id in reading.bad[0].detail
 
 
 def test_sentences_that_are_no_utf8_are_bad(root):
     (root / "Sentences" / "102.txt").write_bytes(b"[/EN#1/other caf\xe9]")
-    reading = read_flickr30k_image(root, ("102", "train"))
+    reading = read_image_of(root, ("102", "train"))
     assert causes(reading) == [("image", "the annotation cannot be read")]
 
 
 def test_boxes_made_for_an_image_of_another_size_are_refused(root):
     write_annotation(root, "202", (140, 60), [(["21"], (22, 12, 80, 50))])
-    reading = read_flickr30k_image(root, ("202", "val"))
+    reading = read_image_of(root, ("202", "val"))
     assert causes(reading) == [("image", "the annotation cannot be read")]
     assert "(60, 140)" in reading.bad[0].detail
     assert "(30, 70)" in reading.bad[0].detail
@@ -130,7 +139,7 @@ def test_boxes_made_for_an_image_of_another_size_are_refused(root):
 
 def test_an_empty_phrase_is_skipped_and_named(root):
     write_sentences(root, "102", ["[/EN#5/animals ] and [/EN#5/animals a dog]"])
-    reading = read_flickr30k_image(root, ("102", "train"))
+    reading = read_image_of(root, ("102", "train"))
     assert [record.phrase_id for record in reading.phrases] == ["102/0/1"]
     assert causes(reading) == [("phrase", "the phrase has no words")]
     assert reading.bad[0].detail == "102/0/0"
@@ -138,21 +147,21 @@ def test_an_empty_phrase_is_skipped_and_named(root):
 
 def test_a_sentence_whose_marks_do_not_parse_is_skipped_and_others_stay(root):
     write_sentences(root, "102", ["[/EN#5/animals a dog", "[/EN#5/animals a cat]"])
-    reading = read_flickr30k_image(root, ("102", "train"))
+    reading = read_image_of(root, ("102", "train"))
     assert [record.phrase_id for record in reading.phrases] == ["102/1/0"]
     assert causes(reading) == [("phrase", "the markup does not parse")]
 
 
 def test_a_phrase_whose_only_box_is_outside_is_no_phrase_to_evaluate(root):
     write_annotation(root, "202", (70, 30), [(["21"], (80, 6, 90, 25)), (["22"], (60, 6, 90, 25))])
-    reading = read_flickr30k_image(root, ("202", "val"))
+    reading = read_image_of(root, ("202", "val"))
     assert [record.phrase for record in reading.phrases] == ["a pair"]
     assert reading.ground_truth[0].boxes_xyxy == ((59.0, 5.0, 70.0, 25.0),)
     assert [kind for kind, _ in causes(reading)] == ["phrase", "phrase"]
 
 
 def test_the_plan_lists_each_split_in_its_order(root):
-    items = plan_flickr30k("tiny", root, train_images=0, eval_images=0).items
+    items = plan(root).items
     assert items == (
         *(("101", "train"), ("102", "train")),
         *(("201", "val"), ("202", "val"), ("301", "test")),
@@ -160,40 +169,45 @@ def test_the_plan_lists_each_split_in_its_order(root):
 
 
 def test_the_plan_takes_the_first_images_of_each_split(root):
-    items = plan_flickr30k("tiny", root, train_images=1, eval_images=1).items
+    items = plan(root, 1, 1).items
     assert items == (("101", "train"), ("201", "val"), ("301", "test"))
 
 
 def test_a_missing_root_names_the_path_and_the_key(tmp_path):
     with pytest.raises(InputError, match=r"nowhere: no such folder; set datasets\.tiny\.root"):
-        plan_flickr30k("tiny", tmp_path / "nowhere", 0, 0)
+        plan(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("part", ["train.txt", "Sentences", "Annotations", "flickr30k-images"])
+@pytest.mark.parametrize("part", ["train.txt", "Sentences", "Annotations"])
 def test_a_missing_part_of_the_layout_is_named(root, part):
     (root / part).rename(root / "elsewhere")
     with pytest.raises(InputError, match=rf"{part}: missing"):
-        plan_flickr30k("tiny", root, 0, 0)
+        plan(root)
+
+
+def test_a_missing_folder_of_images_is_named(root):
+    (root / "flickr30k-images").rename(root / "elsewhere")
+    with pytest.raises(InputError, match=r"images: no such folder; datasets\.tiny\.images must"):
+        plan(root)
 
 
 def test_there_must_be_something_to_evaluate_on(root):
     (root / "val.txt").unlink()
     (root / "test.txt").unlink()
     with pytest.raises(InputError, match=r"neither val\.txt nor test\.txt"):
-        plan_flickr30k("tiny", root, 0, 0)
+        plan(root)
 
 
 def test_an_image_in_two_splits_is_refused(root):
     (root / "val.txt").write_text("201\n102\n")
     with pytest.raises(InputError, match=r"val\.txt: image 102 is listed already, in train\.txt"):
-        plan_flickr30k("tiny", root, 0, 0)
+        plan(root)
 
 
 @pytest.mark.real
 def test_every_real_image_and_phrase_parses(real):
     root = real / "flickr30k"
-    items = plan_flickr30k("flickr30k", root, 0, 0).items
-    readings = [read_flickr30k_image(root, item) for item in items]
+    readings = [read_image_of(root, item) for item in plan(root).items]
     assert [reading.bad for reading in readings if reading.bad] == []
     val = [reading for reading in readings if reading.image.split == "val"]
     assert (len(readings) - len(val), len(val)) == (4000, 247)

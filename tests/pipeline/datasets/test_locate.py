@@ -1,7 +1,7 @@
 from pathlib import Path
 
+from pipeline.dataset_sections import Flickr30kDataset, OwnDataset, ShapesDataset
 from pipeline.datasets.locate import image_folder
-from pipeline.sections import Flickr30kDataset, ShapesDataset
 
 
 def test_drawn_pictures_lie_beside_their_records():
@@ -10,5 +10,6 @@ def test_drawn_pictures_lie_beside_their_records():
 
 
 def test_photographs_stay_where_they_are():
-    dataset = Flickr30kDataset("flickr30k", "../pictures", 0, 0)
-    assert image_folder("any", dataset) == Path("../pictures/flickr30k-images")
+    flickr30k = Flickr30kDataset("flickr30k", "../lists", "../photographs", 0, 0)
+    assert image_folder("any", flickr30k) == Path("../photographs")
+    assert image_folder("any", OwnDataset("jsonl", "../lines", "mine", 0, 0)) == Path("mine")

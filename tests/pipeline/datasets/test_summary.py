@@ -1,5 +1,6 @@
 import pytest
 
+from pipeline.datasets.published import Published
 from pipeline.datasets.reading import BadRecord, ImageReading
 from pipeline.datasets.summary import check_usable, describe_counts, summarise
 from pipeline.errors import InputError
@@ -65,9 +66,34 @@ def test_a_data_set_without_training_or_evaluation_phrases_is_refused(readings):
         check_usable("tiny", summarise(readings), 0.5)
 
 
-def test_counts_that_differ_from_the_published_ones_are_shown_beside_them():
-    summary = summarise([reading("a", "train", 3), reading("b", "val", 2)])
-    assert describe_counts(summary, {"train": (1, 3), "val": (1000, 14433)}) == [
-        "train: 3 phrases on 1 images",
-        "val: 2 phrases on 1 images; the published split has 14,433 on 1,000",
+PUBLISHED = Published("x", {"train": (1, 3), "val": (1000, 14433), "test": (0, 0)}, "by hand")
+
+
+def test_counts_stand_beside_the_published_ones_and_remarks_below():
+    readings = [reading("a", "train", 3), reading("b", "val", 2)]
+    summary = summarise(readings, remarks=["computed"], published=PUBLISHED)
+    assert describe_counts(summary) == [
+        "train: 3 phrases on 1 images; as published",
+        "val: 2 phrases on 1 images; published: 14,433 on 1,000",
+        "train: 2 phrases repeat another of the same image",
+        "val: 1 phrases repeat another of the same image",
+        "by hand",
+        "computed",
     ]
+
+
+def test_a_published_split_that_is_not_there_is_told():
+    summary = summarise([reading("a", "train", 1)], published=PUBLISHED)
+    assert "val: none; published: 14,433" in describe_counts(summary)
+
+
+def test_an_image_that_two_splits_list_is_told():
+    readings = [reading("a", "train", 1), reading("a", "val", 1), reading("b", "val", 1)]
+    told = describe_counts(summarise(readings))
+    assert told[2:] == ["train, val: 1 images are listed by both, such as a.jpg"]
+
+
+def test_what_was_bad_before_an_image_was_read_counts():
+    summary = summarise([reading("a", "train", 3)], [empty("ref 7")])
+    assert summary.bad["empty"].examples == ("ref 7",)
+    assert summary.bad_fractions == {"image": 0, "phrase": 1 / 4}

@@ -1,0 +1,88 @@
+"""What the `datasets` section of params.yaml holds: which data, in which layout, and where."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Collection = Literal[
+    "refcoco_unc",
+    "refcoco_google",
+    "refcoco_plus_unc",
+    "refcocog_google",
+    "refcocog_umd",
+    "refclef_unc",
+    "refclef_berkeley",
+    "referit",
+    "flickr30k",
+]
+
+
+@dataclass(frozen=True)
+class ShapesDataset:
+    """The drawn world."""
+
+    format: Literal["shapes"]
+    seed: int
+    train_scenes: int
+    test_scenes: int
+    phrases_per_scene: int
+    long_side_px: int
+
+
+@dataclass(frozen=True)
+class Flickr30kDataset:
+    """Flickr30K Entities in its official layout.
+
+    Attributes:
+        root: folder of `Annotations/`, `Sentences/` and the lists of the splits.
+        images: folder of the photographs.
+        train_images: so many from the beginning of the training split; 0 for all.
+        eval_images: the same for each other split.
+    """
+
+    format: Literal["flickr30k"]
+    root: str
+    images: str
+    train_images: int
+    eval_images: int
+
+
+@dataclass(frozen=True)
+class ReferringDataset:
+    """Referring expressions in one of the layouts in which they are passed around.
+
+    Attributes:
+        format: layout of the files; docs/datasets.md describes each.
+        collection: which data, and who split them: what counts and splits are known for.
+        root: folder of the annotations.
+        images: folder of the pictures, which may lie in folders below it.
+        train_images: so many from the beginning of the training split; 0 for all.
+        eval_images: the same for each other split.
+    """
+
+    format: Literal["refer", "referit_json", "transvg", "simrec"]
+    collection: Collection
+    root: str
+    images: str
+    train_images: int
+    eval_images: int
+
+
+@dataclass(frozen=True)
+class OwnDataset:
+    """One's own pictures and phrases, as JSON lines.
+
+    Attributes:
+        root: folder of `train.jsonl` and one such file per evaluation split.
+        images: folder that the lines name pictures below.
+        train_images: so many from the beginning of the training split; 0 for all.
+        eval_images: the same for each other split.
+    """
+
+    format: Literal["jsonl"]
+    root: str
+    images: str
+    train_images: int
+    eval_images: int
+
+
+DatasetSection = ShapesDataset | Flickr30kDataset | ReferringDataset | OwnDataset

@@ -1,0 +1,96 @@
+"""Boxes as files give them, turned into continuous corners and checked against their image.
+
+| form | numbers | source |
+|---|---|---|
+| `xywh` | left, top, width, height | COCO |
+| `xyxy` | continuous corners: width = x2 - x1 | this project |
+| `inclusive` | first and last pixel, counted from 0: width = x2 - x1 + 1 | masks of ReferIt |
+"""
+
+import math
+from typing import Literal
+
+import numpy as np
+
+from pipeline.records import Box
+
+BoxForm = Literal["xywh", "xyxy", "inclusive"]
+ROUNDING_PX = 1.0  # a box may reach out of its image by so much: clipped without a word
+SKIPPED, CLIPPED = "skipped", "clipped"
+_OTHER: dict[BoxForm, BoxForm] = {"xywh": "xyxy", "xyxy": "xywh", "inclusive": "xywh"}
+_TOLD: dict[BoxForm, str] = {
+    "xywh": "x, y, width, height",
+    "xyxy": "corners",
+    "inclusive": "corners",
+}
+
+
+def check_box(
+    given: object, form: BoxForm, image_hw: tuple[int, int]
+) -> tuple[Box | None, str | None]:
+    """Return a box in continuous corners inside the image, and what was wrong with it.
+
+    Args:
+        given: four numbers in a list, a tuple or an array.
+        form: what they mean.
+        image_hw: height and width of the image, pixels.
+
+    Returns:
+        The box, None if it cannot be used; the problem, None if there is none. A box that would
+        fit if its numbers meant something else is not used: its problem says so.
+    """
+    numbers = _numbers(given)
+    if numbers is None:
+        return None, f"a box is not four finite numbers: {SKIPPED}"
+    box = to_corners(numbers, form)
+    if _fits(box, image_hw):
+        return clip(box, image_hw), None
+    if _fits(to_corners(numbers, _OTHER[form]), image_hw):
+        told, other = _TOLD[form], _TOLD[_OTHER[form]]
+        return None, f"a box does not fit its image as {told}, but as {other}: {SKIPPED}"
+    clipped = clip(box, image_hw)
+    if not has_area(clipped):
+        return None, f"a box has no area in its image: {SKIPPED}"
+    return clipped, f"a box reaches out of its image: {CLIPPED}"
+
+
+def to_corners(numbers: Box, form: BoxForm) -> Box:
+    """Return continuous corners, pixel 0 reaching from 0 to 1."""
+    x1, y1, third, fourth = numbers
+    if form == "xywh":
+        return x1, y1, x1 + third, y1 + fourth
+    beyond = 1.0 if form == "inclusive" else 0.0
+    return x1, y1, third + beyond, fourth + beyond
+
+
+def clip(box: Box, image_hw: tuple[int, int]) -> Box:
+    """Return the part of a box inside the image, perhaps without area."""
+    height, width = image_hw
+    x1, x2 = (min(max(x, 0.0), float(width)) for x in box[::2])
+    y1, y2 = (min(max(y, 0.0), float(height)) for y in box[1::2])
+    return x1, y1, x2, y2
+
+
+def has_area(box: Box) -> bool:
+    """Say whether a box has a positive width and height."""
+    return box[2] > box[0] and box[3] > box[1]
+
+
+def _numbers(given: object) -> Box | None:
+    values = given.tolist() if isinstance(given, np.ndarray) else given
+    if not isinstance(values, list | tuple) or len(values) != 4:
+        return None
+    if not all(isinstance(value, int | float | np.number) for value in values):
+        return None
+    x1, y1, third, fourth = (float(value) for value in values)
+    numbers = (x1, y1, third, fourth)
+    return numbers if all(map(math.isfinite, numbers)) else None
+
+
+def _fits(box: Box, image_hw: tuple[int, int]) -> bool:
+    height, width = image_hw
+    x1, y1, x2, y2 = box
+    inside = (
+        min(x1, y1) >= -ROUNDING_PX and x2 <= width + ROUNDING_PX and y2 <= height + ROUNDING_PX
+    )
+    return has_area(clip(box, image_hw)) and inside

@@ -1,0 +1,95 @@
+"""One's own pictures and phrases: `train.jsonl` and one such file per evaluation split.
+
+A line is one phrase, a JSON object. `image` (path below the folder of the pictures) and `phrase`
+must be there; `boxes_xyxy` (one or more boxes: corners in pixels of the picture, from 0) too in
+evaluation; in training it is not looked at. `id`, `sentence` with `span`, and `kinds` may be.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.dataset_sections import OwnDataset
+from pipeline.datasets.data_files import find_file
+from pipeline.datasets.referring import TRAIN, Found, Referral
+from pipeline.errors import InputError
+
+REQUIRED = ("image", "phrase")
+KEYS = (*REQUIRED, "boxes_xyxy", "id", "sentence", "span", "kinds")
+_A_BOX = "a list of boxes, such as [[0, 0, 20, 10]]"
+SUFFIX = ".jsonl"
+
+
+def read_own_lines(name: str, section: OwnDataset) -> Found:
+    """Return what the files tell; each file's name is its split.
+
+    Raises:
+        InputError: a file is missing or not UTF-8, or a line is not what is asked for.
+    """
+    key = f"datasets.{name}.root in params.yaml"
+    folder = find_file(Path(section.root), (f"{TRAIN}{SUFFIX}",), key).parent
+    referrals = [
+        referral for path in sorted(folder.glob(f"*{SUFFIX}")) for referral in _read_file(path)
+    ]
+    return Found(referrals, "xyxy")
+
+
+def _read_file(path: Path) -> Iterator[Referral]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: is not UTF-8: {error}; save it as UTF-8") from error
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            yield _referral(line, path.stem, number, f"{path}:{number}")
+
+
+def _referral(line: str, split: str, number: int, where: str) -> Referral:
+    values = _parse(line, where)
+    boxes = [] if split == TRAIN else values.get("boxes_xyxy", [])
+    kinds, sentence, span = values.get("kinds", []), values.get("sentence"), values.get("span")
+    _check(_is_list_of(boxes, list), where, "boxes_xyxy", _A_BOX)
+    _check(_is_list_of(kinds, str), where, "kinds", "a list of texts")
+    _check(sentence is None or isinstance(sentence, str), where, "sentence", "a text")
+    is_span = span is None or (_is_list_of(span, int) and len(span) == 2)
+    _check(is_span, where, "span", "two whole numbers")
+    return Referral(
+        phrase_id=str(values.get("id", f"{split}/{number}")),
+        picture=values["image"],
+        split=split,
+        phrase=values["phrase"],
+        boxes=tuple(boxes),
+        kinds=tuple(kinds),
+        sentence=sentence,
+        span=(span[0], span[1]) if span else None,
+    )
+
+
+def _parse(line: str, where: str) -> Mapping[str, Any]:
+    """Return the object of a line, with all it must have and nothing unknown.
+
+    Raises:
+        InputError: the message names file, line and key.
+    """
+    try:
+        values = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{where}: is not JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise InputError(f"{where}: must be a JSON object")
+    unknown = sorted(set(values) - set(KEYS))
+    if unknown:
+        raise InputError(f"{where}: {unknown[0]!r} is unknown; known: {', '.join(KEYS)}")
+    for key in REQUIRED:
+        _check(isinstance(values.get(key), str), where, key, "a text")
+    return values
+
+
+def _check(is_right: bool, where: str, key: str, wanted: str) -> None:
+    if not is_right:
+        raise InputError(f"{where}: {key} must be {wanted}")
+
+
+def _is_list_of(value: object, kind: type) -> bool:
+    return isinstance(value, list) and all(isinstance(item, kind) for item in value)

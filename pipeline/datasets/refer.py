@@ -1,0 +1,142 @@
+"""The layout of the `refer` tools: RefCOCO, RefCOCO+, RefCOCOg, RefClef.
+
+`refs(<who split>).p`: a pickle of Python 2, a list of mappings with `ref_id`, `ann_id`,
+`image_id`, `split` and `sentences` (`sent_id`, `sent`, ...). `instances.json`: as COCO, `images`
+and `annotations` with `bbox` as left, top, width, height. `file_name` of a ref ends in the number
+of the object, so that the one in `instances.json` counts.
+Source: https://github.com/lichengunc/refer.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.dataset_sections import ReferringDataset
+from pipeline.datasets.data_files import find_file, read_json
+from pipeline.datasets.published import PUBLISHED
+from pipeline.datasets.reading import BadRecord
+from pipeline.datasets.refcocog import overlap_remarks
+from pipeline.datasets.referring import TRAIN, Found, Referral
+from pipeline.datasets.safe_pickle import read_plain_pickle
+from pipeline.errors import InputError
+
+FOLDERS = {"refcoco_plus": "refcoco+"}  # where the name of the data set is not the folder's
+
+
+@dataclass(frozen=True)
+class Instances:
+    """What `instances.json` tells.
+
+    Attributes:
+        pictures: file name, and (height, width) if given, of each image id.
+        boxes: left, top, width, height of each annotation id.
+        bad: what could not be used.
+    """
+
+    pictures: Mapping[object, tuple[str, tuple[int, int] | None]]
+    boxes: Mapping[object, object]
+    bad: tuple[BadRecord, ...]
+
+
+def read_refer(name: str, section: ReferringDataset) -> Found:
+    """Return what the files tell.
+
+    Raises:
+        InputError: a file is missing, broken or not of this layout.
+    """
+    data_set, _, who_split = section.collection.rpartition("_")
+    folder = FOLDERS.get(data_set, data_set)
+    root, key = Path(section.root), f"datasets.{name}.root in params.yaml"
+    refs_file = f"refs({who_split}).p"
+    refs = find_file(root, (refs_file, f"{folder}/{refs_file}"), key)
+    instances = read_instances(refs.with_name("instances.json"))
+    content = read_plain_pickle(refs)
+    if not isinstance(content, list):
+        raise InputError(f"{refs}: must hold a list of refs, holds a {type(content).__name__}")
+    bad = list(instances.bad)
+    splits = frozenset(PUBLISHED[section.collection].counts)
+    referrals = list(_referrals(content, instances, splits, bad))
+    remarks = overlap_remarks(refs.parent) if data_set == "refcocog" else ()
+    return Found(referrals, "xywh", bad, remarks)
+
+
+def read_instances(path: Path) -> Instances:
+    """Return file names, sizes and boxes; outlines are dropped while reading.
+
+    Raises:
+        InputError: the file is missing, broken or not of this layout.
+    """
+    content = read_json(path, keep=_without_outline)
+    try:
+        images, annotations = content["images"], content["annotations"]
+        pictures = [(one["id"], (str(one["file_name"]), _hw(one))) for one in images]
+        boxes = [(one["id"], one.get("bbox")) for one in annotations]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: is not COCO's layout: {error!r} is missing or wrong") from error
+    bad: list[BadRecord] = []
+    return Instances(
+        _first_of_each(pictures, f"{path}: image", bad),
+        _first_of_each(boxes, f"{path}: annotation", bad),
+        tuple(bad),
+    )
+
+
+def _referrals(
+    refs: Iterable[Any], instances: Instances, splits: frozenset[str], bad: list[BadRecord]
+) -> Iterator[Referral]:
+    for number, ref in enumerate(refs):
+        try:
+            told = f"ref {ref['ref_id']}"
+            split, image_id, ann_id = ref["split"], ref["image_id"], ref["ann_id"]
+            sentences = [(one["sent_id"], str(one["sent"])) for one in ref["sentences"]]
+            hash((split, image_id, ann_id))  # a TypeError if one is no plain value
+        except (KeyError, TypeError, IndexError) as error:
+            bad.append(BadRecord("phrase", "a ref lacks a key", f"ref number {number}: {error!r}"))
+            continue
+        cause = _cause_to_skip(split, image_id, ann_id, instances, splits)
+        if cause:
+            bad += [BadRecord("phrase", cause, f"{told}, sentence {one}") for one, _ in sentences]
+            continue
+        file, image_hw = instances.pictures[image_id]
+        boxes = () if split == TRAIN else (instances.boxes[ann_id],)
+        for sentence_id, sentence in sentences:
+            yield Referral(str(sentence_id), file, split, sentence, boxes, image_hw)
+
+
+def _cause_to_skip(
+    split: object, image_id: object, ann_id: object, instances: Instances, splits: frozenset[str]
+) -> str | None:
+    """Say why a ref cannot be used; training does not ask for its annotation."""
+    if split not in splits:
+        return f"the split is none of {', '.join(sorted(splits))}"
+    if image_id not in instances.pictures:
+        return "instances.json has no such image"
+    if split != TRAIN and ann_id not in instances.boxes:
+        return "instances.json has no such annotation"
+    return None
+
+
+def _first_of_each(
+    pairs: Iterable[tuple[object, Any]], told: str, bad: list[BadRecord]
+) -> dict[object, Any]:
+    """Return a mapping; an id that comes again with something else is reported."""
+    found: dict[object, Any] = {}
+    for key, value in pairs:
+        if found.setdefault(key, value) != value:
+            bad.append(
+                BadRecord(
+                    "phrase", "instances.json has an id twice: the first stays", f"{told} {key}"
+                )
+            )
+    return found
+
+
+def _hw(image: Mapping[str, Any]) -> tuple[int, int] | None:
+    height, width = image.get("height"), image.get("width")
+    return (height, width) if isinstance(height, int) and isinstance(width, int) else None
+
+
+def _without_outline(value: dict[str, Any]) -> dict[str, Any]:
+    value.pop("segmentation", None)
+    return value

@@ -1,0 +1,79 @@
+"""ReferItGame as Hu et al. distribute it: `referit_query_<split>.json`, `referit_bbox.json`.
+
+A query file maps `<picture>_<region>` to a list of phrases; `referit_bbox.json` maps the same names
+to first and last pixel of the region's mask, counted from 0, both inside. `referit_imsize.json`, if
+it is there, maps `<picture>.jpg` to width and height. `referit_query_trainval.json` is the union of
+two others and is not read.
+Source: https://github.com/ronghanghu/natural-language-object-retrieval.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.dataset_sections import ReferringDataset
+from pipeline.datasets.data_files import find_file, read_json
+from pipeline.datasets.published import PUBLISHED
+from pipeline.datasets.reading import BadRecord
+from pipeline.datasets.referring import TRAIN, Found, Referral
+from pipeline.errors import InputError
+
+FOLDERS = ("", "data/", "splits/referit/", "referit/")  # where they lie below what people point at
+
+
+def read_referit_json(name: str, section: ReferringDataset) -> Found:
+    """Return what the files tell.
+
+    Raises:
+        InputError: a file is missing, broken or not of this layout.
+    """
+    root, key = Path(section.root), f"datasets.{name}.root in params.yaml"
+    names = [f"{folder}referit_query_{TRAIN}.json" for folder in FOLDERS]
+    folder = find_file(root, names, key).parent
+    boxes = _mapping(folder / "referit_bbox.json")
+    sizes_wh = _mapping(folder / "referit_imsize.json") if _has_sizes(folder) else {}
+    bad: list[BadRecord] = []
+    referrals = [
+        referral
+        for split in PUBLISHED[section.collection].counts
+        if (folder / f"referit_query_{split}.json").is_file()
+        for referral in _referrals(folder, split, boxes, sizes_wh, bad)
+    ]
+    return Found(referrals, "inclusive", bad)
+
+
+def _referrals(
+    folder: Path,
+    split: str,
+    boxes: Mapping[str, Any],
+    sizes_wh: Mapping[str, Any],
+    bad: list[BadRecord],
+) -> Iterator[Referral]:
+    path = folder / f"referit_query_{split}.json"
+    for region, phrases in _mapping(path).items():
+        if not isinstance(phrases, list) or not all(isinstance(one, str) for one in phrases):
+            bad.append(BadRecord("phrase", "a region has no list of texts", f"{path}: {region}"))
+            continue
+        picture = f"{region.partition('_')[0]}.jpg"
+        given = (boxes[region],) if split != TRAIN and region in boxes else ()
+        for number, phrase in enumerate(phrases):
+            phrase_id = f"{region}/{number}"
+            yield Referral(phrase_id, picture, split, phrase, given, _hw(sizes_wh.get(picture)))
+
+
+def _has_sizes(folder: Path) -> bool:
+    return (folder / "referit_imsize.json").is_file()
+
+
+def _hw(size_wh: object) -> tuple[int, int] | None:
+    if isinstance(size_wh, list) and len(size_wh) == 2:
+        width, height = size_wh
+        return int(height), int(width)
+    return None
+
+
+def _mapping(path: Path) -> Mapping[str, Any]:
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: must hold a mapping of regions or pictures")
+    return content

@@ -1,0 +1,196 @@
+"""Phrases about regions of pictures, from any layout, gathered by picture and checked."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from pipeline.datasets.duplicates import mark_file
+from pipeline.datasets.given_boxes import BoxForm, check_box
+from pipeline.datasets.picture_files import PictureFinder
+from pipeline.datasets.reading import BadRecord, ImageReading, ReadingPlan
+from pipeline.images import BadImageError, whole_image_hw
+from pipeline.records import Box, GroundTruth, ImageRecord, PhraseRecord
+
+TRAIN = "train"
+
+
+@dataclass(frozen=True, slots=True)
+class Referral:
+    """One phrase about one picture, as a file tells it.
+
+    Attributes:
+        phrase_id: unique within the data set.
+        picture: file name of the picture.
+        split: of the phrase.
+        phrase: its words.
+        boxes: what the file gives, unchecked; not looked at in training.
+        declared_hw: height and width that the file says the picture has, if it says so.
+        kinds: the data set's own classes of the thing.
+        sentence: what the phrase was taken from, if anything.
+        span: first and last-plus-one character of the phrase in `sentence`.
+    """
+
+    phrase_id: str
+    picture: str
+    split: str
+    phrase: str
+    boxes: tuple[object, ...]
+    declared_hw: tuple[int, int] | None = None
+    kinds: tuple[str, ...] = ()
+    sentence: str | None = None
+    span: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReferredPicture:
+    """One picture and the phrases of one split about it.
+
+    Attributes:
+        image_id: its file name without suffix, with `@split` if a split before has that already.
+        file: below the folder of the pictures.
+        split: of the phrases.
+        referrals: in the order of the files; without boxes in training.
+    """
+
+    image_id: str
+    file: str
+    split: str
+    referrals: tuple[Referral, ...]
+
+
+@dataclass(frozen=True)
+class Found:
+    """All that the files of a layout tell.
+
+    Attributes:
+        referrals: in the order of the files.
+        form: what the numbers of a box mean.
+        bad: what could not be used.
+        remarks: what a person must know of this data set.
+    """
+
+    referrals: Sequence[Referral]
+    form: BoxForm
+    bad: Sequence[BadRecord] = ()
+    remarks: tuple[str, ...] = ()
+
+
+def plan_referring(found: Found, images: Path, train_images: int, eval_images: int) -> ReadingPlan:
+    """Return which pictures to read, and how: training first, then the splits as they appear.
+
+    Boxes of training phrases are dropped here, before anything looks at them.
+
+    Args:
+        found: what the files tell.
+        images: folder of the pictures.
+        train_images: only so many from the beginning of training; 0 for all.
+        eval_images: the same for each other split.
+
+    Raises:
+        InputError: the folder is missing.
+    """
+    once, repeated = _unique(found.referrals)
+    by_split: dict[str, dict[str, list[Referral]]] = {TRAIN: {}}
+    for referral in once:
+        shown = replace(referral, boxes=()) if referral.split == TRAIN else referral
+        by_split.setdefault(referral.split, {}).setdefault(referral.picture, []).append(shown)
+    finder = PictureFinder(images)
+    items: list[ReferredPicture] = []
+    taken: set[str] = set()
+    for split, pictures in by_split.items():
+        limit = train_images if split == TRAIN else eval_images
+        for picture, referrals in list(pictures.items())[: limit or None]:
+            image_id = _take_id(picture, split, taken)
+            items.append(ReferredPicture(image_id, finder.find(picture), split, tuple(referrals)))
+    read = partial(read_referred_picture, images, found.form)
+    return ReadingPlan(tuple(items), read, (*found.bad, *repeated), found.remarks)
+
+
+def read_referred_picture(images: Path, form: BoxForm, item: ReferredPicture) -> ImageReading:
+    """Check one picture, its phrases and, in an evaluation split, their boxes.
+
+    Args:
+        images: folder of the pictures.
+        form: what the numbers of a box mean.
+        item: the picture.
+    """
+    try:
+        image_hw = whole_image_hw(images / item.file)
+        mark = mark_file(images / item.file)
+    except BadImageError as error:
+        return _unusable("the image cannot be read", str(error))
+    declared = next((one.declared_hw for one in item.referrals if one.declared_hw), image_hw)
+    if declared != image_hw:
+        detail = (
+            f"{images / item.file}: is annotated as {declared} pixels (height, width), but has "
+            f"{image_hw}; take the original picture"
+        )
+        return _unusable("the image has another size than the annotated one", detail)
+    image = ImageRecord(item.image_id, item.file, image_hw, item.split)
+    return replace(_read_phrases(image, form, item.referrals), file_mark=mark)
+
+
+def _read_phrases(image: ImageRecord, form: BoxForm, referrals: Iterable[Referral]) -> ImageReading:
+    bad: list[BadRecord] = []
+    phrases, ground_truth = [], []
+    for referral in referrals:
+        phrase = " ".join(referral.phrase.split())
+        if not phrase:
+            bad.append(BadRecord("phrase", "the phrase has no words", referral.phrase_id))
+            continue
+        if image.split != TRAIN:
+            boxes = _usable_boxes(referral, form, image.image_hw, bad)
+            if not boxes:
+                continue
+            ground_truth.append(GroundTruth(referral.phrase_id, boxes, referral.kinds))
+        place = (referral.sentence, referral.span)
+        phrases.append(
+            PhraseRecord(referral.phrase_id, image.image_id, image.split, phrase, *place)
+        )
+    return ImageReading(image, tuple(phrases), tuple(ground_truth), tuple(bad))
+
+
+def _usable_boxes(
+    referral: Referral, form: BoxForm, image_hw: tuple[int, int], bad: list[BadRecord]
+) -> tuple[Box, ...]:
+    """Return the boxes with area in the image; report the others, or that there is none."""
+    if not referral.boxes:
+        bad.append(BadRecord("phrase", "the phrase has no box: skipped", referral.phrase_id))
+    boxes = []
+    for given in referral.boxes:
+        box, problem = check_box(given, form, image_hw)
+        if problem:
+            detail = f"{referral.phrase_id}: {given} in an image of {image_hw} (height, width)"
+            bad.append(BadRecord("phrase", problem, detail))
+        if box:
+            boxes.append(box)
+    return tuple(boxes)
+
+
+def _take_id(picture: str, split: str, taken: set[str]) -> str:
+    """Return an id that no other picture, and no other split of this one, has taken."""
+    stem = picture.rpartition(".")[0] or picture
+    wanted = (stem, f"{stem}@{split}", f"{picture}@{split}")
+    image_id = next(one for one in wanted if one not in taken)
+    taken.add(image_id)
+    return image_id
+
+
+def _unique(referrals: Iterable[Referral]) -> tuple[list[Referral], list[BadRecord]]:
+    """Keep the first of those with one id."""
+    seen: set[str] = set()
+    kept, bad = [], []
+    for referral in referrals:
+        if referral.phrase_id in seen:
+            bad.append(
+                BadRecord("phrase", "an id occurs twice: the first stays", referral.phrase_id)
+            )
+        else:
+            seen.add(referral.phrase_id)
+            kept.append(referral)
+    return kept, bad
+
+
+def _unusable(cause: str, detail: str) -> ImageReading:
+    return ImageReading(None, bad=(BadRecord("image", cause, detail),))

@@ -1,0 +1,52 @@
+"""Read pickles that hold plain values; one that names anything to call is refused.
+
+A pickle is a program: `pickle.load` on a file from elsewhere runs what its author wanted. Nothing
+that a list of annotations holds needs that.
+"""
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import InputError
+
+_BROKEN = (pickle.UnpicklingError, EOFError, ValueError, IndexError, KeyError, TypeError)
+
+
+class _PlainValues(pickle.Unpickler):
+    """Builds lists, tuples, mappings, sets, texts and numbers, and nothing else."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        raise pickle.UnpicklingError(f"it asks for {module}.{name}, which plain values do not need")
+
+
+def read_plain_pickle(path: Path) -> Any:
+    """Return the value in a pickle of any protocol, also one that Python 2 wrote.
+
+    Byte strings, which is what Python 2's `str` was, become texts: UTF-8 where they are, else
+    Latin-1.
+
+    Raises:
+        InputError: the file cannot be read, is broken, or asks for anything but plain values.
+    """
+    try:
+        with path.open("rb") as stream:
+            return _with_texts(_PlainValues(stream, encoding="bytes").load())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    except (*_BROKEN, AttributeError, OverflowError, MemoryError, RecursionError) as error:
+        raise InputError(f"{path}: is refused as a pickle: {error}; get it anew") from error
+
+
+def _with_texts(value: Any) -> Any:
+    """Turn byte strings into texts, however deep they lie."""
+    if isinstance(value, bytes):
+        try:
+            return value.decode("utf-8")
+        except UnicodeDecodeError:
+            return value.decode("latin-1")
+    if isinstance(value, dict):
+        return {_with_texts(key): _with_texts(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_with_texts(item) for item in value)
+    return value
