@@ -1,4 +1,4 @@
-"""Turn any torchvision classification network into a three-level feature extractor.
+"""Turn any network of torchvision or timm that shrinks its maps into a three-level extractor.
 
 Shapes: B images, S input pixels per side, C channels of a level.
 """
@@ -7,7 +7,7 @@ import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -30,25 +30,38 @@ class TracedModule:
 
 
 class Backbone(nn.Module):
-    """Feature maps at strides 8, 16 and 32 of a classification network.
+    """Feature maps at strides 8, 16 and 32.
 
-    A level is the output of the outermost module that ends at its stride (`layer2` of a ResNet,
-    `features.6` of a MobileNetV2). A level that the network never reaches is max-pooled from the
-    one before. Batch norm is frozen, and so is everything up to stride 4 and everything that only
-    levels beyond the deepest of `trained_levels` need.
+    A level of a classification network is the output of the outermost module that ends at its
+    stride (`layer2` of a ResNet, `features.6` of a MobileNetV2); timm's networks name their maps
+    themselves. A level that the network never reaches is max-pooled from the one before. Batch norm
+    is frozen, and so is everything that only levels beyond the deepest of `trained_levels` need
+    and, where the weights are pre-trained, everything up to stride 4.
+
+    Args:
+        network: a classification network, or one that timm made with `features_only`; copied.
+        trained_levels: the levels that are used.
+        is_pretrained: whether its weights say something.
+
+    Raises:
+        ValueError: the network has no map at stride 8, or puts its channels last.
     """
 
-    def __init__(self, network: nn.Module, trained_levels: tuple[int, ...]) -> None:
+    def __init__(
+        self, network: nn.Module, trained_levels: tuple[int, ...], is_pretrained: bool = True
+    ) -> None:
         super().__init__()
         network = freeze_batch_norm(copy.deepcopy(network))
         trace = trace_strides(network)
         ends = {level: _last_at(trace, stride) for level, stride in STRIDES.items()}
-        _freeze(network, trace, _last_at(trace, STEM_STRIDE), _deepest(ends, trained_levels))
+        stem = _last_at(trace, STEM_STRIDE) if is_pretrained else None
+        _freeze(network, trace, stem, _deepest(ends, trained_levels))
         found = {level: end for level, end in ends.items() if end is not None}
+        if hasattr(network, "feature_info"):
+            found = _timm_ends(network)
         if 3 not in found:
-            raise ValueError("the network has no feature map at stride 8")
-        nodes = {end.name: str(level) for level, end in found.items()}
-        self.extract = create_feature_extractor(network, nodes)
+            raise ValueError("backbone: the network has no feature map at stride 8")
+        self.extract = _extractor(network, found)
         self.channels = {3: found[3].channels}
         for level in (4, 5):
             self.channels[level] = (
@@ -70,19 +83,68 @@ def pooled(features: Tensor) -> Tensor:
     return F.max_pool2d(features, 2, ceil_mode=True)
 
 
+class TimmLevels(nn.Module):
+    """The maps that a network of timm puts out, by the text of their level."""
+
+    def __init__(self, network: nn.Module, places: dict[str, int]) -> None:
+        """Take `places`: where in the network's list of maps each level stands."""
+        super().__init__()
+        self.network = network
+        self.places = places
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """Return level -> (B, C, h, w) of normalised images (B, 3, S, S)."""
+        maps = self.network(images)
+        return {level: maps[place] for level, place in self.places.items()}
+
+
+def _extractor(network: nn.Module, ends: dict[int, TracedModule]) -> nn.Module:
+    """Return what turns images into the maps of the levels, by the text of each level."""
+    if hasattr(network, "feature_info"):
+        return TimmLevels(network, {str(level): int(end.name) for level, end in ends.items()})
+    return create_feature_extractor(network, {end.name: str(level) for level, end in ends.items()})
+
+
+def _timm_ends(network: Any) -> dict[int, TracedModule]:
+    """Return the last map of each level's stride; its name is its place in the list of maps."""
+    strides, channels = network.feature_info.reduction(), network.feature_info.channels()
+    with torch.no_grad():
+        maps = copy.deepcopy(network).eval()(torch.zeros(1, 3, TRACE_PX, TRACE_PX))
+    if [found.shape[1] for found in maps] != channels:
+        raise ValueError("backbone: the network puts its channels last; maps are (B, C, h, w) here")
+    return {
+        level: TracedModule(str(place), stride, channels[place])
+        for level, stride in STRIDES.items()
+        for place in range(len(strides))
+        if strides[place] == stride
+    }
+
+
 def freeze_batch_norm(network: nn.Module) -> nn.Module:
     """Replace every BatchNorm2d in place by one with constant statistics and scale."""
     for parent in list(network.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, nn.BatchNorm2d):
-                frozen = FrozenBatchNorm2d(child.num_features, eps=child.eps)
-                frozen.load_state_dict(child.state_dict(), strict=False)
-                setattr(parent, name, frozen)
+                setattr(parent, name, _frozen(child))
     return network
 
 
+def _frozen(norm: nn.BatchNorm2d) -> nn.Module:
+    """Return a batch norm with the constants of another, and its activation if timm gave it one."""
+    frozen = FrozenBatchNorm2d(norm.num_features, eps=norm.eps)
+    frozen.load_state_dict(norm.state_dict(), strict=False)
+    if not hasattr(norm, "act"):
+        return frozen
+    drop, act = cast("nn.Module", norm.drop), cast("nn.Module", norm.act)
+    return nn.Sequential(frozen, drop, act)
+
+
 def trace_strides(network: nn.Module) -> list[TracedModule]:
-    """Run a blank image and list every module with a map as output, in order of completion."""
+    """Run a blank image and list every module with a map as output, in order of completion.
+
+    Raises:
+        ValueError: the network takes images of one size only.
+    """
     trace: list[TracedModule] = []
     hooks = [
         module.register_forward_hook(_recorder(name, trace))
@@ -90,8 +152,11 @@ def trace_strides(network: nn.Module) -> list[TracedModule]:
         if name
     ]
     was_training = network.training
-    with torch.no_grad():
-        network.eval()(torch.zeros(1, 3, TRACE_PX, TRACE_PX))
+    try:
+        with torch.no_grad():
+            network.eval()(torch.zeros(1, 3, TRACE_PX, TRACE_PX))
+    except (AssertionError, RuntimeError) as error:
+        raise ValueError(f"backbone: it does not take {TRACE_PX} px: {error}") from error
     network.train(was_training)
     for hook in hooks:
         hook.remove()

@@ -16,7 +16,7 @@ from models.backbone import Backbone
 from models.cam_encoder import HEAD_ROLE, CamEncoder, CamEncoding
 from models.classifier import ImageNorm
 from models.fusion import Fusion, FusionOptions, TokenSet
-from models.grounder_spec import GrounderSpec
+from models.grounder_spec import GrounderSpec, parse_depth
 from models.grounding_batch import GroundingInputs, GroundingOutputs
 from models.language_encoder import LanguageEncoder
 from models.proposal_features import ProposalEncoder
@@ -58,9 +58,9 @@ class Grounder(nn.Module):
         levels, dim = parse_levels(spec.levels), spec.embed_dim
         sizes = LayerSizes(dim, spec.heads, spec.ffn_dim, spec.dropout)
         self.norm = ImageNorm(spec.mean, spec.std, spec.bgr)
-        backbone = Backbone(network, levels)
+        backbone = Backbone(network, levels, spec.backbone_pretrained)
         self.visual_encoder = VisualEncoder(
-            backbone, levels, sizes, spec.visual_layers, spec.visual_window
+            backbone, levels, sizes, parse_depth(spec.depth)[0], spec.visual_window
         )
         self.language_encoder = language
         self.phrase_embedding = nn.Linear(language.channels, dim)
@@ -84,7 +84,9 @@ class Grounder(nn.Module):
 
     def pretrained_parameters(self) -> list[nn.Parameter]:
         """Return the trainable parameters that do not start from random values."""
-        modules: list[nn.Module] = [self.visual_encoder.backbone]
+        modules: list[nn.Module] = []
+        if self.spec.backbone_pretrained:
+            modules.append(self.visual_encoder.backbone)
         if self.spec.language_pretrained:
             modules.append(self.language_encoder)
         return [
@@ -204,11 +206,12 @@ def build_grounder(spec: GrounderSpec, network: nn.Module, language: LanguageEnc
 
     Args:
         spec: what it is made of.
-        network: the torchvision classification network whose layers become the backbone; copied.
+        network: the network whose layers become the backbone, as of `models.backbone`; copied.
         language: the text encoder, trained further.
 
     Raises:
-        ValueError: `spec.levels` is no choice of levels, or the network has none at stride 8.
+        ValueError: `spec.levels` is no choice of levels, `spec.depth` no depth, or the network has
+            no map at stride 8.
     """
     return Grounder(spec, network, language)
 

@@ -17,8 +17,10 @@ from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import nn
 from transformers import BertConfig, BertTokenizerFast
 
+from models.backbone_networks import CLASSIFIER, named_network
 from models.classifier import build_network
 from models.grounder import Grounder, build_grounder
 from models.grounder_spec import GrounderSpec
@@ -71,14 +73,19 @@ def load_grounder(folder: Path) -> SavedGrounder:
     try:
         spec = _read_spec(folder / SPEC_FILE)
         language = language_of(BertConfig(**_read_json(folder / LANGUAGE_FILE)))
-        network = build_network(spec.arch, spec.width, num_classes=1)
-        grounder = build_grounder(spec, network, language)
+        grounder = build_grounder(spec, _network(spec), language)
         grounder.load_state_dict(load_file(folder / WEIGHTS_FILE))
         tokenizer = load_tokenizer(folder / TOKENIZER_FOLDER)
         words = tuple(_read_json(folder / WORDS_FILE))
     except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise GrounderFileError(f"{folder}: is not a grounder's folder: {error}") from error
     return SavedGrounder(grounder.eval(), tokenizer, words)
+
+
+def _network(spec: GrounderSpec) -> nn.Module:
+    if spec.backbone == CLASSIFIER:
+        return build_network(spec.arch, spec.width, num_classes=1)
+    return named_network(spec.backbone)
 
 
 def _read_spec(path: Path) -> GrounderSpec:

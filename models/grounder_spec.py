@@ -1,5 +1,6 @@
 """What a grounder is made of, as plain numbers and names."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,13 +13,14 @@ class GrounderSpec:
     """All that is needed to build a grounder, besides its backbone and its language encoder.
 
     The first part has the keys of params.yaml `train.model`, explained there. The second is known
-    from weights and data: torchvision architecture, its width, normalisation of RGB in [0, 1],
-    size of the word vocabulary, and whether the language encoder comes from elsewhere.
+    from weights and data: architecture and width of the classifier, normalisation of RGB in [0, 1],
+    size of the word vocabulary, and whether backbone and language encoder come from elsewhere.
     """
 
+    backbone: str
     embed_dim: int
     levels: str
-    visual_layers: int
+    depth: str
     visual_window: int
     heads: int
     ffn_dim: int
@@ -48,4 +50,19 @@ class GrounderSpec:
     std: tuple[float, ...]
     bgr: bool
     num_words: int
+    backbone_pretrained: bool
     language_pretrained: bool
+
+
+def parse_depth(depth: str) -> tuple[int, int]:
+    """Return "6+12" as (6, 12): layers of the visual encoder and of the language encoder.
+
+    Raises:
+        ValueError: the text is no such pair, or the language encoder has no layer.
+    """
+    found = re.fullmatch(r"(\d+)\+([1-9]\d*)", depth)
+    if not found:
+        raise ValueError(
+            f"depth: {depth!r} is not visual encoder layers + language encoder layers, as '6+12'"
+        )
+    return int(found[1]), int(found[2])

@@ -71,7 +71,8 @@ def load_language(folder: Path, layers: int) -> LanguageEncoder:
     config = BertConfig.from_pretrained(folder)
     if layers > config.num_hidden_layers:
         raise ValueError(
-            f"{folder}: has {config.num_hidden_layers} layers, {layers} were asked for"
+            f"{folder}: has {config.num_hidden_layers} layers, {layers} were asked for "
+            f"(BERT-base has 12, BERT-large 24)"
         )
     config.num_hidden_layers = layers
     return LanguageEncoder(

@@ -35,8 +35,9 @@ class PhraseDecoder(nn.Module):
         """
         start = self.start(attended)[:, :, None]  # (B, P, 1, H)
         said = self.words(word_ids[..., :-1])  # (B, P, W - 1, H)
-        inputs = torch.cat([start, said], dim=2).flatten(0, 1)
-        states, _ = self.lstm(inputs)  # (B P, W, H)
+        inputs = torch.cat([start.float(), said], dim=2).flatten(0, 1)
+        with torch.autocast(inputs.device.type, enabled=False):  # not every CPU has it in bfloat16
+            states, _ = self.lstm(inputs)  # (B P, W, H)
         return self.vocabulary(states).unflatten(0, word_ids.shape[:2])
 
 

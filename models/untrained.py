@@ -7,6 +7,7 @@ from typing import Any
 
 from transformers import BertTokenizerFast
 
+from models.backbone_networks import CLASSIFIER, named_network
 from models.classifier import load_classifier
 from models.grounder import Grounder, build_grounder
 from models.grounder_spec import GrounderSpec
@@ -30,18 +31,18 @@ class UntrainedLanguage:
 
 
 def untrained_language(
-    folder: Path, pretrained_layers: int, sizes: LanguageSizes, phrases: Sequence[str]
+    folder: Path, sizes: LanguageSizes, phrases: Sequence[str]
 ) -> UntrainedLanguage:
     """Return a text encoder and its tokenizer.
 
     Args:
         folder: of a pre-trained BERT; one from scratch is made if there is no such folder.
-        pretrained_layers: how many layers of the pre-trained one are kept.
-        sizes: of the one from scratch; its vocabulary is at most as large as they say.
+        sizes: of the one from scratch; its vocabulary is at most as large as they say. Of a
+            pre-trained one, the first `sizes.layers` layers are kept.
         phrases: what the tokenizer of the one from scratch is learned from.
     """
     if folder.is_dir():
-        encoder = load_language(folder, pretrained_layers)
+        encoder = load_language(folder, sizes.layers)
         return UntrainedLanguage(encoder, load_tokenizer(folder), is_pretrained=True)
     tokenizer = learn_tokenizer(phrases, sizes.vocabulary)
     encoder = new_language(replace(sizes, vocabulary=len(tokenizer)))
@@ -54,7 +55,7 @@ def untrained_grounder(
     classifier_folder: Path,
     language: UntrainedLanguage,
 ) -> Grounder:
-    """Return a grounder whose backbone has the weights of a classifier.
+    """Return a grounder whose backbone has the weights of a classifier, if it is that network.
 
     Args:
         settings: the first part of `GrounderSpec`, by name.
@@ -67,7 +68,9 @@ def untrained_grounder(
         ValueError: the settings do not fit together.
     """
     classifier = load_classifier(classifier_folder)
-    info = classifier.info
+    info, name = classifier.info, settings["backbone"]
+    network = classifier.network if name == CLASSIFIER else named_network(name)
+    is_same = name == CLASSIFIER or (name, 1.0) == (info.arch, info.width)
     spec = GrounderSpec(
         **settings,
         arch=info.arch,
@@ -76,6 +79,7 @@ def untrained_grounder(
         std=info.std,
         bgr=info.bgr,
         num_words=num_words,
+        backbone_pretrained=is_same,
         language_pretrained=language.is_pretrained,
     )
-    return build_grounder(spec, classifier.network, language.encoder)
+    return build_grounder(spec, classifier.network if is_same else network, language.encoder)

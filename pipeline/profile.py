@@ -1,7 +1,8 @@
-"""Put a ready set of values into params.yaml: `python -m pipeline.profile profiles/x.yaml [a.b=1]`.
+"""Put ready sets of values into params.yaml: `python -m pipeline.profile profiles/x.yaml [a.b=1]`.
 
 A profile is a YAML file with some of params.yaml's keys; `${NAME}` in a text stands for an
-environment variable. Comments and everything that the profile does not name stay as they are.
+environment variable. Of several, a later one wins. Comments and everything that no profile names
+stay as they are.
 """
 
 import argparse
@@ -11,6 +12,7 @@ from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 from ruamel.yaml import YAML
 
@@ -75,6 +77,7 @@ def apply_values(path: Path, values: Sequence[tuple[str, Any]]) -> None:
     editor = YAML()
     editor.preserve_quotes = True
     editor.width = 4096
+    editor.representer.add_representer(float, _represent_float)
     content = editor.load(path.read_text(encoding="utf-8"))
     for dotted, value in values:
         set_value(content, dotted, value)
@@ -89,15 +92,26 @@ def apply_values(path: Path, values: Sequence[tuple[str, Any]]) -> None:
     draft.replace(path)
 
 
+def _represent_float(representer: Any, value: float) -> Any:
+    """Write a number without an exponent: YAML 1.1 takes 1e-05 for a text."""
+    text = np.format_float_positional(value, trim="0")
+    return representer.represent_scalar("tag:yaml.org,2002:float", text)
+
+
+def _values(text: str) -> list[tuple[str, Any]]:
+    """Return the dotted keys and values of a profile's file, or of one assignment."""
+    if not text.endswith(".yaml"):
+        return [parse_assignment(text)]
+    return list(leaves(expand_environment(read_yaml(Path(text)), os.environ)))
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Apply a profile and single assignments, and say what was set."""
+    """Apply profiles and single assignments, in order, and say what was set."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("profile", type=Path)
-    parser.add_argument("assignments", nargs="*", metavar="KEY=VALUE")
-    given = parser.parse_args(arguments)
+    parser.add_argument("given", nargs="+", metavar="PROFILE.yaml|KEY=VALUE")
+    given = parser.parse_args(arguments).given
     try:
-        values = list(leaves(expand_environment(read_yaml(given.profile), os.environ)))
-        values += [parse_assignment(text) for text in given.assignments]
+        values = [pair for text in given for pair in _values(text)]
         apply_values(PARAMS_FILE, values)
     except ParamsError as error:
         parser.exit(1, f"error: {error}\n")

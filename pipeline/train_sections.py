@@ -17,22 +17,21 @@ class AugmentParams:
 
 @dataclass(frozen=True)
 class LanguageParams:
-    """A text encoder from scratch, and how many layers of a pre-trained one are used."""
+    """A text encoder from scratch; `model.depth` says how many layers it has."""
 
     hidden: int
-    layers: int
     heads: int
     vocabulary: int
-    pretrained_layers: int
 
 
 @dataclass(frozen=True)
 class ModelParams:
     """The grounder's architecture."""
 
+    backbone: str
     embed_dim: int
     levels: str
-    visual_layers: int
+    depth: str
     visual_window: int
     heads: int
     ffn_dim: int

@@ -28,6 +28,7 @@ from typing_extensions import override
 from models.cam_classifier import ScorerKind, load_scorer
 from models.grounder import Grounder
 from models.grounder_files import save_grounder
+from models.grounder_spec import parse_depth
 from models.language_encoder import LanguageSizes
 from models.losses import LossWeights
 from models.training_step import TrainingStep
@@ -151,8 +152,7 @@ def build_training(
     caches = JoinedCaches(files, images, ("train",))
     language = untrained_language(
         files.weights / "language",
-        params.language.pretrained_layers,
-        picked(LanguageSizes, params.language),
+        LanguageSizes(**asdict(params.language), layers=parse_depth(params.model.depth)[1]),
         caches.texts,
     )
     classifier, scorer = files.weights / "classifier", None

@@ -59,8 +59,15 @@ SMALL = {  # what params.yaml must say for training to take seconds
     "max_tokens": 12,
     "max_words": 6,
     "min_word_count": 1,
-    "language": {"hidden": 16, "layers": 1, "heads": 2, "vocabulary": 120, "pretrained_layers": 1},
-    "model": {"embed_dim": 16, "heads": 2, "ffn_dim": 16, "proposal_dim": 16, "decoder_dim": 16},
+    "language": {"hidden": 16, "heads": 2, "vocabulary": 120},
+    "model": {
+        "depth": "1+1",
+        "embed_dim": 16,
+        "heads": 2,
+        "ffn_dim": 16,
+        "proposal_dim": 16,
+        "decoder_dim": 16,
+    },
     "loss": {"mining_px": 64},
 }
 

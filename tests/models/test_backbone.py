@@ -4,6 +4,7 @@ from torch import nn
 from torchvision import models
 
 from models.backbone import Backbone, trace_strides
+from models.backbone_networks import named_network
 
 
 def _resnet():
@@ -42,6 +43,41 @@ def test_a_level_that_the_network_never_reaches_is_pooled_from_the_one_before():
     expected = nn.functional.max_pool2d(found[4], 2, ceil_mode=True)
     torch.testing.assert_close(found[5], expected)
     assert backbone.channels == {level: maps.shape[1] for level, maps in found.items()}
+
+
+@pytest.mark.parametrize("name", ["resnet18", "convnext_atto", "efficientnet_b0"])
+def test_levels_of_a_timm_network_are_its_own_maps_at_their_strides(name):
+    torch.manual_seed(0)
+    network, images = named_network(f"timm/{name}").eval(), torch.rand(2, 3, 64, 96)
+    found = Backbone(network, (3, 4, 5)).eval()(images)
+    expected = dict(zip(network.feature_info.reduction(), network(images), strict=True))
+    for level, stride in ((3, 8), (4, 16), (5, 32)):
+        assert found[level].shape[-2:] == (64 // stride, 96 // stride)
+        torch.testing.assert_close(found[level], expected[stride], rtol=1e-4, atol=1e-5)
+
+
+def test_the_stem_of_a_timm_network_is_frozen_too():
+    backbone = Backbone(named_network("timm/resnet18"), (3, 4, 5))
+    frozen = {n.split(".")[2] for n, p in backbone.named_parameters() if not p.requires_grad}
+    assert frozen == {"conv1", "layer1"}
+
+
+def test_nothing_is_frozen_in_weights_that_say_nothing():
+    backbone = Backbone(_resnet(), (3, 4, 5), is_pretrained=False)
+    frozen = [n for n, p in backbone.named_parameters() if not p.requires_grad]
+    assert not [name for name in frozen if ".fc" not in name]
+
+
+@pytest.mark.parametrize("name", ["resnet51", "timm/resnet51", "retinanet_resnet50_fpn"])
+def test_a_name_that_no_library_knows_is_refused(name):
+    with pytest.raises(ValueError, match="backbone"):
+        named_network(name)
+
+
+@pytest.mark.parametrize("name", ["timm/vit_tiny_patch16_224", "vit_b_16"])
+def test_a_network_of_one_stride_is_refused(name):
+    with pytest.raises(ValueError, match="backbone"):
+        Backbone(named_network(name), (5,))
 
 
 def test_batch_norm_does_not_learn_statistics():

@@ -237,7 +237,7 @@ VARIANTS = [
     {"head": "per_proposal"},
     {"cam_nouns": "all"},
     {"reg_token": "learned"},
-    {"visual_layers": 2, "visual_window": 0},
+    {"depth": "2+1", "visual_window": 0},
     {"fusion_layers": 1},
     {"cam_blocks": 3},
     {"bgr": True},

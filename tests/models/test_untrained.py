@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -14,8 +16,8 @@ from models.untrained import untrained_grounder, untrained_language
 SIZES = LanguageSizes(vocabulary=90, hidden=16, layers=3, heads=2)
 PHRASES = ["a red cup", "the dog left of the cup", "чашка"]
 SETTINGS = {
-    "embed_dim": 12, "levels": "5", "visual_layers": 1, "visual_window": 5, "heads": 3,
-    "ffn_dim": 17, "dropout": 0.0, "cam": "off", "cam_input": "map", "cam_blocks": 1,
+    "backbone": "classifier", "embed_dim": 12, "levels": "5", "depth": "1+3", "visual_window": 5,
+    "heads": 3, "ffn_dim": 17, "dropout": 0.0, "cam": "off", "cam_input": "map", "cam_blocks": 1,
     "cam_nouns": "head", "cam_weight": 0.0, "fusion": "concat", "fusion_layers": 1,
     "reg_token": "phrase", "head": "reg_token", "proposal_dim": 11, "decoder_dim": 13,
     "prior_weight": 1.0, "prior_floor": 0.001, "score_bound": 2.0, "teacher": "both",
@@ -33,7 +35,7 @@ def classifier(tmp_path):
 
 
 def test_without_a_folder_the_text_encoder_is_new_and_knows_its_phrases(tmp_path):
-    language = untrained_language(tmp_path / "language", 12, SIZES, PHRASES)
+    language = untrained_language(tmp_path / "language", SIZES, PHRASES)
     assert not language.is_pretrained
     assert language.encoder.bert.config.num_hidden_layers == 3
     assert language.encoder.bert.config.vocab_size == len(language.tokenizer) <= 90
@@ -46,7 +48,7 @@ def test_a_pretrained_text_encoder_keeps_its_weights_and_its_first_layers(tmp_pa
     stored = new_language(LanguageSizes(len(tokenizer), 16, 3, 2))
     stored.bert.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    language = untrained_language(folder, 2, SIZES, ["other words"])
+    language = untrained_language(folder, replace(SIZES, layers=2), ["other words"])
     assert language.is_pretrained
     assert language.encoder.bert.config.num_hidden_layers == 2
     assert language.tokenizer(PHRASES)["input_ids"] == tokenizer(PHRASES)["input_ids"]
@@ -55,7 +57,7 @@ def test_a_pretrained_text_encoder_keeps_its_weights_and_its_first_layers(tmp_pa
 
 
 def test_the_backbone_starts_from_the_classifiers_weights(tmp_path, classifier):
-    language = untrained_language(tmp_path / "language", 12, SIZES, PHRASES)
+    language = untrained_language(tmp_path / "language", SIZES, PHRASES)
     grounder = untrained_grounder(SETTINGS, 19, tmp_path / "classifier", language)
     spec = grounder.spec
     assert (spec.arch, spec.width, spec.bgr, spec.num_words) == ("mobilenet_v2", 0.25, True, 19)
@@ -65,7 +67,23 @@ def test_the_backbone_starts_from_the_classifiers_weights(tmp_path, classifier):
     assert any(torch.equal(weight, wanted) for weight in found)
 
 
+def test_a_backbone_of_the_classifiers_name_has_its_weights_and_another_starts_anew(tmp_path):
+    info = ClassifierInfo("resnet18", 1.0, (0.4, 0.5, 0.6), (0.2,) * 3, True, ("x",), "", "")
+    made = Classifier(build_network("resnet18", 1.0, 1), info)
+    save_classifier(tmp_path / "classifier", made)
+    language = untrained_language(tmp_path / "language", SIZES, PHRASES)
+    same, other = (
+        untrained_grounder(SETTINGS | {"backbone": name}, 19, tmp_path / "classifier", language)
+        for name in ("resnet18", "resnet34")
+    )
+    weight = same.visual_encoder.backbone.state_dict()["extract.layer4.1.conv2.weight"]
+    torch.testing.assert_close(weight, made.network.state_dict()["layer4.1.conv2.weight"])
+    assert (same.spec.backbone_pretrained, other.spec.backbone_pretrained) == (True, False)
+    new = {id(parameter) for parameter in other.new_parameters()}
+    assert {id(p) for p in other.visual_encoder.backbone.parameters()} < new
+
+
 def test_a_missing_classifier_is_named(tmp_path):
-    language = untrained_language(tmp_path / "language", 12, SIZES, PHRASES)
+    language = untrained_language(tmp_path / "language", SIZES, PHRASES)
     with pytest.raises(ClassifierError, match="classifier"):
         untrained_grounder(SETTINGS, 19, tmp_path / "classifier", language)

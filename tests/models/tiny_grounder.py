@@ -15,9 +15,10 @@ B, P, R, T, W, K, S = 2, 3, 5, 7, 4, 2, 67
 NUM_WORDS, NUM_PIECES, NUM_CLASSES = 19, 23, 3
 
 SPEC = GrounderSpec(
+    backbone="classifier",
     embed_dim=12,
     levels="3+4+5",
-    visual_layers=1,
+    depth="1+1",
     visual_window=5,
     heads=3,
     ffn_dim=17,
@@ -46,6 +47,7 @@ SPEC = GrounderSpec(
     std=(0.2, 0.3, 0.25),
     bgr=False,
     num_words=NUM_WORDS,
+    backbone_pretrained=True,
     language_pretrained=False,
 )
 WEIGHTS = LossWeights(

@@ -1,8 +1,13 @@
+from pathlib import Path
+
 import pytest
+import yaml
 
 from pipeline.params import ParamsError
-from pipeline.profile import apply_values, expand_environment, leaves, parse_assignment
+from pipeline.profile import apply_values, expand_environment, leaves, main, parse_assignment
 from pipeline.sections import PARAMS_FILE, read_params
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -51,6 +56,19 @@ def test_a_key_that_no_stage_knows_leaves_the_file_as_it_was(params_file):
         apply_values(params_file, [("train.epoch", 3)])
     assert params_file.read_bytes() == before
     assert [path.name for path in params_file.parent.iterdir()] == ["params.yaml"]
+
+
+@pytest.mark.parametrize("names", [["flickr30k"], ["default"], ["default", "paper"], ["tables"]])
+def test_every_profile_fits_the_parameters(names, tmp_path, monkeypatch):
+    profiles = [str(ROOT / "profiles" / f"{name}.yaml") for name in names]
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("REAL", "/somewhere")
+    main([*profiles, "train.epochs=77"])
+    params = read_params()
+    assert params.train.epochs == 77
+    expected = dict(leaves(yaml.safe_load(Path(profiles[-1]).read_text(encoding="utf-8"))))
+    assert params.train.image_px == expected["train.image_px"]
 
 
 def test_an_unknown_section_is_named(params_file):
