@@ -104,6 +104,8 @@ def run(
         InputError: a file is missing or damaged, or a phrase has no ground truth.
     """
     inference = load_inference(inputs.results.model, runtime)
+    origin = provenance(inputs, params)
+    observer.fact("fingerprint", origin["fingerprint"])
     splits: dict[str, Any] = {}
     rows: list[dict[str, Any]] = []
     for split in evaluation_splits(inputs.files.phrases):
@@ -114,7 +116,6 @@ def run(
         kept = choose_phrases(judged, params.attention_phrases, params.seed)
         rows += [prediction_row(one, answers, kept) for one in judged]
         observer.table(f"hits in % of {len(judged)} phrases of {split}", table_rows(splits[split]))
-    origin = provenance(inputs, params)
     _write(inputs.results.predictions, "".join(_json_line(row) for row in rows))
     report = {"provenance": origin, "splits": splits}
     text = json.dumps(report, indent=1, sort_keys=True, ensure_ascii=False)

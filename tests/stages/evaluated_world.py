@@ -19,10 +19,13 @@ class Listener(Observer):
 
     def __init__(self, stage="evaluate"):
         super().__init__(stage)
-        self.messages, self.tables, self.images = [], {}, {}
+        self.messages, self.tables, self.images, self.facts = [], {}, {}, {}
 
     def log(self, message):
         self.messages.append(message)
+
+    def fact(self, name, value):
+        self.facts[name] = value
 
     def table(self, key, rows):
         self.tables[key] = rows

@@ -90,6 +90,7 @@ def test_the_results_say_where_they_come_from(evaluated):
     assert (origin["detector"], origin["detector_training_set"]) == ("hand", "none")
     assert not origin["leakage_possible"]
     assert len(origin["fingerprint"]) == 64
+    assert evaluated[2].facts == {"fingerprint": origin["fingerprint"]}
 
 
 def test_maps_are_kept_where_the_head_noun_has_one(evaluated):
