@@ -5,8 +5,10 @@ import subprocess
 import sys
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
+import psutil
 from dvc.cli import parse_args
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
@@ -72,6 +74,8 @@ def run_step(step: Step, asked: Namespace, forced: bool, variables: Mapping[str,
         forced: whether it runs although nothing changed.
         variables: environment variables of the stage.
 
+    What interrupts this process, such as cancelling its run in the UI, ends the stage, too.
+
     Returns:
         Whether the stage's command ran; it did not if DVC had its outputs.
 
@@ -85,10 +89,23 @@ def run_step(step: Step, asked: Namespace, forced: bool, variables: Mapping[str,
     ran = False
     known = os.environ | {"PYTHONUNBUFFERED": "1"} | dict(variables)
     with subprocess.Popen(command, env=known, stdout=subprocess.PIPE, text=True) as process:
-        for line in process.stdout or ():
-            ran = ran or line.startswith("Running stage '")
-            sys.stdout.write(line)
-            sys.stdout.flush()
+        try:
+            for line in process.stdout or ():
+                ran = ran or line.startswith("Running stage '")
+                sys.stdout.write(line)
+                sys.stdout.flush()
+        except BaseException:
+            _end_with_children(process)
+            raise
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
     return ran
+
+
+def _end_with_children(process: subprocess.Popen[str]) -> None:
+    """Ask DVC and all below it to end; DVC by itself would leave the stage running."""
+    with suppress(psutil.NoSuchProcess):
+        dvc = psutil.Process(process.pid)
+        for each in [*dvc.children(recursive=True), dvc]:
+            with suppress(psutil.NoSuchProcess):
+                each.terminate()

@@ -59,14 +59,14 @@ class Server:
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
-    def ask(self, path: str, body: dict | None = None) -> Any:
+    def ask(self, path: str, body: dict | None = None, method: str | None = None) -> Any:
         """Return the answer to POST `path`, or to GET if there is nothing to post."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(
-            f"{self.address}/{path}", data, {"content-type": "application/json"}
+            f"{self.address}/{path}", data, {"content-type": "application/json"}, method=method
         )
         with urllib.request.urlopen(request, timeout=20) as answer:
-            return json.load(answer)
+            return json.loads(answer.read() or "null")
 
     def runs(self, name: str) -> list[dict]:
         """Return the flow runs of a name, latest first."""

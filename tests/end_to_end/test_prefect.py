@@ -5,7 +5,6 @@ import signal
 import sys
 
 import pytest
-import yaml
 
 from tests.end_to_end.prefect_server import Server, small_project, wait_for
 
@@ -178,23 +177,6 @@ def test_a_part_of_a_stage_is_a_good_run(server, fresh):
     assert status == 0, console
     assert server.runs("cams@shapes")[0]["state_name"] == "Completed"
     assert len(list((fresh.folder / ".work/cams/f00d").iterdir())) == 4
-
-
-def test_a_served_rebuild_is_started_from_the_server(server, fresh):
-    serving = fresh.start(sys.executable, "-m", "pipeline.flow", "--serve", **server.variables())
-    try:
-        deployment = wait_for(lambda: server.deployment("rebuild/camground"), 200)
-        asked = {"datasets": ["shapes"], "variants": ["full", "no_cam"], "arguments": ["cams"]}
-        run = server.ask(f"deployments/{deployment['id']}/create_flow_run", {"parameters": asked})
-        ended = ("Completed", "Failed", "Crashed")
-        wait_for(lambda: server.ask(f"flow_runs/{run['id']}")["state_name"] in ended, 300)
-    finally:
-        serving.terminate()
-        console, _ = serving.communicate(timeout=60)
-    assert server.ask(f"flow_runs/{run['id']}")["state_name"] == "Completed", console
-    assert set(fresh.caches()) == {"nouns-shapes.h5", "cams-shapes.h5"}
-    params = yaml.safe_load((fresh.folder / "params.yaml").read_text())
-    assert params["run"] == {"datasets": ["shapes"], "variants": ["full", "no_cam"]}
 
 
 def test_a_server_that_is_killed_mid_stage_costs_seconds_and_no_byte(tmp_path, fresh, plain):
