@@ -7,13 +7,15 @@ rebuilds that are started in the UI, or by a schedule: `--serve --cron "0 3 * * 
 import argparse
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 
 from pipeline.errors import InputError
-from pipeline.observe_server import answering_address, use_server
+from pipeline.observe_server import answering_address, configured_address, use_server
 from pipeline.sections import read_params
 
 SERVED = "camground"
+SERVE_TIMEOUT_S = 60.0
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -46,15 +48,26 @@ def _rebuild(arguments: Sequence[str]) -> int:
 
 
 def _serve(cron: str | None) -> None:
-    address = answering_address()
-    if address is None:
-        raise InputError("no Prefect server answers; `make ui` starts one")
-    use_server(address)
+    use_server(_patiently_found_address())
     from pipeline.rebuild import rebuild
 
     run = read_params().run
     defaults = {"datasets": list(run.datasets), "variants": list(run.variants), "arguments": []}
     rebuild.serve(name=SERVED, cron=cron, parameters=defaults, limit=1)
+
+
+def _patiently_found_address() -> str:
+    """Return the server's API address once it answers; it may just be starting.
+
+    Raises:
+        InputError: none is configured, or none answers.
+    """
+    deadline = time.monotonic() + SERVE_TIMEOUT_S
+    while (address := answering_address()) is None:
+        if configured_address() is None or time.monotonic() > deadline:
+            raise InputError("no Prefect server answers; `make ui` starts one")
+        time.sleep(1)
+    return address
 
 
 if __name__ == "__main__":
