@@ -61,11 +61,10 @@ class NetworkInput:
     pixels: Tensor  # uint8 (3, H, W)
     sample: DetDataSample
 
-    @property
-    def padded_hw(self) -> tuple[int, int]:
-        """Height and width after padding."""
-        height, width = (-(-side // INPUT_MULTIPLE_PX) for side in self.pixels.shape[1:])
-        return height * INPUT_MULTIPLE_PX, width * INPUT_MULTIPLE_PX
+    def padded_hw(self, multiple_px: int) -> tuple[int, int]:
+        """Return height and width after padding to a multiple."""
+        height, width = (-(-side // multiple_px) * multiple_px for side in self.pixels.shape[1:])
+        return height, width
 
 
 class Detector:
@@ -84,7 +83,8 @@ class Detector:
         with mmdet_scope():
             self._prepare = Compose(config.test_pipeline)
         preprocessor: Any = model.data_preprocessor
-        preprocessor.pad_size_divisor = max(preprocessor.pad_size_divisor, INPUT_MULTIPLE_PX)
+        self._multiple_px = int(config.get("input_multiple_px", INPUT_MULTIPLE_PX))
+        preprocessor.pad_size_divisor = max(preprocessor.pad_size_divisor, self._multiple_px)
 
     def detect(
         self,
@@ -110,7 +110,8 @@ class Detector:
         self._set_network_limits(score_floor, nms_iou, per_class)
         inputs = [self._input(index, image) for index, image in enumerate(images)]
         found = [_nothing()] * len(inputs)
-        for batch in _batches([item for item in inputs if item is not None], self.batch_images):
+        usable = [item for item in inputs if item is not None]
+        for batch in _batches(usable, self._multiple_px, self.batch_images):
             for item, found_here in zip(batch, self._predict(batch), strict=True):
                 boxes_xyxy = clip_boxes_to_image(found_here.bboxes, item.sample.ori_shape)
                 groups = found_here.labels if per_class else torch.zeros_like(found_here.labels)
@@ -204,11 +205,13 @@ def _nothing() -> Detections:
     return Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int16))
 
 
-def _batches(inputs: list[NetworkInput], batch_images: int) -> Iterator[list[NetworkInput]]:
+def _batches(
+    inputs: list[NetworkInput], multiple_px: int, batch_images: int
+) -> Iterator[list[NetworkInput]]:
     """Yield inputs of equal padded height and width, at most `batch_images` at a time."""
     groups: dict[tuple[int, int], list[NetworkInput]] = {}
     for item in inputs:
-        groups.setdefault(item.padded_hw, []).append(item)
+        groups.setdefault(item.padded_hw(multiple_px), []).append(item)
     for group in groups.values():
         for start in range(0, len(group), batch_images):
             yield group[start : start + batch_images]

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+import models.bottom_up_network  # makes its parts known to mmdet  # noqa: F401
 from models.openmmlab import MODELS, Config, ConfigDict, mmdet_scope
 from models.weight_files import load_weights
 

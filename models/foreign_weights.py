@@ -1,8 +1,15 @@
 """Turn weight files as others publish them into this project's folders."""
 
+import shutil
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from models.bottom_up_checkpoint import BottomUpError, read_bottom_up
 from models.classifier import (
     Classifier,
     ClassifierInfo,
@@ -21,7 +28,9 @@ from models.detector_folder import (
     read_config,
     save_detector,
 )
-from models.weight_files import WeightFileError, load_weights
+from models.weight_files import WeightFileError, load_arrays, load_weights
+
+_WEIGHT_SUFFIXES = (".pt", ".bin", ".safetensors")
 
 
 def convert_detector(source: Path, config: str, info: DetectorInfo, folder: Path) -> None:
@@ -48,6 +57,90 @@ def convert_detector(source: Path, config: str, info: DetectorInfo, folder: Path
     model = build_model(prediction)
     load_state(model, checkpoint.state, source)
     save_detector(folder, prediction, model.state_dict(), replace(info, classes=checkpoint.classes))
+
+
+def convert_bottom_up(source: Path, vocabulary: Path, info: DetectorInfo, folder: Path) -> None:
+    """Write the folder of a Visual Genome detector of bottom-up attention.
+
+    Args:
+        source: the checkpoint: a PyTorch file, or a pickle of numpy arrays that ends in `.pkl`.
+        vocabulary: a text file, a class a line; of names with commas between them the first counts.
+        info: what the weights are; its classes are those of the vocabulary, whatever it says.
+        folder: where to.
+
+    Raises:
+        DetectorError: the checkpoint is another network's, or has not as many classes.
+        WeightFileError: the checkpoint is no whole weight file.
+    """
+    try:
+        found = read_bottom_up(_tensors(source))
+    except BottomUpError as error:
+        raise DetectorError(f"{source}: is no bottom-up-attention detector: {error}") from error
+    classes = read_vocabulary(vocabulary)
+    if len(classes) != found.num_classes:
+        raise DetectorError(
+            f"{vocabulary}: names {len(classes)} classes, {source} has {found.num_classes}"
+        )
+    model = build_model(found.config)
+    load_state(model, found.state, source)
+    save_detector(folder, found.config, model.state_dict(), replace(info, classes=classes))
+
+
+def copy_folder(source: Path, folder: Path, patterns: Iterable[str]) -> None:
+    """Copy the files of a stanza or transformers folder once its weights are found to be whole.
+
+    Args:
+        source: the folder.
+        folder: where to.
+        patterns: of the files, below the folder.
+
+    Raises:
+        WeightFileError: a weight file is cut off, or holds more than tensors and plain values.
+    """
+    found = sorted({file for pattern in patterns for file in source.glob(pattern)})
+    for file in found:
+        if file.suffix in _WEIGHT_SUFFIXES:
+            _check_weights(file)
+    for file in found:
+        to = folder / file.relative_to(source)
+        to.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, to)
+
+
+def _check_weights(path: Path) -> None:
+    if path.suffix != ".safetensors":
+        load_weights(path)
+        return
+    try:
+        with safe_open(path, "pt") as stream:
+            stream.keys()
+    except (SafetensorError, OSError) as error:
+        raise WeightFileError(f"{path}: is no whole weight file: {error}") from error
+
+
+def read_vocabulary(path: Path) -> tuple[str, ...]:
+    """Return the class names of a text file such as `objects_vocab.txt`, lower case.
+
+    Raises:
+        DetectorError: the file cannot be read as text.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DetectorError(f"{path}: cannot be read: {error}") from error
+    return tuple(line.split(",")[0].strip().lower() for line in lines if line.strip())
+
+
+def _tensors(source: Path) -> Mapping[str, Tensor]:
+    """Return the tensors of a checkpoint, whatever it is wrapped in."""
+    content = load_arrays(source) if source.suffix == ".pkl" else load_weights(source)
+    state = content.get("model", content)
+    if not isinstance(state, dict):
+        raise BottomUpError("`model` is not a mapping of tensors")
+    try:
+        return {str(key): torch.as_tensor(value) for key, value in state.items()}
+    except (TypeError, RuntimeError, ValueError) as error:
+        raise BottomUpError(f"holds more than tensors: {error}") from error
 
 
 def convert_classifier(source: Path, info: ClassifierInfo, folder: Path) -> None:

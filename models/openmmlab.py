@@ -70,7 +70,13 @@ with warnings.catch_warnings():
     for _registering in ("mmdet.datasets.transforms", "mmdet.models"):
         importlib.import_module(_registering)
     from mmcv.transforms import Compose
-    from mmdet.registry import MODELS
+    from mmdet.models.backbones import ResNet
+    from mmdet.models.dense_heads import RPNHead
+    from mmdet.models.roi_heads.bbox_heads import BBoxHead
+    from mmdet.models.roi_heads.roi_extractors import SingleRoIExtractor
+    from mmdet.models.task_modules.coders import DeltaXYWHBBoxCoder
+    from mmdet.models.task_modules.prior_generators import AnchorGenerator
+    from mmdet.registry import MODELS, TASK_UTILS
     from mmdet.structures import DetDataSample
     from mmengine.config import Config, ConfigDict
     from mmengine.logging import MMLogger
@@ -79,11 +85,18 @@ with warnings.catch_warnings():
 
 __all__ = [
     "MODELS",
+    "TASK_UTILS",
+    "AnchorGenerator",
+    "BBoxHead",
     "Compose",
     "Config",
     "ConfigDict",
+    "DeltaXYWHBBoxCoder",
     "DetDataSample",
     "InstanceData",
+    "RPNHead",
+    "ResNet",
+    "SingleRoIExtractor",
     "mmdet_scope",
 ]
 

@@ -1,9 +1,13 @@
 """Read weight files that somebody else wrote, without running what may be hidden in them."""
 
+import io
 import pickle
+from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import torch
 
 
@@ -28,6 +32,54 @@ def load_weights(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise WeightFileError(f"{path}: holds {type(content).__name__}, not a mapping of tensors")
     return content
+
+
+class _ArraysOnly(pickle.Unpickler):
+    """Unpickles numpy arrays and plain values; of everything else it knows no name."""
+
+    def find_class(self, module: str, name: str) -> Callable[..., Any]:
+        """Return what rebuilds an array."""
+        known: dict[tuple[str, str], Callable[..., Any]] = {
+            ("multiarray", "_reconstruct"): _REBUILD,
+            ("numpy", "ndarray"): np.ndarray,
+            ("numpy", "dtype"): np.dtype,
+            ("collections", "OrderedDict"): OrderedDict,
+            ("_codecs", "encode"): _latin1_bytes,
+        }
+        short = "multiarray" if module in _MULTIARRAY else module
+        if (short, name) not in known:
+            raise pickle.UnpicklingError(f"asks for {module}.{name}")
+        return known[short, name]
+
+
+_REBUILD = cast("Callable[..., Any]", np.empty(0).__reduce__()[0])
+_MULTIARRAY = ("numpy.core.multiarray", "numpy._core.multiarray")
+
+
+def load_arrays(path: Path) -> dict[str, Any]:
+    """Return the mapping in a pickle of numpy arrays, as detectron2's model zoo has them.
+
+    Raises:
+        WeightFileError: the file is missing, cut off, no pickle, or holds more than that.
+    """
+    try:
+        content = _ArraysOnly(io.BytesIO(path.read_bytes()), encoding="latin1").load()
+    except (OSError, EOFError, ValueError, TypeError, AttributeError, IndexError) as error:
+        raise WeightFileError(f"{path}: is no whole weight file: {_first_line(error)}") from error
+    except pickle.UnpicklingError as error:
+        raise WeightFileError(
+            f"{path}: is no weight file, or holds code that will not be run: {_first_line(error)}"
+        ) from error
+    if not isinstance(content, dict):
+        raise WeightFileError(f"{path}: holds {type(content).__name__}, not a mapping of arrays")
+    return content
+
+
+def _latin1_bytes(text: str, encoding: str) -> bytes:
+    """Stand for `_codecs.encode`, by which Python 3 writes bytes into old pickles."""
+    if encoding != "latin1":
+        raise pickle.UnpicklingError(f"asks for the encoding {encoding}")
+    return text.encode("latin1")
 
 
 def _first_line(error: Exception) -> str:

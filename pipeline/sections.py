@@ -38,9 +38,23 @@ class NounsParams:
 
 
 @dataclass(frozen=True)
+class GivenProposals:
+    """Boxes that others computed."""
+
+    path: str
+    detector: str
+    training_set: str
+    vocabulary: str
+    first_label: int
+    max_missing_fraction: float
+
+
+@dataclass(frozen=True)
 class ProposalsParams:
     """Stage `proposals`."""
 
+    source: Literal["detector", "given"]
+    given: GivenProposals
     max_boxes: int
     score_floor: float
     nms_iou: float

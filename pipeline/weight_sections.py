@@ -51,11 +51,13 @@ class EmbeddedWeights:
 
 @dataclass(frozen=True)
 class DetectorFile:
-    """An mmdet checkpoint."""
+    """A detector's checkpoint; an empty path means: what mmdet publishes for `config`."""
 
+    format: Literal["mmdet", "bottom_up_attention"]
     path: str
     sha256: str
     config: str
+    vocabulary: str
     training_set: str
     licence: str
 
@@ -65,6 +67,7 @@ class ClassifierFile:
     """A torchvision classifier's state dict and its input normalisation."""
 
     path: str
+    hub: str
     sha256: str
     arch: str
     mean: tuple[float, ...]
@@ -76,29 +79,61 @@ class ClassifierFile:
 
 @dataclass(frozen=True)
 class TaggerFolder:
-    """A stanza model folder."""
+    """A stanza model folder; an empty path means: what stanza publishes as `package`."""
 
     path: str
+    sha256: str
     package: str
     training_set: str
     licence: str
 
 
 @dataclass(frozen=True)
-class LanguageFolder:
-    """A transformers BERT folder; an empty path means: none."""
+class TransformersFolder:
+    """A transformers model folder; an empty path means: `hub`; both empty: none."""
 
     path: str
+    hub: str
+    sha256: str
     training_set: str
     licence: str
 
 
 @dataclass(frozen=True)
 class WeightFiles:
-    """Weights that lie on disk."""
+    """Weights that others trained: each lies at a path, or comes from its hub."""
 
     source: Literal["files"]
     detector: DetectorFile
     classifier: ClassifierFile
     tagger: TaggerFolder
-    language: LanguageFolder
+    language: TransformersFolder
+    clip: TransformersFolder
+
+
+WeightPart = DetectorFile | ClassifierFile | TaggerFolder | TransformersFolder
+
+
+def parts_of(section: WeightFiles) -> dict[str, WeightPart]:
+    """Return the parts that are asked for, by name."""
+    parts: dict[str, WeightPart] = {
+        "detector": section.detector,
+        "classifier": section.classifier,
+        "tagger": section.tagger,
+    }
+    extra = {"language": section.language, "clip": section.clip}
+    return parts | {name: part for name, part in extra.items() if part.path or part.hub}
+
+
+def hub_of(part: WeightPart) -> tuple[str, str]:
+    """Return the hub that publishes a part, and the part's name there; `none` where none does."""
+    match part:
+        case DetectorFile(format="mmdet"):
+            return "mmdet", part.config
+        case DetectorFile():
+            return "none", part.format
+        case ClassifierFile():
+            return "torchvision", part.hub
+        case TaggerFolder():
+            return "stanza", part.package
+    return "transformers", part.hub

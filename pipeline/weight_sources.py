@@ -1,13 +1,13 @@
 """Check weights that a person put on disk: the right bytes, in the right place."""
 
 import hashlib
-import shutil
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import InputError
-from pipeline.weight_sections import WeightFiles
+from pipeline.weight_sections import ClassifierFile, DetectorFile, TaggerFolder, WeightPart
 
 _PAGE = "a web page, as a browser saves in place of the file"
 _IMPOSTORS = {
@@ -17,9 +17,10 @@ _IMPOSTORS = {
     b'{"': "a JSON text, such as a server's error message",
     b"version https://git-lfs": "a git-lfs pointer; run `git lfs pull` where it came from",
 }
+_HASH_IN_NAME = re.compile(r"-(?=\d*[a-f])([0-9a-f]{8})\.pth$")  # as torch's hubs name files
 STANZA_FILES = ("resources.json", "en/*/*.pt")
-_BERT_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
-_BERT_FILES = ("config.json", "*token*.json", "vocab.txt")
+TRANSFORMERS_FILES = ("*config.json", "*token*.json", "vocab.*", "merges.txt")
+TRANSFORMERS_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 
 
 @dataclass(frozen=True)
@@ -39,88 +40,81 @@ class Origin:
     licence: str
 
 
-def check_sources(section: WeightFiles, key: str) -> dict[str, Origin]:
-    """Return where each part comes from, once all of them are there and are what they should be.
+def check_source(part: WeightPart, path: Path, key: str) -> Origin:
+    """Return where a part comes from, once its files are there and are what they should be.
 
     Args:
-        section: `weights.<dataset>` of params.yaml.
-        key: its dotted name, for messages.
+        part: its section of params.yaml; its sha256 is what the file's hash must begin with, and
+            if it is empty, what the file's name says, if anything.
+        path: the file or folder, wherever it came from.
+        key: the section's dotted name, for messages.
 
     Raises:
-        InputError: see `check_file` and `check_folder`.
+        InputError: see `check_present`; or the bytes are others than expected.
     """
-    detector, classifier = section.detector, section.classifier
-    tagger, language = section.tagger, section.language
-    hashes = {
-        "detector": check_file(Path(detector.path), detector.sha256, f"{key}.detector"),
-        "classifier": check_file(Path(classifier.path), classifier.sha256, f"{key}.classifier"),
-        "tagger": _check_tagger(Path(tagger.path), tagger.package, f"{key}.tagger"),
-    }
-    if language.path:
-        hashes["language"] = _check_language(Path(language.path), f"{key}.language")
-    parts = {name: getattr(section, name) for name in hashes}
-    return {
-        name: Origin(Path(part.path).resolve().name, hashes[name], part.training_set, part.licence)
-        for name, part in parts.items()
-    }
+    check_present(part, path, key)
+    if isinstance(part, DetectorFile | ClassifierFile):
+        sha256 = _file_sha256(path)
+        named = _HASH_IN_NAME.search(path.name)
+        _check_sha256(path, sha256, part.sha256 or (named[1] if named else ""), key)
+    else:
+        sha256 = files_sha256(path, source_files(part, path))
+        _check_sha256(path, sha256, part.sha256, key)
+    return Origin(path.resolve().name, sha256, part.training_set, part.licence)
 
 
-def language_files(folder: Path) -> tuple[str, ...]:
-    """Return the patterns of the files that a transformers BERT is loaded from."""
-    weights = next((name for name in _BERT_WEIGHTS if (folder / name).is_file()), _BERT_WEIGHTS[0])
-    return (*_BERT_FILES, weights)
-
-
-def _check_tagger(path: Path, package: str, key: str) -> str:
-    check_folder(path, ("resources.json", f"en/pos/{package}.pt"), key)
-    for file in files_of(path, STANZA_FILES[1:]):
-        check_file(file, "", key)
-    return files_sha256(path, STANZA_FILES)
-
-
-def _check_language(path: Path, key: str) -> str:
-    check_folder(path, ("config.json",), key)
-    patterns = language_files(path)
-    check_file(path / patterns[-1], "", key)
-    return files_sha256(path, patterns)
-
-
-def check_file(path: Path, sha256: str, key: str) -> str:
-    """Return a weight file's sha256, 64 hexadecimal digits, if it may be used.
-
-    Args:
-        path: the file.
-        sha256: what it must be; empty: anything.
-        key: the section of params.yaml that names the file, for messages.
+def check_present(part: WeightPart, path: Path, key: str) -> None:
+    """Refuse a part whose files are missing, empty, or begin as no weight file does.
 
     Raises:
-        InputError: the file is missing, empty, something else than weights, or another file.
+        InputError: names the file and what to do.
     """
+    if isinstance(part, DetectorFile | ClassifierFile):
+        _check_file(path, key)
+        return
+    if isinstance(part, TaggerFolder):
+        _check_folder(path, ("resources.json", f"en/pos/{part.package}.pt"), key)
+    else:
+        _check_folder(path, ("config.json", transformers_files(path)[-1]), key)
+    for file in files_of(path, source_files(part, path)):
+        _check_file(file, key)
+
+
+def source_files(part: WeightPart, folder: Path) -> tuple[str, ...]:
+    """Return the patterns of the files of a folder that a part is made of."""
+    return STANZA_FILES if isinstance(part, TaggerFolder) else transformers_files(folder)
+
+
+def transformers_files(folder: Path) -> tuple[str, ...]:
+    """Return the patterns of what a transformers model is loaded from; its weights come last."""
+    found = (name for name in TRANSFORMERS_WEIGHTS if (folder / name).is_file())
+    return (*TRANSFORMERS_FILES, next(found, TRANSFORMERS_WEIGHTS[0]))
+
+
+def _check_file(path: Path, key: str) -> None:
+    """Refuse a file that is missing, empty, or begins as no weight file does."""
     if not path.is_file():
         raise InputError(f"{key}.path: {path} does not exist; put the file there or change the key")
     with path.open("rb") as stream:
         start = stream.read(64).lstrip().lower()
-        stream.seek(0)
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
     if not start:
         raise InputError(f"{key}.path: {path} is empty; put the whole file there")
     for beginning, what in _IMPOSTORS.items():
-        if start.startswith(beginning):
+        if start.startswith(beginning) and not (path.suffix == ".json" and beginning == b'{"'):
             raise InputError(f"{key}.path: {path} is {what}; put the weight file there")
-    if sha256 and found != sha256.lower():
+
+
+def _check_sha256(path: Path, found: str, expected: str, key: str) -> None:
+    """Refuse other bytes than expected; an expected hash may be its beginning alone."""
+    if not found.startswith(expected.lower()):
         raise InputError(
-            f"{key}.sha256: {path} has sha256 {found}, expected {sha256}; it is another version or "
-            "was not downloaded to its end: put the right file there or change the key"
+            f"{key}.sha256: {path} has sha256 {found}, expected {expected}; it is another version "
+            "or was not downloaded to its end: put the right file there or change the key"
         )
-    return found
 
 
-def check_folder(path: Path, needed: Iterable[str], key: str) -> None:
-    """Refuse a folder in which a file is missing or empty.
-
-    Raises:
-        InputError: names the first such file.
-    """
+def _check_folder(path: Path, needed: Iterable[str], key: str) -> None:
+    """Refuse a folder in which a file is missing or empty, naming the first such file."""
     if not path.is_dir():
         raise InputError(f"{key}.path: the folder {path} does not exist; put it there")
     for name in needed:
@@ -138,15 +132,10 @@ def files_sha256(folder: Path, patterns: Iterable[str]) -> str:
     """Return a hash of the names and bytes of those files, 64 hexadecimal digits."""
     digest = hashlib.sha256()
     for file in files_of(folder, patterns):
-        with file.open("rb") as stream:
-            content = hashlib.file_digest(stream, "sha256").hexdigest()
-        digest.update(f"{content}  {file.relative_to(folder).as_posix()}\n".encode())
+        digest.update(f"{_file_sha256(file)}  {file.relative_to(folder).as_posix()}\n".encode())
     return digest.hexdigest()
 
 
-def copy_files(source: Path, target: Path, patterns: Iterable[str]) -> None:
-    """Copy those files of a folder, with the folders they lie in."""
-    for file in files_of(source, patterns):
-        to = target / file.relative_to(source)
-        to.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, to)
+def _file_sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,12 +1,13 @@
-"""Stage `proposals`: where a detector sees objects in each image.
+"""Stage `proposals`: where a detector sees objects in each image, here or in boxes given.
 
-reads   annotations/ (images.jsonl), the images, weights/detector/
+reads   annotations/ (images.jsonl), the images, weights/detector/; or the file of `proposals.given`
 writes  proposals.h5
 params  proposals
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,15 @@ from models.weight_files import WeightFileError
 from pipeline.cache import Provenance, write_cache
 from pipeline.datasets.locate import image_folder
 from pipeline.errors import InputError
+from pipeline.given_boxes import read_given
+from pipeline.given_proposals import (
+    ANYTHING,
+    NUM_EXAMPLES,
+    GivenLimits,
+    Imported,
+    import_given,
+    read_names,
+)
 from pipeline.images import read_image
 from pipeline.layout import DatasetFiles
 from pipeline.observe import Observer, run_stage
@@ -104,6 +114,55 @@ def run(
     observer.log(f"{mean:.1f} boxes an image, {int((counts == 0).sum())} images without any")
 
 
+def run_given(
+    annotations: Path, source: Path, params: ProposalsParams, proposals: Path, observer: Observer
+) -> None:
+    """Write the proposals that a tsv file or a folder of npz files holds.
+
+    Args:
+        annotations: holds images.jsonl.
+        source: the file or folder.
+        params: how many boxes to keep, and who made them.
+        proposals: the cache to write.
+        observer: is told what was wrong.
+
+    Raises:
+        InputError: there is no such file, or too many images have no row in it.
+    """
+    images = read_records(annotations / "images.jsonl", ImageRecord)
+    given = params.given
+    labels = read_names(Path(given.vocabulary)) if given.vocabulary else ()
+    limits = GivenLimits(params.max_boxes, params.score_floor, labels, given.first_label)
+    rows = observer.progress(read_given(source), len(images), "rows")
+    imported = import_given(images, rows, limits)
+    for problem, count in sorted(imported.counts.items()):
+        observer.log(f"{count} {problem}")
+    _check_missing(imported, len(images), given.max_missing_fraction, source, observer)
+    digest = {name: sha256(array.tobytes()).hexdigest() for name, array in imported.arrays.items()}
+    key = fingerprint(Path(__file__), [params, digest], [annotations])
+    texts = {"image_id": [image.image_id for image in images], "label": labels or (ANYTHING,)}
+    attributes = {"detector": given.detector, "training_set": given.training_set}
+    write_cache(proposals, imported.arrays, texts, attributes, Provenance("proposals", key))
+
+
+def _check_missing(
+    imported: Imported, num_images: int, most: float, source: Path, observer: Observer
+) -> None:
+    """Name the images without a row; too many of them are an error."""
+    if not imported.missing:
+        return
+    named = ", ".join(imported.missing[:NUM_EXAMPLES])
+    told = f"{len(imported.missing)} of {num_images} images have no row in {source}: {named}"
+    told = f"{told}, ..." if len(imported.missing) > NUM_EXAMPLES else told
+    observer.log(f"warning: {told}")
+    if len(imported.missing) > most * num_images:
+        because = "; ".join(imported.examples)
+        raise InputError(
+            f"{told}; {because + '; ' if because else ''}complete the file, or raise "
+            "proposals.given.max_missing_fraction"
+        )
+
+
 def _load(folder: Path, device: torch.device, batch_images: int) -> Detector:
     try:
         return load_detector(folder, device, batch_images)
@@ -120,6 +179,15 @@ def main() -> None:
         image_folder(dataset, params.datasets[dataset]),
         files.weights / "detector",
     )
+    if params.proposals.source == "given":
+        source = Path(params.proposals.given.path.replace("{dataset}", dataset))
+        run_stage(
+            f"proposals@{dataset}",
+            lambda observer: run_given(
+                files.annotations, source, params.proposals, files.proposals, observer
+            ),
+        )
+        return
     device = pick_device(params.runtime.device)
     run_stage(
         f"proposals@{dataset}",

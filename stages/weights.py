@@ -1,7 +1,7 @@
 """Stage `weights`: the pre-trained parts, trained on drawn pictures or taken from files.
 
-reads   the files that params.yaml names; of the drawn world its pre-training split
-writes  weights/{detector/, classifier/, tagger/[, language/], manifest.json}
+reads   the files that params.yaml names, or their hubs; of the drawn world its pre-training split
+writes  weights/{detector/, classifier/, tagger/[, language/][, clip/], manifest.json}
 params  weights.<dataset>
 """
 
@@ -13,13 +13,13 @@ from dataclasses import asdict
 from itertools import count
 from pathlib import Path
 
+from models import foreign_weights, hub
 from models.classifier import ClassifierError, ClassifierInfo, save_classifier
 from models.classifier_training import ClassifierFit, train_classifier
 from models.detector_folder import DetectorError, DetectorInfo, save_detector
 from models.detector_training import DetectionExample, DetectorFit, train_detector
-from models.foreign_weights import convert_classifier, convert_detector
 from models.tagger_training import train_tagger
-from models.weight_files import WeightFileError, load_weights
+from models.weight_files import WeightFileError
 from pipeline.datasets import shapes
 from pipeline.errors import InputError
 from pipeline.layout import DatasetFiles
@@ -36,16 +36,13 @@ from pipeline.weight_sections import (
     EmbeddedWeights,
     TaggerFolder,
     TaggerTraining,
+    TransformersFolder,
     WeightFiles,
+    WeightPart,
+    hub_of,
+    parts_of,
 )
-from pipeline.weight_sources import (
-    STANZA_FILES,
-    Origin,
-    check_sources,
-    copy_files,
-    files_sha256,
-    language_files,
-)
+from pipeline.weight_sources import Origin, check_source, files_sha256, source_files
 
 DRAWN = "shapes, pre-training split"
 LICENCE = "Apache-2.0"
@@ -113,15 +110,15 @@ def embed(section: EmbeddedWeights, weights: Path, observer: Observer) -> dict[s
     recipes: dict[str, tuple[object, Fill]] = {
         "classifier": (
             section.classifier,
-            lambda folder: compute_classifier(section.classifier, seed, folder, observer),
+            lambda part: compute_classifier(section.classifier, seed, part, observer),
         ),
         "detector": (
             section.detector,
-            lambda folder: compute_detector(section.detector, seed, folder, observer),
+            lambda part: compute_detector(section.detector, seed, part, observer),
         ),
         "tagger": (
             [section.tagger, long_side_px],
-            lambda folder: compute_tagger(section.tagger, seed, long_side_px, folder, observer),
+            lambda part: compute_tagger(section.tagger, seed, long_side_px, part, observer),
         ),
     }
     origins = {}
@@ -136,24 +133,39 @@ def embed(section: EmbeddedWeights, weights: Path, observer: Observer) -> dict[s
 
 
 def convert(section: WeightFiles, key: str, weights: Path, observer: Observer) -> dict[str, Origin]:
-    """Check the files that params.yaml names and write them into `weights` in our formats.
+    """Find and check what params.yaml names, then write all of it into `weights` in our formats.
 
     Raises:
-        InputError: a file is missing or is not what it should be.
+        InputError: a file is missing, cannot be fetched, or is not what it should be.
     """
-    origins = check_sources(section, key)
-    for name, origin in origins.items():
-        observer.log(f"{name}: {origin.source}, sha256 {origin.sha256}")
-    with _told_as_input(f"{key}.detector"):
-        _take_detector(section.detector, weights / "detector")
-    with _told_as_input(f"{key}.classifier"):
-        _take_classifier(section.classifier, weights / "classifier")
-    with _told_as_input(f"{key}.tagger"):
-        _take_tagger(section.tagger, weights / "tagger")
-    if section.language.path:
-        language = Path(section.language.path)
-        copy_files(language, weights / "language", language_files(language))
+    parts, paths, origins = parts_of(section), {}, {}
+    fetched = work_folder("weights", "hub")
+    for name, part in parts.items():
+        with _told_as_input(f"{key}.{name}"):
+            paths[name] = Path(part.path or hub.fetch(*hub_of(part), fetched))
+        origins[name] = check_source(part, paths[name], f"{key}.{name}")
+        observer.log(f"{name}: {origins[name].source}, sha256 {origins[name].sha256}")
+    for name, part in parts.items():
+        with _told_as_input(f"{key}.{name}"):
+            take(part, paths[name], weights / name)
     return origins
+
+
+def take(part: WeightPart, path: Path, folder: Path) -> None:
+    """Write a checked part into a folder in our format.
+
+    Raises:
+        DetectorError, ClassifierError, WeightFileError: it is not what its section says.
+    """
+    match part:
+        case DetectorFile():
+            _take_detector(part, path, folder)
+        case ClassifierFile():
+            _take_classifier(part, path, folder)
+        case TaggerFolder() | TransformersFolder():
+            foreign_weights.copy_folder(path, folder, source_files(part, path))
+    if isinstance(part, TaggerFolder):
+        _write_json(folder / "tagger.json", {"package": part.package, "tokenize": "stanza"})
 
 
 def run(
@@ -184,31 +196,19 @@ def run(
     make_folder(weights, fill)
 
 
-def _take_detector(source: DetectorFile, folder: Path) -> None:
-    name = Path(source.config).stem
+def _take_detector(source: DetectorFile, path: Path, folder: Path) -> None:
+    name = Path(source.config).stem if source.format == "mmdet" else source.format
     info = DetectorInfo(name, (), source.training_set, source.licence)
-    convert_detector(Path(source.path), source.config, info, folder)
+    if source.format == "mmdet":
+        foreign_weights.convert_detector(path, source.config, info, folder)
+    else:
+        foreign_weights.convert_bottom_up(path, Path(source.vocabulary), info, folder)
 
 
-def _take_classifier(source: ClassifierFile, folder: Path) -> None:
-    info = ClassifierInfo(
-        arch=source.arch,
-        width=1.0,
-        mean=source.mean,
-        std=source.std,
-        bgr=source.bgr,
-        classes=(),
-        training_set=source.training_set,
-        licence=source.licence,
-    )
-    convert_classifier(Path(source.path), info, folder)
-
-
-def _take_tagger(source: TaggerFolder, folder: Path) -> None:
-    copy_files(Path(source.path), folder, STANZA_FILES)
-    for file in sorted(folder.rglob("*.pt")):
-        load_weights(file)
-    _write_json(folder / "tagger.json", {"package": source.package, "tokenize": "stanza"})
+def _take_classifier(source: ClassifierFile, path: Path, folder: Path) -> None:
+    kept = ("arch", "mean", "std", "bgr", "training_set", "licence")
+    info = ClassifierInfo(width=1.0, classes=(), **{name: getattr(source, name) for name in kept})
+    foreign_weights.convert_classifier(path, info, folder)
 
 
 def _warn_of_leakage(detector: Origin, observer: Observer) -> None:
@@ -227,6 +227,8 @@ def _told_as_input(key: str) -> Iterator[None]:
         yield
     except (DetectorError, ClassifierError, WeightFileError) as error:
         raise InputError(f"{key}: {error}; put the right file there or change the key") from error
+    except hub.HubError as error:
+        raise InputError(f"{key}.{error}") from error
 
 
 def _write_json(path: Path, content: object) -> None:

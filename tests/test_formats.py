@@ -10,7 +10,7 @@ import torch
 from models.noun_parser import NounParser
 from pipeline.layout import DatasetFiles
 from pipeline.observe import Observer
-from pipeline.sections import CamsParams, NounsParams, ProposalsParams
+from pipeline.sections import CamsParams, GivenProposals, NounsParams, ProposalsParams
 from stages import cams, nouns, proposals
 from tests.cached_world import FILES, write_world
 from tests.tiny_tagger import write_tiny_tagger
@@ -18,6 +18,7 @@ from tests.tiny_tagger import write_tiny_tagger
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENT = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
 CPU = torch.device("cpu")
+GIVEN = GivenProposals("", "", "", "", 0, 0.0)
 
 
 def documented(stage):
@@ -64,7 +65,7 @@ def test_the_nouns_stage_writes_what_is_documented(world):
 
 
 def test_the_proposals_stage_writes_what_is_documented(world, tiny_detector):
-    params = ProposalsParams(6, 0.3, 0.5, "class_agnostic", 2, 3)
+    params = ProposalsParams("detector", GIVEN, 6, 0.3, 0.5, "class_agnostic", 2, 3)
     inputs = proposals.ProposalsInputs(
         FILES.annotations, FILES.annotations / "images", tiny_detector
     )

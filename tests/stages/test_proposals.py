@@ -1,3 +1,4 @@
+import base64
 import hashlib
 
 import numpy as np
@@ -9,11 +10,14 @@ from pipeline.cache import Cache
 from pipeline.errors import InputError
 from pipeline.observe import Observer
 from pipeline.records import ImageRecord, write_records
-from pipeline.sections import ProposalsParams
-from stages.proposals import ProposalsInputs, run
+from pipeline.sections import GivenProposals, ProposalsParams
+from stages.proposals import ProposalsInputs, run, run_given
 from tests.tiny_detector import draw
 
+GIVEN = GivenProposals("{dataset}.tsv", "their detector", "their pictures", "", 0, 0.25)
 PARAMS = ProposalsParams(
+    source="detector",
+    given=GIVEN,
     max_boxes=6,
     score_floor=0.3,
     nms_iou=0.5,
@@ -114,7 +118,11 @@ def test_a_stopped_run_goes_on_and_gives_the_same_bytes(inputs, tmp_path):
 
 
 def test_the_cut_into_shards_and_parts_changes_no_box(inputs, tmp_path, monkeypatch):
-    propose(inputs, tmp_path / "whole.h5", ProposalsParams(6, 0.3, 0.5, "class_agnostic", 2, 7))
+    propose(
+        inputs,
+        tmp_path / "whole.h5",
+        ProposalsParams("detector", GIVEN, 6, 0.3, 0.5, "class_agnostic", 2, 7),
+    )
     for part in ("0/2", "1/2"):
         monkeypatch.setenv("PIPELINE_PART", part)
         with pytest.raises(SystemExit):
@@ -138,3 +146,44 @@ def test_a_missing_detector_is_an_input_error(inputs, tmp_path):
     (tmp_path / "weights").mkdir()
     with pytest.raises(InputError, match=r"detector\.json.*dvc repro weights"):
         propose(gone, tmp_path / "proposals.h5")
+
+
+def write_tsv(path, image_ids):
+    """Write boxes of some pictures as peteanderson80's tools/generate_tsv.py does."""
+    box = np.array([[1, 2, 400, 20]], np.float32)
+    rows = [
+        [name, str(SIZES_HW[int(name[2:])][1]), str(SIZES_HW[int(name[2:])][0]), "1"]
+        for name in image_ids
+    ]
+    encoded = base64.b64encode(box.tobytes()).decode()
+    path.write_text("".join("\t".join([*row, encoded, ""]) + "\r\n" for row in rows), newline="")
+
+
+def test_given_boxes_take_the_place_of_a_detector(inputs, tmp_path):
+    write_tsv(tmp_path / "boxes.tsv", [f"id{index}" for index in (5, 0, 1, 3, 4, 6)])
+    listener, path = Listener(), tmp_path / "proposals.h5"
+    run_given(inputs.annotations, tmp_path / "boxes.tsv", PARAMS, path, listener)
+    cache = Cache(path, stage="proposals")
+    assert cache.texts("image_id") == [f"id{index}" for index in range(7)]
+    assert cache.texts("label") == ["object"]
+    assert cache.array("offsets").tolist() == [0, 1, 2, 2, 3, 4, 5, 6]
+    assert cache.array("boxes_xyxy")[3].tolist() == [1, 2, 64, 20]
+    told = [cache.attribute("detector"), cache.attribute("training_set")]
+    assert told == ["their detector", "their pictures"]
+    assert any("1 of 7 images have no row" in line and "id2" in line for line in listener.lines)
+
+
+def test_other_given_boxes_have_another_fingerprint(inputs, tmp_path):
+    prints = []
+    for names in (range(6), range(6), range(1, 7)):
+        write_tsv(tmp_path / "boxes.tsv", [f"id{index}" for index in names])
+        run_given(inputs.annotations, tmp_path / "boxes.tsv", PARAMS, tmp_path / "p.h5", Listener())
+        prints.append(Cache(tmp_path / "p.h5", "proposals").fingerprint)
+    assert prints[0] == prints[1] != prints[2]
+
+
+def test_too_many_pictures_without_given_boxes_are_named(inputs, tmp_path):
+    write_tsv(tmp_path / "boxes.tsv", ["id0", "id1", "id3", "id4", "id6"])
+    with pytest.raises(InputError, match=r"2 of 7 images have no row in .*boxes\.tsv: id2, id5; "):
+        run_given(inputs.annotations, tmp_path / "boxes.tsv", PARAMS, tmp_path / "p.h5", Listener())
+    assert not (tmp_path / "p.h5").exists()

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torchvision.models import mobilenet_v2, resnet18
+from transformers import BertConfig, BertModel
 
 from models.classifier import load_classifier
 from models.detector import load_detector
@@ -21,9 +22,9 @@ from pipeline.weight_sections import (
     DetectorFile,
     DetectorTraining,
     EmbeddedWeights,
-    LanguageFolder,
     TaggerFolder,
     TaggerTraining,
+    TransformersFolder,
     WeightFiles,
 )
 from stages.weights import run
@@ -38,6 +39,8 @@ EMBEDDED = EmbeddedWeights(
     tagger=TaggerTraining(phrases=20, steps=3),
 )
 CONFIG = "yolox/yolox_nano_8xb8-300e_coco.py"
+NAMED = "given/mobilenet_v2-b0353104.pth"
+NOTHING = TransformersFolder("", "", "", "", "")
 
 
 class Listener(Observer):
@@ -56,6 +59,7 @@ def project(tmp_path, monkeypatch):
     """An empty project folder that is the current one."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     return tmp_path
 
 
@@ -82,12 +86,13 @@ def files(published, project):
     shutil.copytree(published, project / "given")
     return WeightFiles(
         source="files",
-        detector=DetectorFile("given/d.pth", "", CONFIG, "COCO", "Apache-2.0"),
+        detector=DetectorFile("mmdet", "given/d.pth", "", CONFIG, "", "COCO", "Apache-2.0"),
         classifier=ClassifierFile(
-            "given/c.pth", "", "mobilenet_v2", (0.5,) * 3, (0.25,) * 3, False, "ImageNet", "BSD"
+            "given/c.pth", "", "", "mobilenet_v2", (0.5,) * 3, (0.25,) * 3, False, "ImageNet", "BSD"
         ),
-        tagger=TaggerFolder("given/stanza", "ewt", "EWT", "CC BY-SA 4.0"),
-        language=LanguageFolder("", "", ""),
+        tagger=TaggerFolder("given/stanza", "", "ewt", "EWT", "CC BY-SA 4.0"),
+        language=NOTHING,
+        clip=NOTHING,
     )
 
 
@@ -248,25 +253,146 @@ def test_weights_of_another_architecture_are_refused(files, project):
     refuse(files, project / "weights", r"c\.pth: does not fit mobilenet_v2")
 
 
-def test_a_language_folder_is_copied_without_what_nobody_loads(files, project):
-    bert = project / "bert"
-    bert.mkdir()
-    for name in ("config.json", "tokenizer.json", "vocab.txt", "model.safetensors", "tf_model.h5"):
-        (bert / name).write_text(f"of {name}")
-    with_bert = replace(files, language=LanguageFolder("bert", "books", "Apache-2.0"))
-    prepare(with_bert, project / "weights")
-    assert {file.name for file in (project / "weights" / "language").iterdir()} == {
+@pytest.fixture
+def bert(project):
+    """Write a small BERT as transformers publishes it, and what nobody loads beside it."""
+    config = BertConfig(
+        vocab_size=9, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8
+    )
+    BertModel(config).save_pretrained(project / "bert")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (project / "bert" / name).write_text('{"of": 1}')
+    (project / "bert" / "vocab.txt").write_text("[PAD]\n[UNK]\n")
+    (project / "bert" / "tf_model.h5").write_text("of another library")
+    return project / "bert"
+
+
+def with_folder(files, name, **changes):
+    return replace(files, **{name: replace(NOTHING, path="bert", **changes)})
+
+
+@pytest.mark.parametrize("name", ["language", "clip"])
+def test_a_transformers_folder_is_copied_without_what_nobody_loads(files, project, bert, name):
+    prepare(with_folder(files, name, training_set="books"), project / "weights")
+    assert {file.name for file in (project / "weights" / name).iterdir()} == {
         "config.json",
         "tokenizer.json",
+        "tokenizer_config.json",
         "vocab.txt",
         "model.safetensors",
     }
     manifest = json.loads((project / "weights" / "manifest.json").read_text())
-    assert manifest["language"]["training_set"] == "books"
+    assert manifest[name]["training_set"] == "books"
 
 
-def test_a_language_folder_without_weights_is_refused(files, project):
-    (project / "bert").mkdir()
-    (project / "bert" / "config.json").write_text("{}")
-    with_bert = replace(files, language=LanguageFolder("bert", "", ""))
-    refuse(with_bert, project / "weights", r"bert/model\.safetensors does not exist")
+def test_the_sha256_of_a_folder_is_that_of_names_and_bytes(files, project, bert):
+    lines = prepare(with_folder(files, "clip"), project / "first")
+    found = next(line for line in lines if line.startswith("clip: bert, sha256 ")).split()[-1]
+    prepare(with_folder(files, "clip", sha256=found[:12]), project / "second")
+    (bert / "vocab.txt").write_text("[PAD]\n")
+    refuse(
+        with_folder(files, "clip", sha256=found[:12]),
+        project / "third",
+        rf"weights\.mine\.clip\.sha256: bert has sha256 .*, expected {found[:12]}",
+    )
+
+
+def test_a_transformers_folder_without_weights_is_refused(files, project, bert):
+    (bert / "model.safetensors").unlink()
+    refuse(
+        with_folder(files, "language"), project / "weights", r"bert/model\.safetensors is missing"
+    )
+
+
+@pytest.mark.parametrize("kept", [0.01, 0.5, 0.99])
+def test_half_downloaded_safetensors_are_refused(files, project, bert, kept):
+    content = (bert / "model.safetensors").read_bytes()
+    (bert / "model.safetensors").write_bytes(content[: int(kept * len(content))])
+    refuse(
+        with_folder(files, "clip"), project / "weights", r"model\.safetensors: is no whole weight"
+    )
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "vocab.txt"])
+def test_a_web_page_in_a_transformers_folder_is_refused(files, project, bert, name):
+    (bert / name).write_text("<!doctype html>")
+    refuse(with_folder(files, "clip"), project / "weights", rf"bert/{name} is a web page")
+
+
+def test_code_hidden_in_old_transformers_weights_is_refused_and_not_run(files, project, bert):
+    (bert / "model.safetensors").unlink()
+    torch.save({"a": Trap()}, bert / "pytorch_model.bin")
+    refuse(with_folder(files, "language"), project / "weights", "code that will not be run")
+    assert not (project / "trapped").exists()
+
+
+def test_the_hash_in_a_file_s_name_is_checked(files, project):
+    (project / "given" / "c.pth").rename(project / "given" / "mobilenet_v2-b0353104.pth")
+    named = replace(files, classifier=replace(files.classifier, path=NAMED))
+    refuse(named, project / "weights", "expected b0353104; it is another version")
+    found = sha256(project / NAMED)
+    told = replace(named, classifier=replace(named.classifier, sha256=found))
+    prepare(told, project / "weights")
+
+
+def test_digits_in_a_file_s_name_are_a_date(files, project):
+    (project / "given" / "c.pth").rename(project / "given" / "c-20261125.pth")
+    dated = replace(files, classifier=replace(files.classifier, path="given/c-20261125.pth"))
+    prepare(dated, project / "weights")
+
+
+def test_a_checkpoint_with_another_number_of_classes_is_refused(files, project):
+    checkpoint = torch.load(project / "given" / "d.pth", weights_only=True)
+    checkpoint["meta"]["dataset_meta"]["classes"] = ("cat",)
+    torch.save(checkpoint, project / "given" / "d.pth")
+    refuse(files, project / "weights", r"weights\.mine\.detector: .*names 1 classes.* has 80")
+
+
+def test_a_bottom_up_checkpoint_goes_through_its_converter(files, project):
+    (project / "words.txt").write_text("cat\ndog\n")
+    visual_genome = replace(files.detector, format="bottom_up_attention", vocabulary="words.txt")
+    refuse(
+        replace(files, detector=visual_genome),
+        project / "weights",
+        r"weights\.mine\.detector: given/d\.pth: is no bottom-up-attention detector",
+    )
+
+
+@pytest.mark.parametrize(
+    ("part", "changes", "message"),
+    [
+        (
+            "classifier",
+            {"hub": "ResNet50_Weights.IMAGENET1K_V1"},
+            r"path: .*get resnet50-0676ba61\.pth",
+        ),
+        ("classifier", {"hub": "ResNet50_Weights.V9"}, r"hub: torchvision knows no weights"),
+        (
+            "detector",
+            {"config": "yolox/yolox_tiny_8xb8-300e_coco.py"},
+            r"path: .*get yolox_tiny_8x8_300e_coco_20211124_171234-b4047906\.pth",
+        ),
+        ("detector", {"config": CONFIG}, r"config: mmdet publishes no weights for"),
+        ("detector", {"format": "bottom_up_attention"}, r"path: no hub .*docs/weights\.md"),
+        ("tagger", {"package": "combined_charlm"}, r"path: .*stanza\.download\('en', "),
+        (
+            "language",
+            {"hub": "google-bert/bert-base-uncased"},
+            r"path: .*get a folder of its \*\.json",
+        ),
+        ("clip", {"hub": "not a name"}, r"path: .*get a folder of its \*\.json"),
+    ],
+)
+def test_a_hub_that_gives_nothing_says_what_to_bring(files, project, part, changes, message):
+    from_hub = replace(files, **{part: replace(getattr(files, part), path="", **changes)})
+    refuse(from_hub, project / "weights", rf"^weights\.mine\.{part}\.{message}")
+
+
+def test_what_torch_s_cache_holds_is_not_fetched(files, project, published):
+    cached = project / "torch" / "hub" / "checkpoints" / "mobilenet_v2-b0353104.pth"
+    cached.parent.mkdir(parents=True)
+    shutil.copyfile(published / "c.pth", cached)
+    hub = {"path": "", "hub": "MobileNet_V2_Weights.IMAGENET1K_V1", "sha256": sha256(cached)}
+    prepare(replace(files, classifier=replace(files.classifier, **hub)), project / "weights")
+    manifest = json.loads((project / "weights" / "manifest.json").read_text())
+    assert manifest["classifier"]["source"] == "mobilenet_v2-b0353104.pth"

@@ -1,0 +1,132 @@
+"""The public Visual Genome detectors of bottom-up attention, read into mmdet's Faster R-CNN C4.
+
+Two families of one Caffe model: MILVLG/bottom-up-attention.pytorch (`.pth`; boxes one pixel wider
+than x2 - x1, background first, two scores an anchor) and airsplay/py-bottom-up-attention with
+transformers' `frcnn-vg-visual-genome` (`.pkl`, `.bin`; detectron2's boxes, background last, one
+score an anchor). Names and shapes tell them apart.
+
+Shapes: A anchors of a cell, K classes without background, C channels.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from models.bottom_up_config import (
+    CAFFE,
+    DETECTRON2,
+    Dialect,
+    bottom_up_config,
+    caffe_anchors,
+    detectron2_anchors,
+)
+from models.openmmlab import Config
+
+DEPTHS = {6: 50, 23: 101, 36: 152}  # by blocks of the fourth stage
+ANCHORS_KEY = "proposal_generator.anchor_generator.cell_anchors.0"
+_RPN, _BOX = "proposal_generator.rpn_head", "roi_heads.box_predictor"
+_DROPPED = re.compile(
+    r"roi_heads\.box_predictor\.(cls_embed|attr_|fc_attr)|pixel_(mean|std)$"
+    r"|proposal_generator\.anchor_generator\."
+)
+_RENAMED = (
+    (r"backbone\.stem\.conv1\.norm\.", "backbone.bn1."),
+    (r"backbone\.stem\.conv1\.", "backbone.conv1."),
+    (r"backbone\.res([234])\.", lambda match: f"backbone.layer{int(match[1]) - 1}."),
+    (r"roi_heads\.res5\.", "roi_head.shared_head.layer4."),
+    (r"\.shortcut\.norm\.", ".downsample.1."),
+    (r"\.shortcut\.", ".downsample.0."),
+    (r"(layer\d\.\d+)\.conv(\d)\.norm\.", r"\1.bn\2."),
+    (rf"{_RPN}\.conv\.", "rpn_head.rpn_conv."),
+    (rf"{_RPN}\.objectness_logits\.", "rpn_head.rpn_cls."),
+    (rf"{_RPN}\.anchor_deltas\.", "rpn_head.rpn_reg."),
+    (rf"{_BOX}\.cls_score\.", "roi_head.bbox_head.fc_cls."),
+    (rf"{_BOX}\.bbox_pred\.", "roi_head.bbox_head.fc_reg."),
+)
+
+
+class BottomUpError(ValueError):
+    """A checkpoint is not one of this detector; the message says why."""
+
+
+@dataclass(frozen=True)
+class BottomUpDetector:
+    """What a checkpoint holds.
+
+    Attributes:
+        config: of mmdet: `model`, `test_pipeline` and `input_multiple_px`.
+        state: the weights by mmdet's names.
+        num_classes: K.
+    """
+
+    config: Config
+    state: dict[str, Tensor]
+    num_classes: int
+
+
+def read_bottom_up(state: Mapping[str, Tensor]) -> BottomUpDetector:
+    """Return a checkpoint's network as mmdet knows it; the attribute branch is left out.
+
+    Args:
+        state: tensors by detectron2's names.
+
+    Raises:
+        BottomUpError: a tensor is missing or has another shape than this detector's.
+    """
+    num_outputs = _needed(state, f"{_BOX}.cls_score.weight").shape[0]
+    num_boxes = _needed(state, f"{_BOX}.bbox_pred.weight").shape[0]
+    dialects = {4 * num_outputs: CAFFE, 4 * (num_outputs - 1): DETECTRON2}
+    if num_boxes not in dialects:
+        raise BottomUpError(f"{num_outputs} class scores and {num_boxes} box deltas do not belong")
+    dialect, num_classes = dialects[num_boxes], num_outputs - 1
+    blocks = {key.split(".")[2] for key in state if key.startswith("backbone.res4.")}
+    if len(blocks) not in DEPTHS:
+        raise BottomUpError(f"the backbone has {len(blocks)} blocks in res4, not 6, 23 or 36")
+    anchors = _anchors(state, dialect)
+    config = bottom_up_config(DEPTHS[len(blocks)], num_classes, anchors, dialect)
+    return BottomUpDetector(config, dict(_converted(state, dialect)), num_classes)
+
+
+def _anchors(state: Mapping[str, Tensor], dialect: Dialect) -> list[list[float]]:
+    """Return the anchors: MILVLG's checkpoints bring theirs, whatever its config says."""
+    usual = caffe_anchors() if dialect is CAFFE else detectron2_anchors()
+    brought = state.get(ANCHORS_KEY)
+    if brought is None:
+        return usual
+    if brought.shape != (len(usual), 4):
+        raise BottomUpError(f"{ANCHORS_KEY}: has shape {tuple(brought.shape)}, expected (12, 4)")
+    return [[float(side) for side in box] for box in brought]
+
+
+def _converted(state: Mapping[str, Tensor], dialect: Dialect) -> Iterator[tuple[str, Tensor]]:
+    """Yield mmdet's name and tensor of each weight that stays."""
+    for key, tensor in state.items():
+        if _DROPPED.match(key):
+            continue
+        name = key
+        for pattern, replacement in _RENAMED:
+            name = re.sub(pattern, replacement, name)
+        yield name, _reordered(name, tensor, dialect)
+        if name.endswith("running_mean"):
+            yield name.replace("running_mean", "num_batches_tracked"), torch.tensor(0)
+
+
+def _reordered(name: str, tensor: Tensor, dialect: Dialect) -> Tensor:
+    """Bring outputs into mmdet's order: one logit an anchor, background last, without its box."""
+    if name.startswith("rpn_head.rpn_cls.") and dialect is CAFFE:
+        background, thing = tensor.chunk(2)  # (A, C, 1, 1) each
+        return thing - background  # the sigmoid of this is the softmax of both
+    if name.startswith("roi_head.bbox_head.fc_cls.") and dialect.background_first:
+        return torch.cat([tensor[1:], tensor[:1]])  # (K + 1, C)
+    if name.startswith("roi_head.bbox_head.fc_reg.") and dialect.background_first:
+        return tensor[4:]  # (4 K, C)
+    return tensor
+
+
+def _needed(state: Mapping[str, Tensor], key: str) -> Tensor:
+    if key not in state:
+        raise BottomUpError(f"has no {key}")
+    return state[key]

@@ -1,0 +1,160 @@
+"""Fetch published weights from the hubs that give them out; nothing else here downloads.
+
+What was fetched before is not fetched again: torch and huggingface_hub keep their own caches.
+"""
+
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+
+import stanza
+import torch
+import torchvision
+import yaml
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+SILENCE_S = 30.0  # a hub that says nothing for so long is not there
+HASH_IN_NAME = re.compile(r"-(?=\d*[a-f])([0-9a-f]{8,64})\.pth$")  # of its sha256
+STANZA_LANGUAGE = "en"
+TRANSFORMERS_FILES = ("*.json", "vocab.txt", "merges.txt", "model.safetensors")
+
+
+class HubError(OSError):
+    """A hub gives nothing; the message says what to get where, and why this could not."""
+
+
+def fetch(hub: str, name: str, folder: Path) -> Path:
+    """Return the file or folder that a hub publishes under a name.
+
+    Args:
+        hub: torchvision, mmdet, transformers or stanza; of another there is nothing.
+        name: see the functions below.
+        folder: where to put what has no cache of its own.
+
+    Raises:
+        HubError: the hub cannot be reached, or does not know the name.
+    """
+    match hub:
+        case "torchvision":
+            return fetch_torchvision(name)
+        case "mmdet":
+            return fetch_mmdet(name)
+        case "transformers":
+            return fetch_transformers(name)
+        case "stanza":
+            return fetch_stanza(name, folder)
+    raise HubError(f"path: no hub publishes {name}; docs/weights.md says where it lies")
+
+
+def fetch_torchvision(name: str) -> Path:
+    """Return the file of torchvision weights, such as `ResNet50_Weights.IMAGENET1K_V1`.
+
+    Raises:
+        HubError: torchvision does not know the name, or its server cannot be reached.
+    """
+    try:
+        url = torchvision.models.get_weight(name).url
+    except (ValueError, KeyError) as error:
+        raise HubError(f"hub: torchvision knows no weights {name!r}: {error}") from error
+    return _fetch_file(url)
+
+
+def fetch_mmdet(config: str) -> Path:
+    """Return the checkpoint that mmdet publishes for one of its configs.
+
+    Args:
+        config: below the configs in mmdet's wheel, such as `yolox/yolox_tiny_8xb8-300e_coco.py`.
+
+    Raises:
+        HubError: mmdet publishes none for it, or its server cannot be reached.
+    """
+    return _fetch_file(mmdet_url(config))
+
+
+def mmdet_url(config: str) -> str:
+    """Return where mmdet publishes the weights of a config, as the index in its wheel says.
+
+    Raises:
+        HubError: the index has none.
+    """
+    metafile = Path(str(files("mmdet"))) / ".mim" / "configs" / Path(config).parent / "metafile.yml"
+    if metafile.is_file():
+        for model in yaml.safe_load(metafile.read_text(encoding="utf-8")).get("Models", []):
+            if model.get("Config") == f"configs/{config}" and model.get("Weights"):
+                return str(model["Weights"])
+    raise HubError(f"config: mmdet publishes no weights for {config!r}; name a file in `path`")
+
+
+def fetch_transformers(name: str) -> Path:
+    """Return the folder of a model on the Hugging Face hub.
+
+    Args:
+        name: such as `google-bert/bert-base-uncased`; `@` and a revision may follow.
+
+    Raises:
+        HubError: there is no such model, or the hub cannot be reached.
+    """
+    repository, _, revision = name.partition("@")
+    url = f"https://huggingface.co/{repository}"
+    what = f"a folder of its {', '.join(TRANSFORMERS_FILES)}"
+    with _told(url, what, HFValidationError, HfHubHTTPError):
+        folder = snapshot_download(
+            repository, revision=revision or None, allow_patterns=list(TRANSFORMERS_FILES)
+        )
+    return Path(folder)
+
+
+def fetch_stanza(package: str, folder: Path) -> Path:
+    """Return a folder of English stanza models: tokenize, mwt and one tagger.
+
+    Args:
+        package: of the tagger, such as `combined_charlm`.
+        folder: where to put them; another package goes beside.
+
+    Raises:
+        HubError: stanza has no such package, or its servers cannot be reached.
+    """
+    target = folder / f"stanza-{package}"
+    command = f"stanza.download('en', 'stanza', None, {{'pos': {package!r}}}) of Python's stanza"
+    with _told("https://huggingface.co/stanfordnlp/stanza-en", f"what {command} makes"):
+        stanza.download(
+            STANZA_LANGUAGE,
+            model_dir=str(target),
+            package=None,
+            processors={"tokenize": "combined", "mwt": "combined", "pos": package},
+            verbose=False,
+        )
+    return target
+
+
+def _fetch_file(url: str) -> Path:
+    """Return a file of torch's cache, fetched if it is not there; its name tells its hash."""
+    path = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
+    if path.is_file():
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    named = HASH_IN_NAME.search(path.name)
+    with _told(url, path.name):
+        torch.hub.download_url_to_file(url, str(path), named and named[1])
+    return path
+
+
+@contextmanager
+def _told(url: str, what: str, *kinds: type[Exception]) -> Iterator[None]:
+    """Tell what to do by hand where a hub fails; give up on a silent one."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(SILENCE_S)
+    try:
+        yield
+    except (OSError, RuntimeError, ValueError, KeyError, LocalEntryNotFoundError, *kinds) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise HubError(
+            f"path: {url} cannot be fetched ({type(error).__name__}: {reason}); get {what} "
+            "elsewhere, bring it here and name it in `path`"
+        ) from error
+    finally:
+        socket.setdefaulttimeout(before)

@@ -1,0 +1,194 @@
+"""Read boxes that bottom-up attention's extractors wrote: one tsv file, or an npz per image.
+
+The tsv files have no header: peteanderson80/bottom-up-attention writes 6 columns
+(tools/generate_tsv.py), airsplay/py-bottom-up-attention, as LXMERT reads them, 10. The npz files
+are MILVLG's (`bbox`, `x`, `info`) and UNITER's (`norm_bb`, `conf`). Features are not read.
+
+Shapes: M boxes of an image.
+"""
+
+import base64
+import binascii
+import pickle
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import InputError
+
+TSV_COLUMNS = {
+    6: ("image_id", "image_w", "image_h", "num_boxes", "boxes", "features"),
+    10: (
+        "image_id",
+        "image_h",
+        "image_w",
+        "objects_id",
+        "objects_conf",
+        "attrs_id",
+        "attrs_conf",
+        "num_boxes",
+        "boxes",
+        "features",
+    ),
+}
+_NPZ_ERRORS = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
+
+
+class BadRowError(ValueError):
+    """One image's boxes cannot be read; the message says why."""
+
+
+@dataclass(frozen=True)
+class GivenBoxes:
+    """What a file says of one image.
+
+    Attributes:
+        image_id: as the file names it.
+        image_hw: height and width that the boxes are measured in; None: those of the image.
+        boxes_xyxy: pixels, or shares of width and height if `normalised`, float64 (M, 4).
+        scores: in [0, 1], float64 (M,), if the file has them.
+        labels: index of each box's class, int64 (M,), if the file has them.
+        normalised: how the boxes are measured.
+    """
+
+    image_id: str
+    image_hw: tuple[int, int] | None
+    boxes_xyxy: NDArray[np.float64]
+    scores: NDArray[np.float64] | None
+    labels: NDArray[np.int64] | None
+    normalised: bool = False
+
+
+def read_given(path: Path) -> Iterator[GivenBoxes | BadRowError]:
+    """Yield what a tsv file or a folder of npz files says of each image, errors in place.
+
+    Raises:
+        InputError: there is no such file or folder, or it is neither.
+    """
+    if path.is_dir():
+        files = sorted(path.glob("*.npz"))
+        if not files:
+            raise InputError(f"{path}: holds no .npz file; name the folder that does")
+        for file in files:
+            yield _tried(partial(read_npz, file), str(file))
+    elif path.is_file():
+        with path.open(encoding="ascii", errors="replace", newline="\n") as stream:
+            for number, line in enumerate(stream, start=1):
+                yield _tried(partial(read_row, line), f"{path}:{number}")
+    else:
+        raise InputError(
+            f"{path}: does not exist; put the tsv file or the folder of npz files there, or change "
+            "proposals.given.path"
+        )
+
+
+def read_row(line: str) -> GivenBoxes:
+    """Return what one line of a tsv file says.
+
+    Raises:
+        BadRowError: it has another number of columns, or they do not hold what they should.
+    """
+    cells = line.rstrip("\r\n").split("\t")
+    if len(cells) not in TSV_COLUMNS:
+        raise BadRowError(f"has {len(cells)} columns, not 6 or 10")
+    row = dict(zip(TSV_COLUMNS[len(cells)], cells, strict=True))
+    try:
+        count, height, width = (int(row[name]) for name in ("num_boxes", "image_h", "image_w"))
+    except ValueError as error:
+        raise BadRowError(f"{error}; a size or a count is no whole number") from error
+    boxes_xyxy = _decoded(row["boxes"], np.float32, 4 * count).reshape(count, 4)
+    scores, labels = None, None
+    if "objects_id" in row:
+        scores = _decoded(row["objects_conf"], np.float32, count).astype(np.float64)
+        labels = _decoded(row["objects_id"], np.int64, count)
+    return GivenBoxes(
+        row["image_id"], (height, width), boxes_xyxy.astype(np.float64), scores, labels
+    )
+
+
+def read_npz(path: Path) -> GivenBoxes:
+    """Return what the npz file of one image says; its name without the ending is the image's.
+
+    Raises:
+        BadRowError: it cannot be read, or holds no boxes.
+    """
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as content:
+            found = {name: content[name] for name in content.files if name not in ("x", "info")}
+            found |= _read_info(path) if "info" in content.files else {}
+    except (*_NPZ_ERRORS, pickle.UnpicklingError) as error:
+        raise BadRowError(f"is no npz file with plain arrays: {error}") from error
+    name = next((key for key in ("bbox", "boxes", "norm_bb") if key in found), None)
+    if name is None:
+        raise BadRowError(f"holds no bbox, boxes or norm_bb but {', '.join(sorted(found))}")
+    boxes = np.asarray(found[name], np.float64)
+    if boxes.ndim != 2 or boxes.shape[1] < 4:
+        raise BadRowError(f"{name} has shape {boxes.shape}, not (M, 4)")
+    sized = "image_h" in found and "image_w" in found
+    image_hw = (int(found["image_h"]), int(found["image_w"])) if sized else None
+    scores = _column(found, ("objects_conf", "conf", "scores"), len(boxes), np.float64)
+    labels = _column(found, ("objects_id",), len(boxes), np.int64)
+    return GivenBoxes(path.stem, image_hw, boxes[:, :4], scores, labels, name == "norm_bb")
+
+
+def _tried(read: Callable[[], GivenBoxes], where: str) -> GivenBoxes | BadRowError:
+    try:
+        return read()
+    except BadRowError as error:
+        return BadRowError(f"{where}: {error}")
+
+
+def _decoded(text: str, dtype: Any, count: int) -> NDArray[Any]:
+    """Return the numbers in a base64 text."""
+    try:
+        content = base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise BadRowError(f"is not base64: {error}") from error
+    if len(content) != count * np.dtype(dtype).itemsize:
+        raise BadRowError(f"{len(content)} bytes are not {count} numbers of {np.dtype(dtype).name}")
+    return np.frombuffer(content, dtype)
+
+
+def _column(found: Mapping[str, Any], names: tuple[str, ...], count: int, dtype: Any) -> Any:
+    """Return the first of some columns that is there, one value per box."""
+    name = next((name for name in names if name in found), None)
+    if name is None:
+        return None
+    column = np.asarray(found[name], dtype)
+    if column.shape != (count,):
+        raise BadRowError(f"{name} has shape {column.shape}, there are {count} boxes")
+    return column
+
+
+class _InfoUnpickler(pickle.Unpickler):
+    """Builds mappings, texts, numbers and numpy's arrays, and nothing else."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Return what rebuilds an array."""
+        known = {
+            "_reconstruct": np.empty(0).__reduce__()[0],
+            "scalar": np.float64(0).__reduce__()[0],
+            "ndarray": np.ndarray,
+            "dtype": np.dtype,
+        }
+        if module.split(".")[0] != "numpy" or name not in known:
+            raise pickle.UnpicklingError(f"info asks for {module}.{name}, which will not be run")
+        return known[name]
+
+
+def _read_info(path: Path) -> dict[str, Any]:
+    """Return MILVLG's `info`: a mapping, pickled into an array of one object."""
+    with zipfile.ZipFile(path) as archive, archive.open("info.npy") as stream:
+        np.lib.format.read_magic(stream)
+        np.lib.format.read_array_header_1_0(stream)
+        content = _InfoUnpickler(stream).load()
+    info = content.item() if isinstance(content, np.ndarray) and content.size == 1 else content
+    if not isinstance(info, dict):
+        raise ValueError("info is no mapping")
+    return cast("dict[str, Any]", info)

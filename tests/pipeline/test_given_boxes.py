@@ -1,0 +1,159 @@
+import base64
+import os
+
+import numpy as np
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.given_boxes import BadRowError, read_given, read_npz, read_row
+
+BOXES = np.array([[1.5, 2, 30, 41], [0, 0, 7, 5], [3, 4, 5, 6]], np.float32)
+SCORES = np.array([0.25, 0.5, 0.75], np.float32)
+LABELS = np.array([7, 0, 1599])
+
+
+def encoded(array):
+    return base64.b64encode(array.tobytes()).decode()
+
+
+def original_row(image_id="150367", boxes=BOXES):
+    """A line of peteanderson80's tools/generate_tsv.py, as Python's csv module writes it."""
+    features = encoded(np.zeros((len(boxes), 2048), np.float32))
+    return "\t".join([image_id, "640", "480", str(len(boxes)), encoded(boxes), features]) + "\r\n"
+
+
+def lxmert_row(image_id="COCO_val2014_000000000139"):
+    """A line of airsplay's extractors."""
+    attributes = [encoded(np.zeros(3, np.int64)), encoded(np.zeros(3, np.float32))]
+    cells = [image_id, "480", "640", encoded(LABELS), encoded(SCORES), *attributes]
+    return "\t".join([*cells, "3", encoded(BOXES), encoded(np.zeros((3, 4), np.float32))]) + "\n"
+
+
+def test_a_row_of_the_original_holds_width_before_height():
+    given = read_row(original_row())
+    assert (given.image_id, given.image_hw) == ("150367", (480, 640))
+    np.testing.assert_array_equal(given.boxes_xyxy, BOXES)
+    assert given.scores is None
+    assert given.labels is None
+
+
+def test_a_row_of_lxmert_holds_height_before_width_and_classes():
+    given = read_row(lxmert_row())
+    assert (given.image_id, given.image_hw) == ("COCO_val2014_000000000139", (480, 640))
+    np.testing.assert_array_equal(given.boxes_xyxy, BOXES)
+    np.testing.assert_array_equal(given.scores, SCORES)
+    np.testing.assert_array_equal(given.labels, LABELS)
+
+
+def test_a_row_without_boxes_is_whole():
+    assert read_row(original_row(boxes=BOXES[:0])).boxes_xyxy.shape == (0, 4)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("", "has 1 columns, not 6 or 10"),
+        (original_row()[:400].rsplit("\t", 1)[0], "columns, not 6 or 10"),
+        (original_row().replace("\t3\t", "\t4\t"), "48 bytes are not 16 numbers of float32"),
+        (original_row().replace("\t480\t", "\t48x\t"), "no whole number"),
+        (original_row().replace(encoded(BOXES), "?" + encoded(BOXES)[1:]), "is not base64"),
+    ],
+)
+def test_a_broken_row_says_what_is_wrong(line, message):
+    with pytest.raises(BadRowError, match=message):
+        read_row(line)
+
+
+def test_a_file_goes_on_after_a_broken_row_and_names_its_line(tmp_path):
+    path = tmp_path / "given.tsv"
+    path.write_text(original_row("1") + "broken\n" + lxmert_row("3"), newline="")
+    first, second, third = read_given(path)
+    assert (first.image_id, third.image_id) == ("1", "3")
+    assert str(second) == f"{path}:2: has 1 columns, not 6 or 10"
+
+
+def write_milvlg(path, **changes):
+    info = {
+        "image_id": path.stem,
+        "objects_id": LABELS + 1,
+        "objects_conf": SCORES,
+        "attrs_id": np.zeros(3, np.int64),
+        "attrs_conf": np.zeros(3, np.float32),
+        "num_boxes": 3,
+    }
+    arrays = {"x": np.zeros((3, 2048), np.float32), "bbox": BOXES, "num_bbox": 3}
+    sizes = {"image_h": np.size(BOXES, 0) * 160, "image_w": 640}
+    np.savez_compressed(path, **arrays | sizes | {"info": info} | changes)
+
+
+def test_an_npz_of_milvlg_holds_classes_in_its_info(tmp_path):
+    write_milvlg(tmp_path / "1000092795.npz")
+    given = read_npz(tmp_path / "1000092795.npz")
+    assert (given.image_id, given.image_hw) == ("1000092795", (480, 640))
+    np.testing.assert_array_equal(given.boxes_xyxy, BOXES)
+    np.testing.assert_array_equal(given.scores, SCORES)
+    np.testing.assert_array_equal(given.labels, LABELS + 1)
+
+
+def test_an_older_npz_of_milvlg_holds_boxes_alone(tmp_path):
+    np.savez(tmp_path / "5.npz", x=np.zeros((3, 2048)), bbox=BOXES)
+    given = read_npz(tmp_path / "5.npz")
+    assert (given.image_hw, given.scores, given.labels) == (None, None, None)
+    np.testing.assert_array_equal(given.boxes_xyxy, BOXES)
+
+
+def test_an_npz_of_uniter_holds_shares_of_the_image(tmp_path):
+    shares = np.array([[0.1, 0.2, 0.5, 0.9, 0.4, 0.7]], np.float16)
+    np.savez(tmp_path / "x.npz", norm_bb=shares, conf=SCORES[:1], features=np.zeros((1, 2048)))
+    given = read_npz(tmp_path / "x.npz")
+    assert given.normalised
+    np.testing.assert_array_equal(given.boxes_xyxy, shares[:, :4])
+    np.testing.assert_array_equal(given.scores, SCORES[:1])
+
+
+class Trap:
+    """Runs a command when it is unpickled."""
+
+    def __reduce__(self):
+        return os.mkdir, ("trapped",)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"info": Trap()}, "info asks for posix.mkdir, which will not be run"),
+        ({"info": np.array("of", object)}, "info is no mapping"),
+        ({"bbox": BOXES[:, :3]}, r"bbox has shape \(3, 3\)"),
+        ({"info": {"objects_conf": SCORES[:2]}}, r"objects_conf has shape \(2,\), there are 3"),
+        ({"bbox": np.array([Trap()])}, "is no npz file with plain arrays"),
+    ],
+)
+def test_a_broken_npz_says_what_is_wrong_and_runs_nothing(tmp_path, monkeypatch, changes, message):
+    monkeypatch.chdir(tmp_path)
+    write_milvlg(tmp_path / "7.npz", **changes)
+    with pytest.raises(BadRowError, match=message):
+        read_npz(tmp_path / "7.npz")
+    assert not (tmp_path / "trapped").exists()
+
+
+def test_an_npz_without_boxes_says_what_it_holds(tmp_path):
+    np.savez(tmp_path / "5.npz", features=np.zeros(3))
+    with pytest.raises(BadRowError, match="holds no bbox, boxes or norm_bb but features"):
+        read_npz(tmp_path / "5.npz")
+
+
+@pytest.mark.parametrize("kept", [0, 0.4, 0.95])
+def test_a_folder_goes_on_after_a_cut_file_and_names_it(tmp_path, kept):
+    for name in ("1.npz", "2.npz", "3.npz"):
+        write_milvlg(tmp_path / name)
+    content = (tmp_path / "2.npz").read_bytes()
+    (tmp_path / "2.npz").write_bytes(content[: int(kept * len(content))])
+    first, second, third = read_given(tmp_path)
+    assert (first.image_id, third.image_id) == ("1", "3")
+    assert str(second).startswith(f"{tmp_path / '2.npz'}: is no npz file")
+
+
+@pytest.mark.parametrize("name", ["nothing.tsv", "."])
+def test_no_file_and_an_empty_folder_are_input_errors(tmp_path, name):
+    with pytest.raises(InputError, match=r"does not exist; put the tsv|holds no \.npz file"):
+        list(read_given(tmp_path / name))
