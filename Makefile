@@ -1,4 +1,4 @@
-# make repro | flow | ui | test | check | clean
+# make repro | doctor | flow | ui | test | check | clean
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 export PATH := $(abspath $(BIN)):$(PATH)
 export DO_NOT_TRACK := 1
 
-.PHONY: repro flow ui test check clean
+.PHONY: repro doctor flow ui test check clean
 
 repro: $(STAMP)  ## rebuild what params.yaml asks for, then print the results
 ifdef PROFILE
@@ -14,6 +14,9 @@ ifdef PROFILE
 endif
 	dvc repro
 	python -m pipeline.results
+
+doctor: $(STAMP)  ## what is missing, before anything is computed
+	python -m pipeline.doctor
 
 flow: $(STAMP)  ## the same, as one run in the Prefect UI; ARGS are those of dvc repro
 	python -m pipeline.flow $(ARGS)

@@ -1,0 +1,78 @@
+"""What is missing, before anything is computed: `python -m pipeline.doctor`.
+
+One line per thing it looked at, with a remedy below what is not as it should be. It ends with
+status 1 if something is missing without which `dvc repro` fails; warnings do not count. It reads
+names, sizes and first bytes, and imports nothing heavy.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pipeline.doctor_inputs import check_dataset, check_given, check_weights
+from pipeline.doctor_machine import check_machine
+from pipeline.findings import Finding, Level, missing, ok
+from pipeline.params import ParamsError, read_yaml
+from pipeline.sections import PARAMS_FILE, Params, read_params
+
+FORGOTTEN = {"size", "nfiles"}  # DVC's run cache drops keys of these names
+
+
+def check_all(root: Path) -> Iterator[Finding]:
+    """Yield everything that is found out; a wrong params.yaml hides what it would have named."""
+    device = "auto"
+    try:
+        params = read_params(root / PARAMS_FILE)
+    except ParamsError as error:
+        yield missing(f"params.yaml: {error}", "`git diff params.yaml` shows what was changed")
+    else:
+        device = params.runtime.device
+        yield _check_names(read_yaml(root / PARAMS_FILE))
+        yield from check_run(params)
+    yield from check_machine(root, device)
+
+
+def check_run(params: Params) -> Iterator[Finding]:
+    """Yield whether what `run` asks for has what it needs."""
+    for name in params.run.datasets:
+        yield from check_dataset(name, params.datasets[name])
+        yield from check_weights(name, params.weights[name])
+        if params.proposals.source == "given":
+            yield check_given(name, params.proposals.given)
+
+
+def _check_names(content: dict[str, Any]) -> Finding:
+    found = sorted(FORGOTTEN & set(_keys(content)))
+    if found:
+        return missing(
+            f"params.yaml: a key is called {' and one '.join(found)}; DVC's run cache ignores it "
+            "and brings back outputs of other values",
+            "give it another name",
+        )
+    return ok("params.yaml")
+
+
+def _keys(value: object) -> Iterator[str]:
+    """Yield every key of nested mappings and lists."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield str(key)
+            yield from _keys(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _keys(item)
+
+
+def main() -> None:
+    """Print what is found, and end with status 1 if something is missing."""
+    worst = False
+    for finding in check_all(Path()):
+        sys.stdout.write(f"{finding}\n")
+        sys.stdout.flush()
+        worst = worst or finding.level is Level.MISSING
+    raise SystemExit(int(worst))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""Is what a person must provide there: each dataset's files, its weights, given proposals."""
+
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from pipeline.dataset_sections import DatasetSection, ShapesDataset
+from pipeline.errors import InputError
+from pipeline.findings import Finding, missing, ok, warning
+from pipeline.layout import DatasetFiles
+from pipeline.sections import GivenProposals
+from pipeline.weight_parts import work_folder
+from pipeline.weight_sections import (
+    DetectorFile,
+    EmbeddedWeights,
+    TaggerFolder,
+    WeightFiles,
+    WeightPart,
+    hub_of,
+    parts_of,
+)
+from pipeline.weight_sources import check_present
+
+NEEDED: Mapping[str, tuple[str, ...]] = {  # below the root, or below a folder in it
+    "flickr30k": ("Annotations", "Sentences", "train.txt"),
+    "refer": ("refs(*).p", "instances.json"),
+    "referit_json": ("referit_query_train.json", "referit_bbox.json"),
+    "transvg": ("*.pth",),
+    "simrec": ("*.json",),
+    "jsonl": ("train.jsonl",),
+}
+HOSTS = {
+    "torchvision": "https://download.pytorch.org",
+    "mmdet": "https://download.openmmlab.com",
+    "transformers": "https://huggingface.co",
+    "stanza": "https://huggingface.co",
+}
+ANSWER_S = 3.0
+
+
+def check_dataset(name: str, section: DatasetSection) -> Iterator[Finding]:
+    """Yield whether a dataset's annotations and pictures are there; nothing is read."""
+    key = f"datasets.{name}"
+    if isinstance(section, ShapesDataset):
+        yield ok(f"{key}: drawn here")
+        return
+    root, images = Path(section.root), Path(section.images)
+    if not root.exists():
+        yield missing(f"{key}.root: {root} does not exist", "put the annotations there, or set it")
+    else:
+        absent = [pattern for pattern in NEEDED[section.format] if not _holds(root, pattern)]
+        if absent:
+            remedy = f"complete it, or set {key}.format to what it is"
+            yield missing(f"{key}.root: {root} holds no {', no '.join(absent)}", remedy)
+        else:
+            yield ok(f"{key}.root: {root}")
+    if not images.is_dir() or next(images.iterdir(), None) is None:
+        remedy = "put the pictures there, or set it"
+        yield missing(f"{key}.images: {images} is no folder with pictures", remedy)
+    else:
+        yield ok(f"{key}.images: {images}")
+
+
+def check_weights(name: str, section: EmbeddedWeights | WeightFiles) -> Iterator[Finding]:
+    """Yield whether each part of a dataset's weights is there or can be fetched, unhashed."""
+    key = f"weights.{name}"
+    if isinstance(section, EmbeddedWeights):
+        yield ok(f"{key}: trained here")
+    elif (DatasetFiles(name).weights / "manifest.json").is_file():
+        yield ok(f"{key}: converted before, to {DatasetFiles(name).weights}")
+    else:
+        for part_name, part in parts_of(section).items():
+            yield _check_part(part, f"{key}.{part_name}")
+
+
+def check_given(dataset: str, given: GivenProposals) -> Finding:
+    """Return whether the proposals that others computed are there."""
+    path = Path(given.path.replace("{dataset}", dataset))
+    if path.exists():
+        return ok(f"proposals.given.path: {path}")
+    return missing(
+        f"proposals.given.path: {path} does not exist",
+        "put the file there, or set proposals.source to detector",
+    )
+
+
+def _holds(root: Path, pattern: str) -> bool:
+    return any(next(root.glob(below + pattern), None) for below in ("", "*/"))
+
+
+def _check_part(part: WeightPart, key: str) -> Finding:
+    return _check_path(part, key) if part.path else _check_hub(part, key)
+
+
+def _check_path(part: WeightPart, key: str) -> Finding:
+    try:
+        check_present(part, Path(part.path), key)
+    except InputError as error:
+        return missing(str(error), "docs/weights.md says where to get it")
+    if isinstance(part, DetectorFile) and part.format == "bottom_up_attention":
+        vocabulary = Path(part.vocabulary)
+        if not vocabulary.is_file():
+            told = f"{key}.vocabulary: {vocabulary} is no file"
+            return missing(
+                told, "put objects_vocab.txt there; docs/weights.md says where to get it"
+            )
+    return ok(f"{key}: {part.path}")
+
+
+def _check_hub(part: WeightPart, key: str) -> Finding:
+    hub, name = hub_of(part)
+    if hub not in HOSTS:
+        return missing(f"{key}.path: is empty", "no hub has it; docs/weights.md says where it lies")
+    if _is_cached(part, hub, name):
+        return ok(f"{key}: {name}, fetched before")
+    if _answers(HOSTS[hub]):
+        return warning(f"{key}: {name} is not here", f"`dvc repro` fetches it from {HOSTS[hub]}")
+    return missing(
+        f"{key}: {name} is not here, and {HOSTS[hub]} does not answer",
+        f"bring it (docs/weights.md) and name it in {key}.path",
+    )
+
+
+def _is_cached(part: WeightPart, hub: str, name: str) -> bool:
+    """Return whether a hub's cache holds a part; of mmdet's files the names are not known here."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    if hub == "torchvision":
+        torch_home = Path(os.environ.get("TORCH_HOME") or home / "torch")
+        pattern = f"{name.partition('_Weights')[0].lower()}-{part.sha256[:8]}*.pth"
+        return any((torch_home / "hub" / "checkpoints").glob(pattern))
+    if hub == "transformers":
+        hf_home = Path(os.environ.get("HF_HOME") or home / "huggingface")
+        cache = Path(os.environ.get("HF_HUB_CACHE") or hf_home / "hub")
+        folder = cache / f"models--{name.partition('@')[0].replace('/', '--')}"
+        return any(folder.glob("snapshots/*/model.safetensors"))
+    if isinstance(part, TaggerFolder):
+        folder = work_folder("weights", "hub") / f"stanza-{name}"
+        return (folder / "en" / "pos" / f"{name}.pt").is_file()
+    return False
+
+
+def _answers(address: str) -> bool:
+    request = urllib.request.Request(address, method="HEAD")
+    try:
+        with urllib.request.urlopen(request, timeout=ANSWER_S):
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except (OSError, ValueError):
+        return False
