@@ -8,17 +8,12 @@ from pipeline.sections import read_params
 
 pytestmark = pytest.mark.slow
 
-DATASETS = ("flickr30k", "other", "shapes")
+DATASETS = ("flickr30k", "refcoco", "shapes")
 
 
 @pytest.fixture
 def project(fresh):
-    """A clone in which dataset `other` names the photographs' weights, and all weights are made."""
-    fresh.set_text(
-        "\nannotations:",
-        "  other: {format: flickr30k, root: x, train_images: 0, eval_images: 0}\n\nannotations:",
-    )
-    fresh.set_text("\nnouns:", "  other: *photographs\n\nnouns:")
+    """A clone in which the weights of three datasets are made; two of them share theirs."""
     fresh.set(run__datasets=f"[{', '.join(DATASETS)}]")
     for dataset in DATASETS:
         weights = fresh.folder / "data" / dataset / "weights"
@@ -37,13 +32,13 @@ def changed(project):
 def test_a_shared_entry_concerns_the_datasets_that_name_it_and_no_other(project):
     assert changed(project) == []
     project.set(weights__photographs__detector__training_set="elsewhere")
-    assert changed(project) == ["weights@flickr30k", "weights@other"]
+    assert changed(project) == ["weights@flickr30k", "weights@refcoco"]
     project.set(weights__shapes__tagger__steps=21)
     assert changed(project) == [f"weights@{dataset}" for dataset in DATASETS]
 
 
 def test_a_changed_value_leaves_the_entry_shared(project):
-    project.set(weights__other__tagger__package="gum")
+    project.set(weights__refcoco__tagger__package="gum")
     weights = read_params(project.folder / "params.yaml").weights
-    assert weights["flickr30k"] == weights["other"]
-    assert weights["other"].tagger.package == "gum"
+    assert weights["flickr30k"] == weights["refcoco"]
+    assert weights["flickr30k"].tagger.package == "gum"
