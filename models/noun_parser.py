@@ -10,6 +10,7 @@ from typing import Any
 import stanza
 from stanza.models.common.doc import Document
 
+from models.noun_number import speaks_of_several
 from models.noun_rules import NounMention, find_nouns
 from models.tagged_words import TaggedToken
 
@@ -29,9 +30,11 @@ class ParsedPhrase:
 
     Attributes:
         nouns: the head noun first, then context nouns in order of the phrase; empty without a head.
+        is_plural: whether the thing meant is a number of things.
     """
 
     nouns: tuple[NounMention, ...]
+    is_plural: bool
 
 
 class NounParser:
@@ -75,7 +78,11 @@ class NounParser:
         A tag may depend, in the last bit of its score, on the phrases that it is batched with.
         """
         tagged = self.tag(phrases)
-        return [ParsedPhrase(find_nouns(tokens, self.context_nouns)) for tokens in tagged]
+        found = [find_nouns(tokens, self.context_nouns) for tokens in tagged]
+        return [
+            ParsedPhrase(nouns, speaks_of_several(phrase, nouns[0] if nouns else None))
+            for phrase, nouns in zip(phrases, found, strict=True)
+        ]
 
     def tag(self, phrases: Sequence[str]) -> list[list[TaggedToken]]:
         """Return each phrase's words, lower case, with part of speech; none for a blank phrase."""

@@ -151,6 +151,22 @@ ADJECTIVES = _words(
     """
 )
 
+# one noun, several things
+GROUPS = _words(
+    """
+    group couple crowd band team family pair crew audience trio duo herd flock choir orchestra
+    class congregation committee army troop gang squad crowds bunch gathering duet quartet
+    """
+)
+
+# before a noun they count more than one thing
+SEVERAL = _words(
+    """
+    two three four five six seven eight nine ten eleven twelve dozen twenty several many both few
+    some multiple various numerous all couple
+    """
+)
+
 ADVERBS = _words(
     """
     close just very really far away together apart outdoors indoors outside inside there here nearby

@@ -42,6 +42,7 @@ class PhraseNouns:
     Attributes:
         counts: how many mentions each phrase has, head first, int64 (P,).
         has_direction: whether a word of place, order or relation stands in the phrase, bool (P,).
+        is_plural: whether the thing meant is a number of things, bool (P,).
         noun_utf8_lengths: bytes of each mention's noun, int64 (M,).
         noun_utf8: the nouns one after another, uint8 (bytes,).
         noun_role: 0 head, 1 context, int8 (M,).
@@ -50,6 +51,7 @@ class PhraseNouns:
 
     counts: NDArray[np.int64]
     has_direction: NDArray[np.bool_]
+    is_plural: NDArray[np.bool_]
     noun_utf8_lengths: NDArray[np.int64]
     noun_utf8: NDArray[np.uint8]
     noun_role: NDArray[np.int8]
@@ -64,6 +66,7 @@ def compute_nouns(parser: NounParser, phrases: Sequence[str]) -> PhraseNouns:
     return PhraseNouns(
         counts=np.array([len(phrase.nouns) for phrase in parsed], np.int64),
         has_direction=np.array([not may_crop(phrase) for phrase in phrases], np.bool_),
+        is_plural=np.array([phrase.is_plural for phrase in parsed], np.bool_),
         noun_utf8_lengths=np.array([len(noun) for noun in encoded], np.int64),
         noun_utf8=np.frombuffer(b"".join(encoded), np.uint8),
         noun_role=np.array([ROLES.index(mention.role) for mention in mentions], np.int8),
@@ -109,6 +112,7 @@ def write_nouns(
         "noun_role": found.noun_role,
         "noun_span": found.noun_span,
         "has_direction": found.has_direction,
+        "is_plural": found.is_plural,
     }
     write_cache(path, arrays, {"phrase": phrases, "noun": nouns}, {}, provenance)
 

@@ -94,6 +94,7 @@ def _write_nouns(path):
         "noun_role": np.array([role for _, role in flat], np.int8),
         "noun_span": np.zeros((len(flat), 2), np.int32),
         "has_direction": np.zeros(len(texts), np.bool_),
+        "is_plural": np.zeros(len(texts), np.bool_),
     }
     provenance = Provenance("nouns", "made for a test")
     write_cache(path, arrays, {"phrase": texts, "noun": names}, {}, provenance)

@@ -86,9 +86,9 @@ def test_arrays_have_the_dtypes_of_the_contract(project):
     run_on(PHRASES)
 
     cache = Cache(FILES.nouns, stage="nouns")
-    names = ("offsets", "noun_index", "noun_role", "noun_span", "has_direction")
+    names = ("offsets", "noun_index", "noun_role", "noun_span", "has_direction", "is_plural")
     dtypes = [cache.array(name).dtype for name in names]
-    assert dtypes == [np.int64, np.int32, np.int8, np.int32, np.bool_]
+    assert dtypes == [np.int64, np.int32, np.int8, np.int32, np.bool_, np.bool_]
 
 
 def test_readers_find_phrases_by_their_exact_text(project):
