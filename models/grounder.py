@@ -19,10 +19,11 @@ from models.fusion import Fusion, FusionOptions, TokenSet
 from models.grounder_spec import GrounderSpec, parse_depth
 from models.grounding_batch import GroundingInputs, GroundingOutputs
 from models.language_encoder import LanguageEncoder
+from models.prior import prior_logits, prior_weights
 from models.proposal_features import ProposalEncoder
 from models.reconstruction import PhraseDecoder, attended_proposal
 from models.regression import OffsetHead, RegHead, decode_boxes, encode_boxes
-from models.scorer import BoxScorer, cam_statistics, log_prior, masked_probs
+from models.scorer import BoxScorer, cam_statistics, masked_probs
 from models.visual_encoder import LevelMap, VisualEncoder, parse_levels
 
 __all__ = ["Grounder", "GrounderSpec", "GroundingInputs", "GroundingOutputs", "build_grounder"]
@@ -57,6 +58,7 @@ class Grounder(nn.Module):
         self.spec = spec
         levels, dim = parse_levels(spec.levels), spec.embed_dim
         sizes = LayerSizes(dim, spec.heads, spec.ffn_dim, spec.dropout)
+        self.prior_weights = prior_weights(spec)
         self.norm = ImageNorm(spec.mean, spec.std, spec.bgr)
         backbone = Backbone(network, levels, spec.backbone_pretrained)
         self.visual_encoder = VisualEncoder(
@@ -174,7 +176,7 @@ class Grounder(nn.Module):
         learned = self.scorer(states, proposals, statistics.features, similarities).float()
         logits = (
             learned
-            + log_prior(inputs.box_priors, self.spec.prior_weight, self.spec.prior_floor)
+            + prior_logits(inputs, self.prior_weights)
             + self.spec.cam_weight * statistics.log_density
         )
         real = inputs.box_mask[:, None]  # (B, 1, R)

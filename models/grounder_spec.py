@@ -38,6 +38,10 @@ class GrounderSpec:
     decoder_dim: int
     prior_weight: float
     prior_floor: float
+    prior_score: float
+    prior_area: float
+    prior_area_unfit: float
+    prior_number: float
     score_bound: float
     teacher: Literal["reconstruction", "contrastive", "both"]
     contrast_temperature: float

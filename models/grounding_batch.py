@@ -19,6 +19,7 @@ class GroundingInputs:
         clean_images: the same without colour jitter.
         pixel_mask: image, not padding, bool (B, S, S).
         phrase_mask: bool (B, P).
+        phrase_is_plural: the phrase speaks of several things, bool (B, P).
         token_ids: word pieces, i64 (B, P, T).
         token_mask: bool (B, P, T).
         word_ids: words, each phrase closed by <eos>, i64 (B, P, W).
@@ -26,6 +27,7 @@ class GroundingInputs:
         boxes_xyxy: proposals, float32 (B, R, 4).
         box_mask: bool (B, R).
         box_scores: detector confidence in [0, 1], float32 (B, R).
+        box_is_merged: the box is around several of the detector's, bool (B, R).
         box_priors: similarity of the head noun and the box's label in [0, 1], float32 (B, P, R).
         cams: raw maps scaled to [0, 1], float32 (B, P, K, h, w).
         noun_mask: bool (B, P, K).
@@ -38,6 +40,7 @@ class GroundingInputs:
     clean_images: Tensor
     pixel_mask: Tensor
     phrase_mask: Tensor
+    phrase_is_plural: Tensor
     token_ids: Tensor
     token_mask: Tensor
     word_ids: Tensor
@@ -45,6 +48,7 @@ class GroundingInputs:
     boxes_xyxy: Tensor
     box_mask: Tensor
     box_scores: Tensor
+    box_is_merged: Tensor
     box_priors: Tensor
     cams: Tensor
     noun_mask: Tensor

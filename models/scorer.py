@@ -88,11 +88,6 @@ class BoxScorer(nn.Module):
         )
 
 
-def log_prior(priors: Tensor, weight: float, floor: float) -> Tensor:
-    """Return weight log(K + floor) of label-noun similarities K in [0, 1], same shape."""
-    return weight * torch.log(priors + floor)
-
-
 def masked_probs(logits: Tensor, mask: Tensor) -> Tensor:
     """Softmax over the last axis within `mask`; all zero where nothing is real."""
     probs = logits.masked_fill(~mask, torch.finfo(logits.dtype).min).softmax(-1)

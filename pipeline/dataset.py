@@ -20,6 +20,7 @@ from pipeline.flip_words import mirror_phrase
 from pipeline.images import read_image
 from pipeline.joined import Floats, JoinedCaches, NounSlots
 from pipeline.mentions import HEAD_ROLE
+from pipeline.merged_boxes import with_merged
 from pipeline.place import pad_to_square, place_boxes, place_cams, place_image, scale_to_unit
 from pipeline.sample_spec import CAM_STRIDE, SampleSpec, TextEncoding, Tokenize
 from pipeline.train_sections import AugmentParams, TrainParams, picked
@@ -66,7 +67,7 @@ class GroundingDataset(Dataset[Fields]):
             phrases = [mirror_phrase(phrase) for phrase in phrases]
         return {
             **self._image_fields(draw, placement, rng),
-            **self._phrase_fields(phrases),
+            **self._phrase_fields(phrases, draw.phrase_indices),
             **self._box_fields(draw, placement),
             **self._noun_fields(draw, placement, slots),
         }
@@ -112,11 +113,12 @@ class GroundingDataset(Dataset[Fields]):
             "pixel_mask": pad_to_square(np.ones(clean.shape[1:], np.bool_), side),  # (S, S)
         }
 
-    def _phrase_fields(self, phrases: Sequence[str]) -> Fields:
+    def _phrase_fields(self, phrases: Sequence[str], indices: Sequence[int]) -> Fields:
         token_ids, token_mask = self.text.tokenize(phrases)  # (P, T) twice
         word_ids, word_mask = self.text.vocabulary.encode(phrases, self.spec.max_words)
         return {
             "phrase_mask": np.ones(len(phrases), np.bool_),  # (P,)
+            "phrase_is_plural": self.caches.are_plural(indices),  # (P,)
             "token_ids": token_ids,
             "token_mask": token_mask,
             "word_ids": word_ids,  # (P, W)
@@ -124,20 +126,22 @@ class GroundingDataset(Dataset[Fields]):
         }
 
     def _box_fields(self, draw: Draw, placement: Placement) -> Fields:
-        proposals = self.caches.proposals(draw.image_index)
+        proposals = with_merged(self.caches.proposals(draw.image_index), self.spec.merge_floors)
         fits = self.caches.fits(draw.phrase_indices, proposals["labels"])  # (P, R + 1)
         boxes_xyxy, kept = place_boxes(proposals["boxes_xyxy"], placement)
-        scores = proposals["scores"][kept]
+        scores, is_merged = proposals["scores"][kept], proposals["is_merged"][kept]
         if self.spec.whole_image:
             height, width = placement.content_hw
             content = np.array([[0, 0, width, height]], np.float32)
             boxes_xyxy = np.concatenate([boxes_xyxy, content])
             scores = np.append(scores, np.float32(0))
+            is_merged = np.append(is_merged, False)
             kept = np.append(kept, fits.shape[1] - 1)
         return {
             "boxes_xyxy": boxes_xyxy,  # (R, 4)
             "box_mask": np.ones(len(scores), np.bool_),  # (R,)
             "box_scores": scores,  # (R,)
+            "box_is_merged": is_merged,  # (R,)
             "box_priors": fits[:, kept],  # (P, R)
         }
 

@@ -18,7 +18,7 @@ from pipeline.errors import InputError
 from pipeline.flip_words import with_mirrored
 from pipeline.label_words import match_matrix
 from pipeline.layout import DatasetFiles
-from pipeline.mentions import HEAD_ROLE, Mention, read_mentions
+from pipeline.mentions import HEAD_ROLE, Mention, read_mentions, read_plurals
 from pipeline.records import ImageRecord, PhraseRecord, read_records
 
 Arrays = dict[str, NDArray[Any]]
@@ -95,7 +95,7 @@ class JoinedCaches:
         self.phrases = _of_splits(read_records(files.phrases, PhraseRecord), splits)
         if not self.phrases:
             raise InputError(f"{files.phrases}: holds no phrase of the splits {splits}")
-        self._mentions = read_mentions(files.nouns)
+        self._mentions, self._plurals = read_mentions(files.nouns), read_plurals(files.nouns)
         proposals = Cache(files.proposals, stage="proposals")
         self._fits = LabelFits(self._heads(), proposals.texts("label"))
         self._proposals = RaggedRows(proposals, ("boxes_xyxy", "scores", "labels"))
@@ -138,6 +138,10 @@ class JoinedCaches:
             head noun or there is no head noun; the last column, of the whole image, is else 0.
         """
         return np.stack([self._fits.of(self._head(index), labels) for index in phrase_indices])
+
+    def are_plural(self, phrase_indices: Sequence[int]) -> NDArray[np.bool_]:
+        """Return which phrases speak of several things, bool (P,)."""
+        return np.array([self._plurals[self.phrases[index].phrase] for index in phrase_indices])
 
     def noun_slots(
         self, image_index: int, phrase_indices: Sequence[int], max_nouns: int

@@ -35,6 +35,16 @@ def read_mentions(path: Path) -> dict[str, list[Mention]]:
     return {phrase: flat[offsets[index] : offsets[index + 1]] for index, phrase in phrases}
 
 
+def read_plurals(path: Path) -> dict[str, bool]:
+    """Say of every phrase that the nouns stage has seen whether it speaks of several things.
+
+    Raises:
+        CacheError: the cache is missing, damaged or foreign.
+    """
+    cache = Cache(path, stage="nouns")
+    return dict(zip(cache.texts("phrase"), cache.array("is_plural").tolist(), strict=True))
+
+
 def nouns_of_images(
     mentions: Mapping[str, Sequence[Mention]],
     images: Sequence[ImageRecord],

@@ -30,6 +30,7 @@ class SampleSpec:
         max_words: of a phrase that are reconstructed.
         max_nouns: noun slots of a phrase.
         whole_image: the image itself is the last proposal, of score 0.
+        merge_floors: boxes of one label of at least such a score make a merged proposal.
     """
 
     image_px: int
@@ -37,6 +38,7 @@ class SampleSpec:
     max_words: int
     max_nouns: int
     whole_image: bool
+    merge_floors: tuple[float, ...]
 
     def __post_init__(self) -> None:
         if self.image_px < CAM_STRIDE or self.image_px % CAM_STRIDE:

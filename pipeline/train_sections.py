@@ -49,6 +49,10 @@ class ModelParams:
     decoder_dim: int
     prior_weight: float
     prior_floor: float
+    prior_score: float
+    prior_area: float
+    prior_area_unfit: float
+    prior_number: float
     score_bound: float
     teacher: Literal["reconstruction", "contrastive", "both"]
     contrast_temperature: float
@@ -89,6 +93,7 @@ class TrainParams:
     min_word_count: int
     max_nouns: int
     whole_image: bool
+    merge_floors: tuple[float, ...]
     learning_rate: float
     learning_rate_pretrained: float
     weight_decay: float

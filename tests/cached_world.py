@@ -146,6 +146,7 @@ def write_nouns(root):
         "noun_role": np.array([role for _, role in flat], np.int8),
         "noun_span": np.zeros((len(flat), 2), np.int32),
         "has_direction": np.array(["left" in phrase for phrase in phrases]),
+        "is_plural": np.array(["blue" in phrase for phrase in phrases]),
     }
     texts = {"phrase": phrases, "noun": nouns}
     write_cache(root / FILES.nouns, arrays, texts, {}, Provenance("nouns", "n"))

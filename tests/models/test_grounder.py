@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from models.losses import compute_losses
+from models.prior import prior_logits
 from models.scorer import cam_statistics
 from tests.models.tiny_grounder import (
     WEIGHTS,
@@ -18,6 +19,7 @@ from tests.models.tiny_grounder import (
     tiny_scorer,
 )
 
+PRIOR = ("prior_weight", "prior_score", "prior_area", "prior_area_unfit", "prior_number")
 READ_BY_EVALUATION = ("box_probs", "pred_boxes_xyxy", "refined_boxes_xyxy")
 EVERYTHING = {
     "visual_encoder",
@@ -98,13 +100,14 @@ def test_language_reaches_z_only_through_the_weights():
     torch.testing.assert_close(first.attended, second.attended)
 
 
-def test_the_prior_and_the_cam_are_added_to_the_learned_score():
+def test_the_prior_is_added_to_the_bounded_learned_score():
     inputs = tiny_inputs()
-    plain = tiny_grounder(prior_weight=0.0, cam_weight=0.0)(inputs).box_logits
+    nothing = dict.fromkeys(PRIOR, 0.0)
+    plain = tiny_grounder(**nothing, cam_weight=0.0)(inputs).box_logits
     assert plain[inputs.box_mask[:, None].expand(B, P, R)].abs().max() <= 2
-    prior = tiny_grounder(prior_weight=3.0, cam_weight=0.0)(inputs).box_logits
-    expected = plain + 3 * torch.log(inputs.box_priors + 0.001)
-    torch.testing.assert_close(prior[0], expected[0])
+    grounder = tiny_grounder(cam_weight=0.0)
+    expected = plain + prior_logits(inputs, grounder.prior_weights)
+    torch.testing.assert_close(grounder(inputs).box_logits[0], expected[0])
 
 
 def test_a_box_full_of_attention_gains_by_the_weight_of_the_cam():
@@ -152,6 +155,7 @@ def test_phrases_of_an_image_share_it_exactly():
     inputs, grounder = tiny_inputs(), tiny_grounder()
     per_phrase = (
         "phrase_mask",
+        "phrase_is_plural",
         "token_ids",
         "token_mask",
         "word_ids",

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from models.scorer import BoxScorer, cam_statistics, log_prior, masked_probs
+from models.scorer import BoxScorer, cam_statistics, masked_probs
 from tests.oracles import model_loops as loops
 
 B, P, R, K, U, G, D, H, W, S = 2, 3, 5, 2, 11, 13, 7, 4, 6, 120
@@ -104,11 +104,6 @@ def test_statistics_survive_boxes_without_area_and_no_nouns_and_no_boxes():
     )
     empty = cam_statistics(torch.rand(1, 1, 0, H, W), torch.ones(1, 1, 0), points[:, :0], S)
     assert empty.log_density.shape == (1, 1, 0)
-
-
-def test_the_prior_is_added_as_a_logarithm():
-    prior = log_prior(torch.tensor([0.0, 1.0]), weight=2.0, floor=0.001)
-    torch.testing.assert_close(prior, torch.tensor([2 * math.log(0.001), 2 * math.log(1.001)]))
 
 
 def test_padded_boxes_get_no_probability():

@@ -1,4 +1,4 @@
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -22,7 +22,9 @@ from pipeline.words import build_vocabulary
 from tests.cached_world import FILES, HW, PHRASES, write_proposals, write_world
 
 IMAGES = FILES.annotations / "images"
-SPEC = SampleSpec(image_px=96, max_tokens=12, max_words=6, max_nouns=2, whole_image=True)
+SPEC = SampleSpec(
+    image_px=96, max_tokens=12, max_words=6, max_nouns=2, whole_image=True, merge_floors=()
+)
 A, B, C, D = range(4)
 FLIP = AugmentParams(flip=1.0, jitter=0.0, crop=0.0)
 
@@ -98,12 +100,29 @@ def test_priors_are_one_where_the_head_nouns_label_is_or_nothing_is_known(world)
 
 
 def test_without_the_whole_image_an_image_without_proposals_has_none(world):
-    spec = SampleSpec(96, 12, 6, 2, whole_image=False)
+    spec = SampleSpec(96, 12, 6, 2, whole_image=False, merge_floors=())
     fields_ = sample(world, C, [0], spec=spec)
     assert fields_["boxes_xyxy"].shape == (0, 4)
     assert fields_["box_priors"].shape == (1, 0)
     batch = collate([fields_, sample(world, A, [0], spec=spec)])
     np.testing.assert_array_equal(batch["box_mask"], [[False] * 3, [True] * 3])
+
+
+def test_boxes_of_one_label_are_also_offered_as_one(world):
+    spec = replace(SPEC, merge_floors=(0.75, 0.1))
+    twins = world.caches.proposals(A)
+    twins["labels"][:] = 1, 1, 2  # the first two boxes are cats now
+    fields_ = sample(world, A, [0, 1], spec=spec)
+    twins["labels"][:] = 0, 1, 2
+    np.testing.assert_array_equal(fields_["boxes_xyxy"][3:], [[8, 6, 90, 70], [0, 0, 96, 72]])
+    np.testing.assert_array_equal(fields_["box_is_merged"], [False, False, False, True, False])
+    np.testing.assert_allclose(fields_["box_scores"][3:], [0.85, 0])
+    np.testing.assert_array_equal(fields_["box_priors"][1], [1, 1, 0, 1, 0])
+
+
+def test_a_phrase_about_several_things_is_marked(world):
+    plural = sample(world, B, [0, 1, 2])["phrase_is_plural"]
+    np.testing.assert_array_equal(plural, [False, True, False])
 
 
 def test_nouns_with_a_map_fill_the_slots_head_first(world):
@@ -255,7 +274,7 @@ def test_a_split_without_phrases_is_refused(world):
 
 def test_a_square_that_the_strides_do_not_divide_is_refused():
     with pytest.raises(InputError, match="multiple of 32"):
-        SampleSpec(100, 12, 6, 2, whole_image=True)
+        SampleSpec(100, 12, 6, 2, whole_image=True, merge_floors=())
 
 
 def test_training_data_never_hold_a_name_of_the_ground_truth():

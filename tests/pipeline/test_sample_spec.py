@@ -4,7 +4,9 @@ from models.language_encoder import learn_tokenizer
 from pipeline.errors import InputError
 from pipeline.sample_spec import SampleSpec, Tokenize, read_sample_spec, write_sample_spec
 
-SPEC = SampleSpec(image_px=96, max_tokens=5, max_words=6, max_nouns=2, whole_image=True)
+SPEC = SampleSpec(
+    image_px=96, max_tokens=5, max_words=6, max_nouns=2, whole_image=True, merge_floors=(0.5, 0.25)
+)
 
 
 def test_sizes_read_back_as_they_were_written(tmp_path):

@@ -1,0 +1,26 @@
+"""The prior of boxes, one pair at a time, in float64."""
+
+import math
+
+import numpy as np
+
+
+def prior_logits(fits, scores, is_merged, is_plural, real, shares, weights):
+    """Return the prior of R real boxes for P phrases; (P, R) fits, (R,), (R,), (P,), (R,), (R,)."""
+    logits = np.zeros(fits.shape)
+    for phrase, row in enumerate(fits):
+        seen = [fit for fit, is_real in zip(row, real, strict=True) if is_real]
+        informed = any(fit > 0 for fit in seen) and any(fit != 1 for fit in seen)
+        for box, fit in enumerate(row):
+            log_area = math.log(max(shares[box], 1e-4))
+            if not informed:
+                logits[phrase, box] = weights.area_unfit * log_area
+                continue
+            logits[phrase, box] = (
+                weights.label * math.log(fit + weights.floor)
+                + weights.score * math.log(max(scores[box], 1e-3))
+                + weights.area * log_area
+            )
+            if is_plural[phrase] != is_merged[box]:
+                logits[phrase, box] -= weights.number
+    return logits
