@@ -196,7 +196,7 @@ def load_classifier(folder: Path) -> Classifier:
         ClassifierError: a file is missing or is not what it should be, or a weight is missing,
             left over or of another shape.
     """
-    info = _read_info(folder / _INFO_FILE)
+    info = read_classifier_info(folder)
     network = build_network(info.arch, info.width, len(info.classes))
     try:
         network.load_state_dict(load_file(folder / _WEIGHTS_FILE))
@@ -205,7 +205,13 @@ def load_classifier(folder: Path) -> Classifier:
     return Classifier(network, info).eval()
 
 
-def _read_info(path: Path) -> ClassifierInfo:
+def read_classifier_info(folder: Path) -> ClassifierInfo:
+    """Return what `classifier.json` says.
+
+    Raises:
+        ClassifierError: it is missing or says something else.
+    """
+    path = folder / _INFO_FILE
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         return ClassifierInfo(

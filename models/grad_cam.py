@@ -1,14 +1,14 @@
-"""Raw Grad-CAM: one signed map per (image, class), on the layer's own grid, never rescaled.
+"""Raw Grad-CAM: one signed map per (image, score), on the layer's own grid, never rescaled.
 
 With activations A_k of h x w cells and a score S_c, the map is sum_k alpha_ck A_k; alpha_ck is
 the mean over cells of dS_c / dA_k (Selvaraju et al. 2017, https://arxiv.org/abs/1610.02391,
 equations 1 and 2 before the ReLU). Three ways to the same map stand here: a closed form for scores
 of pooled features, autograd for any layer, and the library pytorch-grad-cam.
 
-Shapes: B images, C channels, K classes asked for, N classes, (h, w) cells of the layer.
+Shapes: B images, C channels, K of N scores, (h, w) cells of the layer.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
+
+Score = Callable[[Tensor], Tensor]
+ToGrid = Callable[[Tensor], Tensor]
 
 
 def closed_form_cams(features: Tensor, weight: Tensor) -> Tensor:
@@ -40,45 +43,57 @@ def closed_form_cams(features: Tensor, weight: Tensor) -> Tensor:
 
 
 def autograd_cams(
-    network: nn.Module, layer: nn.Module, images: Tensor, class_indices: Sequence[int]
+    score: Score, layer: nn.Module, images: Tensor, chosen: Tensor, to_grid: ToGrid
 ) -> Tensor:
-    """Return the maps of any layer, by one backward pass per class down to that layer.
+    """Return the maps of any layer, by one backward pass per score down to that layer.
 
-    Neither a weight nor its `.grad` is touched, and nothing below the layer is differentiated.
+    Images share each pass, also where they ask for different scores. Nothing below the layer is
+    differentiated if the weights there need no gradient; no weight's `.grad` is touched.
 
     Args:
-        network: maps images to scores (B, N).
-        layer: a module of the network, called once per pass, that returns (B, C, h, w).
-        images: whatever the network takes, float32 (B, 3, H, W).
-        class_indices: the K scores.
+        score: maps images to scores (B, N), by way of the layer.
+        layer: is called once in a pass.
+        images: whatever `score` takes, float32 (B, 3, H, W).
+        chosen: the K scores to explain of each image, i64 (B, K); K may be 0.
+        to_grid: turns what the layer puts out into maps (B, C, h, w).
 
     Returns:
         Signed maps, float32 (B, K, h, w).
+
+    Raises:
+        ValueError: the layer is not called once.
+        IndexError: there is no such score.
     """
     kept: list[Tensor] = []
-    with _evaluating(network), torch.enable_grad(), _output_hook(layer, _detach_into(kept)):
-        scores = network(images.detach())  # (B, N)
-        totals = [scores[:, index].sum() for index in class_indices]
-        activations = kept[0]  # (B, C, h, w)
+    with torch.enable_grad(), _output_hook(layer, _detach_into(kept)):
+        scores = score(images.detach())  # (B, N)
+        if len(kept) != 1:
+            raise ValueError(f"the layer is called {len(kept)} times in a pass, not once")
+        rows = torch.arange(len(scores), device=scores.device)
         gradients = [
-            torch.autograd.grad(total, activations, retain_graph=True)[0] for total in totals
+            torch.autograd.grad(scores[rows, indices].sum(), kept[0], retain_graph=True)[0]
+            for indices in chosen.T
         ]
-    alphas = [gradient.mean((-2, -1), keepdim=True) for gradient in gradients]  # (B, C, 1, 1) each
-    maps = [(alpha * activations.detach()).sum(1) for alpha in alphas]  # (B, h, w) each
-    return torch.stack(maps, 1)  # (B, K, h, w)
+    activations = to_grid(kept[0].detach())  # (B, C, h, w)
+    alphas = [to_grid(gradient).mean((-2, -1), keepdim=True) for gradient in gradients]
+    maps = [(alpha * activations).sum(1) for alpha in alphas]  # (B, h, w) each
+    return torch.stack(maps, 1) if maps else activations[:, :0]  # (B, K, h, w)
 
 
 def library_cams(
-    network: nn.Module, layer: nn.Module, images: Tensor, class_indices: Sequence[int]
+    network: nn.Module, layer: nn.Module, images: Tensor, chosen: Tensor, to_grid: ToGrid
 ) -> Tensor:
-    """Return what `autograd_cams` returns, computed by pytorch-grad-cam: slow, to compare with."""
-    with _evaluating(network), torch.enable_grad():
-        method = _RawGradCam(network, [layer])
+    """Return what `autograd_cams` returns, computed by pytorch-grad-cam: slow, to compare with.
+
+    The network is a module and is put into evaluation mode; K must not be 0.
+    """
+    with torch.enable_grad():
+        method = _RawGradCam(network, [layer], reshape_transform=to_grid)
         try:
             pixels = images.detach().clone().requires_grad_()  # a frozen network has no other graph
             maps = [
-                method(pixels, [ClassifierOutputTarget(index)] * len(images))
-                for index in class_indices
+                method(pixels, [ClassifierOutputTarget(int(index)) for index in indices])
+                for indices in chosen.T
             ]  # (B, h, w) each
         finally:
             method.activations_and_grads.release()
@@ -108,6 +123,8 @@ def _detach_into(kept: list[Tensor]) -> Callable[[nn.Module, Any, Tensor], Tenso
     """Return a hook that cuts the graph at its layer and keeps the leaf that stands there."""
 
     def hook(_layer: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
+        if not isinstance(output, Tensor):
+            raise ValueError("the layer puts out several tensors; name one that puts out one")
         kept.append(output.detach().requires_grad_())
         return kept[-1].clone()  # the next layer may work in place, which a leaf forbids
 
@@ -123,18 +140,3 @@ def _output_hook(
         yield
     finally:
         handle.remove()
-
-
-@contextmanager
-def _evaluating(network: nn.Module) -> Iterator[None]:
-    """Freeze the network and put it into evaluation mode for the block, then undo both."""
-    trained = [module for module in network.modules() if module.training]
-    free = [weight for weight in network.parameters() if weight.requires_grad]
-    try:
-        network.eval().requires_grad_(False)
-        yield
-    finally:
-        for weight in free:
-            weight.requires_grad_()
-        for module in trained:
-            module.training = True

@@ -46,9 +46,21 @@ def load_noun_head(folder: Path) -> NounHead:
     Raises:
         ClassifierError: a file is missing or is not what it should be.
     """
+    nouns = read_head_nouns(folder)
     try:
-        nouns = json.loads((folder / _NOUNS_FILE).read_text(encoding="utf-8"))
         weights = load_file(folder / _WEIGHTS_FILE)
-        return NounHead(tuple(nouns), weights["weight"], weights["bias"])
-    except (OSError, json.JSONDecodeError, SafetensorError, KeyError) as error:
+        return NounHead(nouns, weights["weight"], weights["bias"])
+    except (OSError, SafetensorError, KeyError) as error:
+        raise ClassifierError(f"{folder}: holds no noun head: {error}") from error
+
+
+def read_head_nouns(folder: Path) -> tuple[str, ...]:
+    """Return the nouns of the head of a folder.
+
+    Raises:
+        ClassifierError: the file is missing or is not what it should be.
+    """
+    try:
+        return tuple(json.loads((folder / _NOUNS_FILE).read_text(encoding="utf-8")))
+    except (OSError, json.JSONDecodeError, TypeError) as error:
         raise ClassifierError(f"{folder}: holds no noun head: {error}") from error

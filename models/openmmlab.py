@@ -72,6 +72,7 @@ with warnings.catch_warnings():
     from mmcv.transforms import Compose
     from mmdet.models.backbones import ResNet
     from mmdet.models.dense_heads import RPNHead
+    from mmdet.models.detectors import SingleStageDetector, TwoStageDetector
     from mmdet.models.roi_heads.bbox_heads import BBoxHead
     from mmdet.models.roi_heads.roi_extractors import SingleRoIExtractor
     from mmdet.models.task_modules.coders import DeltaXYWHBBoxCoder
@@ -97,6 +98,8 @@ __all__ = [
     "RPNHead",
     "ResNet",
     "SingleRoIExtractor",
+    "SingleStageDetector",
+    "TwoStageDetector",
     "mmdet_scope",
 ]
 

@@ -6,11 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models.cam_classifier import NounScorer
 from models.grounder import Grounder
 from models.grounding_batch import GroundingInputs, GroundingOutputs
 from models.losses import LossWeights, compute_losses
 from models.mining import ClassScorer
+from models.noun_scorer import NounScorer
 from models.reconstruction import vision_gap
 
 Batch = Mapping[str, Tensor]
@@ -40,7 +40,7 @@ class TrainingStep(nn.Module):
         super().__init__()
         self.grounder = grounder
         self.progress = 0.0
-        self._scorer = ClassScorer(scorer.probs, scorer.norm.mean) if scorer else None
+        self._scorer = ClassScorer(scorer.probs, scorer.blank) if scorer else None
         self._weights = weights
         self._bf16 = bf16
 

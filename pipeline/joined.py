@@ -4,6 +4,7 @@ Shapes: R proposals of an image, M maps of an image, (h, w) cells of a map, P ph
 of a phrase.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -78,7 +79,7 @@ class JoinedCaches:
         images: of the wanted splits, in the order of the image table.
         phrases: of the wanted splits, in the order of the phrase table.
         cam_nouns: what `noun_index` of a map counts in.
-        cam_scorer: the kind of scorer that the maps explain.
+        cam_scorer: the scorer that the maps explain: `kind`, `prompt`, `backgrounds`.
     """
 
     def __init__(
@@ -101,7 +102,8 @@ class JoinedCaches:
         self._proposals = RaggedRows(proposals, ("boxes_xyxy", "scores", "labels"))
         cams = Cache(files.cams, stage="cams")
         self.cam_nouns = cams.texts("noun")
-        self.cam_scorer = str(cams.attribute("scorer"))
+        settings = json.loads(str(cams.attribute("scorer_settings")))
+        self.cam_scorer = {"kind": cams.attribute("scorer"), **settings}
         self._cams = RaggedRows(cams, ("noun_index", "maps", "confidences"))
 
     @property

@@ -37,7 +37,7 @@ class DatasetFiles:
 
     @property
     def weights(self) -> Path:
-        """Folder of `detector/`, `classifier/`, `tagger/`, `language/`, `manifest.json`."""
+        """Folder of `detector/`, `classifier/`, `tagger/`, ..., `manifest.json`."""
         return self.folder / "weights"
 
     @property
@@ -59,6 +59,11 @@ class DatasetFiles:
     def cams(self) -> Path:
         """Cache of the cams stage."""
         return self.folder / "cams.h5"
+
+    @property
+    def cams_coverage(self) -> Path:
+        """For which phrases the scorer of the cams stage knows the head noun."""
+        return self.folder / "cams_coverage.json"
 
 
 @dataclass(frozen=True)

@@ -81,10 +81,21 @@ class NounHeadParams:
 
 
 @dataclass(frozen=True)
+class ClipParams:
+    """What the scorer `clip` asks."""
+
+    prompt: str
+    backgrounds: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class CamsParams:
     """Stage `cams`."""
 
-    scorer: Literal["nounhead", "imagenet"]
+    scorer: Literal["nounhead", "imagenet", "detector", "clip"]
+    layer: str
+    backend: Literal["auto", "autograd", "library"]
+    clip: ClipParams
     image_px: int
     batch_images: int
     images_per_shard: int

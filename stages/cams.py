@@ -1,14 +1,17 @@
 """Stage `cams`: one raw Grad-CAM map for every noun that is said of an image and has a class.
 
-reads   annotations/{images.jsonl, phrases.jsonl}, nouns.h5, weights/classifier/, noun_head/, images
+reads   annotations/{images.jsonl, phrases.jsonl}, nouns.h5, images; by `cams.scorer` one of
+        weights/{classifier, detector, clip}/, and noun_head/
 writes  data/<dataset>/cams.h5: maps f16 (M, h, w), signed, before any scaling, of the image
         squashed to a square; noun_index i32 (M,), confidences f32 (M,), offsets i64 (images + 1,);
         an image's rows are ordered by noun_index
+        data/<dataset>/cams_coverage.json: for which phrases the scorer knows the head noun
 params  cams
 
 Shapes: B images, M maps, K nouns of one image, (h, w) cells.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -20,21 +23,33 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.cam_classifier import NounScorer, load_scorer
-from models.classifier import ClassifierError
-from models.grad_cam import closed_form_cams
+from models.imagenet_nouns import TABLE
+from models.noun_cams import LayerError, NounExplainer
+from models.noun_scorer import NounScorer
+from models.scorer_choice import ScorerSource, load_scorer
+from pipeline.atomic import whole_file
 from pipeline.cache import Provenance, write_cache
 from pipeline.datasets.locate import image_folder
 from pipeline.errors import InputError
 from pipeline.image_batches import ImageBatch, image_batches
+from pipeline.label_words import match_matrix
 from pipeline.layout import DatasetFiles
 from pipeline.mentions import nouns_of_images, read_mentions
+from pipeline.noun_coverage import describe_coverage
 from pipeline.observe import Observer, run_stage
 from pipeline.provenance import fingerprint
 from pipeline.records import ImageRecord, PhraseRecord, read_records
 from pipeline.runtime import pick_device, seed_everything, stage_arguments
 from pipeline.sections import CamsParams, read_params
 from pipeline.shards import ShardPlan, remove_shards, run_shards
+
+PARTS = {  # of the weights, by scorer
+    "nounhead": "classifier",
+    "imagenet": "classifier",
+    "detector": "detector",
+    "clip": "clip",
+}
+LISTED = 30  # uncovered nouns in the coverage
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -47,45 +62,33 @@ class CamsInputs:
     image_folder: Path
     workers: int
 
-    @property
-    def classifier(self) -> Path:
-        """Folder of the classifier."""
-        return self.files.weights / "classifier"
 
-
-@torch.no_grad()
 def compute_cams(
-    scorer: NounScorer, images: Tensor, noun_indices: Sequence[Sequence[int]]
+    explainer: NounExplainer, images: Tensor, wanted: Sequence[Sequence[int]]
 ) -> list[Arrays]:
     """Return the maps of a batch.
 
     Args:
-        scorer: whose scores are explained.
+        explainer: explains a scorer.
         images: RGB in [0, 1], float32 (B, 3, S, S).
-        noun_indices: the scorer's K nouns wanted of each of the first images of the batch.
+        wanted: the scorer's K nouns wanted of each image.
 
     Returns:
-        For each of these images `noun_index` i32 (K,), `maps` f16 (K, h, w), `confidences` f32
-        (K,).
+        For each image `noun_index` i32 (K,), `maps` f16 (K, h, w), `confidences` f32 (K,).
     """
-    features = scorer.feature_maps(images)  # (B, C, h, w)
-    probs = scorer.probs_of(features)  # (B, N)
-    found: list[Arrays] = []
-    for image, indices in enumerate(noun_indices):
-        own = features[image : image + 1]  # (1, C, h, w)
-        maps = closed_form_cams(own, scorer.pooled_weight(own, indices))[0]  # (K, h, w)
-        found.append(
-            {
-                "noun_index": np.array(indices, np.int32),
-                "maps": maps.cpu().numpy().astype(np.float16),
-                "confidences": probs[image, list(indices)].cpu().numpy(),
-            }
-        )
-    return found
+    found = explainer.explain(images, wanted)
+    return [
+        {
+            "noun_index": np.array(indices, np.int32),
+            "maps": maps.cpu().numpy().astype(np.float16),
+            "confidences": probs[list(indices)].cpu().numpy(),
+        }
+        for indices, maps, probs in zip(wanted, found.maps, found.probs, strict=True)
+    ]
 
 
 def compute_shard(
-    scorer: NounScorer,
+    explainer: NounExplainer,
     batches: Iterable[ImageBatch],
     wanted: Sequence[Sequence[int]],
     device: torch.device,
@@ -93,7 +96,7 @@ def compute_shard(
     """Return the maps of some images.
 
     Args:
-        scorer: whose scores are explained.
+        explainer: explains a scorer.
         batches: the images, at least one batch.
         wanted: the scorer's nouns of each image, ascending.
         device: where the scorer is.
@@ -107,7 +110,7 @@ def compute_shard(
     for batch in batches:
         filling = [()] * (len(batch.images) - batch.num_real)  # says the grid where no noun is said
         indices = [*islice(left, batch.num_real), *filling]
-        rows += compute_cams(scorer, torch.from_numpy(batch.images).to(device), indices)
+        rows += compute_cams(explainer, torch.from_numpy(batch.images).to(device), indices)
     joined = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
     return {**joined, "counts": np.array([len(indices) for indices in wanted], np.int64)}
 
@@ -115,7 +118,7 @@ def compute_shard(
 def run(
     inputs: CamsInputs, params: CamsParams, device: torch.device, cams: Path, observer: Observer
 ) -> None:
-    """Write the maps of every image, shard by shard.
+    """Write the maps of every image, shard by shard, and what share of the phrases has some.
 
     Raises:
         InputError: a file is missing or does not fit the others, or an image cannot be read.
@@ -125,6 +128,7 @@ def run(
     images = read_records(inputs.files.images, ImageRecord)
     nouns = read_nouns(inputs.files, images)
     scorer = read_scorer(inputs, params, nouns).to(device)
+    explainer = NounExplainer(scorer, params.layer, params.backend)
     wanted = choose_nouns(scorer, nouns)
     plan = ShardPlan("cams", find_key(inputs, params), len(images), params.images_per_shard)
 
@@ -132,17 +136,21 @@ def run(
         paths = [inputs.image_folder / images[item].file for item in items]
         batches = image_batches(paths, params.image_px, params.batch_images, inputs.workers)
         watched = observer.progress(batches, -(-len(items) // params.batch_images), "batches")
-        return compute_shard(scorer, watched, [wanted[item] for item in items], device)
+        try:
+            return compute_shard(explainer, watched, [wanted[item] for item in items], device)
+        except LayerError as error:
+            raise InputError(str(error)) from error
 
     arrays = run_shards(plan, compute, observer)
-    attributes = {"scorer": params.scorer, **describe_classifier(scorer)}
     texts = {"image_id": [image.image_id for image in images], "noun": scorer.nouns}
     counts = arrays.pop("counts")
     arrays["offsets"] = np.concatenate([[0], counts.cumsum()]).astype(np.int64)  # (I + 1,)
+    attributes = describe_scorer(scorer, params)
     write_cache(cams, arrays, texts, attributes, Provenance("cams", plan.fingerprint))
     remove_shards(plan)
     said = sum(map(len, nouns))
     observer.log(f"{len(arrays['maps'])} maps; {said} nouns are said of the images")
+    write_coverage(inputs.files, scorer, observer)
 
 
 def read_nouns(files: DatasetFiles, images: Sequence[ImageRecord]) -> list[set[str]]:
@@ -157,10 +165,18 @@ def read_scorer(inputs: CamsInputs, params: CamsParams, nouns: Sequence[set[str]
     Raises:
         InputError: its files are missing or do not fit each other.
     """
-    every_noun = sorted(set().union(*nouns))
+    files, every_noun = inputs.files, sorted(set().union(*nouns))
+    source = ScorerSource(
+        files.weights,
+        files.noun_head,
+        match_matrix,
+        kind=params.scorer,
+        prompt=params.clip.prompt,
+        backgrounds=params.clip.backgrounds,
+    )
     try:
-        return load_scorer(params.scorer, inputs.classifier, inputs.files.noun_head, every_noun)
-    except ClassifierError as error:
+        return load_scorer(source, every_noun)
+    except ValueError as error:
         raise InputError(f"{error}; `dvc repro` makes it anew") from error
 
 
@@ -174,14 +190,33 @@ def find_key(inputs: CamsInputs, params: CamsParams) -> str:
     """Return the fingerprint; how the images are cut into shards changes nothing."""
     section = {key: value for key, value in asdict(params).items() if key != "images_per_shard"}
     files = inputs.files
-    upstream = [files.annotations, files.nouns, inputs.classifier, files.noun_head]
+    part = files.weights / PARTS[params.scorer]
+    upstream = [files.annotations, files.nouns, files.noun_head, part, TABLE]
     return fingerprint(Path(__file__), section, upstream)
 
 
-def describe_classifier(scorer: NounScorer) -> dict[str, str]:
-    """Return what the classifier is and what it was trained on."""
-    info = scorer.classifier.info
-    return {"classifier": info.arch, "training_set": info.training_set}
+def describe_scorer(scorer: NounScorer, params: CamsParams) -> dict[str, str]:
+    """Return what is explained, and all that it takes to load the scorer again."""
+    settings = json.dumps(asdict(params.clip), ensure_ascii=False)
+    layer = params.layer or scorer.default_layer
+    told = {"scorer": params.scorer, "scorer_settings": settings, "layer": layer}
+    return told | scorer.describe()
+
+
+def write_coverage(files: DatasetFiles, scorer: NounScorer, observer: Observer) -> None:
+    """Write and say for which phrases the scorer knows the head noun."""
+    phrases = read_records(files.phrases, PhraseRecord)
+    routes = dict(zip(scorer.nouns, scorer.routes, strict=True))
+    found = describe_coverage(phrases, read_mentions(files.nouns), routes, LISTED)
+    with whole_file(files.cams_coverage) as partial:
+        text = json.dumps(found, indent=2, ensure_ascii=False)
+        partial.write_text(text + "\n", encoding="utf-8")
+    for split, counts in found["coverage"].items():
+        observer.log(
+            f"{split}: a class for {counts['covered']:.1%} of {counts['phrases']} phrases and "
+            f"{counts['nouns_covered']:.1%} of {counts['nouns']} nouns; {counts['routes']}"
+        )
+    observer.log(f"most frequent without a class: {', '.join(found['uncovered'][:10])}")
 
 
 def main() -> None:

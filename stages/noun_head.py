@@ -27,7 +27,8 @@ from pipeline.datasets.locate import image_folder
 from pipeline.errors import InputError
 from pipeline.image_batches import ImageBatch, image_batches
 from pipeline.layout import DatasetFiles
-from pipeline.mentions import HEAD_ROLE, Mention, nouns_of_images, read_mentions
+from pipeline.mentions import Mention, nouns_of_images, read_mentions
+from pipeline.noun_coverage import describe_coverage
 from pipeline.observe import Observer, run_stage
 from pipeline.provenance import fingerprint
 from pipeline.records import ImageRecord, PhraseRecord, read_records
@@ -80,30 +81,6 @@ def choose_nouns(
     return [noun for noun, _ in frequent[:max_nouns]]
 
 
-def compute_coverage(
-    phrases: Sequence[PhraseRecord], mentions: Mentions, nouns: Sequence[str]
-) -> dict[str, Any]:
-    """Return, per split, for how many phrases the head noun has a class.
-
-    Returns:
-        `phrases`, `with_noun` and `covered` (share of all phrases) of each split, and the most
-        frequent head nouns without a class.
-    """
-    known, uncovered = set(nouns), Counter[str]()
-    splits: dict[str, Counter[str]] = {}
-    for record in phrases:
-        counts = splits.setdefault(record.split, Counter())
-        heads = [item.noun for item in mentions[record.phrase] if item.role == HEAD_ROLE]
-        counts.update(phrases=1, with_noun=len(heads[:1]), covered=len(known & set(heads[:1])))
-        uncovered.update(head for head in heads[:1] if head not in known)
-    shares = {
-        split: {**counts, "covered": round(counts["covered"] / counts["phrases"], 4)}
-        for split, counts in sorted(splits.items())
-    }
-    ranked = sorted(uncovered.items(), key=lambda entry: (-entry[1], entry[0]))
-    return {"coverage": shares, "uncovered": [f"{noun} ({n})" for noun, n in ranked[:LISTED]]}
-
-
 def held_out_map(
     features: Tensor, said: Tensor, nouns: Sequence[str], fit: NounHeadFit, observer: Observer
 ) -> float | None:
@@ -154,11 +131,13 @@ def run(
     features, plan = read_features(inputs, params, images, device, observer)
     said = torch.tensor([[noun in some for noun in nouns] for some in said_of])  # (I, N)
     summary = fit_and_save(features, said, nouns, params, noun_head, observer)
-    summary |= compute_coverage(phrases, mentions, nouns)
+    routes = dict.fromkeys(nouns, "trained")
+    summary |= describe_coverage(phrases, mentions, routes, LISTED)
     write_summary(noun_head / "summary.json", summary)
     remove_shards(plan)
     observer.log(f"{len(nouns)} nouns; held-out mAP {summary['held_out_map']}")
-    observer.log(f"share of phrases whose head noun has a class: {summary['coverage']}")
+    shares = {split: found["covered"] for split, found in summary["coverage"].items()}
+    observer.log(f"share of phrases whose head noun has a class: {shares}")
 
 
 def check_nouns(nouns: Sequence[str], params: NounHeadParams) -> None:

@@ -13,7 +13,7 @@ import shutil
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,12 +25,12 @@ from mmengine.runner import Runner
 from torch import nn
 from typing_extensions import override
 
-from models.cam_classifier import ScorerKind, load_scorer
 from models.grounder import Grounder
 from models.grounder_files import save_grounder
 from models.grounder_spec import parse_depth
 from models.language_encoder import LanguageSizes
 from models.losses import LossWeights
+from models.scorer_choice import ScorerSource, load_scorer
 from models.training_step import TrainingStep
 from models.untrained import untrained_grounder, untrained_language
 from pipeline.atomic import whole_file, whole_folder
@@ -41,6 +41,7 @@ from pipeline.datasets.locate import image_folder
 from pipeline.draws import EpochSampler
 from pipeline.errors import InputError
 from pipeline.joined import JoinedCaches
+from pipeline.label_words import match_matrix
 from pipeline.layout import DatasetFiles, ResultFiles
 from pipeline.observe import Observer, run_stage
 from pipeline.processes import Machine, Team, joined_team, start_team
@@ -146,8 +147,7 @@ def build_training(
     """Build what is trained, and on what, from what earlier stages made of the training split.
 
     Raises:
-        ClassifierError: the classifier or the noun head cannot be read.
-        ValueError: parameters or files do not fit together; `InputError` where a cache is wrong.
+        ValueError: parts cannot be read or do not fit; `InputError` where a cache is wrong.
     """
     caches = JoinedCaches(files, images, ("train",))
     language = untrained_language(
@@ -157,8 +157,8 @@ def build_training(
     )
     classifier, scorer = files.weights / "classifier", None
     if params.model.cam == "mine":
-        kind = cast("ScorerKind", caches.cam_scorer)
-        scorer = load_scorer(kind, classifier, files.noun_head, caches.cam_nouns).to(device)
+        source = ScorerSource(files.weights, files.noun_head, match_matrix, **caches.cam_scorer)
+        scorer = load_scorer(source, caches.cam_nouns).to(device)
     nouns = scorer.nouns if scorer else ()
     dataset = build_training_dataset(caches, params, language.tokenizer, nouns)
     num_words = len(dataset.text.vocabulary)

@@ -181,7 +181,8 @@ def write_cams(root):
         "confidences": np.linspace(0.2, 0.9, len(flat), dtype=np.float32),
     }
     texts = {"image_id": list(HW), "noun": CAM_NOUNS}
-    write_cache(root / FILES.cams, arrays, texts, {"scorer": "nounhead"}, Provenance("cams", "c"))
+    attributes = {"scorer": "nounhead", "scorer_settings": '{"prompt": "{}", "backgrounds": []}'}
+    write_cache(root / FILES.cams, arrays, texts, attributes, Provenance("cams", "c"))
 
 
 def offsets(counts):

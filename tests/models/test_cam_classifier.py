@@ -4,13 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from models.cam_classifier import (
-    ClassGroupScorer,
-    NounHeadScorer,
-    load_noun_scorer,
-    load_scorer,
-)
-from models.classifier import ClassifierError, save_classifier
+from models.cam_classifier import ClassGroupScorer, NounHeadScorer
+from models.class_names import find_classes
+from models.classifier import ClassifierError, load_classifier, save_classifier
 from models.noun_head import NounHead, load_noun_head, save_noun_head
 from tests.models.tiny_classifier import tiny_classifier
 
@@ -28,8 +24,13 @@ def head_scorer():
     return NounHeadScorer(tiny_classifier(), noun_head(tiny_classifier()))
 
 
-def group_scorer():
-    return ClassGroupScorer(tiny_classifier(), ["cat", "man", "dog"])
+def group_scorer(nouns=("cat", "man", "dog"), **settings):
+    classifier = tiny_classifier(**settings)
+    return ClassGroupScorer(classifier, find_classes(nouns, classifier.classes))
+
+
+def load_noun_scorer(classifier, head):
+    return NounHeadScorer(load_classifier(classifier), load_noun_head(head))
 
 
 @pytest.fixture(params=[head_scorer, group_scorer])
@@ -73,7 +74,7 @@ def test_the_noun_head_is_linear_in_the_mean_features():
 
 def test_a_group_has_the_logsumexp_of_its_logits_and_the_sum_of_its_softmax():
     classes = ("red fox", "house", "grey fox", "dog")
-    scorer = ClassGroupScorer(tiny_classifier(classes=classes), ["fox"])
+    scorer = group_scorer(["fox"], classes=classes)
     logits = scorer.classifier(IMAGES)[1].tolist()
     powers = [math.exp(value) for value in logits]
     fox = powers[0] + powers[2]
@@ -81,13 +82,19 @@ def test_a_group_has_the_logsumexp_of_its_logits_and_the_sum_of_its_softmax():
     assert scorer.probs(IMAGES)[1, 0].item() == pytest.approx(fox / sum(powers), rel=1e-4)
 
 
+def test_probabilities_of_a_group_of_all_classes_do_not_pass_one():
+    scorer = group_scorer(["fox"], classes=("red fox", "kit fox", "grey fox", "arctic fox"))
+    assert scorer.probs(torch.rand(16, 3, 32, 32)).max() <= 1
+
+
 def test_a_noun_without_a_class_has_no_score():
     assert group_scorer().nouns == ("cat", "dog")
+    assert group_scorer().routes == ("name", "name")
     assert group_scorer().probs(IMAGES).shape == (2, 2)
 
 
 def test_a_scorer_of_no_nouns_scores_nothing():
-    scorer = ClassGroupScorer(tiny_classifier(), ["man"])
+    scorer = group_scorer(["man"])
     features = scorer.feature_maps(IMAGES)
     assert (scorer.probs(IMAGES).shape, scorer(IMAGES).shape) == ((2, 0), (2, 0))
     assert scorer.pooled_weight(features, []).shape == (2, 0, 64)
@@ -95,7 +102,7 @@ def test_a_scorer_of_no_nouns_scores_nothing():
 
 def test_the_pooled_weight_is_the_derivative_by_the_pooled_features(scorer):
     features = scorer.feature_maps(IMAGES).requires_grad_()
-    total = scorer.logits_of(features)[:, 1].sum()
+    total = scorer.scores_of(features).logits[:, 1].sum()
     derivative = torch.autograd.grad(total, features)[0].sum((-2, -1))  # (2, 64)
     torch.testing.assert_close(scorer.pooled_weight(features, [0, 1])[:, 1], derivative)
 
@@ -104,11 +111,6 @@ def test_saved_parts_come_back_as_one_scorer(folders):
     scorer = load_noun_scorer(*folders)
     assert scorer.nouns == NOUNS
     assert torch.equal(scorer.probs(IMAGES), head_scorer().probs(IMAGES))
-
-
-def test_both_kinds_load_by_name(folders):
-    assert load_scorer("nounhead", *folders, nouns=["house"]).nouns == NOUNS
-    assert load_scorer("imagenet", *folders, nouns=["house", "man"]).nouns == ("house",)
 
 
 def test_a_head_for_other_features_is_refused(folders, tmp_path):

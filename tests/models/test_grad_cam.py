@@ -4,8 +4,10 @@ import torch
 from torch import nn
 
 from models.cam_classifier import ClassGroupScorer, NounHeadScorer
+from models.class_names import find_classes
 from models.classifier import trunk_layers
 from models.grad_cam import autograd_cams, closed_form_cams, library_cams
+from models.noun_cams import LayerError, NounExplainer
 from models.noun_head import NounHead
 from tests.models.tiny_classifier import tiny_classifier
 from tests.oracles import cam_loops as loops
@@ -13,7 +15,7 @@ from tests.oracles import cam_loops as loops
 ARCHS = ["mobilenet_v2", "resnet18", "squeezenet1_1"]
 IMAGES = torch.rand(2, 3, 96, 160, generator=torch.Generator().manual_seed(5))
 NOUNS = ("cat", "dog", "fox", "house", "man")
-INDICES = [3, 0, 4]
+WANTED = [[3, 0, 4], [2]]  # nouns of each image
 
 
 def nounhead(arch):
@@ -23,13 +25,23 @@ def nounhead(arch):
     return NounHeadScorer(classifier, NounHead(NOUNS, weight, torch.zeros(len(NOUNS))))
 
 
+def groups(arch):
+    classes = ("red fox", "kit fox", "house", "grey fox", "dog")
+    classifier = tiny_classifier(arch, classes=classes)
+    nouns = ["cat", "fox", "house", "man", "dog"]
+    return ClassGroupScorer(classifier, find_classes(nouns, classes))
+
+
+def explain(scorer, backend, layer="", wanted=WANTED):
+    return NounExplainer(scorer, layer, backend).explain(IMAGES, wanted).maps
+
+
 def last_layer(scorer):
-    return trunk_layers(scorer.classifier.network)[-1]
+    return trunk_layers(scorer.network)[-1]
 
 
-def closed_form(scorer, indices):
-    features = scorer.feature_maps(IMAGES)
-    return closed_form_cams(features, scorer.pooled_weight(features, indices))
+def as_it_is(maps):
+    return maps
 
 
 def assert_close(maps, expected):
@@ -40,31 +52,68 @@ def assert_close(maps, expected):
 
 @pytest.mark.parametrize("arch", ARCHS)
 def test_closed_form_autograd_and_library_agree_for_the_noun_head(arch):
-    scorer = nounhead(arch)
-    expected = library_cams(scorer, last_layer(scorer), IMAGES, INDICES)
-    assert expected.shape[:2] == (2, 3)
-    assert_close(closed_form(scorer, INDICES), expected)
-    assert_close(autograd_cams(scorer, last_layer(scorer), IMAGES, INDICES), expected)
+    expected = explain(nounhead(arch), "library")
+    assert [len(maps) for maps in expected] == [3, 1]
+    for backend in ("auto", "autograd"):
+        for maps, other in zip(explain(nounhead(arch), backend), expected, strict=True):
+            assert_close(maps, other)
 
 
 @pytest.mark.parametrize("arch", ARCHS)
 def test_closed_form_autograd_and_library_agree_for_groups_of_classes(arch):
-    classifier = tiny_classifier(arch, classes=("red fox", "kit fox", "house", "grey fox", "dog"))
-    scorer = ClassGroupScorer(classifier, ["fox", "house", "dog"])
-    expected = library_cams(scorer, last_layer(scorer), IMAGES, [2, 0])
-    assert_close(closed_form(scorer, [2, 0]), expected)
-    assert_close(autograd_cams(scorer, last_layer(scorer), IMAGES, [2, 0]), expected)
+    wanted = [[2, 0], [1, 0]]
+    expected = explain(groups(arch), "library", wanted=wanted)
+    for backend in ("auto", "autograd"):
+        for maps, other in zip(explain(groups(arch), backend, "", wanted), expected, strict=True):
+            assert_close(maps, other)
 
 
 @pytest.mark.parametrize(
     ("arch", "layer"),
-    [("mobilenet_v2", "features.13"), ("resnet18", "layer3"), ("squeezenet1_1", "features.7")],
+    [
+        ("mobilenet_v2", "features.13"),
+        ("resnet18", "layer3"),
+        ("squeezenet1_1", "features.7"),
+    ],
 )
 def test_autograd_and_library_agree_below_the_last_layer(arch, layer):
-    scorer = nounhead(arch)
-    module = scorer.classifier.network.get_submodule(layer)
-    expected = library_cams(scorer, module, IMAGES, INDICES)
-    assert_close(autograd_cams(scorer, module, IMAGES, INDICES), expected)
+    for scorer in (nounhead(arch), groups(arch)):
+        wanted = [[2, 0], [1]]
+        expected = explain(scorer, "library", layer, wanted)
+        for maps, other in zip(explain(scorer, "auto", layer, wanted), expected, strict=True):
+            assert maps.shape[-1] > 5  # a finer grid than the last layer's
+            assert_close(maps, other)
+
+
+def test_the_default_layer_named_is_the_default_layer():
+    for arch in ARCHS:
+        scorer = nounhead(arch)
+        assert scorer.network.get_submodule(scorer.default_layer) is last_layer(scorer)
+        for maps, other in zip(
+            explain(scorer, "auto", scorer.default_layer), explain(scorer, "auto"), strict=True
+        ):
+            assert torch.equal(maps, other)
+
+
+@pytest.mark.parametrize("backend", ["auto", "autograd", "library"])
+@pytest.mark.parametrize("layer", ["", "layer3"])
+def test_confidences_come_with_the_maps_and_an_image_without_nouns_has_none(backend, layer):
+    scorer = nounhead("resnet18")
+    found = NounExplainer(scorer, layer, backend).explain(IMAGES, [[], [1]])
+    torch.testing.assert_close(found.probs, scorer.probs(IMAGES))
+    grid = (6, 10) if layer else (3, 5)
+    assert [tuple(maps.shape) for maps in found.maps] == [(0, *grid), (1, *grid)]
+    nothing = NounExplainer(scorer, layer, backend).explain(IMAGES, [[], []])
+    assert [tuple(maps.shape) for maps in nothing.maps] == [(0, *grid), (0, *grid)]
+
+
+def test_a_layer_that_is_not_there_or_not_run_once_is_named():
+    with pytest.raises(LayerError, match=r"cams\.layer 'layer9'"):
+        explain(nounhead("resnet18"), "auto", "layer9")
+    with pytest.raises(LayerError, match="'features': the layer is called 0 times"):
+        explain(nounhead("mobilenet_v2"), "auto", "features")
+    with pytest.raises(LayerError, match=r"relu': the layer is called 2 times"):
+        explain(nounhead("resnet18"), "auto", "layer2.0.relu")
 
 
 def test_the_closed_form_is_zhous_map_divided_by_the_cells():
@@ -94,40 +143,37 @@ def test_any_layers_map_is_the_slow_loops():
     images = torch.rand(2, 3, 7, 11)
     activations = lower(images).detach().requires_grad_()  # (2, 7, 3, 5)
     network[3](upper(activations.relu()))[:, 5].sum().backward()
-    maps = autograd_cams(network, lower, images, [5])
+    maps = autograd_cams(network, lower, images, torch.tensor([[0], [5]]), as_it_is)
     expected = loops.grad_cam(activations[1].detach().numpy(), activations.grad[1].numpy())
     np.testing.assert_allclose(maps[1, 0].numpy(), expected, rtol=1e-4, atol=1e-7)
 
 
+def test_a_layer_that_puts_out_nothing_has_maps_of_zeros():
+    lower = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Threshold(1e9, 0.0))
+    network = nn.Sequential(lower, nn.Flatten(), nn.Linear(4 * 5 * 9, 2))
+    chosen = torch.tensor([[0, 1], [1, 0]])
+    maps = autograd_cams(network, lower, torch.rand(2, 3, 7, 11), chosen, as_it_is)
+    assert torch.equal(maps, torch.zeros(2, 2, 5, 9))
+
+
 def test_maps_keep_their_negative_cells():
-    assert (closed_form(nounhead("resnet18"), INDICES) < 0).any()
+    assert any((maps < 0).any() for maps in explain(nounhead("resnet18"), "auto"))
 
 
 @pytest.mark.parametrize("method", [autograd_cams, library_cams])
-def test_a_network_in_training_is_left_as_it_was(method):
-    classifier = tiny_classifier("resnet18").train()
-    classifier.network.layer1.requires_grad_(False)
-    flags = [weight.requires_grad for weight in classifier.parameters()]
-    means = classifier.network.bn1.running_mean.clone()
-    method(classifier, classifier.network.layer3, IMAGES, [1])
-    assert classifier.training
-    assert classifier.network.layer3.training
-    assert [weight.requires_grad for weight in classifier.parameters()] == flags
-    assert torch.equal(classifier.network.bn1.running_mean, means)
-    assert not classifier.network.layer3._forward_hooks
-    assert all(weight.grad is None for weight in classifier.parameters())
+def test_neither_weights_nor_hooks_are_left_changed(method):
+    scorer = nounhead("resnet18")
+    layer = scorer.network.layer3
+    images = IMAGES.clone().requires_grad_()
+    method(scorer, layer, images, torch.tensor([[1], [0]]), as_it_is)
+    assert not layer._forward_hooks
+    assert all(weight.grad is None for weight in scorer.parameters())
+    assert images.grad is None
 
 
 @pytest.mark.parametrize("method", [autograd_cams, library_cams])
 def test_a_wrong_class_is_an_error_and_leaves_no_hook(method):
     scorer = nounhead("resnet18")
     with pytest.raises(IndexError):
-        method(scorer, last_layer(scorer), IMAGES, [99])
+        method(scorer, last_layer(scorer), IMAGES, torch.tensor([[99], [0]]), as_it_is)
     assert not last_layer(scorer)._forward_hooks
-
-
-def test_images_without_gradient_get_none():
-    images = IMAGES.clone().requires_grad_()
-    scorer = nounhead("resnet18")
-    autograd_cams(scorer, last_layer(scorer), images, [1])
-    assert images.grad is None

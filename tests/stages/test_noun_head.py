@@ -13,7 +13,7 @@ from pipeline.mentions import read_mentions
 from pipeline.observe import Observer
 from pipeline.records import PhraseRecord, read_records
 from pipeline.sections import NounHeadParams
-from stages.noun_head import NounHeadInputs, choose_nouns, compute_coverage, compute_features, run
+from stages.noun_head import NounHeadInputs, choose_nouns, compute_features, run
 from tests.stages.noun_world import make_world
 
 PARAMS = NounHeadParams(
@@ -68,18 +68,6 @@ def test_equally_frequent_nouns_are_ordered_by_the_alphabet(inputs):
     phrases = read_records(inputs.files.phrases, PhraseRecord)
     mentions = read_mentions(inputs.files.nouns)
     assert choose_nouns(phrases, mentions, 1, 9) == ["fox", "hut", "zebra"]
-
-
-def test_coverage_counts_head_nouns_per_split(inputs):
-    phrases = read_records(inputs.files.phrases, PhraseRecord)
-    found = compute_coverage(phrases, read_mentions(inputs.files.nouns), ["fox"])
-    assert found == {
-        "coverage": {
-            "train": {"phrases": 6, "with_noun": 6, "covered": 0.5},
-            "val": {"phrases": 4, "with_noun": 2, "covered": 0.5},
-        },
-        "uncovered": ["hut (2)", "zebra (1)"],
-    }
 
 
 def test_the_summary_tells_coverage_and_size(inputs):

@@ -1,0 +1,175 @@
+"""Scores of any noun by CLIP: how much more an image is like a photo of it than of what is around.
+
+Shapes: B images, S pixels per side, N nouns, G backgrounds, D channels of the joint space, T tokens
+of the vision transformer, (h, w) patches.
+"""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
+
+from models.noun_scorer import NounScorer, NounScores, in_whole_cells
+
+_TEXTS_AT_ONCE = 256
+
+
+class ClipError(ValueError):
+    """A CLIP folder cannot be read or the backgrounds do not do; the message names the cause."""
+
+
+class ClipScorer(NounScorer):
+    """A softmax between one noun and the backgrounds, noun by noun (CLIP-ES, arXiv 2212.09506).
+
+    The probability is that of the noun in the softmax over scale * cos(image, text) of its own text
+    and of the backgrounds' texts; the logit is its log-odds, so both have the same Grad-CAM up to a
+    positive factor. Vision transformers alone: transformers has no CLIP with a ResNet. The layer
+    that is explained is the norm before the last attention, as in CLIP-ES: behind it only the class
+    token goes on to the score.
+    """
+
+    mean: Tensor
+    std: Tensor
+    noun_texts: Tensor
+    background_texts: Tensor
+    is_own: Tensor
+
+    def __init__(
+        self, model: CLIPModel, texts: "ClipTexts", mean: Sequence[float], std: Sequence[float]
+    ) -> None:
+        """Join a model and its texts; mean and std are those of RGB in [0, 1]."""
+        last = len(model.vision_model.encoder.layers) - 1
+        layer = f"vision_model.encoder.layers.{last}.layer_norm1"
+        super().__init__(model, dict.fromkeys(texts.nouns, "prompt"), layer)
+        self._model = model
+        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(3, 1, 1))
+        self.register_buffer("noun_texts", texts.noun_texts)
+        self.register_buffer("background_texts", texts.background_texts)
+        own = [[noun == background for background in texts.backgrounds] for noun in texts.nouns]
+        is_own = torch.tensor(own, dtype=torch.bool).view(-1, len(texts.backgrounds))  # (N, G)
+        self.register_buffer("is_own", is_own)
+
+    @property
+    def blank(self) -> Tensor:
+        """The colour that CLIP's normalisation turns into zero, RGB in [0, 1], f32 (3, 1, 1)."""
+        return self.mean
+
+    def scores(self, images: Tensor) -> NounScores:
+        """Return the scores of every noun in RGB images in [0, 1], float32 (B, 3, S, S).
+
+        Images of another side than the model's get interpolated position embeddings.
+        """
+        pixels = (in_whole_cells(images, self._patch_px) - self.mean) / self.std
+        seen = self._model.vision_model(pixels, interpolate_pos_encoding=True).pooler_output
+        image = F.normalize(self._model.visual_projection(seen), dim=-1)  # (B, D)
+        scaled = self._model.logit_scale.exp() * image
+        around = (scaled @ self.background_texts.T)[:, None].masked_fill(self.is_own, -math.inf)
+        logits = scaled @ self.noun_texts.T - around.logsumexp(-1)  # (B, N)
+        return NounScores(logits, logits.sigmoid())
+
+    def grid(self, activations: Tensor) -> Tensor:
+        """Return tokens (B, T, C) of square images as maps (B, C, h, h), the class token left out.
+
+        Maps, which the patch embedding puts out, are returned as they are.
+        """
+        if activations.ndim == 4:
+            return activations
+        patches = activations[:, 1:].transpose(1, 2)  # (B, C, h * h)
+        side = math.isqrt(patches.shape[-1])
+        return patches.unflatten(-1, (side, side))
+
+    def describe(self) -> dict[str, str]:
+        """Return which network it is."""
+        config = self._model.config.vision_config
+        name = f"CLIP ViT of {config.num_hidden_layers} layers, patch {config.patch_size}"
+        return {"network": name, "training_set": "image-text pairs"}
+
+    @property
+    def _patch_px(self) -> int:
+        return int(self._model.config.vision_config.patch_size)
+
+
+class ClipTexts:
+    """Nouns and backgrounds as CLIP reads them.
+
+    Attributes:
+        nouns: N of them.
+        backgrounds: G of them.
+        noun_texts: of length 1, float32 (N, D).
+        background_texts: of length 1, float32 (G, D).
+    """
+
+    def __init__(
+        self,
+        model: CLIPModel,
+        tokenizer: CLIPTokenizer,
+        prompt: str,
+        nouns: Sequence[str],
+        backgrounds: Sequence[str],
+    ) -> None:
+        """Encode the texts.
+
+        Args:
+            model: of transformers.
+            tokenizer: that belongs to it.
+            prompt: text of a noun, with `{}` in place of the noun.
+            nouns: N nouns.
+            backgrounds: G nouns; one that is also asked for is not held against itself.
+
+        Raises:
+            ClipError: fewer than two backgrounds, or no `{}` in the prompt.
+        """
+        if len(set(backgrounds)) < 2:
+            raise ClipError("cams.clip.backgrounds: name two at least; one may be the noun itself")
+        if "{}" not in prompt:
+            raise ClipError(f"cams.clip.prompt: {prompt!r} has no {{}} in place of the noun")
+        self.nouns, self.backgrounds = tuple(nouns), tuple(backgrounds)
+        encode = _TextEncoder(model, tokenizer)
+        self.noun_texts = encode([prompt.replace("{}", noun) for noun in nouns])
+        self.background_texts = encode([prompt.replace("{}", noun) for noun in backgrounds])
+
+
+class _TextEncoder:
+    def __init__(self, model: CLIPModel, tokenizer: CLIPTokenizer) -> None:
+        self._model, self._tokenizer = model, tokenizer
+
+    @torch.no_grad()
+    def __call__(self, texts: Sequence[str]) -> Tensor:
+        """Return texts as vectors of length 1, float32 (N, D)."""
+        vectors = [
+            self._encode(list(texts[start : start + _TEXTS_AT_ONCE]))
+            for start in range(0, len(texts), _TEXTS_AT_ONCE)
+        ]
+        channels = self._model.config.projection_dim
+        return torch.cat([torch.zeros(0, channels), *vectors])
+
+    def _encode(self, texts: list[str]) -> Tensor:
+        longest = self._model.config.text_config.max_position_embeddings
+        tokens = self._tokenizer(
+            texts, padding=True, truncation=True, max_length=longest, return_tensors="pt"
+        )
+        read = self._model.text_model(tokens.input_ids, attention_mask=tokens.attention_mask)
+        return F.normalize(self._model.text_projection(read.pooler_output), dim=-1)
+
+
+def load_clip_scorer(
+    folder: Path, prompt: str, nouns: Sequence[str], backgrounds: Sequence[str]
+) -> ClipScorer:
+    """Return the scorer by the CLIP of a transformers folder: model, tokenizer, image processor.
+
+    Raises:
+        ClipError: a file is missing or is not what it should be, or see `ClipTexts`.
+    """
+    try:
+        model = CLIPModel.from_pretrained(folder, local_files_only=True).eval()
+        tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+        images = CLIPImageProcessor.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ClipError(f"{folder}: holds no CLIP of transformers: {str(error)[:300]}") from error
+    texts = ClipTexts(model, tokenizer, prompt, nouns, backgrounds)
+    return ClipScorer(model, texts, images.image_mean, images.image_std)

@@ -1,0 +1,102 @@
+"""Load the scorer that `cams.scorer` names, from the folders that earlier stages wrote.
+
+What only one kind needs is imported for that kind: who trains with a noun head needs no mmdet.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from numpy.typing import NDArray
+
+from models.cam_classifier import ClassGroupScorer, NounHeadScorer
+from models.class_names import find_classes
+from models.classifier import load_classifier, read_classifier_info
+from models.imagenet_nouns import NounClasses, Route
+from models.noun_head import load_noun_head, read_head_nouns
+from models.noun_scorer import NounScorer, routes_of
+
+ScorerKind = Literal["nounhead", "imagenet", "detector", "clip"]
+MatchLabels = Callable[[Sequence[str], Sequence[str]], NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class ScorerSource:
+    """Where a scorer comes from.
+
+    Attributes:
+        weights: folder of `classifier/`, `detector/` and `clip/`.
+        noun_head: what the noun_head stage wrote; only `nounhead` opens it.
+        match_labels: nouns N and labels L of a detector -> which noun means which, bool (N, L).
+        kind: `nounhead`: the noun head; `imagenet`: the classifier's own classes; `detector`: the
+            detector's own labels; `clip`: any noun, as text.
+        prompt: text of a noun for `clip`, with `{}` in place of the noun.
+        backgrounds: nouns that `clip` holds against each noun.
+    """
+
+    weights: Path
+    noun_head: Path
+    match_labels: MatchLabels
+    kind: ScorerKind
+    prompt: str
+    backgrounds: Sequence[str]
+
+
+def load_scorer(source: ScorerSource, nouns: Sequence[str]) -> NounScorer:
+    """Return the scorer of a source.
+
+    Args:
+        source: where it comes from.
+        nouns: the nouns to look for; those that mean nothing to it get no score. `nounhead` has
+            its own.
+
+    Raises:
+        ValueError: a folder cannot be read, or two do not fit; the message names the cause.
+    """
+    if source.kind == "detector":
+        return _load_detector(source, nouns)
+    if source.kind == "clip":
+        return _load_clip(source, nouns)
+    classifier = load_classifier(source.weights / "classifier")
+    if source.kind == "nounhead":
+        return NounHeadScorer(classifier, load_noun_head(source.noun_head))
+    return ClassGroupScorer(classifier, find_classes(nouns, classifier.classes))
+
+
+def find_routes(source: ScorerSource, nouns: Sequence[str]) -> Mapping[str, Route]:
+    """Return how each noun would find what it means, without loading a network.
+
+    Raises:
+        ValueError: a folder cannot be read.
+    """
+    if source.kind == "clip":
+        return dict.fromkeys(nouns, "prompt")
+    if source.kind == "nounhead":
+        return dict.fromkeys(read_head_nouns(source.noun_head), "trained")
+    if source.kind == "detector":
+        return routes_of(_find_labels(source, nouns))
+    info = read_classifier_info(source.weights / "classifier")
+    return routes_of(find_classes(nouns, info.classes))
+
+
+def _load_detector(source: ScorerSource, nouns: Sequence[str]) -> NounScorer:
+    from models.detector_scorer import load_detector_scorer
+
+    return load_detector_scorer(source.weights / "detector", _find_labels(source, nouns))
+
+
+def _load_clip(source: ScorerSource, nouns: Sequence[str]) -> NounScorer:
+    from models.clip_scorer import load_clip_scorer
+
+    return load_clip_scorer(source.weights / "clip", source.prompt, nouns, source.backgrounds)
+
+
+def _find_labels(source: ScorerSource, nouns: Sequence[str]) -> dict[str, NounClasses]:
+    """Return the detector's labels that each noun means, if it means some."""
+    from models.detector_folder import read_info
+
+    labels = read_info(source.weights / "detector").classes
+    rows = source.match_labels(nouns, labels)  # (N, L)
+    meant = {noun: tuple(row.nonzero()[0].tolist()) for noun, row in zip(nouns, rows, strict=True)}
+    return {noun: NounClasses(found, "label") for noun, found in meant.items() if found}

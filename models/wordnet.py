@@ -1,0 +1,106 @@
+"""The nouns of WordNet 3.0: their senses, what is a kind of what, and how alike two senses are.
+
+Reads the database files as Princeton distributes them (format: the manual page wndb(5WN)); Debian's
+package `wordnet-base` puts them into /usr/share/wordnet. A sense is named by its offset in
+`data.noun`, which is also the number in a wnid of ImageNet.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+HYPERNYM, HYPONYM = "@", "~"  # pointer symbols; those of instances (`@i`, `~i`) are not followed
+
+
+class WordNetError(ValueError):
+    """The database cannot be read; the message names the file."""
+
+
+@dataclass(frozen=True)
+class Synset:
+    """One sense.
+
+    Attributes:
+        hypernyms: offsets of the next wider senses.
+        hyponyms: offsets of the next narrower senses.
+    """
+
+    hypernyms: tuple[int, ...]
+    hyponyms: tuple[int, ...]
+
+
+class WordNet:
+    """The noun part of the database.
+
+    Attributes:
+        synsets: by offset.
+        senses: offsets for each word or compound, the most frequent sense first; lower case, with
+            blanks between the parts of a compound.
+    """
+
+    def __init__(self, synsets: dict[int, Synset], senses: dict[str, tuple[int, ...]]) -> None:
+        self.synsets = synsets
+        self.senses = senses
+        self.closure = cache(self._closure)
+
+    def _closure(self, offset: int) -> frozenset[int]:
+        """Return a sense and all that is a kind of it."""
+        below = (self.closure(hyponym) for hyponym in self.synsets[offset].hyponyms)
+        return frozenset({offset}).union(*below)
+
+    def information(self, offset: int) -> float:
+        """Return how specific a sense is: 1 if nothing is a kind of it, 0 if everything is.
+
+        Intrinsic information content: 1 - log(kinds) / log(senses) (Seco et al. 2004, "An intrinsic
+        information content metric for semantic similarity in WordNet", equation 2).
+        """
+        return 1 - math.log(len(self.closure(offset))) / math.log(len(self.synsets))
+
+    def similarity(self, first: int, second: int, subsumer: int) -> float:
+        """Return Lin's similarity, in [0, 1], of two senses that are kinds of a third.
+
+        2 I(subsumer) / (I(first) + I(second)) with the information content I (Lin 1998, "An
+        information-theoretic definition of similarity", equation 5).
+        """
+        return 2 * self.information(subsumer) / (self.information(first) + self.information(second))
+
+
+def read_wordnet(folder: Path) -> WordNet:
+    """Return the nouns of a database folder, which holds `data.noun` and `index.noun`.
+
+    Raises:
+        WordNetError: a file is missing or is not of this format.
+    """
+    try:
+        synsets = dict(_synset(line) for line in _lines(folder / "data.noun"))
+        senses = dict(_senses(line) for line in _lines(folder / "index.noun"))
+    except (OSError, ValueError, IndexError) as error:
+        raise WordNetError(f"{folder}: holds no nouns of WordNet: {error}") from error
+    return WordNet(synsets, senses)
+
+
+def _lines(file: Path) -> Iterator[str]:
+    """Yield the entries; the licence before them is indented."""
+    with file.open(encoding="utf-8") as stream:
+        yield from (line for line in stream if not line.startswith("  "))
+
+
+def _synset(line: str) -> tuple[int, Synset]:
+    """Read `offset lex_filenum ss_type w_cnt word lex_id ... p_cnt symbol offset pos target ..`."""
+    fields = line.partition("|")[0].split()
+    start = 4 + 2 * int(fields[3], 16)
+    pointers = [fields[start + 1 + 4 * number :][:3] for number in range(int(fields[start]))]
+    found = {
+        wanted: tuple(int(to) for symbol, to, part in pointers if (symbol, part) == (wanted, "n"))
+        for wanted in (HYPERNYM, HYPONYM)
+    }
+    return int(fields[0]), Synset(found[HYPERNYM], found[HYPONYM])
+
+
+def _senses(line: str) -> tuple[str, tuple[int, ...]]:
+    """Read `lemma pos synset_cnt p_cnt symbol ... sense_cnt tagsense_cnt offset ...`."""
+    fields = line.split()
+    offsets = fields[-int(fields[2]) :]
+    return fields[0].replace("_", " "), tuple(int(offset) for offset in offsets)

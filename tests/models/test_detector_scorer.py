@@ -1,0 +1,187 @@
+"""The scorer by a detector says what mmdet itself says of the same pixels."""
+
+import math
+
+import pytest
+import torch
+
+from models.detector_folder import (
+    DetectorError,
+    DetectorInfo,
+    build_model,
+    inference_config,
+    read_config,
+    save_detector,
+)
+from models.detector_scorer import DetectorScorer, load_detector_scorer
+from models.imagenet_nouns import NounClasses
+from models.noun_cams import LayerError, NounExplainer
+from models.openmmlab import DetDataSample
+from tests.tiny_detector import draw
+
+YOLOX = "yolox/yolox_nano_8xb8-300e_coco.py"
+GROUPS = {"thing": NounClasses((0, 1), "label"), "自転車": NounClasses((1,), "label")}
+ANY_OF_80 = GROUPS | {"thing": NounClasses(tuple(range(80)), "label")}
+
+
+def write_yolox(folder):
+    """Write a YOLOX-nano of random weights whose batch norm has seen noise."""
+    torch.manual_seed(4)
+    config = inference_config(read_config(YOLOX))
+    model = build_model(config)
+    with torch.no_grad():
+        model.train()
+        model.bbox_head(model.extract_feat(255 * torch.rand(4, 3, 96, 96)))
+        for maps in (*model.bbox_head.multi_level_conv_cls, *model.bbox_head.multi_level_conv_obj):
+            torch.nn.init.normal_(maps.weight, std=0.5)
+    save_detector(folder, config, model.state_dict(), DetectorInfo("y", ("a",) * 80, "x", "x"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory, tiny_detector):
+    return {"regions": tiny_detector, "dense": write_yolox(tmp_path_factory.mktemp("yolox"))}
+
+
+@pytest.fixture
+def regions(folders):
+    return load_detector_scorer(folders["regions"], GROUPS)
+
+
+@pytest.fixture
+def dense(folders):
+    return load_detector_scorer(folders["dense"], ANY_OF_80)
+
+
+@pytest.fixture(params=["regions", "dense"])
+def scorer(request):
+    return request.getfixturevalue(request.param)
+
+
+def pictures(count=2):
+    drawn = [torch.from_numpy(draw(index, (64, 64)).image.copy()) for index in range(count)]
+    return torch.stack(drawn).permute(0, 3, 1, 2) / 255
+
+
+def mmdets_boxes(scorer, image):
+    """Return what mmdet predicts, all thresholds off."""
+    model = scorer.network
+    hw = tuple(image.shape[-2:])
+    meta = {"img_shape": hw, "ori_shape": hw, "pad_shape": hw, "scale_factor": (1.0, 1.0)}
+    sample = DetDataSample(metainfo={**meta, "batch_input_shape": hw})
+    for name in ("bbox_head", "roi_head"):
+        limits = getattr(getattr(model, name, None), "test_cfg", None)
+        if limits is not None:
+            limits.update(score_thr=0.0, max_per_img=-1)
+    pixels = (255 * image).round().to(torch.uint8).flip(0)  # B, G, R as mmdet reads files
+    data = model.data_preprocessor({"inputs": [pixels], "data_samples": [sample]})
+    return model.predict(data["inputs"], data["data_samples"])[0].pred_instances
+
+
+def test_the_probability_is_the_best_score_that_mmdet_predicts(scorer):
+    for image in pictures():
+        best = mmdets_boxes(scorer, image).scores.max().item()
+        assert scorer.probs(image[None])[0, 0].item() == pytest.approx(best, rel=1e-4)
+
+
+def test_a_labels_own_probability_is_the_best_of_mmdets_boxes_of_it(regions):
+    for image in pictures():
+        found = mmdets_boxes(regions, image)
+        best = found.scores[found.labels == 1].max().item()
+        assert regions.probs(image[None])[0, 1].item() == pytest.approx(best, rel=1e-4)
+
+
+def test_class_and_objectness_are_multiplied_anchor_by_anchor(dense):
+    images, head = pictures(), dense.network.bbox_head
+    class_maps, _, object_maps = head(dense.network.extract_feat(255 * images.flip(1)))
+    best = 0.0
+    for classes, objects in zip(class_maps, object_maps, strict=True):
+        for row in range(classes.shape[-2]):
+            for column in range(classes.shape[-1]):
+                logits = classes[1, 1, row, column].item(), objects[1, 0, row, column].item()
+                best = max(best, math.prod(1 / (1 + math.exp(-logit)) for logit in logits))
+    assert dense.probs(images)[1, 1].item() == pytest.approx(best, rel=1e-4)
+
+
+def test_the_logit_is_the_log_odds_of_the_probability(scorer):
+    scores = scorer.scores(pictures())
+    odds = scores.probs.double() / (1 - scores.probs.double())
+    torch.testing.assert_close(scores.logits.double(), odds.log(), rtol=1e-3, atol=1e-4)
+
+
+def test_gradient_reaches_the_image_and_no_weight(scorer):
+    images = pictures().requires_grad_()
+    scorer.probs(images)[:, 1].sum().backward()
+    assert all(image.abs().sum() > 0 for image in images.grad)
+    assert not any(weight.requires_grad for weight in scorer.parameters())
+    assert all(weight.grad is None for weight in scorer.parameters())
+
+
+def test_an_image_is_scored_the_same_in_any_company(scorer):
+    images = pictures(3)
+    torch.testing.assert_close(scorer(images)[1:2], scorer(images[1:2]), rtol=1e-4, atol=1e-5)
+
+
+def test_sides_that_no_cell_divides_are_enlarged_not_padded(scorer):
+    assert scorer.probs(torch.rand(1, 3, 61, 61)).isfinite().all()
+
+
+@pytest.mark.parametrize("layer", ["", "backbone.stage3", "backbone.layer2"])
+def test_autograd_and_library_agree_at_the_backbone(scorer, layer):
+    if layer and not hasattr(scorer.network.backbone, layer.partition(".")[2]):
+        pytest.skip("the other detector's layer")
+    wanted = [[1], [0, 1]]
+    maps = NounExplainer(scorer, layer, "auto").explain(pictures(), wanted)
+    expected = NounExplainer(scorer, layer, "library").explain(pictures(), wanted)
+    for found, other in zip(maps.maps, expected.maps, strict=True):
+        peak = other.abs().amax((-2, -1), keepdim=True)
+        assert (peak > 0).all()
+        torch.testing.assert_close(found / peak, other / peak, rtol=0, atol=1e-5)
+    torch.testing.assert_close(maps.probs, scorer.probs(pictures()))
+
+
+def test_the_default_layer_is_the_last_of_the_backbone(folders):
+    layers = {
+        key: load_detector_scorer(path, GROUPS).default_layer for key, path in folders.items()
+    }
+    assert layers == {"regions": "backbone.layer3", "dense": "backbone.stage4"}
+
+
+def test_a_layer_of_several_levels_is_refused_by_name(scorer):
+    with pytest.raises(LayerError, match=r"cams\.layer 'neck': the layer puts out several"):
+        NounExplainer(scorer, "neck", "auto").explain(pictures(), [[0], [1]])
+
+
+def test_blank_is_what_the_detector_sees_beside_images(regions, dense):
+    torch.testing.assert_close(dense.blank, torch.full((3, 1, 1), 114 / 255))
+    torch.testing.assert_close(regions.blank, torch.full((3, 1, 1), 0.5))
+
+
+def test_an_image_in_which_the_first_stage_finds_nothing_is_scored_whole(regions):
+    usual = regions.probs(pictures())
+    regions.network.rpn_head.test_cfg.update(min_bbox_size=10_000)
+    assert regions.probs(pictures()).isfinite().all()
+    assert not torch.allclose(regions.probs(pictures()), usual)
+
+
+def test_no_noun_with_a_label_scores_nothing(folders):
+    scorer = load_detector_scorer(folders["dense"], {})
+    assert scorer.probs(pictures()).shape == (2, 0)
+    maps = NounExplainer(scorer, "", "auto").explain(pictures(), [[], []]).maps
+    assert [tuple(found.shape) for found in maps] == [(0, 2, 2), (0, 2, 2)]
+
+
+def test_a_head_of_another_kind_is_refused(folders):
+    config = read_config(folders["regions"] / "config.py")
+    model = build_model(config)
+    model.roi_head.bbox_head = torch.nn.ModuleList([model.roi_head.bbox_head])
+    with pytest.raises(DetectorError, match="cannot explain a FasterRCNN"):
+        DetectorScorer(model, DetectorInfo("x", (), "", ""), torch.zeros(3, 1, 1), GROUPS)
+
+
+def test_weights_of_another_detector_are_refused(folders, tmp_path):
+    for name in ("config.py", "detector.json"):
+        (tmp_path / name).write_bytes((folders["regions"] / name).read_bytes())
+    (tmp_path / "weights.pth").write_bytes((folders["dense"] / "weights.pth").read_bytes())
+    with pytest.raises(DetectorError, match="does not fit"):
+        load_detector_scorer(tmp_path, GROUPS)

@@ -1,0 +1,137 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from models.classifier import imagenet_classes
+from models.imagenet_nouns import (
+    TABLE,
+    NounClasses,
+    format_row,
+    imagenet_classes_of,
+    imagenet_nouns,
+)
+from models.imagenet_table import (
+    EXCEPTIONS,
+    NONE,
+    build_table,
+    imagenet_wnids,
+    read_exceptions,
+)
+from models.wordnet import read_wordnet
+from tests.tiny_wordnet import WNIDS, write_tiny_wordnet
+
+NAMES = imagenet_classes()
+WORDNET = Path(os.environ.get("CAMGROUND_WORDNET", "/usr/share/wordnet"))
+UNKNOWN = """
+    man woman guy girl boy kid lady child person giraffe cake donut skateboard surfboard suitcase
+    head frisbee toilet arm pool
+""".split()  # noqa: SIM905 - a list of words reads better so
+
+
+def named(noun):
+    return [NAMES[index] for index in imagenet_classes_of(noun).classes]
+
+
+def test_routes_on_eleven_senses(tmp_path):
+    wordnet = read_wordnet(write_tiny_wordnet(tmp_path))
+    table = build_table(wordnet, WNIDS, {"board": NONE, "pug": "n00003100"})
+    assert table == {
+        "book jacket": NounClasses((3,), "first_sense"),
+        "canis familiaris": NounClasses((0, 1), "first_sense"),
+        "canoe": NounClasses((4,), "first_sense"),
+        "dog": NounClasses((0, 1), "first_sense"),
+        "entity": NounClasses((0, 1, 2, 3, 4), "first_sense"),
+        "jacket": NounClasses((3,), "later_sense"),
+        "kayak": NounClasses((4,), "hypernym"),
+        "poodle": NounClasses((0,), "first_sense"),
+        "poodle dog": NounClasses((0,), "first_sense"),
+        "pug": NounClasses((2,), "exception"),
+        "scoreboard": NounClasses((2,), "first_sense"),
+    }  # no skateboard: its hypernym is too wide
+
+
+def test_a_row_comes_back_as_it_was_written(tmp_path, monkeypatch):
+    found = NounClasses((0, 3, 4, 5, 9, 10, 12), "hypernym")
+    row = format_row("hot dog", found)
+    assert row == "hot dog\thypernym\t0 3-5 9-10 12\n"
+    monkeypatch.setattr("models.imagenet_nouns.TABLE", tmp_path / "table.tsv")
+    (tmp_path / "table.tsv").write_text(row)
+    assert imagenet_nouns.__wrapped__() == {"hot dog": found}
+
+
+def test_every_row_holds_classes_of_imagenet_in_order():
+    for noun, found in imagenet_nouns().items():
+        assert found.classes, noun
+        assert list(found.classes) == sorted(set(found.classes)), noun
+        assert set(found.classes) <= set(range(1000)), noun
+    assert TABLE.stat().st_size < 300_000
+
+
+def test_wide_nouns_take_all_their_kinds():
+    # counts of the method's memo, made independently over WordNet 3.0
+    counts = {noun: len(imagenet_classes_of(noun).classes) for noun in ("animal", "device", "dog")}
+    assert counts == {"animal": 398, "device": 130, "dog": 118}
+
+
+@pytest.mark.parametrize("noun", UNKNOWN)
+def test_what_imagenet_does_not_know_has_no_class(noun):
+    assert imagenet_classes_of(noun) is None
+
+
+@pytest.mark.parametrize(
+    ("noun", "wrong", "right"),
+    [
+        ("jacket", "book jacket", "trench coat"),
+        ("plant", "lumbermill", "daisy"),
+        ("plate", "puck", "plate"),
+        ("screen", "shower curtain", "screen"),
+        ("bike", "moped", "mountain bike"),
+        ("tv", "comic book", "television"),
+        ("puppy", "hot dog", "Chihuahua"),
+    ],
+)
+def test_traps_of_several_senses_are_stepped_over(noun, wrong, right):
+    assert wrong not in named(noun)
+    assert right in named(noun)
+    assert imagenet_classes_of(noun).route == "exception"
+
+
+def test_a_hypernym_stands_in_where_it_is_specific():
+    assert imagenet_classes_of("kayak") == NounClasses((NAMES.index("canoe"),), "hypernym")
+
+
+def test_a_plural_counts_as_its_singular_and_only_the_last_word_is_one():
+    assert named("teddy bears") == ["teddy"]
+    assert named("sheep") == ["ram"]
+    assert named("sunglasses") == ["sunglasses"]
+    assert named("dogs") == named("dog")
+    assert imagenet_classes_of("pools") is None
+
+
+@pytest.mark.parametrize("noun", ["", " ", "自転車", "naïve", "zzz", "dog\t"])
+def test_an_unknown_word_means_nothing(noun):
+    assert imagenet_classes_of(noun) is None
+
+
+def test_every_exception_has_a_reason_and_names_a_class_or_none():
+    for line in EXCEPTIONS.read_text().splitlines():
+        noun, wnid, reason = line.split("\t")
+        assert reason, noun
+        assert (imagenet_classes_of(noun) is None) == (wnid == NONE), noun
+
+
+def test_the_wnids_stand_in_the_order_of_the_class_names():
+    wnids = imagenet_wnids()
+    assert len(set(wnids)) == 1000
+    known = {"n01440764": "tench", "n02110341": "dalmatian", "n03594734": "jean"}
+    assert {wnid: NAMES[wnids.index(wnid)] for wnid in known} == known
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (WORDNET / "data.noun").exists(), reason="WordNet 3.0 is not installed")
+def test_the_table_is_what_wordnet_says():
+    wordnet = read_wordnet(WORDNET)
+    assert {int(wnid[1:]) for wnid in imagenet_wnids()} <= wordnet.synsets.keys()
+    table = build_table(wordnet, imagenet_wnids(), read_exceptions())
+    assert TABLE.read_text() == "".join(format_row(*row) for row in table.items())

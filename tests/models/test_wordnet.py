@@ -1,0 +1,46 @@
+import math
+
+import pytest
+
+from models.wordnet import WordNetError, read_wordnet
+from tests.tiny_wordnet import write_tiny_wordnet
+
+
+@pytest.fixture
+def wordnet(tmp_path):
+    return read_wordnet(write_tiny_wordnet(tmp_path))
+
+
+def test_senses_keep_their_order_and_compounds_get_blanks(wordnet):
+    assert wordnet.senses["jacket"] == (4100, 4200)
+    assert wordnet.senses["book jacket"] == (4200,)
+    assert wordnet.senses["canis familiaris"] == (2100,)
+
+
+def test_only_kinds_of_a_thing_are_in_its_closure(wordnet):
+    assert wordnet.closure(2100) == {2100, 2200, 2300}
+    assert wordnet.closure(5200) == {5200}
+    assert len(wordnet.closure(1740)) == 11
+
+
+def test_information_is_one_without_kinds_and_zero_at_the_top(wordnet):
+    assert wordnet.information(5200) == 1
+    assert wordnet.information(1740) == 0
+    assert wordnet.information(2100) == pytest.approx(1 - math.log(3) / math.log(11))
+
+
+def test_two_kinds_are_as_like_as_what_they_have_in_common_is_specific(wordnet):
+    assert wordnet.similarity(2200, 2300, 2100) == pytest.approx(1 - math.log(3) / math.log(11))
+    canoe = 1 - math.log(2) / math.log(11)
+    assert wordnet.similarity(5200, 5100, 5100) == pytest.approx(2 * canoe / (1 + canoe))
+
+
+@pytest.mark.parametrize("name", ["data.noun", "index.noun"])
+def test_a_missing_or_foreign_file_is_one_clear_error(tmp_path, name):
+    folder = write_tiny_wordnet(tmp_path)
+    (folder / name).write_text("something else entirely\n")
+    with pytest.raises(WordNetError, match="holds no nouns of WordNet"):
+        read_wordnet(folder)
+    (folder / name).unlink()
+    with pytest.raises(WordNetError, match=name):
+        read_wordnet(folder)
