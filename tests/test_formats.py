@@ -10,7 +10,13 @@ import torch
 from models.noun_parser import NounParser
 from pipeline.layout import DatasetFiles
 from pipeline.observe import Observer
-from pipeline.sections import CamsParams, GivenProposals, NounsParams, ProposalsParams
+from pipeline.sections import (
+    CamsParams,
+    ClipParams,
+    GivenProposals,
+    NounsParams,
+    ProposalsParams,
+)
 from stages import cams, nouns, proposals
 from tests.cached_world import FILES, write_world
 from tests.tiny_tagger import write_tiny_tagger
@@ -76,16 +82,16 @@ def test_the_proposals_stage_writes_what_is_documented(world, tiny_detector):
 
 
 def test_the_cams_stage_writes_what_is_documented(world):
-    params = CamsParams("nounhead", 64, 2, 3)
+    params = CamsParams("nounhead", "", "auto", ClipParams("a {}", ("tree", "sky")), 64, 2, 3)
     inputs = cams.CamsInputs(FILES, FILES.annotations / "images", 0)
     cams.run(inputs, params, CPU, FILES.cams, Observer("cams"))
     found, attributes = held(FILES.cams)
     assert found == documented("cams")
-    assert "scorer" in attributes
+    assert {"scorer", "scorer_settings", "layer", "network", "training_set"} <= attributes
 
 
 def test_every_file_of_the_layout_is_documented():
     files = DatasetFiles("x")
     paths = [files.images, files.phrases, files.ground_truth, files.nouns, files.proposals]
-    for path in [*paths, files.cams, files.noun_head, files.weights]:
+    for path in [*paths, files.cams, files.cams_coverage, files.noun_head, files.weights]:
         assert str(path.relative_to(files.folder)) in DOCUMENT

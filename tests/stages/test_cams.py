@@ -1,23 +1,35 @@
 import hashlib
 import itertools
+import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from models.cam_classifier import load_noun_scorer
-from models.classifier import trunk_layers
-from models.grad_cam import autograd_cams
+from models.cam_classifier import NounHeadScorer
+from models.classifier import load_classifier
+from models.noun_cams import NounExplainer
+from models.noun_head import load_noun_head
 from pipeline.cache import Cache
 from pipeline.errors import InputError
 from pipeline.image_batches import read_squashed
 from pipeline.observe import Observer
-from pipeline.sections import CamsParams
+from pipeline.sections import CamsParams, ClipParams
 from stages.cams import CamsInputs, run
 from tests.stages.noun_world import GREY, add_noun_head, make_world
+from tests.tiny_clip import write_tiny_clip
 
-PARAMS = CamsParams(scorer="nounhead", image_px=96, batch_images=3, images_per_shard=5)
+PARAMS = CamsParams(
+    scorer="nounhead",
+    layer="",
+    backend="auto",
+    clip=ClipParams("a photo of a {}", ("tree", "sky")),
+    image_px=96,
+    batch_images=3,
+    images_per_shard=5,
+)
 CPU = torch.device("cpu")
 ROWS = [["fox", "hut"], ["fox"], [], ["hut"], [], ["fox", "hut"], ["fox"]]  # of each image
 
@@ -30,6 +42,15 @@ def inputs(tmp_path, monkeypatch):
     files = make_world(tmp_path)
     add_noun_head(files)
     return CamsInputs(files, tmp_path / "pictures", workers=2)
+
+
+def scorer_of(inputs):
+    classifier = load_classifier(inputs.files.weights / "classifier")
+    return NounHeadScorer(classifier, load_noun_head(inputs.files.noun_head))
+
+
+def picture(inputs, index):
+    return torch.from_numpy(read_squashed(inputs.image_folder / f"{index}.png", 96))[None]
 
 
 def make(inputs, params=PARAMS):
@@ -66,21 +87,19 @@ def test_maps_are_signed_and_half_precision(inputs):
     assert (maps > 0).any()
 
 
-def test_a_map_is_autograds_of_the_squashed_image(inputs):
-    cams = make(inputs)
-    scorer = load_noun_scorer(inputs.classifier, inputs.files.noun_head)
-    image = torch.from_numpy(read_squashed(inputs.image_folder / "5.png", 96))[None]
-    layer = trunk_layers(scorer.classifier.network)[-1]
-    expected = autograd_cams(scorer, layer, image, [0, 1])[0].numpy()
+@pytest.mark.parametrize("layer", ["", "layer3"])
+@pytest.mark.parametrize("backend", ["auto", "autograd", "library"])
+def test_a_map_is_the_librarys_of_the_squashed_image(inputs, layer, backend):
+    cams = make(inputs, replace(PARAMS, layer=layer, backend=backend))
+    explainer = NounExplainer(scorer_of(inputs), layer, "library")
+    expected = explainer.explain(picture(inputs, 5), [[0, 1]]).maps[0].numpy()
     start, stop = cams.array("offsets")[5:7]
     np.testing.assert_allclose(cams.rows("maps", start, stop), expected, rtol=2e-3, atol=1e-6)
 
 
 def test_confidences_are_the_scorers_probabilities(inputs):
     cams = make(inputs)
-    scorer = load_noun_scorer(inputs.classifier, inputs.files.noun_head)
-    image = torch.from_numpy(read_squashed(inputs.image_folder / "0.png", 96))[None]
-    expected = scorer.probs(image)[0, :2].numpy()
+    expected = scorer_of(inputs).probs(picture(inputs, 0))[0, :2].numpy()
     np.testing.assert_allclose(cams.rows("confidences", 0, 2), expected, rtol=1e-5)
 
 
@@ -94,6 +113,49 @@ def test_the_classifiers_own_classes_can_be_asked_instead(inputs):
     cams = make(inputs, replace(PARAMS, scorer="imagenet"))
     assert cams.texts("noun") == ["fox"]
     assert nouns_of(cams) == [["fox"], ["fox"], [], [], [], ["fox"], ["fox"]]
+
+
+def test_a_detectors_labels_can_be_asked_instead(inputs, tiny_detector):
+    shutil.copytree(tiny_detector, inputs.files.weights / "detector")
+    info = inputs.files.weights / "detector" / "detector.json"
+    info.write_text(info.read_text().replace('"red"', '"red fox"').replace('"blue"', '"hut"'))
+    cams = make(inputs, replace(PARAMS, scorer="detector"))
+    assert nouns_of(cams) == ROWS
+    assert cams.attribute("layer") == "backbone.layer3"
+    assert np.isfinite(cams.array("maps")).all()
+    expected = digest(inputs)
+    make(inputs, replace(PARAMS, scorer="detector", images_per_shard=2))
+    assert digest(inputs) == expected
+
+
+def test_clip_can_be_asked_for_any_noun(inputs):
+    write_tiny_clip(inputs.files.weights / "clip")
+    cams = make(inputs, replace(PARAMS, scorer="clip", image_px=40))
+    assert cams.texts("noun") == ["fox", "hut", "zebra"]
+    assert nouns_of(cams)[1] == ["fox", "zebra"]
+    assert cams.array("maps").shape == (8, 5, 5)
+    settings = json.loads(cams.attribute("scorer_settings"))
+    assert settings == {"prompt": "a photo of a {}", "backgrounds": ["tree", "sky"]}
+
+
+def test_coverage_tells_which_phrases_have_a_map(inputs):
+    make(inputs, replace(PARAMS, scorer="imagenet"))
+    told = json.loads(inputs.files.cams_coverage.read_text(encoding="utf-8"))
+    assert told["coverage"]["train"] == {
+        "phrases": 6,
+        "with_noun": 6,
+        "covered": 0.5,
+        "nouns": 3,
+        "nouns_covered": 0.3333,
+        "routes": {"name": 3, "none": 3},
+    }
+    assert told["coverage"]["val"]["routes"] == {"name": 2, "no noun": 2}
+    assert told["uncovered"] == ["hut (2)", "zebra (1)"]
+
+
+def test_a_layer_that_is_not_there_is_one_clear_error(inputs):
+    with pytest.raises(InputError, match=r"cams\.layer 'layer9'"):
+        make(inputs, replace(PARAMS, layer="layer9"))
 
 
 def test_no_noun_with_a_class_gives_a_cache_without_rows(inputs):
