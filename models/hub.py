@@ -4,6 +4,7 @@ What was fetched before is not fetched again: torch and huggingface_hub keep the
 """
 
 import re
+import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -101,11 +102,16 @@ def fetch_transformers(name: str) -> Path:
     repository, _, revision = name.partition("@")
     url = f"https://huggingface.co/{repository}"
     what = f"a folder of its {', '.join(TRANSFORMERS_FILES)}"
+
+    def snapshot(*more: str) -> Path:
+        wanted = [*TRANSFORMERS_FILES, *more]
+        found = snapshot_download(repository, revision=revision or None, allow_patterns=wanted)
+        return Path(found)
+
     with _told(url, what, HFValidationError, HfHubHTTPError):
-        folder = snapshot_download(
-            repository, revision=revision or None, allow_patterns=list(TRANSFORMERS_FILES)
-        )
-    return Path(folder)
+        folder = snapshot()
+        has_safetensors = (folder / TRANSFORMERS_FILES[-1]).is_file()
+        return folder if has_safetensors else snapshot("pytorch_model.bin")
 
 
 def fetch_stanza(package: str, folder: Path) -> Path:
@@ -119,16 +125,17 @@ def fetch_stanza(package: str, folder: Path) -> Path:
         HubError: stanza has no such package, or its servers cannot be reached.
     """
     target = folder / f"stanza-{package}"
-    command = f"stanza.download('en', 'stanza', None, {{'pos': {package!r}}}) of Python's stanza"
+    if target.is_dir():
+        return target
+    processors = {"tokenize": "combined", "mwt": "combined", "pos": package}
+    command = f"stanza.download('en', 'stanza', None, {processors}) of Python's stanza"
+    partial = folder / f".{target.name}.partial"
+    shutil.rmtree(partial, ignore_errors=True)
     with _told("https://huggingface.co/stanfordnlp/stanza-en", f"what {command} makes"):
         stanza.download(
-            STANZA_LANGUAGE,
-            model_dir=str(target),
-            package=None,
-            processors={"tokenize": "combined", "mwt": "combined", "pos": package},
-            verbose=False,
+            STANZA_LANGUAGE, str(partial), package=None, processors=processors, verbose=False
         )
-    return target
+    return partial.rename(target)
 
 
 def _fetch_file(url: str) -> Path:

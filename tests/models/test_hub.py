@@ -1,0 +1,122 @@
+import hashlib
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from importlib.resources import files
+from pathlib import Path
+
+import huggingface_hub
+import pytest
+import torchvision
+import yaml
+
+from models.hub import HASH_IN_NAME, HubError, _fetch_file, fetch, mmdet_url
+
+CONTENT = b"weights" * 1000
+RIGHT = hashlib.sha256(CONTENT).hexdigest()[:8]
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def served(tmp_path, monkeypatch):
+    """Serve a folder on this machine; torch's cache is empty."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    (tmp_path / "served").mkdir()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=tmp_path / "served"))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield tmp_path / "served", f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def in_cache(tmp_path):
+    return [file.name for file in (tmp_path / "torch" / "hub" / "checkpoints").glob("*")]
+
+
+def test_a_file_whose_hash_its_name_tells_is_fetched_once(served, tmp_path):
+    folder, address = served
+    name = f"net-{RIGHT}.pth"
+    (folder / name).write_bytes(CONTENT)
+    assert _fetch_file(f"{address}/{name}").read_bytes() == CONTENT
+    (folder / name).unlink()
+    assert _fetch_file(f"{address}/{name}").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("kept", [0.5, 0.999])
+def test_a_file_that_arrives_cut_off_is_refused_and_not_kept(served, tmp_path, kept):
+    folder, address = served
+    name = f"net-{RIGHT}.pth"
+    (folder / name).write_bytes(CONTENT[: int(kept * len(CONTENT))])
+    with pytest.raises(HubError, match=rf"invalid hash value.*get {name} elsewhere"):
+        _fetch_file(f"{address}/{name}")
+    assert in_cache(tmp_path) == []
+
+
+def test_a_file_that_is_not_there_is_named(served, tmp_path):
+    _, address = served
+    with pytest.raises(HubError, match=r"path: http://127.*/no\.pth cannot be fetched \(HTTPError"):
+        _fetch_file(f"{address}/no.pth")
+    assert in_cache(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "hash_"),
+    [
+        ("resnet50-0676ba61.pth", "0676ba61"),
+        ("resnet50-11ad3fa6.pth", "11ad3fa6"),
+        ("yolox_tiny_8x8_300e_coco_20211124_171234-b4047906.pth", "b4047906"),
+        ("mine-20261125.pth", None),
+        ("mine.pth", None),
+    ],
+)
+def test_a_hash_is_read_from_a_name_but_no_date(name, hash_):
+    found = HASH_IN_NAME.search(name)
+    assert (found and found[1]) == hash_
+
+
+def test_torchvision_publishes_the_networks_of_docs_weights_under_these_names():
+    document = (Path(__file__).parents[2] / "docs" / "weights.md").read_text(encoding="utf-8")
+    for version in ("IMAGENET1K_V1", "IMAGENET1K_V2"):
+        url = torchvision.models.get_weight(f"ResNet50_Weights.{version}").url
+        assert f"`ResNet50_Weights.{version}` | `{url.rpartition('/')[2]}`" in document
+
+
+def test_mmdet_s_index_names_the_weights_of_a_config():
+    metafile = Path(str(files("mmdet"))) / ".mim" / "configs" / "detr" / "metafile.yml"
+    model = yaml.safe_load(metafile.read_text())["Models"][0]
+    assert mmdet_url(model["Config"].removeprefix("configs/")) == model["Weights"]
+
+
+@pytest.fixture
+def hugging_face(tmp_path, monkeypatch):
+    """Write what huggingface_hub's cache holds of a model, its revision `main`."""
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hf"))
+    folder = tmp_path / "hf" / "models--who--what"
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    (folder / "refs").mkdir(parents=True)
+    (folder / "refs" / "main").write_text(commit)
+    (folder / "snapshots" / commit).mkdir(parents=True)
+    return folder / "snapshots" / commit
+
+
+@pytest.mark.parametrize("weights", ["model.safetensors", "pytorch_model.bin"])
+def test_what_hugging_face_s_cache_holds_is_not_fetched(hugging_face, tmp_path, weights):
+    (hugging_face / weights).write_bytes(b"1")
+    assert fetch("transformers", "who/what", tmp_path) == hugging_face
+
+
+def test_stanza_models_that_were_fetched_are_not_fetched_again(tmp_path):
+    (tmp_path / "stanza-combined").mkdir()
+    assert fetch("stanza", "combined", tmp_path) == tmp_path / "stanza-combined"
+    with pytest.raises(HubError, match=r"get what stanza\.download\('en', 'stanza', None, \{"):
+        fetch("stanza", "other", tmp_path)
+    assert not (tmp_path / "stanza-other").exists()
+
+
+def test_what_no_hub_has_is_said():
+    with pytest.raises(HubError, match=r"no hub publishes bottom_up_attention; docs/weights\.md"):
+        fetch("none", "bottom_up_attention", Path())
