@@ -5,7 +5,13 @@ import pytest
 import torch
 
 from models.bottom_up_checkpoint import read_bottom_up
-from models.bottom_up_config import caffe_anchors, detectron2_anchors
+from models.bottom_up_config import (
+    CAFFE,
+    DETECTRON2,
+    bottom_up_config,
+    caffe_anchors,
+    detectron2_anchors,
+)
 from models.detector import load_detector
 from models.detector_folder import (
     CONFIG_FILE,
@@ -15,6 +21,7 @@ from models.detector_folder import (
     read_config,
 )
 from models.foreign_weights import convert_bottom_up, read_vocabulary
+from models.openmmlab import MODELS, mmdet_scope
 from models.weight_files import WeightFileError
 from tests.models import bottom_up_original as original
 
@@ -167,3 +174,17 @@ def test_a_half_downloaded_pickle_is_refused(tmp_path, kept):
     (tmp_path / "bua.pkl").write_bytes(content[: int(kept * len(content))])
     with pytest.raises(WeightFileError, match=r"bua\.pkl"):
         convert_bottom_up(tmp_path / "bua.pkl", tmp_path / "w", INFO, tmp_path / "out")
+
+
+@pytest.mark.parametrize(("dialect", "num_kept"), [(CAFFE, 1), (DETECTRON2, 2)])
+def test_overlap_counts_the_pixel_that_a_box_is_wider(dialect, num_kept):
+    # widths 70.05 and 100 of 100: IoU 0.7005; without the pixel 69.05 of 99: 0.697
+    anchors = [[0.0, 0.0, 99.0, 99.0], [0.0, 0.0, 69.05, 99.0]]
+    config = bottom_up_config(50, 2, anchors, dialect).model
+    with mmdet_scope():
+        head = MODELS.build(dict(config.rpn_head, test_cfg=config.test_cfg.rpn, train_cfg=None))
+    meta = {"img_shape": (200, 200), "scale_factor": (1.0, 1.0)}
+    scores, deltas = torch.tensor([2.0, 1.0]).view(2, 1, 1), torch.zeros(8, 1, 1)
+    priors = head.prior_generator.grid_priors([(1, 1)], device="cpu")
+    found = head._predict_by_feat_single([scores], [deltas], [None], priors, meta, None)
+    assert len(found.bboxes) == num_kept
