@@ -2,7 +2,7 @@
 
 Two families of one Caffe model: MILVLG/bottom-up-attention.pytorch (`.pth`; boxes one pixel wider
 than x2 - x1, background first, two scores an anchor) and airsplay/py-bottom-up-attention with
-transformers' `frcnn-vg-visual-genome` (`.pkl`, `.bin`; detectron2's boxes, background last, one
+transformers' `frcnn-vg-finetuned` (`.pkl`, `.bin`; detectron2's boxes, background last, one
 score an anchor). Names and shapes tell them apart.
 
 Shapes: A anchors of a cell, K classes without background, C channels.

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.doctor_inputs import check_dataset, check_given, check_weights
+from pipeline.doctor_inputs import check_clip, check_dataset, check_given, check_weights
 from pipeline.doctor_machine import check_machine
 from pipeline.findings import Finding, Level, missing, ok
 from pipeline.params import ParamsError, read_yaml
@@ -38,6 +38,8 @@ def check_run(params: Params) -> Iterator[Finding]:
     for name in params.run.datasets:
         yield from check_dataset(name, params.datasets[name])
         yield from check_weights(name, params.weights[name])
+        if params.cams.scorer == "clip":
+            yield check_clip(name, params.weights[name])
         if params.proposals.source == "given":
             yield check_given(name, params.proposals.given)
 

@@ -75,6 +75,16 @@ def check_weights(name: str, section: EmbeddedWeights | WeightFiles) -> Iterator
             yield _check_part(part, f"{key}.{part_name}")
 
 
+def check_clip(name: str, section: EmbeddedWeights | WeightFiles) -> Finding:
+    """Return whether a dataset has a CLIP for `cams.scorer: clip`."""
+    if isinstance(section, WeightFiles) and "clip" in parts_of(section):
+        return ok(f"weights.{name}.clip: named")
+    return missing(
+        f"weights.{name}.clip: names none, but cams.scorer is clip",
+        "set its hub to openai/clip-vit-base-patch32, or its path to such a folder",
+    )
+
+
 def check_given(dataset: str, given: GivenProposals) -> Finding:
     """Return whether the proposals that others computed are there."""
     path = Path(given.path.replace("{dataset}", dataset))

@@ -2,12 +2,14 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 
 from pipeline import doctor_machine
-from pipeline.doctor import _check_names, check_all
-from pipeline.doctor_inputs import check_dataset, check_given, check_weights
+from pipeline.dataset_sections import DatasetSection
+from pipeline.doctor import _check_names, check_all, check_run
+from pipeline.doctor_inputs import NEEDED, check_clip, check_dataset, check_given, check_weights
 from pipeline.doctor_machine import check_machine
 from pipeline.findings import Level, missing, ok, warning
 from pipeline.sections import PARAMS_FILE, GivenProposals, read_params
@@ -107,6 +109,12 @@ def test_a_dataset_is_there_when_its_files_and_pictures_are(project, dataset, fi
     assert levels(check_dataset(dataset, section)) == [Level.OK, Level.OK]
 
 
+def test_every_format_has_files_that_it_needs():
+    kinds = get_args(DatasetSection)
+    formats = {name for kind in kinds for name in get_args(get_type_hints(kind)["format"])}
+    assert formats == {*NEEDED, "shapes"}
+
+
 def with_part(name, **changes):
     return replace(PHOTOGRAPHS, **{name: replace(getattr(PHOTOGRAPHS, name), **changes)})
 
@@ -164,6 +172,14 @@ def test_weights_that_were_converted_need_no_source(project):
     manifest.parent.mkdir(parents=True)
     manifest.touch()
     assert levels(check_weights("mine", PHOTOGRAPHS)) == [Level.OK]
+
+
+def test_a_clip_is_missing_only_where_it_is_asked_for_and_not_named():
+    assert check_clip("mine", PHOTOGRAPHS).level is Level.MISSING
+    assert check_clip("shapes", PARAMS.weights["shapes"]).level is Level.MISSING
+    assert check_clip("mine", with_part("clip", path="clip")).level is Level.OK
+    asked = replace(PARAMS, cams=replace(PARAMS.cams, scorer="clip"))
+    assert levels(check_run(asked)) == [Level.OK, Level.OK, Level.MISSING]
 
 
 def test_given_proposals_are_looked_for_by_the_dataset_s_name(project):
