@@ -5,12 +5,26 @@ that a list of annotations holds needs that.
 """
 
 import pickle
+import struct
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import InputError
 
-_BROKEN = (pickle.UnpicklingError, EOFError, ValueError, IndexError, KeyError, TypeError)
+BROKEN_PICKLE = (  # what unpicklers raise on bytes that are no pickle
+    pickle.UnpicklingError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    IndexError,
+    KeyError,
+    MemoryError,
+    OverflowError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
 
 
 class _PlainValues(pickle.Unpickler):
@@ -34,7 +48,7 @@ def read_plain_pickle(path: Path) -> Any:
             return _with_texts(_PlainValues(stream, encoding="bytes").load())
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    except (*_BROKEN, AttributeError, OverflowError, MemoryError, RecursionError) as error:
+    except BROKEN_PICKLE as error:
         raise InputError(f"{path}: is refused as a pickle: {error}; get it anew") from error
 
 

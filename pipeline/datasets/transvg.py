@@ -6,7 +6,6 @@ from 0, both inside (ReferIt's from masks; Flickr30K's are taken to be the same)
 Source: https://github.com/djiajunustc/TransVG and https://github.com/zyang-ur/onestage_grounding.
 """
 
-import pickle
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from pipeline.datasets.data_files import find_file
 from pipeline.datasets.published import COCO, PUBLISHED
 from pipeline.datasets.reading import BadRecord
 from pipeline.datasets.referring import TRAIN, Found, Referral
+from pipeline.datasets.safe_pickle import BROKEN_PICKLE
 from pipeline.errors import InputError
 
 KEYS = {
@@ -76,7 +76,7 @@ def load_list(path: Path) -> list[Any]:
     try:
         with torch.serialization.safe_globals(_ARRAY_PARTS):
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, OSError, EOFError, ValueError) as error:
+    except (*BROKEN_PICKLE, RuntimeError, OSError) as error:
         told = str(error).partition("\n")[0]
         raise InputError(f"{path}: is refused as a list of torch: {told}; get it anew") from error
     if not isinstance(content, list):

@@ -1,0 +1,43 @@
+import pytest
+
+from pipeline.datasets.data_files import find_file, read_json
+from pipeline.errors import InputError
+
+NAMES = ("a.json", "anns/a.json")
+
+
+def test_the_first_name_that_is_there_counts(tmp_path):
+    (tmp_path / "anns").mkdir()
+    (tmp_path / "anns" / "a.json").touch()
+    assert find_file(tmp_path, NAMES, "key") == tmp_path / "anns" / "a.json"
+    (tmp_path / "a.json").touch()
+    assert find_file(tmp_path, NAMES, "key") == tmp_path / "a.json"
+    assert find_file(tmp_path / "anns" / "a.json", NAMES, "key") == tmp_path / "anns" / "a.json"
+
+
+def test_what_was_looked_for_and_the_key_are_named(tmp_path):
+    with pytest.raises(InputError, match=r"holds none of a\.json, anns/a\.json; datasets\.x\.root"):
+        find_file(tmp_path, NAMES, "datasets.x.root")
+    with pytest.raises(InputError, match=r"nowhere: no such folder; set datasets\.x\.root"):
+        find_file(tmp_path / "nowhere", NAMES, "datasets.x.root")
+
+
+@pytest.mark.parametrize("content", [b"{", b"", b"\xff\xfe{}", b"[" * 100_000])
+def test_a_file_that_is_no_json_is_named(tmp_path, content):
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.json: is not JSON"):
+        read_json(tmp_path / "a.json")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"a\.json: cannot be read: No such file"):
+        read_json(tmp_path / "a.json")
+
+
+def test_objects_can_be_lightened_as_they_are_read(tmp_path):
+    (tmp_path / "a.json").write_text('{"big": 1, "x": [{"big": 2, "y": 3}]}')
+
+    def keep(value):
+        return {key: item for key, item in value.items() if key != "big"}
+
+    assert read_json(tmp_path / "a.json", keep) == {"x": [{"y": 3}]}

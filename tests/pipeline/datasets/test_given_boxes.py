@@ -1,0 +1,77 @@
+import math
+
+import numpy as np
+import pytest
+
+from pipeline.datasets.given_boxes import check_box
+
+HW = (40, 100)
+
+
+@pytest.mark.parametrize(
+    ("form", "given", "box"),
+    [
+        ("xywh", [5, 6, 10, 12], (5, 6, 15, 18)),
+        ("xyxy", [5, 6, 10, 12], (5, 6, 10, 12)),
+        ("inclusive", [5, 6, 10, 12], (5, 6, 11, 13)),
+        ("inclusive", [99, 39, 99, 39], (99, 39, 100, 40)),
+        ("xywh", (0, 0, 100, 40), (0, 0, 100, 40)),
+        ("xywh", np.array([1.5, 2.25, 3.0, 4.5]), (1.5, 2.25, 4.5, 6.75)),
+        ("inclusive", np.array([5, 6, 10, 12], np.int64), (5, 6, 11, 13)),
+    ],
+)
+def test_numbers_become_continuous_corners(form, given, box):
+    assert check_box(given, form, HW) == (box, None)
+
+
+@pytest.mark.parametrize("given", [[99.5, 20, 1.2, 5], [-0.7, 20, 50.7, 5], [50, 39.5, 9, 1.25]])
+def test_a_pixel_of_rounding_is_clipped_without_a_word(given):
+    box, problem = check_box(given, "xywh", HW)
+    assert problem is None
+    assert 0 <= box[0] < box[2] <= 100
+    assert 0 <= box[1] < box[3] <= 40
+
+
+def test_a_box_that_reaches_out_either_way_it_is_read_is_clipped_and_told():
+    box, problem = check_box([90, 30, 150, 60], "xywh", HW)
+    assert box == (90, 30, 100, 40)
+    assert problem == "a box reaches out of its image: clipped"
+
+
+@pytest.mark.parametrize(
+    ("form", "given", "words"),
+    [
+        ("xywh", [60, 10, 95, 35], "as x, y, width, height, but as corners"),
+        ("xyxy", [60, 20, 30, 15], "as corners, but as x, y, width, height"),
+        ("inclusive", [60, 20, 30, 15], "as corners, but as x, y, width, height"),
+    ],
+)
+def test_numbers_that_mean_something_else_are_not_used_and_the_problem_says_so(form, given, words):
+    box, problem = check_box(given, form, HW)
+    assert box is None
+    assert words in problem
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        [1, 2, math.nan, 4],
+        [1, 2, math.inf, 4],
+        [1, 2, 3],
+        [1, 2, 3, 4, 5],
+        ["1", "2", "3", "4"],
+        "1234",
+        None,
+        np.ones((2, 2)),
+        [[1, 2, 3, 4]],
+    ],
+)
+def test_what_is_not_four_finite_numbers_is_no_box(given):
+    assert check_box(given, "xyxy", HW) == (None, "a box is not four finite numbers: skipped")
+
+
+@pytest.mark.parametrize("given", [[200, 5, 10, 10], [5, 5, 0, 10], [5, 5, 10, -2], [-9, 5, 3, 3]])
+def test_a_box_without_area_in_its_image_is_skipped(given):
+    box, problem = check_box(given, "xywh", HW)
+    assert box is None
+    assert problem == "a box has no area in its image: skipped"

@@ -1,0 +1,93 @@
+import json
+
+import pytest
+
+from pipeline.dataset_sections import OwnDataset
+from pipeline.datasets.own_lines import read_own_lines
+from pipeline.errors import InputError
+
+WHOLE = {
+    "image": "a/1.png",
+    "phrase": "the dog",
+    "boxes_xyxy": [[0, 0, 5, 4], [1, 2, 3, 4.5]],
+    "id": "mine-7",
+    "sentence": "See the dog.",
+    "span": [4, 11],
+    "kinds": ["animals"],
+}
+
+
+def read(root):
+    return read_own_lines("mine", OwnDataset("jsonl", str(root), "unused", 0, 0)).referrals
+
+
+def write(root, split, *rows):
+    lines = [row if isinstance(row, str) else json.dumps(row, ensure_ascii=False) for row in rows]
+    (root / f"{split}.jsonl").write_text("\n".join(lines), encoding="utf-8")
+
+
+@pytest.fixture
+def root(tmp_path):
+    write(tmp_path, "train", {"image": "b.png", "phrase": "чашка ☕"}, "", "  ")
+    return tmp_path
+
+
+def test_all_that_a_line_may_say_is_kept(root):
+    write(root, "mytest", WHOLE)
+    one = read(root)[0]
+    assert (one.phrase_id, one.picture, one.split) == ("mine-7", "a/1.png", "mytest")
+    assert one.boxes == ([0, 0, 5, 4], [1, 2, 3, 4.5])
+    assert (one.kinds, one.sentence, one.span) == (("animals",), "See the dog.", (4, 11))
+
+
+def test_a_line_needs_an_image_and_a_phrase_only_and_is_named_by_its_number(root):
+    write(
+        root, "train", {"image": "b.png", "phrase": "x"}, "", {"image": "c", "phrase": "чашка ☕"}
+    )
+    assert [(one.phrase_id, one.phrase) for one in read(root)] == [
+        ("train/1", "x"),
+        ("train/3", "чашка ☕"),
+    ]
+
+
+def test_boxes_of_training_lines_are_not_looked_at(root):
+    write(root, "train", {**WHOLE, "boxes_xyxy": "anything"})
+    assert read(root)[0].boxes == ()
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "must be a JSON object"),
+        ({"image": "a"}, "phrase must be a text"),
+        ({"image": 3, "phrase": "x"}, "image must be a text"),
+        ({**WHOLE, "boxes": []}, "'boxes' is unknown; known: image, phrase, boxes_xyxy"),
+        ({**WHOLE, "boxes_xyxy": [0, 0, 5, 4]}, "boxes_xyxy must be a list of boxes"),
+        ({**WHOLE, "boxes_xyxy": {}}, "boxes_xyxy must be a list of boxes"),
+        ({**WHOLE, "span": [1]}, "span must be two whole numbers"),
+        ({**WHOLE, "kinds": "animals"}, "kinds must be a list of texts"),
+        ({**WHOLE, "sentence": 5}, "sentence must be a text"),
+    ],
+)
+def test_a_line_of_another_kind_is_named_with_its_number(root, row, message):
+    write(root, "val", WHOLE, row)
+    with pytest.raises(InputError, match=rf"val\.jsonl:2: {message}"):
+        read(root)
+
+
+def test_a_file_that_is_not_utf8_is_named(root):
+    (root / "val.jsonl").write_bytes('{"image": "a", "phrase": "café"}'.encode("latin-1"))
+    with pytest.raises(InputError, match=r"val\.jsonl: is not UTF-8"):
+        read(root)
+
+
+def test_a_byte_order_mark_and_odd_line_breaks_in_texts_do_no_harm(root):
+    text = json.dumps({"image": "a", "phrase": "x\u2028y"}, ensure_ascii=False)
+    (root / "train.jsonl").write_text("\ufeff" + text + "\r\n", encoding="utf-8")
+    assert [one.phrase for one in read(root)] == ["x\u2028y"]
+
+
+def test_there_must_be_something_to_train_on(tmp_path):
+    with pytest.raises(InputError, match=r"holds none of train\.jsonl; datasets\.mine\.root"):
+        read(tmp_path)

@@ -1,0 +1,35 @@
+from typing import get_args
+
+import pytest
+
+from pipeline.dataset_sections import Collection, OwnDataset, ReferringDataset
+from pipeline.datasets.published import PUBLISHED, published_of
+
+
+def test_every_collection_is_known():
+    assert set(PUBLISHED) == set(get_args(Collection))
+
+
+@pytest.mark.parametrize("published", PUBLISHED.values())
+def test_every_collection_has_a_training_split_and_one_to_evaluate(published):
+    assert next(iter(published.counts)) == "train"
+    assert len(published.counts) > 1
+
+
+@pytest.mark.parametrize(
+    ("collection", "phrases"),
+    [
+        ("refcoco_unc", 142_210),  # Yu et al. 2016, table 1: RefCOCO
+        ("refcoco_plus_unc", 141_564),  # there: RefCOCO+
+        ("refcocog_google", 95_010),  # RefCOCOg as cleaned, whoever splits it
+        ("refcocog_umd", 95_010),
+    ],
+)
+def test_the_splits_sum_to_the_published_number_of_expressions(collection, phrases):
+    assert sum(count for _, count in PUBLISHED[collection].counts.values()) == phrases
+
+
+def test_ones_own_data_have_no_published_counts():
+    assert published_of(OwnDataset("jsonl", "a", "b", 0, 0)) is None
+    section = ReferringDataset("refer", "refcocog_umd", "a", "b", 0, 0)
+    assert published_of(section) is PUBLISHED["refcocog_umd"]

@@ -1,0 +1,160 @@
+import json
+
+import pytest
+
+from pipeline.dataset_sections import ReferringDataset
+from pipeline.datasets.refer import read_refer
+from pipeline.errors import InputError
+from tests.golden_layouts import coco_name, instances, refs, write_json, write_refer
+from tests.python2_pickle import python2_pickle
+
+
+def read(root, collection="refcocog_umd"):
+    return read_refer("mine", ReferringDataset("refer", collection, str(root), "unused", 0, 0))
+
+
+def causes(found):
+    return [(problem.cause, problem.detail) for problem in found.bad]
+
+
+@pytest.fixture
+def root(tmp_path):
+    write_refer(tmp_path)
+    return tmp_path
+
+
+def change(root, refs_of=id, instances_of=id):
+    """Write the data set anew after two functions have changed refs and instances."""
+    told, known = refs(), instances(coco_name)
+    refs_of(told)
+    instances_of(known)
+    (root / "refs(umd).p").write_bytes(python2_pickle(told))
+    write_json(root / "instances.json", known)
+
+
+def test_the_file_name_is_the_images_not_the_objects(root):
+    assert {one.picture for one in read(root).referrals} == {coco_name(n) for n in (9, 25, 30)}
+
+
+def test_ids_are_those_of_the_sentences_and_sizes_are_height_then_width(root):
+    found = read(root).referrals
+    assert [one.phrase_id for one in found] == ["900", "901", "2500", "2501", "3000"]
+    assert [one.declared_hw for one in found][::2] == [(40, 50), (37, 61), (59, 43)]
+
+
+def test_boxes_of_training_objects_are_not_even_looked_up(root):
+    def spoil(known):
+        known["annotations"][0] = {"id": 90, "bbox": ["not", "a", "box"]}
+
+    change(root, instances_of=spoil)
+    assert [one.boxes for one in read(root).referrals][:2] == [(), ()]
+    change(root, instances_of=lambda known: known["annotations"].pop(0))
+    found = read(root)
+    assert (len(found.referrals), found.bad) == (5, [])
+
+
+@pytest.mark.parametrize(
+    ("collection", "folder", "who"),
+    [
+        ("refcoco_unc", "refcoco", "unc"),
+        ("refcoco_google", "refcoco", "google"),
+        ("refcoco_plus_unc", "refcoco+", "unc"),
+        ("refcocog_google", "refcocog", "google"),
+        ("refclef_berkeley", "refclef", "berkeley"),
+    ],
+)
+def test_the_folder_of_all_data_sets_will_do(tmp_path, collection, folder, who):
+    (tmp_path / folder).mkdir()
+    write_refer(tmp_path / folder, who_split=who)
+    assert len(read(tmp_path, collection).referrals) + len(read(tmp_path, collection).bad) == 5
+
+
+def test_a_split_that_the_collection_does_not_have_is_counted(root):
+    def rename(told):
+        told[1][b"split"] = b"vall"
+
+    change(root, rename)
+    found = read(root)
+    assert len(found.referrals) == 3
+    told = "the split is none of test, train, val"
+    assert causes(found) == [
+        (told, "ref 1025, sentence 2500"),
+        (told, "ref 1025, sentence 2501"),
+    ]
+
+
+def test_people_are_a_split_a_split_of_unc_and_not_of_umd(tmp_path):
+    write_refer(tmp_path, who_split="unc")
+    told = refs()
+    told[2][b"split"] = b"testA"
+    (tmp_path / "refs(unc).p").write_bytes(python2_pickle(told))
+    assert [one.split for one in read(tmp_path, "refcoco_unc").referrals][-1] == "testA"
+
+
+def test_dangling_ids_are_counted(root):
+    def dangle(told):
+        told[1][b"ann_id"] = 77
+        told[2][b"image_id"] = 88
+
+    change(root, dangle)
+    assert causes(read(root)) == [
+        ("instances.json has no such annotation", "ref 1025, sentence 2500"),
+        ("instances.json has no such annotation", "ref 1025, sentence 2501"),
+        ("instances.json has no such image", "ref 1030, sentence 3000"),
+    ]
+
+
+def test_a_ref_that_lacks_a_key_is_counted(root):
+    change(root, lambda told: (told[0].pop(b"split"), told[1].update({b"ann_id": [250]})))
+    assert [cause for cause, _ in causes(read(root))] == ["a ref lacks a key"] * 2
+
+
+def test_an_id_that_comes_twice_is_told_if_the_two_differ(root):
+    def twice(known):
+        known["annotations"] += [
+            {"id": 250, "bbox": [0.0, 0.0, 1.0, 1.0]},
+            dict(known["annotations"][2]),
+        ]
+
+    change(root, instances_of=twice)
+    found = read(root)
+    assert found.referrals[2].boxes == ([5.0, 6.0, 10.0, 12.0],)
+    [(cause, detail)] = causes(found)
+    assert cause == "instances.json has an id twice: the first stays"
+    assert detail.endswith("annotation 250")
+
+
+@pytest.mark.parametrize("content", [[], {}, {"images": []}, {"images": [{}], "annotations": []}])
+def test_what_is_not_cocos_layout_is_named(root, content):
+    write_json(root / "instances.json", content)
+    with pytest.raises(InputError, match=r"instances\.json: is not COCO's layout"):
+        read(root)
+
+
+def test_a_missing_instances_file_is_named(root):
+    (root / "instances.json").unlink()
+    with pytest.raises(InputError, match=r"instances\.json: cannot be read"):
+        read(root)
+
+
+def test_refs_that_are_no_list_are_named(root):
+    (root / "refs(umd).p").write_bytes(python2_pickle({b"a": 1}))
+    with pytest.raises(InputError, match="must hold a list of refs, holds a dict"):
+        read(root)
+
+
+def test_the_refs_that_were_looked_for_are_named(root):
+    with pytest.raises(InputError, match=r"holds none of refs\(google\)\.p, refcocog/refs"):
+        read(root, "refcocog_google")
+
+
+def test_the_overlap_of_both_ways_of_splitting_refcocog_is_told(root):
+    told = refs()
+    told[1][b"split"] = b"train"
+    (root / "refs(google).p").write_bytes(python2_pickle(told))
+    assert read(root).remarks[0].startswith("1 of 2 images of refs(umd).p outside train are in")
+
+
+def test_outlines_of_objects_are_dropped(root):
+    assert "segmentation" in json.dumps(instances(coco_name))
+    assert read(root).form == "xywh"

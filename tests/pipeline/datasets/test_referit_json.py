@@ -1,0 +1,63 @@
+import pytest
+
+from pipeline.dataset_sections import ReferringDataset
+from pipeline.datasets.referit_json import read_referit_json
+from pipeline.errors import InputError
+from tests.golden_layouts import write_json, write_referit_json
+
+
+def read(root):
+    section = ReferringDataset("referit_json", "referit", str(root), "unused", 0, 0)
+    return read_referit_json("mine", section)
+
+
+@pytest.fixture
+def root(tmp_path):
+    write_referit_json(tmp_path / "data")
+    return tmp_path
+
+
+def test_regions_become_phrases_of_their_picture(root):
+    found = read(root)
+    assert found.form == "inclusive"
+    assert [(one.phrase_id, one.picture) for one in found.referrals][2:4] == [
+        ("25_2/0", "25.jpg"),
+        ("25_2/1", "25.jpg"),
+    ]
+    assert found.referrals[2].declared_hw == (37, 61)
+    assert [one.boxes for one in found.referrals] == [
+        *[(), ()],
+        *[([5, 6, 14, 17],), ([5, 6, 14, 17],)],
+        ([2, 1, 19, 30],),
+    ]
+
+
+def test_sizes_and_a_split_may_be_missing(root):
+    (root / "data" / "referit_imsize.json").unlink()
+    (root / "data" / "referit_query_val.json").unlink()
+    found = read(root)
+    assert [one.split for one in found.referrals] == ["train", "train", "test"]
+    assert found.referrals[0].declared_hw is None
+
+
+def test_the_union_of_training_and_validation_is_not_read(root):
+    write_json(root / "data" / "referit_query_trainval.json", {"9_2": ["twice"]})
+    assert "twice" not in [one.phrase for one in read(root).referrals]
+
+
+def test_a_region_without_a_box_or_a_list_of_texts_is_told(root):
+    write_json(root / "data" / "referit_query_val.json", {"25_9": ["no box"], "25_8": "no list"})
+    found = read(root)
+    assert [one.boxes for one in found.referrals if one.split == "val"] == [()]
+    assert [problem.cause for problem in found.bad] == ["a region has no list of texts"]
+
+
+def test_a_file_of_another_layout_is_named(root):
+    write_json(root / "data" / "referit_bbox.json", [])
+    with pytest.raises(InputError, match=r"referit_bbox\.json: must hold a mapping"):
+        read(root)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"holds none of referit_query_train\.json"):
+        read(tmp_path)

@@ -1,0 +1,62 @@
+import os
+import pickle
+import pickletools
+from collections import OrderedDict
+
+import pytest
+
+from pipeline.datasets.safe_pickle import read_plain_pickle
+from pipeline.errors import InputError
+from tests.python2_pickle import python2_pickle
+
+
+class Evil:
+    """What a pickle may do to whoever loads it."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+def test_a_pickle_of_python_2_gives_texts_whatever_their_bytes(tmp_path):
+    value = [{b"sent": "crêpe".encode(), b"raw": "café".encode("latin-1"), b"u": "мост", b"n": -3}]
+    path = tmp_path / "refs.p"
+    path.write_bytes(python2_pickle(value))
+    names = {opcode.name for opcode, _, _ in pickletools.genops(path.read_bytes())}
+    assert {"PROTO", "SHORT_BINSTRING", "BINUNICODE", "LONG_BINPUT", "BININT"} <= names
+    assert read_plain_pickle(path) == [{"sent": "crêpe", "raw": "café", "u": "мост", "n": -3}]
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_pickles_of_python_3_are_read_too(tmp_path, protocol):
+    value = [{"sent": "café", "box": (1.5, 2, None), "ok": True}]
+    (tmp_path / "refs.p").write_bytes(pickle.dumps(value, protocol))
+    assert read_plain_pickle(tmp_path / "refs.p") == value
+
+
+def test_a_pickle_that_would_run_code_is_refused_before_it_does(tmp_path):
+    (tmp_path / "refs.p").write_bytes(pickle.dumps([Evil(tmp_path / "owned")], 2))
+    with pytest.raises(InputError, match=r"refs\.p: is refused as a pickle: it asks for .*mkdir"):
+        read_plain_pickle(tmp_path / "refs.p")
+    assert not (tmp_path / "owned").exists()
+
+
+@pytest.mark.parametrize("value", [OrderedDict(a=1), eval, slice(1, 2)])
+def test_even_harmless_names_are_refused(tmp_path, value):
+    (tmp_path / "refs.p").write_bytes(pickle.dumps(value, 2))
+    with pytest.raises(InputError, match="it asks for"):
+        read_plain_pickle(tmp_path / "refs.p")
+
+
+@pytest.mark.parametrize("content", [b"", b"no pickle", b"\x80\x02]", b"\x80\x63.", b"(lp0\nS"])
+def test_a_broken_or_foreign_file_is_named(tmp_path, content):
+    (tmp_path / "refs.p").write_bytes(content)
+    with pytest.raises(InputError, match=r"refs\.p: is refused as a pickle"):
+        read_plain_pickle(tmp_path / "refs.p")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match="cannot be read: No such file"):
+        read_plain_pickle(tmp_path / "refs.p")

@@ -1,0 +1,79 @@
+import json
+
+import pytest
+
+from pipeline.dataset_sections import ReferringDataset
+from pipeline.datasets.simrec import read_simrec
+from pipeline.errors import InputError
+from tests.golden_layouts import coco_name, write_json, write_simrec
+
+
+def read(root, collection="refcocog_umd"):
+    section = ReferringDataset("simrec", collection, str(root), "unused", 0, 0)
+    return read_simrec("mine", section)
+
+
+@pytest.fixture
+def path(tmp_path):
+    write_simrec(tmp_path / "refcocog.json")
+    return tmp_path / "refcocog.json"
+
+
+def test_training_groups_phrases_by_object_and_the_others_do_not(path):
+    assert [one.phrase_id for one in read(path.parent).referrals] == [
+        *["train/0/0", "train/0/1"],
+        *["val/0/0", "val/1/0"],
+        "test/0/0",
+    ]
+
+
+def test_the_file_itself_may_be_pointed_at(path):
+    assert len(read(path).referrals) == 5
+
+
+def test_training_entries_need_no_box(path):
+    content = json.loads(path.read_text())
+    del content["train"][0]["bbox"]
+    write_json(path, content)
+    assert [one.boxes for one in read(path).referrals][:2] == [(), ()]
+
+
+@pytest.mark.parametrize(
+    ("iid", "collection", "picture"),
+    [
+        (25, "refcocog_umd", coco_name(25)),
+        ("25", "refcocog_umd", coco_name(25)),
+        ("a b.png", "refcocog_umd", "a b.png"),
+        (25, "refclef_berkeley", "25.jpg"),
+    ],
+)
+def test_a_picture_is_named_by_number_or_by_name(tmp_path, iid, collection, picture):
+    name = "refclef.json" if collection == "refclef_berkeley" else "refcocog.json"
+    entry = {"iid": iid, "bbox": [0, 0, 1, 1], "refs": ["a dog"]}
+    write_json(tmp_path / name, {"train": [], "val": [entry]})
+    assert [one.picture for one in read(tmp_path, collection).referrals] == [picture]
+
+
+def test_entries_that_lack_a_key_and_unknown_splits_are_counted(path):
+    content = json.loads(path.read_text())
+    del content["val"][0]["bbox"]
+    content["tset"] = content["test"] * 3
+    write_json(path, content)
+    found = read(path)
+    assert [problem.cause for problem in found.bad] == [
+        *["the split is none of test, train, val"] * 3,
+        "an entry lacks a key",
+    ]
+    assert len(found.referrals) == 4
+
+
+@pytest.mark.parametrize("content", [[], {"train": {}}])
+def test_another_layout_is_named(path, content):
+    write_json(path, content)
+    with pytest.raises(InputError, match=r"refcocog\.json: must map each split to a list"):
+        read(path)
+
+
+def test_a_collection_without_a_file_is_named(tmp_path):
+    with pytest.raises(InputError, match="SimREC has no file of flickr30k"):
+        read(tmp_path, "flickr30k")
