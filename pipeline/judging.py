@@ -18,7 +18,7 @@ from pipeline.sections import EvaluateParams
 
 Floats = NDArray[np.float64]
 
-RECALL_RANKS = (1, 5, 10, 50)
+RECALL_RANKS = (1, 5, 10, 50, 100)
 TRAIN_SPLIT = "train"
 
 

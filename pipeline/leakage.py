@@ -1,26 +1,40 @@
 """Whether the detector may have seen the answers."""
 
-DRAWN = "shapes"  # format of the scenes that the project draws itself
-COCO_IMAGES = ("refer", "transvg")  # how formats whose images are COCO's begin
+from pipeline.dataset_sections import DatasetSection, ShapesDataset
+from pipeline.datasets.published import COCO, published_of
+
+DRAWN = "drawn scenes"
+_SHOW_COCO = ("coco", "visual genome")  # half of Visual Genome's images are COCO's
+_SAY_LEFT_OUT = ("without", "except", "minus")
 
 
-def leakage_note(dataset_format: str, training_set: str) -> tuple[bool, str]:
+def pictures_of(section: DatasetSection) -> str:
+    """Return whose pictures a data set shows; empty if that is not known."""
+    if isinstance(section, ShapesDataset):
+        return DRAWN
+    published = published_of(section)
+    return published.pictures if published else ""
+
+
+def leakage_note(pictures: str, training_set: str) -> tuple[bool, str]:
     """Say whether the detector may have seen the evaluated images with their boxes.
 
     Args:
-        dataset_format: as in params.yaml.
+        pictures: what `pictures_of` says of the data set.
         training_set: what the detector was trained on, in words.
 
     Returns:
         Whether it may have, and a note for people.
     """
     told = f"Detector trained on: {training_set or 'unknown'}."
-    if dataset_format == DRAWN:
+    if pictures == DRAWN:
         return False, f"{told} The evaluated scenes are disjoint from it by construction."
     if not training_set:
         return True, f"{told} Whether it has seen the evaluated images cannot be told."
-    has_coco = any(name in training_set.lower() for name in ("coco", "visual genome"))
-    if has_coco and dataset_format.startswith(COCO_IMAGES):
+    has_coco = any(name in training_set.lower() for name in _SHOW_COCO)
+    if has_coco and any(word in training_set.lower().split() for word in _SAY_LEFT_OUT):
+        return True, f"{told} Check that what it leaves out is what is evaluated here."
+    if has_coco and pictures == COCO:
         return True, (
             f"{told} LEAKAGE: this dataset's evaluated images are COCO train2014 images, which "
             "such a detector has seen with their boxes. Use one trained without them."

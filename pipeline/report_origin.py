@@ -1,4 +1,4 @@
-"""The parts of a report that say where the results come from: data, weights, training, params."""
+"""The parts of a report that say where the results come from: nouns, weights, training, params."""
 
 import csv
 import io
@@ -13,17 +13,10 @@ LISTED = 5  # entries of a list that are shown
 STEP_COLUMNS = ("step", "epoch")
 
 
-def data_section(annotations: Mapping[str, Any], nouns: Mapping[str, Any]) -> Section:
-    """Show counts of the data, bad records, and how many nouns have a class."""
-    return Section(
-        "Data",
-        [
-            Paragraph("What the annotations stage read, and what was wrong with it:"),
-            Table(("annotations", "value"), flat_rows(annotations)),
-            Paragraph("How far the classifier that makes the CAMs covers the nouns:"),
-            Table(("nouns", "value"), flat_rows(nouns)),
-        ],
-    )
+def nouns_section(nouns: Mapping[str, Any]) -> Section:
+    """Show how well the noun head does, and which nouns have no class."""
+    text = "How far the head that gives the nouns of training phrases a class covers them:"
+    return Section("Nouns", [Paragraph(text), Table(("nouns", "value"), flat_rows(nouns))])
 
 
 def weights_section(manifest: Mapping[str, Any], origin: Mapping[str, Any]) -> Section:

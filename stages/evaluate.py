@@ -35,7 +35,7 @@ from pipeline.evaluation import (
 from pipeline.joined import JoinedCaches
 from pipeline.judging import Judged, evaluation_splits, judge_phrase, questions_of
 from pipeline.layout import DatasetFiles, ResultFiles
-from pipeline.leakage import leakage_note
+from pipeline.leakage import leakage_note, pictures_of
 from pipeline.observe import Observer, run_stage
 from pipeline.provenance import fingerprint
 from pipeline.records import GroundTruth, read_records
@@ -54,14 +54,14 @@ class EvaluateInputs:
         files: of the dataset.
         results: of dataset and variant.
         image_folder: where the images lie.
-        dataset_format: as in params.yaml.
+        pictures: whose they are, as `pictures_of` says.
         train_seed: of the training that made the model.
     """
 
     files: DatasetFiles
     results: ResultFiles
     image_folder: Path
-    dataset_format: str
+    pictures: str
     train_seed: int
 
 
@@ -195,7 +195,7 @@ def provenance(inputs: EvaluateInputs, params: EvaluateParams) -> dict[str, Any]
     upstream = [inputs.results.model, files.images, files.phrases, files.ground_truth]
     upstream += [files.nouns, files.proposals, files.cams]
     detector, training_set = read_detector(files.proposals)
-    leakage_possible, note = leakage_note(inputs.dataset_format, training_set)
+    leakage_possible, note = leakage_note(inputs.pictures, training_set)
     return {
         "dataset": files.dataset,
         "variant": inputs.results.variant,
@@ -228,7 +228,7 @@ def main() -> None:
         DatasetFiles(dataset),
         ResultFiles(dataset, variant),
         image_folder(dataset, section),
-        section.format,
+        pictures_of(section),
         train_params(params, variant).seed,
     )
     run_stage(

@@ -2,7 +2,7 @@
 
 reads   metrics.json, predictions.jsonl, curves.csv; annotations/ (images.jsonl, summary.json),
         noun_head/summary.json, weights/manifest.json; the images of the shown phrases
-writes  report/report.html, report/report.md, report/pictures/
+writes  report/report.html, report/report.md, report/pictures/, report/data.json
 params  report
 """
 
@@ -24,7 +24,8 @@ from pipeline.layout import DatasetFiles, ResultFiles
 from pipeline.observe import Observer, run_stage
 from pipeline.pictures import choose_rows, draw_boxes, draw_map
 from pipeline.records import ImageRecord, read_records
-from pipeline.report_origin import curves_section, data_section, params_section, weights_section
+from pipeline.report_data import collect_data, data_section
+from pipeline.report_origin import curves_section, nouns_section, params_section, weights_section
 from pipeline.report_results import differences, groups, headline, results
 from pipeline.runtime import stage_arguments
 from pipeline.sections import Params, ReportParams, read_params, train_params
@@ -63,12 +64,21 @@ def run(
     metrics = _read_json(inputs.results.metrics)
     title = f"{inputs.results.dataset}, {inputs.results.variant}"
     results = [*_result_sections(metrics), *_gallery(inputs, params, metrics, observer)]
-    sections = results + _origin_sections(inputs, metrics, shown_params)
+    noun_head = _read_json(inputs.files.noun_head / "summary.json")
+    data = collect_data(
+        _read_json(inputs.files.annotations / "summary.json"),
+        {"noun head": noun_head["coverage"]},
+        metrics["splits"],
+    )
+    sections = [*results, data_section(data), nouns_section(noun_head)]
+    sections += _origin_sections(inputs, metrics, shown_params)
     subtitle = "Weakly supervised phrase grounding: accuracy, baselines, pictures, origin"
     pictures = pictures_of(sections)
     shutil.rmtree(inputs.results.report, ignore_errors=True)  # an output as a whole
     for picture in pictures:
         _write(inputs.results.report / "pictures" / picture.name, picture.content)
+    told = json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    _write(inputs.results.report / "data.json", told.encode())
     html, markdown = (write(title, subtitle, sections) for write in (to_html, to_markdown))
     _write(inputs.results.report / "report.html", html.encode())
     _write(inputs.results.report / "report.md", markdown.encode())
@@ -91,10 +101,6 @@ def _origin_sections(inputs: ReportInputs, metrics: Row, shown: Mapping[str, Any
     files, origin = inputs.files, metrics["provenance"]
     return [
         curves_section(_read_text(inputs.results.curves)),
-        data_section(
-            _read_json(files.annotations / "summary.json"),
-            _read_json(files.noun_head / "summary.json"),
-        ),
         weights_section(_read_json(files.weights / "manifest.json"), origin),
         params_section({**shown, "fingerprint of the results": origin["fingerprint"]}),
     ]

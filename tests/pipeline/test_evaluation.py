@@ -24,7 +24,13 @@ def test_a_split_is_put_into_numbers_by_hand():
     assert found["methods"]["reg"]["accuracy"] == 0.666667
     assert found["methods"]["proposal"]["accuracy"] == 0.333333
     assert found["methods"]["proposal"]["of_oracle"] == 0.333333
-    assert found["proposal_recall"] == {"1": 0.666667, "5": 1.0, "10": 1.0, "50": 1.0}
+    assert found["proposal_recall"] == {
+        "1": 0.666667,
+        "5": 1.0,
+        "10": 1.0,
+        "50": 1.0,
+        "100": 1.0,
+    }
     assert found["groups"]["kind"]["animals"]["reg"]["n"] == 2
     assert found["groups"]["kind"]["animals"]["reg"]["accuracy"] == 1.0
     assert found["differences"]["reg"]["whole_image"]["difference"] == 0.666667

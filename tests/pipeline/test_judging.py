@@ -19,13 +19,13 @@ def test_the_model_and_the_baselines_are_judged_by_one_rule():
 
 
 def test_recall_grows_when_a_later_proposal_is_the_hit():
-    assert judged(question(boxes=[CAT])).found_at == (False, True, True, True)
+    assert judged(question(boxes=[CAT])).found_at == (False, True, True, True, True)
 
 
 def test_without_proposals_nothing_is_found_at_any_rank():
     empty = Scene((30, 50), np.zeros((0, 4)), np.zeros(0), np.zeros(0), None)
     asked = question(boxes=[[0, 0, 50, 30]])  # the image, which is no proposal
-    assert judge_phrase(asked, empty, {}, PARAMS).found_at == (False,) * 4
+    assert judge_phrase(asked, empty, {}, PARAMS).found_at == (False,) * 5
 
 
 def test_groups_tell_kind_length_choice_and_map():

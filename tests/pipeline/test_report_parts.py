@@ -5,12 +5,26 @@ import pytest
 from PIL import Image
 
 from pipeline.charts import Bar, bar_chart_png, curves_png
+from pipeline.dataset_sections import (
+    Flickr30kDataset,
+    OwnDataset,
+    ReferringDataset,
+    ShapesDataset,
+)
 from pipeline.document import Picture, Table
 from pipeline.evaluation import split_metrics
-from pipeline.leakage import leakage_note
+from pipeline.leakage import leakage_note, pictures_of
 from pipeline.report_origin import curves_section, flat_rows, weights_section
 from pipeline.report_results import differences, groups, headline, results
 from tests.hand_drawn import CAT, DOG, PARAMS, judged, question
+
+SHAPES = ShapesDataset("shapes", 1, 2, 3, 4, 96)
+FLICKR30K = Flickr30kDataset("flickr30k", "a", "b", 0, 0)
+OWN = OwnDataset("jsonl", "a", "b", 0, 0)
+
+
+def referring(layout, collection):
+    return ReferringDataset(layout, collection, "a", "b", 0, 0)
 
 
 @pytest.fixture(scope="module")
@@ -113,17 +127,27 @@ def test_a_part_of_unknown_origin_says_so():
 
 
 @pytest.mark.parametrize(
-    ("dataset_format", "training_set", "possible", "words"),
+    ("section", "training_set", "possible", "words"),
     [
-        ("shapes", "drawn scenes", False, "disjoint"),
-        ("flickr30k", "COCO train2017", True, "Check"),
-        ("refer", "COCO train2017", True, "LEAKAGE"),
-        ("refer", "Visual Genome, 1,600 classes", True, "LEAKAGE"),
-        ("refer", "Objects365", True, "Check"),
-        ("flickr30k", "", True, "cannot be told"),
+        (SHAPES, "drawn scenes", False, "disjoint"),
+        (FLICKR30K, "COCO train2017", True, "Check"),
+        (referring("refer", "refcoco_unc"), "COCO train2017", True, "LEAKAGE"),
+        (referring("simrec", "refcocog_umd"), "Visual Genome, 1,600 classes", True, "LEAKAGE"),
+        (referring("transvg", "refcoco_plus_unc"), "MS-COCO", True, "LEAKAGE"),
+        (
+            referring("refer", "refcoco_unc"),
+            "COCO without RefCOCO's val and test",
+            True,
+            "leaves out",
+        ),
+        (referring("refer", "refcoco_unc"), "Objects365", True, "Check"),
+        (referring("refer", "refclef_berkeley"), "COCO train2017", True, "Check"),
+        (referring("transvg", "flickr30k"), "COCO train2017", True, "Check"),
+        (OWN, "COCO train2017", True, "Check"),
+        (FLICKR30K, "", True, "cannot be told"),
     ],
 )
-def test_leakage_is_told_by_dataset_and_training_set(dataset_format, training_set, possible, words):
-    told = leakage_note(dataset_format, training_set)
+def test_leakage_is_told_by_dataset_and_training_set(section, training_set, possible, words):
+    told = leakage_note(pictures_of(section), training_set)
     assert told[0] is possible
     assert words in told[1]

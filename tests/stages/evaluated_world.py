@@ -4,6 +4,7 @@ import torch
 
 from models.grounder_files import save_grounder
 from pipeline.layout import ResultFiles
+from pipeline.leakage import DRAWN
 from pipeline.observe import Observer
 from pipeline.sample_spec import write_sample_spec
 from pipeline.sections import read_params, train_params
@@ -51,6 +52,6 @@ def save_untrained(root, variant="full", **changes):
 def run_evaluate(results):
     """Run the stage on what lies in the working directory."""
     params, listener = read_params(), Listener()
-    inputs = evaluate.EvaluateInputs(FILES, results, IMAGES, "shapes", train_seed=0)
+    inputs = evaluate.EvaluateInputs(FILES, results, IMAGES, DRAWN, train_seed=0)
     evaluate.run(inputs, params.evaluate, params.runtime, listener)
     return listener

@@ -11,6 +11,15 @@ from tests.cached_world import FILES
 from tests.stages.evaluated_world import IMAGES, Listener, run_evaluate, save_untrained
 
 EVIL = "<script>alert(1)</script> & ein Hündchen 🐕"
+SUMMARY = {
+    "splits": {"test": {"images": 1, "images_without_phrases": 0, "phrases": 2}},
+    "bad": {EVIL: {"kind": "phrase", "count": 3, "examples": ["record 7"]}},
+    "bad_fractions": {"image": 0.0, "phrase": 0.6},
+    "duplicates": {"repeated_phrases": {"test": 1}, "shared_files": {}, "shared_copies": {}},
+    "published": {},
+    "remarks": [],
+}
+COVERAGE = {"test": {"phrases": 2, "with_noun": 1, "covered": 0.4375}}
 CURVES = "step,epoch,loss,note\n3,1,2.5,\n6,2,1.5,\n"
 
 
@@ -25,8 +34,8 @@ def evaluated(tmp_path_factory):
         told = rows.replace('"the dog"', json.dumps(EVIL, ensure_ascii=False))
         results.predictions.write_text(told, encoding="utf-8")
         results.curves.write_text(CURVES)
-        write_json(FILES.annotations / "summary.json", {"bad": {EVIL: {"count": 3}}})
-        write_json(FILES.noun_head / "summary.json", {"coverage": 0.93, "nouns": ["a"] * 9})
+        write_json(FILES.annotations / "summary.json", SUMMARY)
+        write_json(FILES.noun_head / "summary.json", {"coverage": COVERAGE, "nouns": ["a"] * 9})
         entry = {"source": "x", "sha256": "ab", "training_set": EVIL, "licence": "CC0"}
         write_json(FILES.weights / "manifest.json", {"detector": entry})
         yield results
@@ -66,13 +75,25 @@ def test_it_shows_methods_pictures_curves_origin_and_parameters(made):
         "oracle, whole image added",
         "Drawn by lot",
         "dog with an umbrella",
-        "coverage",
+        "oracle@100",
+        "43.8 %",
         "CC0",
         "train.model.embed_dim",
         "fingerprint of the results",
         "disjoint from it by construction",
     ):
         assert text in html
+
+
+def test_what_is_said_of_the_data_stands_in_a_file_too(evaluated, made):
+    data = json.loads((evaluated.report / "data.json").read_text(encoding="utf-8"))
+    split = data["splits"]["test"]
+    assert (split["phrases"], split["phrases_without_noun"], split["repeated_phrases"]) == (2, 1, 1)
+    assert split["noun_coverage"] == {"noun head": 0.4375}
+    assert data["bad"][EVIL]["count"] == 3
+    metrics = json.loads(evaluated.metrics.read_text())["splits"]["test"]
+    shown = {rank: metrics["proposal_recall"][rank] for rank in ("10", "50", "100")}
+    assert split["proposal_recall"] == shown
 
 
 def test_text_of_users_is_escaped_everywhere(made):

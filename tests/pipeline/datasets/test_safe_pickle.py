@@ -3,6 +3,7 @@ import pickle
 import pickletools
 from collections import OrderedDict
 
+import numpy as np
 import pytest
 
 from pipeline.datasets.safe_pickle import read_plain_pickle
@@ -54,6 +55,28 @@ def test_even_harmless_names_are_refused(tmp_path, value):
 def test_a_broken_or_foreign_file_is_named(tmp_path, content):
     (tmp_path / "refs.p").write_bytes(content)
     with pytest.raises(InputError, match=r"refs\.p: is refused as a pickle"):
+        read_plain_pickle(tmp_path / "refs.p")
+
+
+def test_whatever_byte_is_wrong_the_file_is_read_or_named(tmp_path):
+    whole = python2_pickle([{b"ref_id": 5, b"sentences": [{b"sent": b"a dog", b"x": 1.5}]}])
+    rng = np.random.default_rng(0)
+    path = tmp_path / "refs.p"
+    refused = 0
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + rng.bytes(1) + whole[place + 1 :])
+        try:
+            read_plain_pickle(path)
+        except InputError:
+            refused += 1
+    assert len(whole) / 4 < refused < len(whole)
+
+
+def test_a_value_that_holds_itself_is_refused(tmp_path):
+    value = []
+    value.append(value)
+    (tmp_path / "refs.p").write_bytes(pickle.dumps(value, 2))
+    with pytest.raises(InputError, match="is refused as a pickle"):
         read_plain_pickle(tmp_path / "refs.p")
 
 

@@ -84,6 +84,20 @@ def test_a_broken_file_is_named(tmp_path, content):
         load_list(tmp_path / "a.pth")
 
 
+def test_whatever_byte_is_wrong_a_file_is_read_or_named(tmp_path):
+    path = tmp_path / "a.pth"
+    torch.save([("9.jpg", np.ones(4), "x")], path, _use_new_zipfile_serialization=False)
+    whole, rng = path.read_bytes(), np.random.default_rng(0)
+    refused = 0
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + rng.bytes(1) + whole[place + 1 :])
+        try:
+            load_list(path)
+        except InputError:
+            refused += 1
+    assert len(whole) / 4 < refused < len(whole)
+
+
 def test_what_is_no_list_is_named(tmp_path):
     torch.save({"a": 1}, tmp_path / "a.pth")
     with pytest.raises(InputError, match="must hold a list of tuples, holds a dict"):

@@ -1,0 +1,102 @@
+"""The part of a report that says what the data hold, and what limits any method on them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.document import Block, Paragraph, Section, Table
+
+RECALL_SHOWN = ("10", "50", "100")  # of the first proposals
+Found = Mapping[str, Any]
+
+
+def collect_data(
+    annotations: Found, coverages: Mapping[str, Found], evaluated: Mapping[str, Found]
+) -> dict[str, Any]:
+    """Join what several stages know of the data of each split.
+
+    Args:
+        annotations: `summary.json` of the annotations stage.
+        coverages: by name of what gives nouns a class, its coverage of each split.
+        evaluated: `splits` of `metrics.json`.
+
+    Returns:
+        What stands in `data.json`; docs/formats.md lists the keys.
+    """
+    splits = {
+        split: {
+            **counts,
+            "published": annotations["published"].get(split),
+            "repeated_phrases": annotations["duplicates"]["repeated_phrases"][split],
+            **_nouns(split, coverages),
+            "proposal_recall": _recall(evaluated.get(split)),
+        }
+        for split, counts in annotations["splits"].items()
+    }
+    told = ("bad", "bad_fractions", "remarks")
+    shared = {key: annotations["duplicates"][key] for key in ("shared_files", "shared_copies")}
+    return {"splits": splits, **shared, **{key: annotations[key] for key in told}}
+
+
+def data_section(data: Found) -> Section:
+    """Show what `collect_data` has joined."""
+    scorers = sorted({name for row in data["splits"].values() for name in row["noun_coverage"]})
+    columns = ("split", "images", "phrases", "published", "repeated", "without a noun",
+               *(f"noun known to {name}" for name in scorers),
+               *(f"oracle@{rank}" for rank in RECALL_SHOWN))  # fmt: skip
+    rows = [_row(split, found, scorers) for split, found in data["splits"].items()]
+    text = (
+        "Published: phrases and images of the whole split. Repeated: phrases that another one of "
+        "the same image equals. Shares are of all phrases of the split; oracle@k: one of the first "
+        "k proposals is a hit, the most that choosing among them can give."
+    )
+    blocks: list[Block] = [Paragraph(text), Table(columns, rows)]
+    blocks += [Paragraph(remark, warning=True) for remark in data["remarks"]]
+    blocks += [Paragraph(told, warning=True) for told in _shared(data)]
+    bad = [
+        [cause, f"{counts['count']:,}", counts["examples"][0]]
+        for cause, counts in data["bad"].items()
+    ]
+    if bad:
+        blocks.append(Table(("skipped or repaired", "count", "first"), bad))
+    return Section("Data", blocks)
+
+
+def _nouns(split: str, coverages: Mapping[str, Found]) -> dict[str, Any]:
+    known = {name: found[split] for name, found in coverages.items() if split in found}
+    without = [found["phrases"] - found["with_noun"] for found in known.values()]
+    return {
+        "phrases_without_noun": without[0] if without else 0,
+        "noun_coverage": {name: found["covered"] for name, found in known.items()},
+    }
+
+
+def _recall(evaluated: Found | None) -> dict[str, float]:
+    recall = evaluated["proposal_recall"] if evaluated else {}
+    return {rank: recall[rank] for rank in RECALL_SHOWN if rank in recall}
+
+
+def _row(split: str, found: Found, scorers: list[str]) -> list[str]:
+    published = found["published"]
+    return [
+        split,
+        f"{found['images']:,}",
+        f"{found['phrases']:,}",
+        f"{published[1]:,} on {published[0]:,}" if published else "",
+        f"{found['repeated_phrases']:,}",
+        _percent(found["phrases_without_noun"] / max(found["phrases"], 1)),
+        *(_percent(found["noun_coverage"].get(name)) for name in scorers),
+        *(_percent(found["proposal_recall"].get(rank)) for rank in RECALL_SHOWN),
+    ]
+
+
+def _shared(data: Found) -> list[str]:
+    ways = {"shared_files": "are listed by both", "shared_copies": "are copies under other names"}
+    return [
+        f"{pair}: {found['images']:,} images {told}, such as {found['examples'][0]}."
+        for key, told in ways.items()
+        for pair, found in data[key].items()
+    ]
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.1f} %"

@@ -1,0 +1,78 @@
+import pytest
+
+from pipeline.document import Paragraph, Table
+from pipeline.report_data import collect_data, data_section
+
+SHARED = {"images": 3, "examples": ["a.jpg"]}
+ANNOTATIONS = {
+    "splits": {
+        "train": {"images": 7, "images_without_phrases": 1, "phrases": 1200},
+        "val": {"images": 2, "images_without_phrases": 0, "phrases": 40},
+    },
+    "bad": {"the phrase has no words": {"kind": "phrase", "count": 5, "examples": ["9/0/0"]}},
+    "bad_fractions": {"image": 0.0, "phrase": 0.004},
+    "duplicates": {
+        "repeated_phrases": {"train": 11, "val": 0},
+        "shared_files": {"train, val": SHARED},
+        "shared_copies": {},
+    },
+    "published": {"train": [9, 1300]},
+    "remarks": ["split by objects"],
+}
+COVERAGES = {
+    "noun head": {
+        "train": {"phrases": 1200, "with_noun": 1140, "covered": 0.9},
+        "val": {"phrases": 40, "with_noun": 30, "covered": 0.7},
+    },
+    "imagenet": {"train": {"phrases": 1200, "with_noun": 1140, "covered": 0.4}},
+}
+EVALUATED = {"val": {"proposal_recall": {"1": 0.1, "10": 0.5, "50": 0.75, "100": 0.8}}}
+
+
+@pytest.fixture
+def data():
+    return collect_data(ANNOTATIONS, COVERAGES, EVALUATED)
+
+
+def test_each_split_is_told_of_what_is_known_of_it(data):
+    assert data["splits"]["train"] == {
+        "images": 7,
+        "images_without_phrases": 1,
+        "phrases": 1200,
+        "published": [9, 1300],
+        "repeated_phrases": 11,
+        "phrases_without_noun": 60,
+        "noun_coverage": {"noun head": 0.9, "imagenet": 0.4},
+        "proposal_recall": {},
+    }
+    assert data["splits"]["val"]["published"] is None
+    assert data["splits"]["val"]["phrases_without_noun"] == 10
+    assert data["splits"]["val"]["proposal_recall"] == {"10": 0.5, "50": 0.75, "100": 0.8}
+
+
+def test_the_table_shows_it_in_words_and_leaves_blank_what_is_not_known(data):
+    table = next(block for block in data_section(data).blocks if isinstance(block, Table))
+    assert list(map(list, table.rows)) == [
+        ["train", "7", "1,200", "1,300 on 9", "11", "5.0 %", "40.0 %", "90.0 %", "", "", ""],
+        ["val", "2", "40", "", "0", "25.0 %", "", "70.0 %", "50.0 %", "75.0 %", "80.0 %"],
+    ]
+    assert table.columns[6:8] == ("noun known to imagenet", "noun known to noun head")
+
+
+def test_remarks_and_shared_images_are_warnings(data):
+    warnings = [
+        block.text
+        for block in data_section(data).blocks
+        if isinstance(block, Paragraph) and block.warning
+    ]
+    assert warnings == [
+        "split by objects",
+        "train, val: 3 images are listed by both, such as a.jpg.",
+    ]
+
+
+def test_bad_records_have_a_table_if_there_are_some(data):
+    tables = [block for block in data_section(data).blocks if isinstance(block, Table)]
+    assert list(map(list, tables[1].rows)) == [["the phrase has no words", "5", "9/0/0"]]
+    none = data_section({**data, "bad": {}})
+    assert len([block for block in none.blocks if isinstance(block, Table)]) == 1
