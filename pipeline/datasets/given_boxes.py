@@ -10,8 +10,6 @@
 import math
 from typing import Literal
 
-import numpy as np
-
 from pipeline.records import Box
 
 BoxForm = Literal["xywh", "xyxy", "inclusive"]
@@ -31,7 +29,7 @@ def check_box(
     """Return a box in continuous corners inside the image, and what was wrong with it.
 
     Args:
-        given: four numbers in a list, a tuple or an array.
+        given: four numbers in a list or a tuple.
         form: what they mean.
         image_hw: height and width of the image, pixels.
 
@@ -77,12 +75,11 @@ def has_area(box: Box) -> bool:
 
 
 def _numbers(given: object) -> Box | None:
-    values = given.tolist() if isinstance(given, np.ndarray) else given
-    if not isinstance(values, list | tuple) or len(values) != 4:
+    if not isinstance(given, list | tuple) or len(given) != 4:
         return None
-    if not all(isinstance(value, int | float | np.number) for value in values):
+    if not all(isinstance(value, int | float) for value in given):
         return None
-    x1, y1, third, fourth = (float(value) for value in values)
+    x1, y1, third, fourth = (float(value) for value in given)
     numbers = (x1, y1, third, fourth)
     return numbers if all(map(math.isfinite, numbers)) else None
 

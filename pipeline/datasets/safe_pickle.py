@@ -4,6 +4,7 @@ A pickle is a program: `pickle.load` on a file from elsewhere runs what its auth
 that a list of annotations holds needs that.
 """
 
+import io
 import pickle
 import struct
 from pathlib import Path
@@ -16,8 +17,7 @@ BROKEN_PICKLE = (  # what unpicklers raise on bytes that are no pickle
     AssertionError,
     AttributeError,
     EOFError,
-    IndexError,
-    KeyError,
+    LookupError,
     MemoryError,
     OverflowError,
     RecursionError,
@@ -27,8 +27,12 @@ BROKEN_PICKLE = (  # what unpicklers raise on bytes that are no pickle
 )
 
 
-class _PlainValues(pickle.Unpickler):
-    """Builds lists, tuples, mappings, sets, texts and numbers, and nothing else."""
+class _PlainValues(pickle._Unpickler):
+    """Builds lists, tuples, mappings, sets, texts and numbers, and nothing else.
+
+    It is the unpickler written in Python, whose memo is a mapping: the one in C makes room for
+    whatever index a broken file names, up to 64 GB.
+    """
 
     def find_class(self, module: str, name: str) -> Any:
         raise pickle.UnpicklingError(f"it asks for {module}.{name}, which plain values do not need")
@@ -44,8 +48,8 @@ def read_plain_pickle(path: Path) -> Any:
         InputError: the file cannot be read, is broken, or asks for anything but plain values.
     """
     try:
-        with path.open("rb") as stream:
-            return _with_texts(_PlainValues(stream, encoding="bytes").load())
+        content = io.BytesIO(path.read_bytes())
+        return _with_texts(_PlainValues(content, encoding="bytes").load())
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     except BROKEN_PICKLE as error:

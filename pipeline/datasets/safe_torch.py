@@ -1,0 +1,89 @@
+"""Read lists that torch saved, old or new, with nothing of the file's choice called.
+
+`torch.load(weights_only=True)` builds plain values. Lists of boxes also hold arrays of NumPy, whose
+own unpickling trusts what it is given: a damaged array changed NumPy's number types for the whole
+process. So the names of NumPy stand here for classes that take numbers out of bytes.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from pipeline.datasets.safe_pickle import BROKEN_PICKLE
+from pipeline.errors import InputError
+
+_KINDS = ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "f4", "f8")  # of numbers in a box
+_MOST_BYTES = 2**20  # of one array
+
+
+class GivenDtype:
+    """What a file says that the bytes of an array are."""
+
+    def __init__(self, kind: str, *_: object) -> None:
+        """Take one of the kinds of numbers that boxes are of.
+
+        Raises:
+            ValueError: it is none of them.
+        """
+        if kind not in _KINDS:
+            raise ValueError(f"an array of {kind!r} is no box")
+        self.kind = kind
+        self.order = "<"
+
+    def __setstate__(self, state: Sequence[Any]) -> None:
+        """Take the order of bytes, the second value of what NumPy writes."""
+        self.order = ">" if state[1] == ">" else "<"
+
+    def numbers(self, content: bytes) -> list[float]:
+        """Return the numbers that bytes stand for."""
+        return np.frombuffer(content[:_MOST_BYTES], f"{self.order}{self.kind}").tolist()
+
+
+class GivenArray:
+    """An array in a file.
+
+    Attributes:
+        numbers: all of them, one after another.
+    """
+
+    def __init__(self, *_: object) -> None:
+        """Begin without numbers, as NumPy does."""
+        self.numbers: list[float] = []
+
+    def __setstate__(self, state: Sequence[Any]) -> None:
+        """Take the numbers; version, shape and order of the axes do not matter."""
+        *_, dtype, _, content = state
+        self.numbers = dtype.numbers(content)
+
+
+def given_scalar(dtype: GivenDtype, content: bytes) -> float:
+    """Return a single number in a file."""
+    return dtype.numbers(content)[0]
+
+
+_STAND_INS: list[Any] = [
+    (GivenDtype, "numpy.dtype"),
+    (GivenArray, "numpy.ndarray"),
+    *((GivenArray, f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")),
+    *((given_scalar, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
+]
+
+
+def load_list(path: Path) -> list[Any]:
+    """Return the list in a file of torch; its arrays are `GivenArray`.
+
+    Raises:
+        InputError: the file is broken, asks for anything to call, or holds no list.
+    """
+    try:
+        with torch.serialization.safe_globals(_STAND_INS):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except (*BROKEN_PICKLE, RuntimeError, OSError) as error:
+        told = str(error).partition("\n")[0]
+        raise InputError(f"{path}: is refused as a list of torch: {told}; get it anew") from error
+    if not isinstance(content, list):
+        raise InputError(f"{path}: must hold a list of tuples, holds a {type(content).__name__}")
+    return content
