@@ -98,6 +98,11 @@ class Grounder(nn.Module):
             if parameter.requires_grad
         ]
 
+    def train_pretrained(self, wanted: bool) -> None:
+        """Train what does not start from random values, or keep it, without a backward pass."""
+        for parameter in self.pretrained_parameters():
+            parameter.requires_grad_(wanted)
+
     def new_parameters(self) -> list[nn.Parameter]:
         """Return the trainable parameters that `pretrained_parameters` leaves out."""
         known = {id(parameter) for parameter in self.pretrained_parameters()}

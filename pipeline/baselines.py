@@ -15,6 +15,8 @@ from pipeline.cam_boxes import resize_cam, sums_inside, threshold_box
 
 Floats = NDArray[np.float64]
 
+SURE_SCORE = 0.3  # of a detector, for a box to be one of several
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -25,6 +27,7 @@ class Scene:
         boxes_xyxy: proposals in pixels of the image, highest score first, float32 (R, 4).
         scores: detector confidences in [0, 1], float32 (R,).
         matches: how well the phrase's head noun fits each proposal's label, in [0, 1], (R,).
+        is_plural: whether the phrase speaks of several things.
         cam: signed map of the head noun over the whole image (h, w); None where there is none.
     """
 
@@ -32,6 +35,7 @@ class Scene:
     boxes_xyxy: NDArray[np.floating]
     scores: NDArray[np.floating]
     matches: NDArray[np.floating]
+    is_plural: bool
     cam: NDArray[np.floating] | None
 
 
@@ -65,6 +69,25 @@ def label_match(scene: Scene) -> Floats:
 def largest_label_match(scene: Scene) -> Floats:
     """Return the largest proposal whose label fits the noun best; else the whole image."""
     return _best(scene, _areas_inside(scene), fits_best(scene))
+
+
+def number_match(scene: Scene) -> Floats:
+    """Return the fitting proposal of the largest score x sqrt(area); else the whole image.
+
+    Where the phrase speaks of several things and several proposals fit with a score of
+    `SURE_SCORE`, the box around them.
+    """
+    fitting = fits_best(scene)
+    sure = fitting & (scene.scores >= SURE_SCORE)
+    if scene.is_plural and sure.sum() > 1:
+        corners = np.asarray(scene.boxes_xyxy, np.float64)[sure]
+        return np.concatenate([corners[:, :2].min(axis=0), corners[:, 2:].max(axis=0)])
+    return _best(scene, scene.scores * np.sqrt(_areas_inside(scene)), fitting)
+
+
+def number_match_or_cam(scene: Scene) -> Floats:
+    """Return `number_match` where a label fits, else `cam_proposal`: all that is known untrained."""
+    return number_match(scene) if fits_best(scene).any() else cam_proposal(scene)
 
 
 def prior(scene: Scene) -> Floats:
@@ -124,6 +147,8 @@ def methods(cam_threshold: float) -> dict[str, Callable[[Scene], Floats]]:
         "prior": prior,
         "label_match": label_match,
         "largest_label_match": largest_label_match,
+        "number_match": number_match,
+        "number_match_or_cam": number_match_or_cam,
         "cam_box": lambda scene: cam_box(scene, cam_threshold),
         "cam_proposal": cam_proposal,
     }

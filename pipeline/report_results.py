@@ -23,6 +23,8 @@ LABELS = {
     "prior": "prior: label fit x score",
     "label_match": "label match, else whole image",
     "largest_label_match": "largest label match, else whole image",
+    "number_match": "label match, one or several as the phrase says, else whole image",
+    "number_match_or_cam": "the same, else best proposal by CAM",
     "cam_box": "raw CAM, threshold box",
     "cam_proposal": "proposal by CAM sum / sqrt(area)",
     "oracle": "oracle: best proposal",
@@ -34,6 +36,8 @@ IN_GROUPS = {
     "refined": "refined",
     "prior": "prior",
     "largest_label_match": "largest match",
+    "number_match": "number match",
+    "number_match_or_cam": "number match or CAM",
     "oracle_whole_image": "oracle + image",
 }
 GROUP_TITLES = {

@@ -25,6 +25,7 @@ def build_scene(caches: JoinedCaches, image_index: int, phrase_index: int) -> Sc
         boxes_xyxy=proposals["boxes_xyxy"],
         scores=proposals["scores"],
         matches=fits[:-1] * says_something,
+        is_plural=bool(caches.are_plural([phrase_index])[0]),
         cam=maps[slots.map_index[0, 0]] if has_head_map else None,
     )
 

@@ -163,6 +163,7 @@ def build_training(
     dataset = build_training_dataset(caches, params, language.tokenizer, nouns)
     num_words = len(dataset.text.vocabulary)
     grounder = untrained_grounder(asdict(params.model), num_words, classifier, language)
+    grounder.train_pretrained(params.learning_rate_pretrained > 0)
     weights = picked(LossWeights, params.loss)
     return TrainingStep(grounder, scorer, weights, params.precision == "bf16"), dataset
 

@@ -26,6 +26,7 @@ def scene(matches=(1, 0)):
         boxes_xyxy=np.array([DOG, CAT], np.float32),
         scores=np.array([0.9, 0.4], np.float32),
         matches=np.array(matches, np.float32),
+        is_plural=False,
         cam=None,
     )
 

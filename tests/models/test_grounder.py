@@ -110,6 +110,18 @@ def test_the_prior_is_added_to_the_bounded_learned_score():
     torch.testing.assert_close(grounder(inputs).box_logits[0], expected[0])
 
 
+def test_what_came_pretrained_can_be_kept_and_costs_no_gradient():
+    grounder, inputs = tiny_grounder(language_pretrained=True), tiny_inputs()
+    new = {id(parameter) for parameter in grounder.new_parameters()}
+    grounder.train_pretrained(False)
+    assert grounder.pretrained_parameters() == []
+    assert {id(parameter) for parameter in grounder.new_parameters()} == new
+    grounder(inputs).reconstruction_logits.sum().backward()
+    kept = [grounder.visual_encoder.backbone, grounder.language_encoder]
+    assert all(weight.grad is None for module in kept for weight in module.parameters())
+    assert grounder.phrase_embedding.weight.grad.any()
+
+
 def test_a_box_full_of_attention_gains_by_the_weight_of_the_cam():
     inputs = tiny_inputs()
     plain = tiny_grounder(cam_weight=0.0)(inputs)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,13 +11,14 @@ IMAGE = [0, 0, 50, 30]
 PERSON, DOG, BIG_DOG, CAR = [1, 2, 11, 22], [20, 5, 26, 9], [20, 10, 45, 30], [0, 0, 48, 29]
 
 
-def scene(matches=(0, 1, 1, 0), cam=None, boxes=(PERSON, DOG, BIG_DOG, CAR)):
+def scene(matches=(0, 1, 1, 0), cam=None, boxes=(PERSON, DOG, BIG_DOG, CAR), is_plural=False):
     """A picture of 50 x 30 pixels with a person, two dogs and a car, surest first."""
     return Scene(
         image_hw=(30, 50),
         boxes_xyxy=np.array(boxes, np.float32).reshape(-1, 4),
         scores=np.array([0.9, 0.8, 0.5, 0.3][: len(boxes)], np.float32),
         matches=np.array(matches[: len(boxes)], np.float32),
+        is_plural=is_plural,
         cam=cam,
     )
 
@@ -38,6 +41,8 @@ LEFT = cam_of([[-2, -2, -2, -2, -2], [4, 4, -2, -2, -2], [-2, -2, -2, -2, -2]])
         ("prior", DOG),
         ("label_match", DOG),
         ("largest_label_match", BIG_DOG),
+        ("number_match", BIG_DOG),
+        ("number_match_or_cam", BIG_DOG),
         ("cam_box", IMAGE),
         ("cam_proposal", IMAGE),
     ],
@@ -51,6 +56,24 @@ def test_methods_without_a_matching_label_fall_back_as_they_say():
     assert baselines.prior(drawn).tolist() == PERSON
     assert baselines.label_match(drawn).tolist() == IMAGE
     assert baselines.largest_label_match(drawn).tolist() == IMAGE
+
+
+def test_several_things_are_in_the_box_around_all_that_surely_fit():
+    dogs = [20, 5, 45, 30]
+    assert baselines.number_match(scene(is_plural=True)).tolist() == dogs
+    assert baselines.number_match(scene((1, 1, 1, 1), is_plural=True)).tolist() == [0, 0, 48, 30]
+    assert baselines.number_match(scene((0, 0, 0, 1), is_plural=True)).tolist() == CAR
+    unsure = replace(scene(is_plural=True), scores=np.array([0.9, 0.8, 0.29, 0.3], np.float32))
+    assert baselines.number_match(unsure).tolist() == BIG_DOG  # 0.29 sqrt(500) > 0.8 sqrt(24)
+
+
+def test_only_without_a_fitting_label_the_map_is_asked():
+    asked = scene((0, 0, 0, 0), cam=LEFT)
+    assert baselines.number_match(asked).tolist() == IMAGE
+    assert (
+        baselines.number_match_or_cam(asked).tolist() == baselines.cam_proposal(asked).tolist()
+    ) and baselines.cam_proposal(asked).tolist() != IMAGE
+    assert baselines.number_match_or_cam(scene(cam=LEFT)).tolist() == BIG_DOG
 
 
 def test_the_prior_weighs_fit_with_score_where_label_match_takes_the_best_fit():
