@@ -1,6 +1,7 @@
 """Transformer encoder layers, and the same layers within windows of a grid.
 
-Shapes: N sequences, L tokens, Q rows that are computed, D channels, B images, (h, w) cells.
+Shapes: N sequences, L tokens, Q rows that are computed, D channels, B images, P phrases of an
+image, V tokens that its phrases share, H heads, (h, w) cells.
 """
 
 import math
@@ -19,6 +20,14 @@ class LayerSizes:
     heads: int
     ffn_dim: int
     dropout: float
+
+
+@dataclass(frozen=True)
+class TokenSet:
+    """Tokens, float (B, P, L, D), and which are real, bool (B, P, L)."""
+
+    tokens: Tensor
+    mask: Tensor
 
 
 class MultiHeadAttention(nn.Module):
@@ -54,6 +63,38 @@ class MultiHeadAttention(nn.Module):
         )  # (N, heads, Q, D / heads)
         return self.out(mixed.transpose(1, 2).flatten(-2))
 
+    def read_shared(self, rows: Tensor, shared: TokenSet, own: TokenSet) -> Tensor:
+        """Let one row a phrase read its image's tokens and its own, without copying the former.
+
+        Args:
+            rows: what asks, float (B, P, D).
+            shared: what all phrases of an image read, (B, 1, V, D).
+            own: what one phrase reads, (B, P, L, D), at least one token of it real.
+
+        Returns:
+            float (B, P, D), equal to `forward` on the tokens put together.
+        """
+        query = self._by_head(self.query(rows))  # (B, P, H, D / H)
+        shared_key, shared_value = map(
+            self._by_head, self.key_value(shared.tokens[:, 0]).chunk(2, -1)
+        )
+        own_key, own_value = map(self._by_head, self.key_value(own.tokens).chunk(2, -1))
+        logits = [
+            torch.einsum("bphd,bvhd->bphv", query, shared_key),
+            torch.einsum("bphd,bplhd->bphl", query, own_key),
+        ]
+        scaled = torch.cat(logits, dim=-1) / math.sqrt(query.shape[-1])  # (B, P, H, V + L)
+        mask = torch.cat([shared.mask.expand(*own.mask.shape[:2], -1), own.mask], dim=-1)
+        weights = scaled.masked_fill(~mask[:, :, None], torch.finfo(scaled.dtype).min).softmax(-1)
+        weights = F.dropout(weights, self.dropout, self.training)
+        of_shared, of_own = weights.split([part.shape[-1] for part in logits], dim=-1)
+        mixed = torch.einsum("bphv,bvhd->bphd", of_shared, shared_value)
+        mixed = mixed + torch.einsum("bphl,bplhd->bphd", of_own, own_value)
+        return self.out(mixed.flatten(-2))
+
+    def _by_head(self, tokens: Tensor) -> Tensor:
+        return tokens.unflatten(-1, (self.heads, -1))  # (..., H, D / H)
+
     def _split(self, tokens: Tensor) -> Tensor:
         return tokens.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (N, heads, L, D / heads)
 
@@ -84,9 +125,15 @@ class EncoderLayer(nn.Module):
                 exact and skips the rest's queries and feed-forward part.
         """
         rows = tokens if rows is None else rows
-        rows = self.norm_attention(
-            rows + self.dropout(self.attention(rows, tokens, token_mask))
-        )  # (N, Q, D)
+        return self._finish(rows, self.attention(rows, tokens, token_mask))
+
+    def read_shared(self, rows: Tensor, shared: TokenSet, own: TokenSet) -> Tensor:
+        """Return the new state of one row a phrase; see `MultiHeadAttention.read_shared`."""
+        return self._finish(rows, self.attention.read_shared(rows, shared, own))
+
+    def _finish(self, rows: Tensor, read: Tensor) -> Tensor:
+        """Take in what was read, then the feed-forward part; same shape (..., D)."""
+        rows = self.norm_attention(rows + self.dropout(read))
         return self.norm_ffn(rows + self.dropout(self.ffn(rows)))
 
 

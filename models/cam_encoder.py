@@ -1,6 +1,6 @@
 """Turn a noun's raw Grad-CAM into tokens and into an attention map that can grow over the object.
 
-Shapes: B images, P phrases, K nouns, M = B P K maps, C backbone channels, D channels,
+Shapes: B images, P phrases, K nouns, M real maps, C backbone channels, D channels,
 (h, w) cells of the deepest level.
 """
 
@@ -99,11 +99,12 @@ class CamEncoder(nn.Module):
             _resized(cams, deepest.features.shape[-2:]).detach() * deepest.cell_mask[:, None, None]
         )
         map_mask = noun_mask & (cams.amax((-2, -1)) > 0)
-        features = self.blocks(self._inputs(deepest.features.detach(), cams))  # (M, D, h, w)
-        shift = MAX_LOGIT_SHIFT * torch.tanh(self.shift(features)).view(cams.shape)
+        features = self.blocks(self._inputs(deepest.features.detach(), cams, map_mask))
+        shift = MAX_LOGIT_SHIFT * torch.tanh(self.shift(features))[:, 0]  # (M, h, w)
+        shift = _put_back(shift, map_mask)  # (B, P, K, h, w)
         maps = torch.sigmoid(torch.logit(cams.clamp(*MAP_RANGE)) + shift)  # (B, P, K, h, w)
         cell_mask = deepest.cell_mask
-        tokens = features.unflatten(0, cams.shape[:3])  # (B, P, K, D, h, w)
+        tokens = _put_back(features, map_mask)  # (B, P, K, D, h, w)
         tokens = tokens + grid_position_embedding(cell_mask, features.shape[1])[:, None, None]
         tokens = tokens.flatten(-2).transpose(-2, -1) + self.role(noun_roles)[..., None, :]
         token_mask = map_mask[..., None] & cell_mask.flatten(1)[:, None, None]  # (B, P, K, h w)
@@ -115,16 +116,21 @@ class CamEncoder(nn.Module):
             cell_mask,
         )
 
-    def _inputs(self, features: Tensor, cams: Tensor) -> Tensor:
-        """Stack what the blocks read for every map, float (M, width, h, w)."""
-        maps = cams.flatten(0, 2)[:, None]  # (M, 1, h, w)
+    def _inputs(self, features: Tensor, cams: Tensor, map_mask: Tensor) -> Tensor:
+        """Stack what the blocks read for every real map, float (M, width, h, w)."""
+        maps = cams[map_mask][:, None]  # (M, 1, h, w)
         if self.reads == "map":
             return maps
-        repeats = cams.shape[1] * cams.shape[2]
-        seen = self.project(features).repeat_interleave(repeats, dim=0)  # (M, D, h, w)
+        seen = self.project(features)[map_mask.nonzero()[:, 0]]  # (M, D, h, w)
         if self.reads == "feature":
             return seen
         return torch.cat([seen, seen * maps, maps], dim=1)
+
+
+def _put_back(rows: Tensor, map_mask: Tensor) -> Tensor:
+    """Return rows (M, ...) at their maps' places, (B, P, K, ...), and zeros elsewhere."""
+    places = rows.new_zeros(*map_mask.shape, *rows.shape[1:])
+    return places.masked_scatter(map_mask.view(*map_mask.shape, *[1] * (rows.ndim - 1)), rows)
 
 
 def _resized(cams: Tensor, grid_hw: torch.Size) -> Tensor:

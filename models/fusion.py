@@ -4,13 +4,13 @@ Shapes: B images, P phrases, N = B P, T word pieces, X CAM tokens, V visual toke
 L = V + T + X + 1, D channels, G channels of the fused state.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from models.attention import EncoderLayer, LayerSizes
+from models.attention import EncoderLayer, LayerSizes, TokenSet
 from models.position import grid_position_embedding, sequence_position_embedding
 from models.visual_encoder import LevelMap
 
@@ -39,14 +39,6 @@ class FusionOptions:
     reads_cams: bool
 
 
-@dataclass(frozen=True)
-class TokenSet:
-    """Tokens, float (B, P, L, D), and which are real, bool (B, P, L)."""
-
-    tokens: Tensor
-    mask: Tensor
-
-
 class FusionBranch(nn.Module):
     """Encoder layers whose last one computes the [REG] row alone, which is all that is read."""
 
@@ -55,12 +47,22 @@ class FusionBranch(nn.Module):
         self.project = nn.Linear(sizes.dim, sizes.dim)
         self.layers = nn.ModuleList(EncoderLayer(sizes) for _ in range(num_layers))
 
-    def forward(self, tokens: Tensor, token_mask: Tensor) -> Tensor:
-        """Return the state of the last token, float (N, D), of sequences (N, L, D)."""
-        tokens = self.project(tokens)
+    def forward(self, shared: TokenSet, own: TokenSet) -> Tensor:
+        """Return the state of the last of a phrase's own tokens, which is real, float (B, P, D).
+
+        Args:
+            shared: tokens that all phrases of an image read, (B, 1, V, D).
+            own: the tokens of each phrase, (B, P, L, D).
+        """
+        shared, own = (replace(part, tokens=self.project(part.tokens)) for part in (shared, own))
+        if len(self.layers) == 1:
+            return self.layers[0].read_shared(own.tokens[:, :, -1], shared, own)  # type: ignore[operator]
+        joined = join([_with_phrases(shared, own.mask.shape[1]), own])
+        tokens, mask = joined.tokens.flatten(0, 1), joined.mask.flatten(0, 1)  # (N, V + L, D)
         for layer in self.layers[:-1]:
-            tokens = layer(tokens, token_mask)
-        return self.layers[-1](tokens, token_mask, rows=tokens[:, -1:])[:, 0]
+            tokens = layer(tokens, mask)
+        last = self.layers[-1](tokens, mask, rows=tokens[:, -1:])[:, 0]  # (N, D)
+        return last.unflatten(0, own.mask.shape[:2])
 
 
 class Fusion(nn.Module):
@@ -106,20 +108,15 @@ class Fusion(nn.Module):
             The fused state of every phrase, float (B, P, G).
         """
         own = self._own_tokens(language, cams, phrase_embeddings)
-        visual = [_with_phrases(self._visual_tokens(level), own.mask.shape[1]) for level in levels]
+        visual = [self._visual_tokens(level) for level in levels]
         if len(self.branches) < len(visual):
             visual = [join(visual)]
         states = [
-            branch(joined.tokens.flatten(0, 1), joined.mask.flatten(0, 1))
-            for branch, joined in zip(
-                self.branches, (join([level, own]) for level in visual), strict=True
-            )
-        ]  # (N, D) each
+            branch(shared, own) for branch, shared in zip(self.branches, visual, strict=True)
+        ]  # (B, P, D) each
         if self.mix is not None:
-            fused = self.mix(torch.stack(states, dim=-1))[..., 0]
-        else:
-            fused = torch.cat(states, dim=-1)
-        return fused.unflatten(0, own.mask.shape[:2])  # (B, P, G)
+            return self.mix(torch.stack(states, dim=-1))[..., 0]
+        return torch.cat(states, dim=-1)  # (B, P, G)
 
     def _visual_tokens(self, level: LevelMap) -> TokenSet:
         """Project and place an image's cells, float (B, 1, V, D)."""

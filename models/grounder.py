@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.attention import LayerSizes
+from models.attention import LayerSizes, TokenSet
 from models.backbone import Backbone
 from models.cam_encoder import HEAD_ROLE, CamEncoder, CamEncoding
 from models.classifier import ImageNorm
-from models.fusion import Fusion, FusionOptions, TokenSet
+from models.fusion import Fusion, FusionOptions
 from models.grounder_spec import GrounderSpec, parse_depth
 from models.grounding_batch import GroundingInputs, GroundingOutputs
 from models.language_encoder import LanguageEncoder

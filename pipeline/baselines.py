@@ -86,7 +86,7 @@ def number_match(scene: Scene) -> Floats:
 
 
 def number_match_or_cam(scene: Scene) -> Floats:
-    """Return `number_match` where a label fits, else `cam_proposal`: all that is known untrained."""
+    """Return `number_match` where a label fits, else `cam_proposal`."""
     return number_match(scene) if fits_best(scene).any() else cam_proposal(scene)
 
 

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from models.attention import LayerSizes
-from models.fusion import Fusion, FusionBranch, FusionOptions, TokenSet
+from models.attention import LayerSizes, TokenSet
+from models.fusion import Fusion, FusionBranch, FusionOptions
 from models.visual_encoder import LevelMap
 
 B, P, T, X, C, D = 2, 3, 5, 7, 11, 12
@@ -24,14 +24,20 @@ def _inputs():
     return levels, words, cams, torch.randn(B, P, D)
 
 
-def test_computing_the_reg_row_alone_equals_computing_every_row():
+@pytest.mark.parametrize("num_layers", [1, 2, 3])
+def test_reading_shared_cells_and_the_reg_row_alone_equal_computing_every_row(num_layers):
     torch.manual_seed(0)
-    branch = FusionBranch(SIZES, num_layers=3)
-    tokens, mask = torch.randn(2, 13, D), torch.rand(2, 13) > 0.3
+    branch = FusionBranch(SIZES, num_layers)
+    shared = TokenSet(torch.randn(B, 1, 13, D), torch.rand(B, 1, 13) > 0.3)
+    own = TokenSet(torch.randn(B, P, T, D), torch.rand(B, P, T) > 0.3)
+    own.mask[..., -1] = True
+    image, phrase = 1, 2
+    tokens = torch.cat([shared.tokens[image], own.tokens[image, phrase][None]], dim=1)
+    mask = torch.cat([shared.mask[image], own.mask[image, phrase][None]], dim=1)
     full = branch.project(tokens)
     for layer in branch.layers:
         full = layer(full, mask)
-    torch.testing.assert_close(branch(tokens, mask), full[:, -1])
+    torch.testing.assert_close(branch(shared, own)[image, phrase], full[0, -1])
 
 
 @pytest.mark.parametrize(
