@@ -36,7 +36,6 @@ IN_GROUPS = {
     "refined": "refined",
     "prior": "prior",
     "largest_label_match": "largest match",
-    "number_match": "number match",
     "number_match_or_cam": "number match or CAM",
     "oracle_whole_image": "oracle + image",
 }

@@ -4,8 +4,7 @@ reads   annotations/ (images, phrases), weights/, nouns.h5, proposals.h5, noun_h
 writes  model/, curves.csv
 params  train, as the variant changes it
 
-An unfinished training lies in `$DVC_ROOT/.work/train/<fingerprint>/` and goes on from its last
-epoch: what is drawn in an epoch depends on its number alone.
+An unfinished training, in `$DVC_ROOT/.work/train/<fingerprint>/`, goes on from its last epoch.
 """
 
 import os
