@@ -51,6 +51,7 @@ BOXES = {  # corners, score, label
     "e": [((3, 4, 50, 55), 0.9, 0)],
 }
 CAM_NOUNS = ["cat", "dog"]
+NOUN_HEAD = {"scorer": "nounhead", "scorer_settings": '{"prompt": "{}", "backgrounds": []}'}
 SMALL = {  # what params.yaml must say for training to take seconds
     "image_px": 96,
     "epochs": 2,
@@ -170,7 +171,7 @@ def cam_indices(image_id):
     return [index for index, noun in enumerate(CAM_NOUNS) if noun in nouns]
 
 
-def write_cams(root):
+def write_cams(root, attributes=NOUN_HEAD):
     indices = [cam_indices(image_id) for image_id in HW]
     flat = [index for found in indices for index in found]
     maps = np.random.default_rng(1).normal(size=(len(flat), 5, 5)).astype(np.float16)
@@ -181,7 +182,6 @@ def write_cams(root):
         "confidences": np.linspace(0.2, 0.9, len(flat), dtype=np.float32),
     }
     texts = {"image_id": list(HW), "noun": CAM_NOUNS}
-    attributes = {"scorer": "nounhead", "scorer_settings": '{"prompt": "{}", "backgrounds": []}'}
     write_cache(root / FILES.cams, arrays, texts, attributes, Provenance("cams", "c"))
 
 

@@ -1,5 +1,7 @@
 import csv
+import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -23,7 +25,8 @@ from pipeline.processes import Machine, Team
 from pipeline.sample_spec import read_sample_spec
 from pipeline.sections import read_params, train_params
 from stages.train import build_training, run
-from tests.cached_world import FILES, ROOT, write_world
+from tests.cached_world import FILES, ROOT, write_cams, write_world
+from tests.tiny_clip import write_tiny_clip
 
 IMAGES = FILES.annotations / "images"
 CPU = torch.device("cpu")
@@ -214,6 +217,31 @@ def test_the_frozen_scorer_is_neither_trained_nor_saved(here):
     write_world(here)
     step, _ = build_training(FILES, IMAGES, train_params(read_params(), "full"), CPU)
     assert all(name.startswith("grounder.") for name in step.state_dict())
+
+
+@pytest.mark.parametrize("kind", ["imagenet", "detector", "clip"])
+def test_mining_asks_the_scorer_that_the_cams_explain(here, kind, tiny_detector):
+    write_world(here, **STILL)
+    settings = json.dumps({"prompt": "a {}", "backgrounds": ["tree", "sky"]})
+    write_cams(here, {"scorer": kind, "scorer_settings": settings})
+    rename_classes(here, "cat", "dog")
+    shutil.copytree(tiny_detector, FILES.weights / "detector")
+    named = (
+        (tiny_detector / "detector.json").read_text().replace("red", "cat").replace("blue", "dog")
+    )
+    (FILES.weights / "detector" / "detector.json").write_text(named)
+    write_tiny_clip(FILES.weights / "clip")
+    step, dataset = build_training(FILES, IMAGES, train_params(read_params(), "full"), CPU)
+    losses = step(**collate([dataset[Draw(0, (0, 1, 2), None)]]))
+    assert dataset.text.noun_classes == {"cat": 0, "dog": 1}
+    assert 0 < losses["mining_loss"] < 1
+    losses["mining_loss"].backward()
+    assert any(weight.grad is not None for weight in step.grounder.cam_encoder.parameters())
+
+
+def rename_classes(here, *classes):
+    path = here / FILES.weights / "classifier" / "classifier.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"classes": classes}))
 
 
 def test_a_batch_field_for_every_input_and_a_rate_for_every_weight(here):

@@ -1,0 +1,114 @@
+"""What Grad-CAM costs, in forward passes of the same network: ours beside pytorch-grad-cam's.
+
+`python -m benchmarks.cam_cost` prints CPU time per image of a ResNet-50 with random weights and a
+head of K nouns, all variants in turns in one process, on one thread; a ratio has the 95 % interval
+of its rounds. Weights do not change what the arithmetic costs.
+"""
+
+import argparse
+import os
+import statistics
+import time
+from collections.abc import Callable, Mapping
+
+import torch
+
+from models.cam_classifier import NounHeadScorer
+from models.classifier import Classifier, ClassifierInfo, build_network
+from models.noun_cams import NounExplainer
+from models.noun_head import NounHead
+
+ARCH, CLASSES = "resnet50", 1000
+TARGETS = {  # what the method's design promises of K = 10
+    "closed form / forward": "<= 1.10",
+    "library / closed form": ">= 25",
+    "layer3 by autograd / forward": "<= 4",
+    "library at layer3 / autograd": "",
+}
+
+
+def build_scorer(num_nouns: int) -> NounHeadScorer:
+    """Return a ResNet-50 with a head of so many nouns, all weights random."""
+    torch.manual_seed(0)
+    names = tuple(map(str, range(CLASSES)))
+    info = ClassifierInfo(ARCH, 1.0, (0.5,) * 3, (0.25,) * 3, False, names, "noise", "none")
+    classifier = Classifier(build_network(ARCH, 1.0, CLASSES), info).eval()
+    weight = torch.randn(num_nouns, classifier.class_weight.shape[1])
+    nouns = tuple(f"noun {index}" for index in range(num_nouns))
+    return NounHeadScorer(classifier, NounHead(nouns, weight, torch.zeros(num_nouns)))
+
+
+def cpu_seconds(work: Callable[[], object]) -> float:
+    """Return the CPU time that a call takes."""
+    started = time.process_time()
+    work()
+    return time.process_time() - started
+
+
+def build_variants(num_nouns: int, image_px: int) -> dict[str, Callable[[], object]]:
+    """Return what is timed, by name."""
+    scorer = build_scorer(num_nouns)
+    images = torch.rand(1, 3, image_px, image_px)
+    wanted = [list(range(num_nouns))]
+    closed = NounExplainer(scorer, "", "auto")
+    partial = NounExplainer(scorer, "layer3", "auto")
+    library = NounExplainer(scorer, "", "library")
+    library_below = NounExplainer(scorer, "layer3", "library")
+    return {
+        "forward": torch.no_grad()(lambda: scorer(images)),
+        "closed": lambda: closed.explain(images, wanted),
+        "layer3": lambda: partial.explain(images, wanted),
+        "library": lambda: library.explain(images, wanted),
+        "library layer3": lambda: library_below.explain(images, wanted),
+    }
+
+
+def describe(name: str, above: list[float], below: list[float]) -> str:
+    """Return one line: the median ratio over rounds, with the 95 % interval of their mean."""
+    ratios = [more / less for more, less in zip(above, below, strict=True)]
+    half = 1.96 * statistics.stdev(ratios) / len(ratios) ** 0.5 if len(ratios) > 1 else float("nan")
+    middle = statistics.mean(ratios)
+    target = TARGETS[name] and f"   target {TARGETS[name]}"
+    return (
+        f"{name}: {statistics.median(ratios):.2f} "
+        f"[{middle - half:.2f}, {middle + half:.2f}], n = {len(ratios)}{target}"
+    )
+
+
+def print_ratios(seconds: Mapping[str, list[float]]) -> None:
+    """Print each promised ratio."""
+    pairs = {
+        "closed form / forward": ("closed", "forward"),
+        "library / closed form": ("library", "closed"),
+        "layer3 by autograd / forward": ("layer3", "forward"),
+        "library at layer3 / autograd": ("library layer3", "layer3"),
+    }
+    for name, (above, below) in pairs.items():
+        print(describe(name, seconds[above], seconds[below]))  # noqa: T201
+
+
+def main() -> None:
+    """Time all variants in turns and print their ratios."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--nouns", type=int, default=10)
+    parser.add_argument("--image-px", type=int, default=224)
+    parser.add_argument("--rounds", type=int, default=7)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    variants = build_variants(given.nouns, given.image_px)
+    for work in variants.values():
+        work()
+    seconds: dict[str, list[float]] = {name: [] for name in variants}
+    for _ in range(given.rounds):
+        for name, work in variants.items():
+            seconds[name].append(cpu_seconds(work))
+    print(  # noqa: T201
+        f"{ARCH}, {given.image_px} px, K = {given.nouns}, one image, torch {torch.__version__}; "
+        f"one forward takes {statistics.median(seconds['forward']):.3f} CPU s; "
+        f"load {os.getloadavg()[0]:.1f}"
+    )
+    print_ratios(seconds)
+
+
+if __name__ == "__main__":
+    main()
