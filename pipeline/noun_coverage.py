@@ -99,5 +99,21 @@ def describe_coverage(
     }
 
 
+def covered_shares(
+    phrases: Sequence[PhraseRecord],
+    mentions: Mapping[str, Sequence[Mention]],
+    routes_by_scorer: Mapping[str, Mapping[str, str]],
+) -> dict[str, dict[str, float]]:
+    """Return, by scorer and split, the share of all phrases whose head noun has a class, [0, 1]."""
+    found = {
+        scorer: describe_coverage(phrases, mentions, routes, 0)["coverage"]
+        for scorer, routes in routes_by_scorer.items()
+    }
+    return {
+        scorer: {split: counts["covered"] for split, counts in coverage.items()}
+        for scorer, coverage in found.items()
+    }
+
+
 def _share(part: int, whole: int) -> float:
     return round(part / whole, 4) if whole else 0.0

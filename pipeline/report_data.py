@@ -10,13 +10,13 @@ Found = Mapping[str, Any]
 
 
 def collect_data(
-    annotations: Found, coverages: Mapping[str, Found], evaluated: Mapping[str, Found]
+    annotations: Found, nouns: Found, evaluated: Mapping[str, Found]
 ) -> dict[str, Any]:
     """Join what several stages know of the data of each split.
 
     Args:
         annotations: `summary.json` of the annotations stage.
-        coverages: by name of what gives nouns a class, its coverage of each split.
+        nouns: `cams_coverage.json`.
         evaluated: `splits` of `metrics.json`.
 
     Returns:
@@ -27,7 +27,7 @@ def collect_data(
             **counts,
             "published": annotations["published"].get(split),
             "repeated_phrases": annotations["duplicates"]["repeated_phrases"][split],
-            **_nouns(split, coverages),
+            **_nouns(split, nouns),
             "proposal_recall": _recall(evaluated.get(split)),
         }
         for split, counts in annotations["splits"].items()
@@ -41,12 +41,13 @@ def data_section(data: Found) -> Section:
     """Show what `collect_data` has joined."""
     scorers = sorted({name for row in data["splits"].values() for name in row["noun_coverage"]})
     columns = ("split", "images", "phrases", "published", "repeated", "without a noun",
-               *(f"noun known to {name}" for name in scorers),
+               *(f"class in {name}" for name in scorers),
                *(f"oracle@{rank}" for rank in RECALL_SHOWN))  # fmt: skip
     rows = [_row(split, found, scorers) for split, found in data["splits"].items()]
     text = (
         "Published: phrases and images of the whole split. Repeated: phrases that another one of "
-        "the same image equals. Shares are of all phrases of the split; oracle@k: one of the first "
+        "the same image equals. Class in: the head noun has one, in the CAM scorer of that name. "
+        "Shares are of all phrases of the split; oracle@k: one of the first "
         "k proposals is a hit, the most that choosing among them can give."
     )
     blocks: list[Block] = [Paragraph(text), Table(columns, rows)]
@@ -61,13 +62,11 @@ def data_section(data: Found) -> Section:
     return Section("Data", blocks)
 
 
-def _nouns(split: str, coverages: Mapping[str, Found]) -> dict[str, Any]:
-    known = {name: found[split] for name, found in coverages.items() if split in found}
-    without = [found["phrases"] - found["with_noun"] for found in known.values()]
-    return {
-        "phrases_without_noun": without[0] if without else 0,
-        "noun_coverage": {name: found["covered"] for name, found in known.items()},
-    }
+def _nouns(split: str, nouns: Found) -> dict[str, Any]:
+    counts = nouns["coverage"].get(split, {"phrases": 0, "with_noun": 0})
+    shares = {scorer: found[split] for scorer, found in nouns["scorers"].items() if split in found}
+    without = counts["phrases"] - counts["with_noun"]
+    return {"phrases_without_noun": without, "noun_coverage": shares}
 
 
 def _recall(evaluated: Found | None) -> dict[str, float]:

@@ -12,11 +12,11 @@ Shapes: B images, M maps, K nouns of one image, (h, w) cells.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ from torch import Tensor
 from models.imagenet_nouns import TABLE
 from models.noun_cams import LayerError, NounExplainer
 from models.noun_scorer import NounScorer
-from models.scorer_choice import ScorerSource, load_scorer
+from models.scorer_choice import ScorerKind, ScorerSource, find_routes, load_scorer
 from pipeline.atomic import whole_file
 from pipeline.cache import Provenance, write_cache
 from pipeline.datasets.locate import image_folder
@@ -35,7 +35,7 @@ from pipeline.image_batches import ImageBatch, image_batches
 from pipeline.label_words import match_matrix
 from pipeline.layout import DatasetFiles
 from pipeline.mentions import nouns_of_images, read_mentions
-from pipeline.noun_coverage import describe_coverage
+from pipeline.noun_coverage import covered_shares, describe_coverage
 from pipeline.observe import Observer, run_stage
 from pipeline.provenance import fingerprint
 from pipeline.records import ImageRecord, PhraseRecord, read_records
@@ -205,9 +205,11 @@ def describe_scorer(scorer: NounScorer, params: CamsParams) -> dict[str, str]:
 
 def write_coverage(files: DatasetFiles, scorer: NounScorer, observer: Observer) -> None:
     """Write and say for which phrases the scorer knows the head noun."""
-    phrases = read_records(files.phrases, PhraseRecord)
+    phrases, mentions = read_records(files.phrases, PhraseRecord), read_mentions(files.nouns)
     routes = dict(zip(scorer.nouns, scorer.routes, strict=True))
-    found = describe_coverage(phrases, read_mentions(files.nouns), routes, LISTED)
+    found = describe_coverage(phrases, mentions, routes, LISTED)
+    nouns = sorted({item.noun for items in mentions.values() for item in items})
+    found["scorers"] = covered_shares(phrases, mentions, routes_by_scorer(files, nouns))
     with whole_file(files.cams_coverage) as partial:
         text = json.dumps(found, indent=2, ensure_ascii=False)
         partial.write_text(text + "\n", encoding="utf-8")
@@ -217,6 +219,16 @@ def write_coverage(files: DatasetFiles, scorer: NounScorer, observer: Observer) 
             f"{counts['nouns_covered']:.1%} of {counts['nouns']} nouns; {counts['routes']}"
         )
     observer.log(f"most frequent without a class: {', '.join(found['uncovered'][:10])}")
+
+
+def routes_by_scorer(files: DatasetFiles, nouns: Sequence[str]) -> dict[str, Mapping[str, str]]:
+    """Return how each noun finds its class, for every scorer whose part of the weights is there."""
+    found: dict[str, Mapping[str, str]] = {}
+    for kind in get_args(ScorerKind):
+        source = ScorerSource(files.weights, files.noun_head, match_matrix, kind, "{}", ())
+        if (files.weights / PARTS[kind]).is_dir():
+            found[kind] = find_routes(source, nouns)
+    return found
 
 
 def main() -> None:

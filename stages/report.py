@@ -1,7 +1,7 @@
 """Stage `report`: what a person looks at, in one HTML file that needs no other.
 
 reads   metrics.json, predictions.jsonl, curves.csv; annotations/ (images.jsonl, summary.json),
-        noun_head/summary.json, weights/manifest.json; the images of the shown phrases
+        noun_head/summary.json, cams_coverage.json, weights/manifest.json; images of shown phrases
 writes  report/report.html, report/report.md, report/pictures/, report/data.json
 params  report
 """
@@ -67,7 +67,7 @@ def run(
     noun_head = _read_json(inputs.files.noun_head / "summary.json")
     data = collect_data(
         _read_json(inputs.files.annotations / "summary.json"),
-        {"noun head": noun_head["coverage"]},
+        _read_json(inputs.files.cams_coverage),
         metrics["splits"],
     )
     sections = [*results, data_section(data), nouns_section(noun_head)]

@@ -1,6 +1,7 @@
 from pipeline.mentions import Mention
 from pipeline.noun_coverage import (
     compute_coverage,
+    covered_shares,
     describe_coverage,
     head_nouns,
     rank_uncovered,
@@ -48,3 +49,15 @@ def test_only_the_head_of_a_phrase_counts_and_splits_are_told_apart():
         "val": 1.0,
     }
     assert told["uncovered"] == ["man (1)"]
+
+
+def test_shares_are_by_scorer_and_split():
+    mentions = {"a dog": [Mention("dog", 0)], "a hut": [Mention("hut", 0)], "it": []}
+    told = [("train", "a dog"), ("train", "a hut"), ("train", "it"), ("val", "a hut")]
+    phrases = [PhraseRecord(str(n), "a", *pair) for n, pair in enumerate(told)]
+    routes = {"some": {"dog": "name"}, "all": {"dog": "prompt", "hut": "prompt"}, "none": {}}
+    assert covered_shares(phrases, mentions, routes) == {
+        "some": {"train": 0.3333, "val": 0.0},
+        "all": {"train": 0.6667, "val": 1.0},
+        "none": {"train": 0.0, "val": 0.0},
+    }

@@ -19,19 +19,19 @@ ANNOTATIONS = {
     "published": {"train": [9, 1300]},
     "remarks": ["split by objects"],
 }
-COVERAGES = {
-    "noun head": {
-        "train": {"phrases": 1200, "with_noun": 1140, "covered": 0.9},
-        "val": {"phrases": 40, "with_noun": 30, "covered": 0.7},
+NOUNS = {
+    "coverage": {
+        "train": {"phrases": 1200, "with_noun": 1140},
+        "val": {"phrases": 40, "with_noun": 30},
     },
-    "imagenet": {"train": {"phrases": 1200, "with_noun": 1140, "covered": 0.4}},
+    "scorers": {"nounhead": {"train": 0.9, "val": 0.7}, "imagenet": {"train": 0.4}},
 }
 EVALUATED = {"val": {"proposal_recall": {"1": 0.1, "10": 0.5, "50": 0.75, "100": 0.8}}}
 
 
 @pytest.fixture
 def data():
-    return collect_data(ANNOTATIONS, COVERAGES, EVALUATED)
+    return collect_data(ANNOTATIONS, NOUNS, EVALUATED)
 
 
 def test_each_split_is_told_of_what_is_known_of_it(data):
@@ -42,7 +42,7 @@ def test_each_split_is_told_of_what_is_known_of_it(data):
         "published": [9, 1300],
         "repeated_phrases": 11,
         "phrases_without_noun": 60,
-        "noun_coverage": {"noun head": 0.9, "imagenet": 0.4},
+        "noun_coverage": {"nounhead": 0.9, "imagenet": 0.4},
         "proposal_recall": {},
     }
     assert data["splits"]["val"]["published"] is None
@@ -56,7 +56,7 @@ def test_the_table_shows_it_in_words_and_leaves_blank_what_is_not_known(data):
         ["train", "7", "1,200", "1,300 on 9", "11", "5.0 %", "40.0 %", "90.0 %", "", "", ""],
         ["val", "2", "40", "", "0", "25.0 %", "", "70.0 %", "50.0 %", "75.0 %", "80.0 %"],
     ]
-    assert table.columns[6:8] == ("noun known to imagenet", "noun known to noun head")
+    assert table.columns[6:8] == ("class in imagenet", "class in nounhead")
 
 
 def test_remarks_and_shared_images_are_warnings(data):

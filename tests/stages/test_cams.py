@@ -151,6 +151,8 @@ def test_coverage_tells_which_phrases_have_a_map(inputs):
     }
     assert told["coverage"]["val"]["routes"] == {"name": 2, "no noun": 2}
     assert told["uncovered"] == ["hut (2)", "zebra (1)"]
+    assert told["scorers"]["imagenet"]["train"] == 0.5
+    assert set(told["scorers"]) == {"nounhead", "imagenet"}
 
 
 def test_a_layer_that_is_not_there_is_one_clear_error(inputs):

@@ -19,7 +19,10 @@ SUMMARY = {
     "published": {},
     "remarks": [],
 }
-COVERAGE = {"test": {"phrases": 2, "with_noun": 1, "covered": 0.4375}}
+COVERAGE = {
+    "coverage": {"test": {"phrases": 2, "with_noun": 1}},
+    "scorers": {"nounhead": {"test": 0.4375}},
+}
 CURVES = "step,epoch,loss,note\n3,1,2.5,\n6,2,1.5,\n"
 
 
@@ -35,7 +38,8 @@ def evaluated(tmp_path_factory):
         results.predictions.write_text(told, encoding="utf-8")
         results.curves.write_text(CURVES)
         write_json(FILES.annotations / "summary.json", SUMMARY)
-        write_json(FILES.noun_head / "summary.json", {"coverage": COVERAGE, "nouns": ["a"] * 9})
+        write_json(FILES.noun_head / "summary.json", {"coverage": {}, "nouns": ["a"] * 9})
+        write_json(FILES.cams_coverage, COVERAGE)
         entry = {"source": "x", "sha256": "ab", "training_set": EVIL, "licence": "CC0"}
         write_json(FILES.weights / "manifest.json", {"detector": entry})
         yield results
@@ -89,7 +93,7 @@ def test_what_is_said_of_the_data_stands_in_a_file_too(evaluated, made):
     data = json.loads((evaluated.report / "data.json").read_text(encoding="utf-8"))
     split = data["splits"]["test"]
     assert (split["phrases"], split["phrases_without_noun"], split["repeated_phrases"]) == (2, 1, 1)
-    assert split["noun_coverage"] == {"noun head": 0.4375}
+    assert split["noun_coverage"] == {"nounhead": 0.4375}
     assert data["bad"][EVIL]["count"] == 3
     metrics = json.loads(evaluated.metrics.read_text())["splits"]["test"]
     shown = {rank: metrics["proposal_recall"][rank] for rank in ("10", "50", "100")}
