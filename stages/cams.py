@@ -142,7 +142,8 @@ def run(
             raise InputError(str(error)) from error
 
     arrays = run_shards(plan, compute, observer)
-    texts = {"image_id": [image.image_id for image in images], "noun": scorer.nouns}
+    names = [image.image_id for image in images]
+    texts = {"image_id": names, "noun": scorer.nouns, "route": scorer.routes}
     counts = arrays.pop("counts")
     arrays["offsets"] = np.concatenate([[0], counts.cumsum()]).astype(np.int64)  # (I + 1,)
     attributes = describe_scorer(scorer, params)

@@ -111,7 +111,7 @@ def test_a_grey_picture_has_maps_like_any_other(inputs):
 
 def test_the_classifiers_own_classes_can_be_asked_instead(inputs):
     cams = make(inputs, replace(PARAMS, scorer="imagenet"))
-    assert cams.texts("noun") == ["fox"]
+    assert (cams.texts("noun"), cams.texts("route")) == (["fox"], ["name"])
     assert nouns_of(cams) == [["fox"], ["fox"], [], [], [], ["fox"], ["fox"]]
 
 
