@@ -5,7 +5,7 @@ over the steps since the row before; `vision_gap` in the last row of each epoch.
 """
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipeline.atomic import whole_file
@@ -18,11 +18,16 @@ class CurveFile:
     """Averages what is measured at each step and writes the averages of finished epochs."""
 
     def __init__(self, path: Path, steps_per_row: int, finished_epochs: int) -> None:
-        """Keep the rows that an earlier run wrote for the epochs it finished; forget later ones."""
+        """Keep the rows that an earlier run wrote for the epochs it finished; forget later ones.
+
+        Without any the file is begun, for a training of no epoch has one too.
+        """
         self._path = path
         self._steps_per_row = steps_per_row
         self._rows = [row for row in _read(path) if int(row["epoch"]) <= finished_epochs]
         self._pending: list[Mapping[str, float]] = []
+        if not path.exists():
+            self._write(["epoch", "step"])
 
     def add(self, epoch: int, step: int, measured: Mapping[str, float]) -> None:
         """Take what step `step` of epoch `epoch` measured; the names are the same every time."""
@@ -35,11 +40,14 @@ class CurveFile:
         if self._pending:
             self._average(epoch, step)
         self._rows[-1][GAP] = f"{vision_gap:.6g}"
+        self._write([*self._rows[-1]])
+        return self._rows[-1]
+
+    def _write(self, columns: Sequence[str]) -> None:
         with whole_file(self._path) as partial, partial.open("w", newline="") as stream:
-            writer = csv.DictWriter(stream, [*self._rows[-1]], lineterminator="\n")
+            writer = csv.DictWriter(stream, columns, lineterminator="\n")
             writer.writeheader()
             writer.writerows(self._rows)
-        return self._rows[-1]
 
     def _average(self, epoch: int, step: int) -> None:
         row = {"epoch": str(epoch), "step": str(step)}

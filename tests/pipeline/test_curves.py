@@ -39,3 +39,8 @@ def test_a_training_that_starts_anew_has_no_old_rows(tmp_path, kept):
     curves.add(1, 1, {"loss": 1.0})
     curves.end_epoch(1, 1, 0.0)
     assert len(lines(tmp_path / "curves.csv")) == 2
+
+
+def test_a_training_of_no_epoch_leaves_a_file_without_rows(tmp_path):
+    CurveFile(tmp_path / "curves.csv", 1, finished_epochs=0)
+    assert lines(tmp_path / "curves.csv") == ["epoch,step"]

@@ -78,6 +78,17 @@ def rows(results):
         return [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(stream)]
 
 
+def test_no_epoch_leaves_the_model_as_it_was_built(here):
+    write_world(here)
+    results = train("untrained")
+    torch.manual_seed(read_params().train.seed)
+    step, _ = build_training(FILES, IMAGES, train_params(read_params(), "untrained"), CPU)
+    kept = load_grounder(results.model).grounder.state_dict()
+    for name, weight in step.grounder.state_dict().items():
+        torch.testing.assert_close(kept[name], weight, rtol=0, atol=0)
+    assert rows(results) == []
+
+
 def test_training_leaves_a_model_that_can_be_loaded_and_fed_and_its_curves(here):
     write_world(here)
     results = train()
