@@ -129,21 +129,22 @@ class GroundingDataset(Dataset[Fields]):
         proposals = with_merged(self.caches.proposals(draw.image_index), self.spec.merge_floors)
         fits = self.caches.fits(draw.phrase_indices, proposals["labels"])  # (P, R + 1)
         boxes_xyxy, kept = place_boxes(proposals["boxes_xyxy"], placement)
-        scores, is_merged = proposals["scores"][kept], proposals["is_merged"][kept]
-        if self.spec.whole_image:
-            height, width = placement.content_hw
-            content = np.array([[0, 0, width, height]], np.float32)
-            boxes_xyxy = np.concatenate([boxes_xyxy, content])
-            scores = np.append(scores, np.float32(0))
-            is_merged = np.append(is_merged, False)
-            kept = np.append(kept, fits.shape[1] - 1)
+        windows = self._windows(placement)  # (Q, 4)
+        nothing = np.zeros(len(windows))
+        columns = np.append(kept, np.full(len(windows), fits.shape[1] - 1))  # (R,) with windows
         return {
-            "boxes_xyxy": boxes_xyxy,  # (R, 4)
-            "box_mask": np.ones(len(scores), np.bool_),  # (R,)
-            "box_scores": scores,  # (R,)
-            "box_is_merged": is_merged,  # (R,)
-            "box_priors": fits[:, kept],  # (P, R)
+            "boxes_xyxy": np.concatenate([boxes_xyxy, windows]),  # (R, 4)
+            "box_mask": np.ones(len(columns), np.bool_),  # (R,)
+            "box_scores": np.append(proposals["scores"][kept], nothing.astype(np.float32)),  # (R,)
+            "box_is_merged": np.append(proposals["is_merged"][kept], nothing.astype(np.bool_)),
+            "box_priors": fits[:, columns],  # (P, R)
         }
+
+    def _windows(self, placement: Placement) -> Floats:
+        """Return the parts of what is seen that count as proposals, float32 (Q, 4)."""
+        height, width = placement.content_hw
+        shares = np.array(self.spec.windows, np.float32).reshape(-1, 4)
+        return shares * np.array([width, height, width, height], np.float32)
 
     def _noun_fields(self, draw: Draw, placement: Placement, slots: NounSlots) -> Fields:
         image_hw = self.caches.images[draw.image_index].image_hw

@@ -29,7 +29,8 @@ class SampleSpec:
         max_tokens: of a phrase; the rest is cut.
         max_words: of a phrase that are reconstructed.
         max_nouns: noun slots of a phrase.
-        whole_image: the image itself is the last proposal, of score 0.
+        windows: left, top, right and bottom, as shares of the image, of parts that are proposals of
+            score 0, after the others; (0, 0, 1, 1) is all of it.
         merge_floors: boxes of one label of at least such a score make a merged proposal.
     """
 
@@ -37,7 +38,7 @@ class SampleSpec:
     max_tokens: int
     max_words: int
     max_nouns: int
-    whole_image: bool
+    windows: tuple[tuple[float, ...], ...]
     merge_floors: tuple[float, ...]
 
     def __post_init__(self) -> None:

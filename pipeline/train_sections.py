@@ -92,7 +92,7 @@ class TrainParams:
     max_words: int
     min_word_count: int
     max_nouns: int
-    whole_image: bool
+    windows: tuple[tuple[float, ...], ...]
     merge_floors: tuple[float, ...]
     learning_rate: float
     learning_rate_pretrained: float

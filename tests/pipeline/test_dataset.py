@@ -22,8 +22,9 @@ from pipeline.words import build_vocabulary
 from tests.cached_world import FILES, HW, PHRASES, write_proposals, write_world
 
 IMAGES = FILES.annotations / "images"
+WHOLE = (0.0, 0.0, 1.0, 1.0)
 SPEC = SampleSpec(
-    image_px=96, max_tokens=12, max_words=6, max_nouns=2, whole_image=True, merge_floors=()
+    image_px=96, max_tokens=12, max_words=6, max_nouns=2, windows=(WHOLE,), merge_floors=()
 )
 A, B, C, D = range(4)
 FLIP = AugmentParams(flip=1.0, jitter=0.0, crop=0.0)
@@ -100,12 +101,22 @@ def test_priors_are_one_where_the_head_nouns_label_is_or_nothing_is_known(world)
 
 
 def test_without_the_whole_image_an_image_without_proposals_has_none(world):
-    spec = SampleSpec(96, 12, 6, 2, whole_image=False, merge_floors=())
+    spec = SampleSpec(96, 12, 6, 2, windows=(), merge_floors=())
     fields_ = sample(world, C, [0], spec=spec)
     assert fields_["boxes_xyxy"].shape == (0, 4)
     assert fields_["box_priors"].shape == (1, 0)
     batch = collate([fields_, sample(world, A, [0], spec=spec)])
     np.testing.assert_array_equal(batch["box_mask"], [[False] * 3, [True] * 3])
+
+
+def test_parts_of_the_image_are_proposals_that_no_label_fits(world):
+    spec = replace(SPEC, windows=((0.0, 0.5, 1.0, 1.0), (0.25, 0.0, 0.5, 1.0), WHOLE))
+    fields_ = sample(world, A, [0], seed=3, spec=spec)  # mirrored: windows stay, boxes do not
+    np.testing.assert_array_equal(
+        fields_["boxes_xyxy"][3:], [[0, 36, 96, 72], [24, 0, 48, 72], [0, 0, 96, 72]]
+    )
+    np.testing.assert_array_equal(fields_["box_priors"], [[1, 0, 0, 0, 0, 0]])
+    np.testing.assert_array_equal(fields_["box_scores"][3:], [0, 0, 0])
 
 
 def test_boxes_of_one_label_are_also_offered_as_one(world):
@@ -274,7 +285,7 @@ def test_a_split_without_phrases_is_refused(world):
 
 def test_a_square_that_the_strides_do_not_divide_is_refused():
     with pytest.raises(InputError, match="multiple of 32"):
-        SampleSpec(100, 12, 6, 2, whole_image=True, merge_floors=())
+        SampleSpec(100, 12, 6, 2, windows=(WHOLE,), merge_floors=())
 
 
 def test_training_data_never_hold_a_name_of_the_ground_truth():

@@ -5,7 +5,12 @@ from pipeline.errors import InputError
 from pipeline.sample_spec import SampleSpec, Tokenize, read_sample_spec, write_sample_spec
 
 SPEC = SampleSpec(
-    image_px=96, max_tokens=5, max_words=6, max_nouns=2, whole_image=True, merge_floors=(0.5, 0.25)
+    image_px=96,
+    max_tokens=5,
+    max_words=6,
+    max_nouns=2,
+    windows=((0.0, 0.0, 1.0, 1.0), (0.0, 0.5, 1.0, 1.0)),
+    merge_floors=(0.5, 0.25),
 )
 
 

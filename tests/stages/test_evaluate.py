@@ -129,7 +129,7 @@ def test_a_variant_without_cams_keeps_the_raw_map_alone(here):
 
 
 def test_the_proposal_of_a_picture_without_proposals_is_the_picture(here):
-    results = save_untrained(here, whole_image=False)
+    results = save_untrained(here, windows=[])
     move_to_test("c")
     run_evaluate(results)
     row = next(row for row in read(results)[1] if row["image_id"] == "c")

@@ -148,7 +148,7 @@ def test_a_variant_without_cams_needs_no_noun_head(here):
 
 
 def test_images_without_a_proposal_train_too(here):
-    write_world(here, epochs=1, whole_image=False, batch_images=1)
+    write_world(here, epochs=1, windows=[], batch_images=1)
     assert np.isfinite([value for row in rows(train()) for value in row.values()]).all()
 
 
