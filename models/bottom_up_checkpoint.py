@@ -57,7 +57,7 @@ class BottomUpDetector:
     """What a checkpoint holds.
 
     Attributes:
-        config: of mmdet: `model`, `test_pipeline` and `input_multiple_px`.
+        config: of mmdet, as `bottom_up_config` returns it.
         state: the weights by mmdet's names.
         num_classes: K.
     """

@@ -65,7 +65,9 @@ def detectron2_anchors() -> list[list[float]]:
 def bottom_up_config(
     depth: int, num_classes: int, anchors: list[list[float]], dialect: Dialect
 ) -> Config:
-    """Return mmdet's config of this detector, without padding: its zeros would reach the border.
+    """Return mmdet's config of this detector, for one image at a time.
+
+    Padding to a common size would change the features near the border.
 
     Args:
         depth: of the ResNet.
@@ -119,7 +121,8 @@ def bottom_up_config(
         {"type": "Resize", "scale": (1000, 600), "keep_ratio": True},
         {"type": "PackDetInputs", "meta_keys": ("ori_shape", "img_shape", "scale_factor")},
     ]
-    return Config({"model": model, "test_pipeline": pipeline, "input_multiple_px": 1})
+    alone = {"input_multiple_px": 1, "max_batch_images": 1}
+    return Config({"model": model, "test_pipeline": pipeline, **alone})
 
 
 def _rpn_head(anchors: list[list[float]], dialect: Dialect) -> dict[str, object]:

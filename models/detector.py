@@ -78,7 +78,7 @@ class Detector:
         self, config: Config, model: nn.Module, info: DetectorInfo, batch_images: int
     ) -> None:
         self.info = info
-        self.batch_images = batch_images
+        self.batch_images = min(batch_images, config.get("max_batch_images", batch_images))
         self._model: Any = model
         with mmdet_scope():
             self._prepare = Compose(config.test_pipeline)

@@ -14,7 +14,7 @@ from pipeline.doctor_inputs import check_clip, check_dataset, check_given, check
 from pipeline.doctor_machine import check_machine
 from pipeline.findings import Finding, Level, missing, ok
 from pipeline.params import ParamsError, read_yaml
-from pipeline.sections import PARAMS_FILE, Params, read_params
+from pipeline.sections import PARAMS_FILE, Params, read_params, weights_key
 
 FORGOTTEN = {"size", "nfiles"}  # DVC's run cache drops keys of these names
 
@@ -37,9 +37,9 @@ def check_run(params: Params) -> Iterator[Finding]:
     """Yield whether what `run` asks for has what it needs."""
     for name in params.run.datasets:
         yield from check_dataset(name, params.datasets[name])
-        yield from check_weights(name, params.weights[name])
+        yield from check_weights(name, params.weights[name], weights_key(params, name))
         if params.cams.scorer == "clip":
-            yield check_clip(name, params.weights[name])
+            yield check_clip(params.weights[name], weights_key(params, name))
         if params.proposals.source == "given":
             yield check_given(name, params.proposals.given)
 

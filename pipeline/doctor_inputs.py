@@ -63,24 +63,25 @@ def check_dataset(name: str, section: DatasetSection) -> Iterator[Finding]:
         yield ok(f"{key}.images: {images}")
 
 
-def check_weights(name: str, section: EmbeddedWeights | WeightFiles) -> Iterator[Finding]:
+def check_weights(
+    dataset: str, section: EmbeddedWeights | WeightFiles, key: str
+) -> Iterator[Finding]:
     """Yield whether each part of a dataset's weights is there or can be fetched, unhashed."""
-    key = f"weights.{name}"
     if isinstance(section, EmbeddedWeights):
         yield ok(f"{key}: trained here")
-    elif (DatasetFiles(name).weights / "manifest.json").is_file():
-        yield ok(f"{key}: converted before, to {DatasetFiles(name).weights}")
+    elif (DatasetFiles(dataset).weights / "manifest.json").is_file():
+        yield ok(f"{key}: converted before, to {DatasetFiles(dataset).weights}")
     else:
         for part_name, part in parts_of(section).items():
             yield _check_part(part, f"{key}.{part_name}")
 
 
-def check_clip(name: str, section: EmbeddedWeights | WeightFiles) -> Finding:
-    """Return whether a dataset has a CLIP for `cams.scorer: clip`."""
+def check_clip(section: EmbeddedWeights | WeightFiles, key: str) -> Finding:
+    """Return whether weights have a CLIP for `cams.scorer: clip`."""
     if isinstance(section, WeightFiles) and "clip" in parts_of(section):
-        return ok(f"weights.{name}.clip: named")
+        return ok(f"{key}.clip: named")
     return missing(
-        f"weights.{name}.clip: names none, but cams.scorer is clip",
+        f"{key}.clip: names none, but cams.scorer is clip",
         "set its hub to openai/clip-vit-base-patch32, or its path to such a folder",
     )
 

@@ -181,6 +181,15 @@ def train_params(params: Params, variant: str) -> TrainParams:
     return build(TrainParams, section, f"train, as changed by variants.{variant}")
 
 
+def weights_key(params: Params, dataset: str) -> str:
+    """Return the dotted name of a dataset's weights: of datasets that share them, the entry's own.
+
+    That is the first entry that holds the same, since an alias comes after what it stands for.
+    """
+    section = params.weights[dataset]
+    return f"weights.{next(name for name, known in params.weights.items() if known == section)}"
+
+
 def _known(where: str, name: str, known: Mapping[str, object]) -> None:
     if name not in known:
         raise ParamsError(f"{where}: {name!r} is not known; known: {', '.join(sorted(known))}")

@@ -26,7 +26,7 @@ from pipeline.layout import DatasetFiles
 from pipeline.observe import Observer, run_stage
 from pipeline.provenance import fingerprint
 from pipeline.runtime import seed_everything, stage_arguments
-from pipeline.sections import read_params
+from pipeline.sections import read_params, weights_key
 from pipeline.weight_parts import make_folder, work_folder
 from pipeline.weight_sections import (
     ClassifierFile,
@@ -238,12 +238,10 @@ def _write_json(path: Path, content: object) -> None:
 
 def main() -> None:
     """Prepare the weights of the dataset that the command line names."""
-    dataset = stage_arguments(__doc__).dataset
-    section, weights = read_params().weights[dataset], DatasetFiles(dataset).weights
-    run_stage(
-        f"weights@{dataset}",
-        lambda observer: run(section, f"weights.{dataset}", weights, observer),
-    )
+    dataset, params = stage_arguments(__doc__).dataset, read_params()
+    section, weights = params.weights[dataset], DatasetFiles(dataset).weights
+    key = weights_key(params, dataset)
+    run_stage(f"weights@{dataset}", lambda observer: run(section, key, weights, observer))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from models.detector_folder import (
 )
 from models.foreign_weights import convert_bottom_up, read_vocabulary
 from models.openmmlab import MODELS, mmdet_scope
-from models.weight_files import WeightFileError
+from models.weight_files import WeightFileError, load_arrays
 from tests.models import bottom_up_original as original
 
 CPU = torch.device("cpu")
@@ -57,7 +57,7 @@ def converted(request, tmp_path_factory):
     config.test_pipeline[1].scale = LIMITS[1::-1]
     config.model.test_cfg.rpn.max_per_img = LIMITS[2]
     config_file.write_text(config.pretty_text, encoding="utf-8")
-    return request.param, state, load_detector(folder / "detector", CPU, 1)
+    return request.param, state, load_detector(folder / "detector", CPU, 8)
 
 
 def picture(image_hw, seed=3):
@@ -74,7 +74,7 @@ def test_boxes_and_scores_are_the_original_s(converted, image_hw):
     boxes, scores = original.detect(state, family, image, LIMITS)
     labels = torch.arange(len(CLASSES)).expand_as(scores)
     order = scores.flatten().argsort(descending=True)
-    found = detector.detect([image], 10_000, 0.0, 1.0, per_class=True)[0]
+    found = detect(detector, [image])[0]
     expected = boxes.reshape(-1, 4)[order].numpy()
     real = (expected[:, 2:] > expected[:, :2]).all(1)
     assert real.sum() > 3 * len(CLASSES)
@@ -83,8 +83,21 @@ def test_boxes_and_scores_are_the_original_s(converted, image_hw):
     np.testing.assert_array_equal(found.labels, labels.flatten()[order].numpy()[real])
 
 
-def test_classes_are_the_first_name_of_each_line(converted, tmp_path):
+def test_classes_are_the_first_name_of_each_line(converted):
     assert converted[2].info.classes == CLASSES
+
+
+def test_pictures_go_through_one_by_one_as_they_are(converted):
+    detector = converted[2]
+    assert detector.batch_images == 1
+    small, large = picture((48, 61)), picture((96, 133))
+    together, alone = detect(detector, [small, large]), detect(detector, [small])
+    np.testing.assert_array_equal(together[0].boxes_xyxy, alone[0].boxes_xyxy)
+    np.testing.assert_array_equal(together[0].scores, alone[0].scores)
+
+
+def detect(detector, images):
+    return detector.detect(images, 10_000, 0.0, 1.0, per_class=True)
 
 
 def test_anchors_are_those_of_py_faster_rcnn_and_of_detectron2():
@@ -166,6 +179,17 @@ def test_code_in_a_pickle_of_arrays_is_refused_and_not_run(tmp_path, monkeypatch
     with pytest.raises(WeightFileError, match=r"bua\.pkl: .*will not be run: asks for posix"):
         convert_bottom_up(tmp_path / "bua.pkl", tmp_path / "w", INFO, tmp_path / "out")
     assert not (tmp_path / "trapped").exists()
+
+
+@pytest.mark.parametrize("module", ["numpy.core.multiarray", "numpy._core.multiarray"])
+def test_arrays_that_any_numpy_pickled_are_read(tmp_path, module):
+    arrays = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.ones((), np.int64)}
+    content = pickle.dumps({"model": arrays}, protocol=2)
+    content = content.replace(b"numpy._core.multiarray", module.encode())
+    (tmp_path / "bua.pkl").write_bytes(content)
+    found = load_arrays(tmp_path / "bua.pkl")["model"]
+    np.testing.assert_array_equal(found["a"], [[0, 1, 2], [3, 4, 5]])
+    assert found["b"] == 1
 
 
 @pytest.mark.parametrize("kept", [0, 0.5, 0.999])

@@ -71,6 +71,7 @@ def test_the_command_ends_with_its_status_and_imports_nothing_heavy(project, ask
     assert done.returncode == status, done.stdout + done.stderr
     assert done.stdout.endswith("set()\n")
     assert ("datasets.refcoco.root" in done.stdout) == bool(status)
+    assert ("weights.photographs.classifier.path" in done.stdout) == bool(status)
 
 
 def test_a_wrong_params_file_is_one_finding_and_the_machine_is_still_checked(project):
@@ -120,7 +121,10 @@ def with_part(name, **changes):
 
 
 def finding_on(section, part):
-    found = {finding.what.split(":")[0]: finding for finding in check_weights("mine", section)}
+    found = {
+        finding.what.split(":")[0]: finding
+        for finding in check_weights("mine", section, "weights.mine")
+    }
     return next(finding for key, finding in found.items() if key.startswith(f"weights.mine.{part}"))
 
 
@@ -171,13 +175,13 @@ def test_weights_that_were_converted_need_no_source(project):
     manifest = project / "data" / "mine" / "weights" / "manifest.json"
     manifest.parent.mkdir(parents=True)
     manifest.touch()
-    assert levels(check_weights("mine", PHOTOGRAPHS)) == [Level.OK]
+    assert levels(check_weights("mine", PHOTOGRAPHS, "weights.mine")) == [Level.OK]
 
 
 def test_a_clip_is_missing_only_where_it_is_asked_for_and_not_named():
-    assert check_clip("mine", PHOTOGRAPHS).level is Level.MISSING
-    assert check_clip("shapes", PARAMS.weights["shapes"]).level is Level.MISSING
-    assert check_clip("mine", with_part("clip", path="clip")).level is Level.OK
+    assert check_clip(PHOTOGRAPHS, "weights.mine").level is Level.MISSING
+    assert check_clip(PARAMS.weights["shapes"], "weights.shapes").level is Level.MISSING
+    assert check_clip(with_part("clip", path="clip"), "weights.mine").level is Level.OK
     asked = replace(PARAMS, cams=replace(PARAMS.cams, scorer="clip"))
     assert levels(check_run(asked)) == [Level.OK, Level.OK, Level.MISSING]
 

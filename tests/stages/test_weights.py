@@ -28,6 +28,7 @@ from pipeline.weight_sections import (
     WeightFiles,
 )
 from stages.weights import run
+from tests.models.bottom_up_original import random_checkpoint
 
 EMBEDDED = EmbeddedWeights(
     source="embedded",
@@ -348,7 +349,18 @@ def test_a_checkpoint_with_another_number_of_classes_is_refused(files, project):
     refuse(files, project / "weights", r"weights\.mine\.detector: .*names 1 classes.* has 80")
 
 
-def test_a_bottom_up_checkpoint_goes_through_its_converter(files, project):
+def test_a_bottom_up_checkpoint_becomes_a_detector(files, project):
+    (project / "words.txt").write_text("cat,kitty\ndog\n")
+    torch.save({"model": random_checkpoint("caffe", 2)}, project / "given" / "vg.pth")
+    visual_genome = replace(
+        files.detector, format="bottom_up_attention", path="given/vg.pth", vocabulary="words.txt"
+    )
+    prepare(replace(files, detector=visual_genome), project / "weights")
+    info = load_detector(project / "weights" / "detector", torch.device("cpu"), 1).info
+    assert (info.name, info.classes) == ("bottom_up_attention", ("cat", "dog"))
+
+
+def test_another_network_is_no_bottom_up_detector(files, project):
     (project / "words.txt").write_text("cat\ndog\n")
     visual_genome = replace(files.detector, format="bottom_up_attention", vocabulary="words.txt")
     refuse(
