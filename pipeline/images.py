@@ -16,7 +16,7 @@ from PIL import ExifTags, Image, ImageOps
 
 from pipeline.errors import InputError
 
-_JPEG_BEGIN, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
+_JPEG_BEGIN, _JPEG_SCAN, _JPEG_END = b"\xff\xd8\xff", b"\xff\xda", b"\xff\xd9"
 _SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap height and width
 _DECODE_ERRORS = (
     OSError,
@@ -69,7 +69,8 @@ def whole_image_hw(path: Path) -> tuple[int, int]:
     """Return height and width in pixels of a picture as it is shown, whose file is whole.
 
     A JPEG that ends in its end mark is not decoded: the decoder finds a file that was cut off by
-    nothing else, and damage within one neither way. All other files are decoded.
+    nothing else, and damage within one neither way. One with something behind that mark is decoded,
+    one without it is refused, and all other files are decoded.
 
     Raises:
         BadImageError: as `read_image`.
@@ -81,10 +82,16 @@ def whole_image_hw(path: Path) -> tuple[int, int]:
             stream.seek(-len(_JPEG_END), os.SEEK_END)
             if is_jpeg and stream.read() == _JPEG_END:
                 return image_hw
+        if is_jpeg and not _ends_somewhere(path.read_bytes()):
+            raise OSError("it has no end mark: cut off, or not written to its end")
     except OSError as error:
         raise _bad_image(path, error) from error
     height, width, _ = read_image(path).shape
     return height, width
+
+
+def _ends_somewhere(jpeg: bytes) -> bool:
+    return jpeg.rfind(_JPEG_END) > jpeg.rfind(_JPEG_SCAN)
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from pipeline.images import BadImageError, image_hw_of, read_image
+from pipeline.images import BadImageError, image_hw_of, read_image, whole_image_hw
 
 # an asymmetric picture, unequal sides: red top left, blue bottom right
 UPRIGHT = np.zeros((3, 5, 3), np.uint8)
@@ -129,3 +129,61 @@ def test_a_real_photograph_is_read_as_wide_as_its_header_says(real):
     path = real / "flickr30k" / "flickr30k-images" / "1009434119.jpg"
     assert read_image(path).shape == (170, 256, 3)
     assert image_hw_of(path) == (170, 256)
+
+
+def photograph(path, **options):
+    """Save a picture of noise, 41 x 67, whose JPEG has many bytes."""
+    pixels = np.random.default_rng(0).integers(0, 256, (41, 67, 3), np.uint8)
+    return saved(path, pixels, **options)
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.gif", "a.bmp"])
+def test_a_whole_picture_has_its_height_and_width(tmp_path, name):
+    assert whole_image_hw(photograph(tmp_path / name)) == (41, 67)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "kept"), [("jpg", 0.999), ("jpg", 0.5), ("jpg", 0.2), ("png", 0.9), ("png", 0.2)]
+)
+def test_a_picture_that_was_cut_off_is_not_whole(tmp_path, suffix, kept):
+    path = photograph(tmp_path / f"a.{suffix}")
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * kept)])
+    with pytest.raises(BadImageError, match=rf"a\.{suffix}: cannot be read as a picture"):
+        whole_image_hw(path)
+
+
+def test_a_jpeg_whose_end_was_never_written_is_not_whole(tmp_path):
+    path = photograph(tmp_path / "a.jpg")
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2].ljust(len(content), b"\0"))
+    assert image_hw_of(path) == (41, 67)
+    with pytest.raises(BadImageError):
+        whole_image_hw(path)
+
+
+def test_a_jpeg_with_something_behind_its_end_is_whole(tmp_path):
+    path = photograph(tmp_path / "a.jpg")
+    path.write_bytes(path.read_bytes() + b"\0\0 maker's notes")
+    assert whole_image_hw(path) == (41, 67)
+
+
+def test_a_turned_jpeg_is_measured_as_it_is_shown(tmp_path):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 8
+    assert whole_image_hw(photograph(tmp_path / "a.jpg", exif=exif)) == (67, 41)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xd8\xff\xd9", b"<html>", b"\xff\xd9"])
+def test_what_is_no_picture_is_not_whole(tmp_path, content):
+    (tmp_path / "a.jpg").write_bytes(content)
+    with pytest.raises(BadImageError):
+        whole_image_hw(tmp_path / "a.jpg")
+
+
+def test_a_decoder_notices_nothing_that_the_end_mark_does_not_tell(tmp_path):
+    path = photograph(tmp_path / "a.jpg")
+    content = path.read_bytes()
+    half = len(content) // 2
+    path.write_bytes(content[:half] + b"\0" * 20 + content[half + 20 :])
+    assert read_image(path).shape[:2] == whole_image_hw(path)
