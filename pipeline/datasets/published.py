@@ -75,12 +75,13 @@ PUBLISHED: Mapping[Collection, Published] = {
     "refclef_berkeley": Published(
         SAIAPR, _REFERIT, "2 images of train and 1 of test are missing from what is distributed"
     ),
-    "referit": Published(SAIAPR, _REFERIT),
+    "referit": Published(SAIAPR, _REFERIT, "the published test split has about 10,000 images"),
     "flickr30k": Published(
         FLICKR,
         {"train": (29783, 427193), "val": (1000, 14433), "test": (1000, 14481)},
-        "the published training phrases are those with a box; all others that speak of something "
-        "visible are trained on too; lists of 29,779 training images are about as common",
+        "the published training phrases are those with a box; in the official layout all others "
+        "that speak of something visible are trained on too; lists of 29,779 training images are "
+        "about as common",
     ),
 }
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.dataset_sections import Flickr30kDataset, ShapesDataset
+from pipeline.dataset_sections import Flickr30kDataset, OwnDataset, ShapesDataset
 from pipeline.datasets.shapes import draw_scene, scene_phrases
 from pipeline.errors import InputError
 from pipeline.layout import DatasetFiles
@@ -131,6 +131,31 @@ def test_too_many_bad_records_stop_the_stage_but_leave_the_summary(project, flic
     bad = json.loads((project / "data/made/annotations/summary.json").read_text())["bad"]
     assert bad["the phrase has no words"]["examples"] == ["102/0/0"]
     assert not (project / "data/made/annotations/images.jsonl").exists()
+
+
+@pytest.mark.parametrize("form", ["corners", "width and height"])
+def test_a_whole_data_set_of_the_wrong_kind_of_box_is_refused_with_the_right_one_named(
+    project, form
+):
+    rng = np.random.default_rng(0)
+    Image.fromarray(np.zeros((90, 120, 3), np.uint8)).save(project / "a.png")
+    lines = [json.dumps({"image": "a.png", "phrase": "a cup"})]
+    (project / "train.jsonl").write_text(lines[0])
+    lines = []
+    for _ in range(30):
+        (x1, x2), (y1, y2) = np.sort(rng.integers(0, 120, 2)), np.sort(rng.integers(0, 90, 2))
+        numbers = (
+            [x1, y1, x2 + 1, y2 + 1] if form == "corners" else [x1, y1, x2 - x1 + 1, y2 - y1 + 1]
+        )
+        box = [int(number) for number in numbers]
+        lines.append(json.dumps({"image": "a.png", "phrase": "a cup", "boxes_xyxy": [box]}))
+    (project / "val.jsonl").write_text("\n".join(lines))
+    own = OwnDataset("jsonl", str(project), str(project), 0, 0)
+    if form == "corners":
+        assert len(read_records(annotate(own).ground_truth, GroundTruth)) == 30
+    else:
+        with pytest.raises(InputError, match="not fit its image as corners, but as x, y, width"):
+            annotate(own)
 
 
 def test_a_missing_root_stops_before_anything_is_written(project):
