@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import psutil
-from dvc.cli import parse_args
+from dvc.cli import DvcParserError, parse_args
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
@@ -36,9 +36,16 @@ def parse_repro(arguments: Sequence[str]) -> Namespace:
     """Return what DVC understands of the arguments of a `dvc repro`.
 
     Raises:
-        SystemExit: it does not understand them, or was asked for help.
+        SystemExit: it was asked for help.
+        InputError: it does not understand them, or nothing is to be run.
     """
-    return parse_args(["repro", *arguments])
+    try:
+        asked = parse_args(["repro", *arguments])
+    except DvcParserError as error:
+        raise InputError(f"dvc repro does not know these arguments: {list(arguments)}") from error
+    if asked.dry:
+        raise InputError("--dry runs nothing that could be watched; ask `dvc repro --dry` itself")
+    return asked
 
 
 def plan_steps(asked: Namespace) -> list[Step]:
