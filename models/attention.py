@@ -140,8 +140,8 @@ class EncoderLayer(nn.Module):
 class GridEncoder(nn.Module):
     """Encoder layers over the cells of a feature map.
 
-    With `window` > 0 a cell reads only the cells of its window; the windows are the fewest equal
-    ones of at most that many cells per side.
+    With `window` > 0 a cell reads only the cells of its window, so many cells per side. Windows are
+    counted from the top left: how far the grid is padded changes nothing.
     """
 
     def __init__(self, sizes: LayerSizes, num_layers: int, window: int) -> None:
@@ -152,34 +152,32 @@ class GridEncoder(nn.Module):
     def forward(self, features: Tensor, cell_mask: Tensor) -> Tensor:
         """Encode float (B, D, h, w) under bool (B, h, w), True = real; same shape out."""
         grid_hw = features.shape[-2:]
-        windows_yx = _windows_yx(grid_hw, self.window)
-        tokens = _to_windows(features, windows_yx).flatten(2).transpose(1, 2)  # (N, L, D)
-        mask = _to_windows(cell_mask[:, None], windows_yx).flatten(1)  # (N, L)
+        window_hw = _window_hw(grid_hw, self.window)
+        tokens = _to_windows(features, window_hw).flatten(2).transpose(1, 2)  # (N, L, D)
+        mask = _to_windows(cell_mask[:, None], window_hw).flatten(1)  # (N, L)
         for layer in self.layers:
             tokens = layer(tokens, mask)
-        return _from_windows(tokens.transpose(1, 2), grid_hw, windows_yx)
+        return _from_windows(tokens.transpose(1, 2), grid_hw, window_hw)
 
 
-def _windows_yx(grid_hw: torch.Size, window: int) -> tuple[int, int]:
-    """Return how many windows of at most `window` cells cover each axis; 0 means no limit."""
-    if window == 0:
-        return 1, 1
-    return math.ceil(grid_hw[0] / window), math.ceil(grid_hw[1] / window)
+def _window_hw(grid_hw: torch.Size, window: int) -> tuple[int, int]:
+    """Return the sides of a window of `window` cells, within the grid; 0 means no limit."""
+    longest = window or max(grid_hw)
+    return min(longest, grid_hw[0]), min(longest, grid_hw[1])
 
 
-def _to_windows(grid: Tensor, windows_yx: tuple[int, int]) -> Tensor:
+def _to_windows(grid: Tensor, window_hw: tuple[int, int]) -> Tensor:
     """Cut (B, C, h, w) into equal windows (B * windows, C, wh, ww), padding the far sides."""
-    rows, columns = windows_yx
+    tall, wide = window_hw
     height, width = grid.shape[-2:]
-    grid = F.pad(grid, (0, -width % columns, 0, -height % rows))
-    cut = grid.unflatten(-1, (columns, -1)).unflatten(-3, (rows, -1))  # (B, C, rows, wh, cols, ww)
+    grid = F.pad(grid, (0, -width % wide, 0, -height % tall))
+    cut = grid.unflatten(-1, (-1, wide)).unflatten(-3, (-1, tall))  # (B, C, rows, wh, cols, ww)
     return cut.permute(0, 2, 4, 1, 3, 5).flatten(0, 2)
 
 
-def _from_windows(tokens: Tensor, grid_hw: torch.Size, windows_yx: tuple[int, int]) -> Tensor:
+def _from_windows(tokens: Tensor, grid_hw: torch.Size, window_hw: tuple[int, int]) -> Tensor:
     """Put windows (B * windows, D, wh * ww) back together as (B, D, h, w)."""
-    rows, columns = windows_yx
-    window_w = math.ceil(grid_hw[1] / columns)
-    cut = tokens.unflatten(-1, (-1, window_w)).unflatten(0, (-1, rows, columns))
+    rows, columns = (math.ceil(side / own) for side, own in zip(grid_hw, window_hw, strict=True))
+    cut = tokens.unflatten(-1, (-1, window_hw[1])).unflatten(0, (-1, rows, columns))
     grid = cut.permute(0, 3, 1, 4, 2, 5).flatten(-2).flatten(-3, -2)
     return grid[..., : grid_hw[0], : grid_hw[1]]

@@ -15,6 +15,8 @@ from torch.nn import functional as F
 from torchvision.models.feature_extraction import create_feature_extractor
 from torchvision.ops import FrozenBatchNorm2d
 
+from models.padding import PaddingBlinds
+
 STRIDES = {3: 8, 4: 16, 5: 32}  # level -> input pixels per cell
 STEM_STRIDE = 4
 TRACE_PX = 128
@@ -61,16 +63,24 @@ class Backbone(nn.Module):
             found = _timm_ends(network)
         if 3 not in found:
             raise ValueError("backbone: the network has no feature map at stride 8")
-        self.extract = _extractor(network, found)
+        self.extract = PaddingBlinds(_extractor(network, found))
         self.channels = {3: found[3].channels}
         for level in (4, 5):
             self.channels[level] = (
                 found[level].channels if level in found else self.channels[level - 1]
             )
 
-    def forward(self, images: Tensor) -> dict[int, Tensor]:
-        """Return level -> (B, C, S / stride, S / stride) of normalised images (B, 3, S, S)."""
-        named = self.extract(images)
+    def forward(self, images: Tensor, pixel_mask: Tensor) -> dict[int, Tensor]:
+        """Return the maps of every level, zero on padding.
+
+        Args:
+            images: normalised, float32 (B, 3, S, S); what they hold under padding is ignored.
+            pixel_mask: True = image, bool (B, S, S).
+
+        Returns:
+            level -> float (B, C, S / stride, S / stride).
+        """
+        named = self.extract(images, pixel_mask)
         levels = {3: named["3"]}
         for level in (4, 5):
             found = named.get(str(level))

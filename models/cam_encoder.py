@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.padding import ConvNorm
 from models.position import grid_position_embedding
-from models.visual_encoder import LevelMap, group_norm
+from models.visual_encoder import LevelMap
 
 CamInput = Literal["map", "feature", "both"]
 MAP_RANGE = (0.02, 0.98)  # the map is clipped to it before its logit is taken
@@ -46,20 +47,15 @@ class Bottleneck(nn.Module):
     def __init__(self, dim: int) -> None:
         super().__init__()
         inner = dim // 4
-        self.body = nn.Sequential(
-            nn.Conv2d(dim, inner, 1, bias=False),
-            group_norm(inner),
-            nn.ReLU(),
-            nn.Conv2d(inner, inner, 3, padding=1, bias=False),
-            group_norm(inner),
-            nn.ReLU(),
-            nn.Conv2d(inner, dim, 1, bias=False),
-            group_norm(dim),
-        )
+        self.narrow = ConvNorm(dim, inner, kernel=1, bias=False)
+        self.look = ConvNorm(inner, inner, kernel=3, bias=False)
+        self.widen = ConvNorm(inner, dim, kernel=1, bias=False)
 
-    def forward(self, maps: Tensor) -> Tensor:
-        """Return relu(maps + body(maps)), float (M, D, h, w)."""
-        return F.relu(maps + self.body(maps))
+    def forward(self, maps: Tensor, cell_mask: Tensor) -> Tensor:
+        """Return relu(maps + body(maps)), float (M, D, h, w), under bool (M, h, w)."""
+        narrow = F.relu(self.narrow(maps, cell_mask))
+        seen = F.relu(self.look(narrow, cell_mask))
+        return F.relu(maps + self.widen(seen, cell_mask))
 
 
 class CamEncoder(nn.Module):
@@ -73,11 +69,10 @@ class CamEncoder(nn.Module):
         super().__init__()
         self.reads = reads
         if reads != "map":
-            self.project = nn.Sequential(nn.Conv2d(in_channels, dim, 1), group_norm(dim))
+            self.project = ConvNorm(in_channels, dim, kernel=1)
         width = {"map": 1, "feature": dim, "both": 2 * dim + 1}[reads]
-        self.blocks = nn.Sequential(
-            nn.Conv2d(width, dim, 1), *(Bottleneck(dim) for _ in range(num_blocks))
-        )
+        self.widen = nn.Conv2d(width, dim, 1)
+        self.blocks = nn.ModuleList(Bottleneck(dim) for _ in range(num_blocks))
         self.shift = nn.Conv2d(dim, 1, 1)
         nn.init.zeros_(self.shift.weight)
         nn.init.zeros_(self.shift.bias)  # type: ignore[arg-type]
@@ -99,7 +94,7 @@ class CamEncoder(nn.Module):
             _resized(cams, deepest.features.shape[-2:]).detach() * deepest.cell_mask[:, None, None]
         )
         map_mask = noun_mask & (cams.amax((-2, -1)) > 0)
-        features = self.blocks(self._inputs(deepest.features.detach(), cams, map_mask))
+        features = self._features(deepest, cams, map_mask)  # (M, D, h, w)
         shift = MAX_LOGIT_SHIFT * torch.tanh(self.shift(features))[:, 0]  # (M, h, w)
         shift = _put_back(shift, map_mask)  # (B, P, K, h, w)
         maps = torch.sigmoid(torch.logit(cams.clamp(*MAP_RANGE)) + shift)  # (B, P, K, h, w)
@@ -116,12 +111,20 @@ class CamEncoder(nn.Module):
             cell_mask,
         )
 
-    def _inputs(self, features: Tensor, cams: Tensor, map_mask: Tensor) -> Tensor:
-        """Stack what the blocks read for every real map, float (M, width, h, w)."""
-        maps = cams[map_mask][:, None]  # (M, 1, h, w)
+    def _features(self, deepest: LevelMap, cams: Tensor, map_mask: Tensor) -> Tensor:
+        """Run the blocks over every real map, float (M, D, h, w)."""
+        image_index = map_mask.nonzero()[:, 0]  # (M,)
+        features = self.widen(self._inputs(deepest, cams[map_mask][:, None], image_index))
+        for block in self.blocks:
+            features = block(features, deepest.cell_mask[image_index])
+        return features
+
+    def _inputs(self, deepest: LevelMap, maps: Tensor, image_index: Tensor) -> Tensor:
+        """Stack what the blocks read for every map (M, 1, h, w), float (M, width, h, w)."""
         if self.reads == "map":
             return maps
-        seen = self.project(features)[map_mask.nonzero()[:, 0]]  # (M, D, h, w)
+        seen = self.project(deepest.features.detach(), deepest.cell_mask)  # (B, D, h, w)
+        seen = seen[image_index]  # (M, D, h, w)
         if self.reads == "feature":
             return seen
         return torch.cat([seen, seen * maps, maps], dim=1)

@@ -19,6 +19,7 @@ from models.fusion import Fusion, FusionOptions
 from models.grounder_spec import GrounderSpec, parse_depth
 from models.grounding_batch import GroundingInputs, GroundingOutputs
 from models.language_encoder import LanguageEncoder
+from models.padding import frames_xyxy
 from models.prior import prior_logits, prior_weights
 from models.proposal_features import ProposalEncoder
 from models.reconstruction import PhraseDecoder, attended_proposal
@@ -194,7 +195,7 @@ class Grounder(nn.Module):
         """Predict boxes from the fused states; from the best proposal's offset in RIF's way."""
         anchors = inputs.boxes_xyxy[:, None].expand(-1, states.shape[1], -1, -1)  # (B, P, R, 4)
         if isinstance(self.head, RegHead):
-            pred = self.head(states, inputs.images.shape[-1])  # (B, P, 4)
+            pred = self.head(states, frames_xyxy(inputs.pixel_mask))  # (B, P, 4)
             deltas = encode_boxes(anchors, pred[:, :, None].expand_as(anchors))
             return _Boxes(pred, pred, deltas)
         deltas = self.head(states, proposals)  # (B, P, R, 4)
@@ -227,13 +228,6 @@ def mean_of_real(words: TokenSet) -> Tensor:
     """Return the mean state of the real tokens, float (B, P, C); 0 where there are none."""
     mask = words.mask[..., None]
     return (words.tokens * mask).sum(2) / mask.sum(2).clamp(min=1)
-
-
-def frames_xyxy(pixel_mask: Tensor) -> Tensor:
-    """Return the box of each image's real part, float32 (B, 4), of masks (B, S, S)."""
-    sides = [pixel_mask.any(axis).sum(-1) for axis in (1, 2)]  # width, height
-    zeros = torch.zeros_like(sides[0])
-    return torch.stack([zeros, zeros, *sides], dim=-1).float()
 
 
 def no_cams(deepest: LevelMap, phrase_mask: Tensor, dim: int) -> CamEncoding:

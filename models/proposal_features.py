@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from models.padding import frames_xyxy, real_span
 from models.visual_encoder import LevelMap
 
 POOL_BINS = 7  # He et al. 2017, https://arxiv.org/abs/1703.06870
@@ -46,8 +47,7 @@ class ProposalEncoder(nn.Module):
         """
         image_px = pixel_mask.shape[-1]
         encoded, raw = (
-            [mean_roi_align(level.features, boxes_xyxy, image_px) for level in kind]
-            for kind in levels
+            [mean_roi_align(level, boxes_xyxy, image_px) for level in kind] for kind in levels
         )
         raw = [norm(pooled) for norm, pooled in zip(self.raw_norms, raw, strict=True)]
         geometry = box_geometry(boxes_xyxy, pixel_mask)
@@ -57,41 +57,46 @@ class ProposalEncoder(nn.Module):
 
 def box_geometry(boxes_xyxy: Tensor, pixel_mask: Tensor) -> Tensor:
     """Return x1, y1, x2, y2, width, height and area as fractions of the real image, (B, R, 7)."""
-    image_wh = torch.stack([pixel_mask.any(1).sum(-1), pixel_mask.any(2).sum(-1)], dim=-1)  # (B, 2)
-    corners = boxes_xyxy / image_wh.clamp(min=1).repeat(1, 2)[:, None]
+    frames = frames_xyxy(pixel_mask)[:, None]  # (B, 1, 4)
+    start, end = frames.split(2, dim=-1)
+    corners = (boxes_xyxy - start.repeat(1, 1, 2)) / (end - start).repeat(1, 1, 2)
     sides = corners[..., 2:] - corners[..., :2]
     return torch.cat([corners, sides, sides.prod(-1, keepdim=True)], dim=-1)
 
 
-def mean_roi_align(features: Tensor, boxes_xyxy: Tensor, image_px: int) -> Tensor:
+def mean_roi_align(level: LevelMap, boxes_xyxy: Tensor, image_px: int) -> Tensor:
     """Return the mean of RoIAlign's bins for every box, float (B, R, D).
 
-    Equals `torchvision.ops.roi_align(..., 7, sampling_ratio=2, aligned=True).mean((-2, -1))`:
-    bilinear samples on a regular grid are separable, so their mean is two small matrix products,
-    cheap and deterministic in both directions.
+    Equals `torchvision.ops.roi_align(..., 7, sampling_ratio=2, aligned=True).mean((-2, -1))` on the
+    real cells: bilinear samples on a regular grid are separable, so their mean is two small matrix
+    products, cheap and deterministic in both directions.
 
     Args:
-        features: float (B, D, h, w), covering an input of `image_px` x `image_px`.
+        level: features, float (B, D, h, w), of an input of `image_px` x `image_px`; real cells form
+            a rectangle.
         boxes_xyxy: boxes in input pixels, float32 (B, R, 4).
         image_px: side S of the input.
     """
-    height, width = features.shape[-2:]
-    rows = _sample_weights(boxes_xyxy[..., 1::2] * (height / image_px), height)  # (B, R, h)
-    columns = _sample_weights(boxes_xyxy[..., 0::2] * (width / image_px), width)  # (B, R, w)
+    features, cells = level.features, level.cell_mask
+    per_px = [side / image_px for side in features.shape[-2:]]
+    rows = _sample_weights(boxes_xyxy[..., 1::2] * per_px[0], cells.any(2))  # (B, R, h)
+    columns = _sample_weights(boxes_xyxy[..., 0::2] * per_px[1], cells.any(1))  # (B, R, w)
     across = torch.einsum("bdhw,brw->brdh", features, columns.to(features.dtype))
     return torch.einsum("brdh,brh->brd", across, rows.to(features.dtype))
 
 
-def _sample_weights(spans_cells: Tensor, num_cells: int) -> Tensor:
+def _sample_weights(spans_cells: Tensor, cell_mask: Tensor) -> Tensor:
     """Return the mean bilinear weight of each cell over the samples of a span, (B, R, cells).
 
     Args:
         spans_cells: start and end of each box along one axis, in cells, float32 (B, R, 2).
-        num_cells: cells along that axis.
+        cell_mask: which cells along that axis are real, bool (B, cells); samples beyond them are
+            taken at the outermost real centre.
     """
     num_samples = POOL_BINS * SAMPLES_PER_BIN
     steps = (torch.arange(num_samples, device=spans_cells.device) + 0.5) / num_samples
     start, end = spans_cells[..., :1], spans_cells[..., 1:]
-    centres = torch.arange(num_cells, device=spans_cells.device)
-    places = (start + (end - start) * steps - 0.5).clamp(0, num_cells - 1)  # (B, R, samples)
+    centres = torch.arange(cell_mask.shape[1], device=spans_cells.device)
+    first, last = (cell[:, None, None] for cell in real_span(cell_mask))
+    places = (start + (end - start) * steps - 0.5).clamp(first, last)  # (B, R, samples)
     return (1 - (places[..., None] - centres).abs()).clamp(min=0).mean(-2)

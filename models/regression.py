@@ -60,7 +60,10 @@ def _to_cxcywh(boxes_xyxy: Tensor) -> Tensor:
 
 
 class RegHead(nn.Module):
-    """Three layers and a sigmoid from a fused state to one box (TransVG's head)."""
+    """Three layers and a sigmoid from a fused state to one box (TransVG's head).
+
+    Centre and sides are shares of the real image, over which positions are embedded too.
+    """
 
     def __init__(self, state_dim: int) -> None:
         super().__init__()
@@ -72,10 +75,16 @@ class RegHead(nn.Module):
             nn.Linear(HIDDEN_DIM, 4),
         )
 
-    def forward(self, states: Tensor, image_px: int) -> Tensor:
-        """Return a box per phrase in pixels of the padded input, xyxy (B, P, 4)."""
-        boxes = self.layers(states).float().sigmoid() * image_px  # centre, sides
-        return box_convert(boxes, "cxcywh", "xyxy")
+    def forward(self, states: Tensor, frames_xyxy: Tensor) -> Tensor:
+        """Return a box per phrase in pixels of the padded input, xyxy (B, P, 4).
+
+        Args:
+            states: float (B, P, G).
+            frames_xyxy: the real part of each image in its square, float32 (B, 4).
+        """
+        shares = box_convert(self.layers(states).float().sigmoid(), "cxcywh", "xyxy")
+        start, end = frames_xyxy[:, None].split(2, dim=-1)  # (B, 1, 2) each
+        return start.repeat(1, 1, 2) + shares * (end - start).repeat(1, 1, 2)
 
 
 class OffsetHead(nn.Module):

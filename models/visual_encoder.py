@@ -3,7 +3,6 @@
 Shapes: B images, S input pixels per side, D channels, C backbone channels, (h, w) cells.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from torch.nn import functional as F
 
 from models.attention import GridEncoder, LayerSizes
 from models.backbone import Backbone
+from models.padding import ConvNorm, cells_of
 from models.position import grid_position_embedding
 
 WINDOWED_LEVEL = 3  # the only level whose attention is cut into windows
@@ -52,38 +52,25 @@ def parse_levels(levels: str) -> tuple[int, ...]:
     return parts
 
 
-def group_norm(channels: int) -> nn.GroupNorm:
-    """Return GroupNorm with 32 groups, or the most that divide both 32 and `channels`."""
-    return nn.GroupNorm(math.gcd(32, channels), channels)
-
-
-def cells_of(pixel_mask: Tensor, grid: Tensor) -> Tensor:
-    """Return which cells of `grid` (B, C, h, w) hold a real pixel of (B, S, S), bool (B, h, w)."""
-    return F.adaptive_max_pool2d(pixel_mask[:, None].float(), grid.shape[-2:])[:, 0] > 0
-
-
 class LevelEncoder(nn.Module):
     """Project, place, let cells read each other, then two convolutions (paper, section 3.1)."""
 
     def __init__(self, in_channels: int, sizes: LayerSizes, num_layers: int, window: int) -> None:
         super().__init__()
         dim = sizes.dim
-        self.project = nn.Sequential(nn.Conv2d(in_channels, dim, 1), group_norm(dim))
+        self.project = ConvNorm(in_channels, dim, kernel=1)
         self.encoder = GridEncoder(sizes, num_layers, window)
-        self.refine = nn.Sequential(
-            nn.Conv2d(dim, dim, 3, padding=1),
-            group_norm(dim),
-            nn.GELU(),
-            nn.Conv2d(dim, dim, 3, padding=1),
-        )
+        self.refine = ConvNorm(dim, dim, kernel=3)
+        self.last = nn.Conv2d(dim, dim, 3, padding=1)
 
     def forward(self, features: Tensor, cell_mask: Tensor) -> LevelMap:
         """Encode backbone features (B, C, h, w) as (B, D, h, w); padded cells become zero."""
         real = cell_mask[:, None]
-        projected = self.project(features)  # (B, D, h, w), F^(0)
+        projected = self.project(features, cell_mask)  # (B, D, h, w), F^(0)
         placed = projected + grid_position_embedding(cell_mask, projected.shape[1])  # F^(1)
         attended = self.encoder(placed, cell_mask)  # F^(2)
-        return LevelMap(self.refine((placed + attended) * real) * real, cell_mask)  # F^(3)
+        refined = F.gelu(self.refine(placed + attended, cell_mask))  # 0 on padding, as gelu(0) is
+        return LevelMap(self.last(refined) * real, cell_mask)  # F^(3)
 
 
 class VisualEncoder(nn.Module):
@@ -127,7 +114,7 @@ class VisualEncoder(nn.Module):
             images: normalised, float32 (B, 3, S, S); what they hold under padding is ignored.
             pixel_mask: True = image, bool (B, S, S).
         """
-        raw: Mapping[int, Tensor] = self.backbone(images * pixel_mask[:, None])
+        raw: Mapping[int, Tensor] = self.backbone(images, pixel_mask)
         masks = {level: cells_of(pixel_mask, features) for level, features in raw.items()}
         encoded = [self.encoders[str(level)](raw[level], masks[level]) for level in self.levels]
         own = tuple(LevelMap(raw[level], masks[level]) for level in self.levels)

@@ -1,4 +1,4 @@
-"""Draw what is done to a training sample: crop, mirror, colours.
+"""Draw what is done to a training sample: crop, length, place, mirror, colours.
 
 The steps and their chances are TransVG's (https://github.com/djiajunustc/TransVG), but no ground
 truth decides where to crop. Shapes: H W pixels, R proposals, P phrases, (h, w) cells of a map of
@@ -6,7 +6,7 @@ the whole image.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,9 @@ from pipeline.train_sections import AugmentParams
 
 JITTER_CHANCE = 0.8  # [C] TransVG
 CROP_TRIES = 20
-CROP_SIDE = (0.64, 1.0)  # share of each side of the image; [C] TransVG: 384 to 600 of 600 px
+CROP_SHORT_SIDES_PX = (400, 500, 600)  # [C] TransVG: the image's shorter side before a crop
+CROP_SIDES_PX = (384, 600)  # [C] TransVG: each side of a crop, within the image
+SCALE_STEP_PX = 32  # [C] TransVG: between the lengths that the longer side may get
 CROP_KEEPS_CAM = 0.95  # of the head noun's CAM
 CROP_KEEPS_BOX = 0.9  # of the area of each of the likeliest proposals
 LIKELY_BOXES = 3
@@ -63,19 +65,32 @@ def draw_placement(
     window = whole_window(evidence.image_hw)
     if crop_draw < params.crop and all(may_crop(phrase) for phrase in phrases):
         window = draw_crop(evidence, rng)
-    return letterbox(window, image_px, flip)
+    shrink_px = SCALE_STEP_PX * int(rng.integers(params.scales)) if params.scales > 1 else 0
+    placement = letterbox(window, image_px - shrink_px, flip)
+    return _moved(placement, image_px, rng) if params.translate else placement
+
+
+def _moved(placement: Placement, image_px: int, rng: np.random.Generator) -> Placement:
+    """Draw where in its square the content lies."""
+    height, width = placement.content_hw
+    left, top = rng.integers((image_px - width + 1, image_px - height + 1))
+    return replace(placement, offset_xy=(int(left), int(top)))
 
 
 def draw_crop(evidence: Evidence, rng: np.random.Generator) -> Window:
     """Draw a part of the image that keeps what the phrases may speak of; after 20 tries, all of it.
 
     It keeps 95 % of every head noun's CAM and 90 % of the three proposals of the largest
-    prior x share of the CAM inside.
+    prior x share of the CAM inside. Its sides are those that TransVG gets by resizing the image
+    first; here the one affine map does both at once.
     """
     height, width = evidence.image_hw
     likely = evidence.boxes_xyxy[likely_boxes(evidence)]
+    smallest, largest = CROP_SIDES_PX
     for _ in range(CROP_TRIES):
-        sides = rng.uniform(*CROP_SIDE, 2) * (width, height)
+        scale = rng.choice(CROP_SHORT_SIDES_PX) / min(height, width)
+        full = np.array([width, height]) * scale
+        sides = rng.uniform(smallest, np.minimum(full, largest)) / scale
         x1, y1 = rng.uniform(0, 1, 2) * ((width, height) - sides)
         window = (float(x1), float(y1), float(x1 + sides[0]), float(y1 + sides[1]))
         if _keeps_cams(evidence, window) and _keeps_boxes(likely, window):

@@ -49,17 +49,25 @@ class Affine:
 
 @dataclass(frozen=True)
 class Placement:
-    """A window of an image, scaled to fit the top left corner of a square, perhaps mirrored.
+    """A window of an image, scaled and put into a square, perhaps mirrored.
 
     Attributes:
         window_xyxy: what is seen, pixels of the original image.
         content_hw: height and width of the window in the square, whole pixels; the rest is padding.
         flip: the content is mirrored left to right, in its place.
+        offset_xy: where its left top corner lies in the square, whole pixels.
     """
 
     window_xyxy: Window
     content_hw: tuple[int, int]
     flip: bool
+    offset_xy: tuple[int, int] = (0, 0)
+
+    @property
+    def content_xyxy(self) -> tuple[int, int, int, int]:
+        """Where the content lies in the square."""
+        (left, top), (height, width) = self.offset_xy, self.content_hw
+        return (left, top, left + width, top + height)
 
     @property
     def affine(self) -> Affine:
@@ -67,9 +75,10 @@ class Placement:
         x1, y1, x2, y2 = self.window_xyxy
         height, width = self.content_hw
         scale_x, scale_y = width / (x2 - x1), height / (y2 - y1)
+        left, top = self.offset_xy
         if self.flip:
-            return Affine(-scale_x, scale_y, x2 * scale_x, -y1 * scale_y)
-        return Affine(scale_x, scale_y, -x1 * scale_x, -y1 * scale_y)
+            return Affine(-scale_x, scale_y, left + x2 * scale_x, top - y1 * scale_y)
+        return Affine(scale_x, scale_y, left - x1 * scale_x, top - y1 * scale_y)
 
 
 def whole_window(image_hw: tuple[int, int]) -> Window:
@@ -77,16 +86,16 @@ def whole_window(image_hw: tuple[int, int]) -> Window:
     return (0.0, 0.0, float(image_hw[1]), float(image_hw[0]))
 
 
-def letterbox(window_xyxy: Window, image_px: int, flip: bool = False) -> Placement:
-    """Scale a window so that its longer side fills the square; aspect kept to the nearest pixel.
+def letterbox(window_xyxy: Window, long_side_px: int, flip: bool = False) -> Placement:
+    """Scale a window so that its longer side gets a length; aspect kept to the nearest pixel.
 
     Args:
         window_xyxy: pixels of the original image, of positive width and height.
-        image_px: side of the square.
+        long_side_px: of the content; the side of the square fills it.
         flip: mirror the content left to right.
     """
     x1, y1, x2, y2 = window_xyxy
-    scale = image_px / max(x2 - x1, y2 - y1)
+    scale = long_side_px / max(x2 - x1, y2 - y1)
     height, width = (max(1, round((y2 - y1) * scale)), max(1, round((x2 - x1) * scale)))
     return Placement(window_xyxy, (height, width), flip)
 

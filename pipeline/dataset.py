@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from pipeline.augment import Evidence, draw_jitter, draw_placement
+from pipeline.augment import SCALE_STEP_PX, Evidence, draw_jitter, draw_placement
 from pipeline.boxes import Placement, letterbox, whole_window
 from pipeline.draws import Draw
 from pipeline.errors import InputError
@@ -21,13 +21,20 @@ from pipeline.images import read_image
 from pipeline.joined import Floats, JoinedCaches, NounSlots
 from pipeline.mentions import HEAD_ROLE
 from pipeline.merged_boxes import with_merged
-from pipeline.place import pad_to_square, place_boxes, place_cams, place_image, scale_to_unit
+from pipeline.place import (
+    content_cells,
+    pad_to_square,
+    place_boxes,
+    place_cams,
+    place_image,
+    scale_to_unit,
+)
 from pipeline.sample_spec import CAM_STRIDE, SampleSpec, TextEncoding, Tokenize
 from pipeline.train_sections import AugmentParams, TrainParams, picked
 from pipeline.words import build_vocabulary
 
 Fields = dict[str, NDArray[Any]]
-NO_AUGMENTATION = AugmentParams(flip=0.0, jitter=0.0, crop=0.0)
+NO_AUGMENTATION = AugmentParams(flip=0.0, jitter=0.0, crop=0.0, scales=1, translate=False)
 
 
 class GroundingDataset(Dataset[Fields]):
@@ -106,11 +113,12 @@ class GroundingDataset(Dataset[Fields]):
         clean = place_image(image, placement)
         strength = self._augment.jitter if draw.seed is not None else 0.0
         jittered = draw_jitter(strength, rng)(clean)
-        side = self.spec.image_px
+        side, corner = self.spec.image_px, placement.offset_xy
+        real = np.ones(clean.shape[1:], np.bool_)
         return {
-            "images": pad_to_square(jittered, side),  # (3, S, S)
-            "clean_images": pad_to_square(clean, side),  # (3, S, S)
-            "pixel_mask": pad_to_square(np.ones(clean.shape[1:], np.bool_), side),  # (S, S)
+            "images": pad_to_square(jittered, side, corner),  # (3, S, S)
+            "clean_images": pad_to_square(clean, side, corner),  # (3, S, S)
+            "pixel_mask": pad_to_square(real, side, corner),  # (S, S)
         }
 
     def _phrase_fields(self, phrases: Sequence[str], indices: Sequence[int]) -> Fields:
@@ -144,12 +152,15 @@ class GroundingDataset(Dataset[Fields]):
         """Return the parts of what is seen that count as proposals, float32 (Q, 4)."""
         height, width = placement.content_hw
         shares = np.array(self.spec.windows, np.float32).reshape(-1, 4)
-        return shares * np.array([width, height, width, height], np.float32)
+        corner = np.array(placement.offset_xy * 2, np.float32)
+        return corner + shares * np.array([width, height, width, height], np.float32)
 
     def _noun_fields(self, draw: Draw, placement: Placement, slots: NounSlots) -> Fields:
         image_hw = self.caches.images[draw.image_index].image_hw
         placed = place_cams(self._maps(draw.image_index), image_hw, placement, CAM_STRIDE)
-        maps = pad_to_square(scale_to_unit(placed), self.spec.image_px // CAM_STRIDE)
+        columns, rows = content_cells(placement, CAM_STRIDE)
+        side, corner = self.spec.image_px // CAM_STRIDE, (columns.start, rows.start)
+        maps = pad_to_square(scale_to_unit(placed), side, corner)
         confidences = np.append(self.caches.cams(draw.image_index)["confidences"], 0)  # (M + 1,)
         classes = np.full(slots.noun_mask.shape, -1, np.int64)  # (P, K)
         for row, nouns in zip(classes, slots.nouns, strict=True):
@@ -175,6 +186,9 @@ def build_training_dataset(
         tokenizer: of transformers.
         scored_nouns: what the outputs of the frozen scorer are about, in order.
     """
+    shortest = params.image_px - SCALE_STEP_PX * (params.augment.scales - 1)
+    if params.augment.scales < 1 or shortest < CAM_STRIDE:
+        raise InputError(f"train.augment.scales: {params.augment.scales} leaves {shortest} px")
     text = TextEncoding(
         Tokenize(tokenizer, params.max_tokens),
         build_vocabulary(caches.texts, params.min_word_count),

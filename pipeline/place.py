@@ -43,11 +43,13 @@ def place_image(image: NDArray[np.uint8], placement: Placement) -> Floats:
     return content.astype(np.float32) / np.float32(255)
 
 
-def pad_to_square(content: NDArray[Any], side: int) -> NDArray[Any]:
-    """Add zeros (False) to the right and below: (..., h, w) becomes (..., side, side)."""
-    height, width = content.shape[-2:]
+def pad_to_square(
+    content: NDArray[Any], side: int, offset_xy: tuple[int, int] = (0, 0)
+) -> NDArray[Any]:
+    """Put content (..., h, w) at an offset into zeros (False) of (..., side, side)."""
+    (left, top), (height, width) = offset_xy, content.shape[-2:]
     square = np.zeros((*content.shape[:-2], side, side), content.dtype)
-    square[..., :height, :width] = content
+    square[..., top : top + height, left : left + width] = content
     return square
 
 
@@ -65,7 +67,8 @@ def place_boxes(boxes_xyxy: Floats, placement: Placement) -> tuple[Floats, NDArr
         The r boxes left, pixels of the square, float32 (r, 4), and which they are (r,).
     """
     mapped = placement.affine.boxes(boxes_xyxy)
-    clipped = clip_boxes(mapped, placement.content_hw)
+    corner = np.array(placement.offset_xy * 2, np.float32)
+    clipped = clip_boxes(mapped - corner, placement.content_hw) + corner
     shares = box_areas(clipped) / np.maximum(box_areas(mapped), np.finfo(np.float32).tiny)
     shorter_side = (clipped[:, 2:] - clipped[:, :2]).min(axis=1)
     is_whole = np.abs(clipped - mapped).max(axis=1) < _ROUNDING_PX
@@ -87,10 +90,9 @@ def place_cams(
         stride: pixels of the square per cell.
 
     Returns:
-        Maps over the content, bilinear, >= 0, float32 (M, rows, columns): the cells whose centre
-        lies in the content, at least one each way.
+        Maps over the cells of `content_cells`, bilinear, >= 0, float32 (M, rows, columns).
     """
-    rows, columns = (max(1, int(np.ceil(px / stride - 0.5))) for px in placement.content_hw)
+    columns, rows = content_cells(placement, stride)
     to_original = placement.affine.inverse()
     xs, ys = _centres(columns, stride), _centres(rows, stride)
     norm_x = 2 * (to_original.scale_x * xs + to_original.shift_x) / image_hw[1] - 1  # (columns,)
@@ -105,6 +107,23 @@ def place_cams(
         align_corners=False,
     )
     return placed[0].numpy()  # (M, rows, columns)
+
+
+def content_cells(placement: Placement, stride: int) -> tuple[range, range]:
+    """Return which columns and rows of cells have their centre in the content, at least one each.
+
+    Args:
+        placement: where an image lies in its square.
+        stride: pixels of the square per cell.
+    """
+    x1, y1, x2, y2 = placement.content_xyxy
+    return _cells_between(x1, x2, stride), _cells_between(y1, y2, stride)
+
+
+def _cells_between(start: int, stop: int, stride: int) -> range:
+    first, end = (int(np.ceil(px / stride - 0.5)) for px in (start, stop))
+    middle = (start + stop) // 2 // stride
+    return range(first, end) if first < end else range(middle, middle + 1)
 
 
 def scale_to_unit(maps: Floats) -> Floats:
@@ -139,8 +158,8 @@ def windows_of(boxes_xyxy: NDArray[np.floating], image_hw: tuple[int, int]) -> F
     return Affine(1 / image_hw[1], 1 / image_hw[0], 0, 0).boxes(boxes_xyxy)
 
 
-def _centres(count: int, stride: int) -> NDArray[np.float64]:
-    return stride * (np.arange(count, dtype=np.float64) + 0.5)
+def _centres(cells: range, stride: int) -> NDArray[np.float64]:
+    return stride * (np.asarray(cells, dtype=np.float64) + 0.5)
 
 
 def _overlaps(

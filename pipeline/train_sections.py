@@ -8,11 +8,13 @@ Values = TypeVar("Values")
 
 @dataclass(frozen=True)
 class AugmentParams:
-    """Probabilities and strengths of the augmentations."""
+    """Probabilities and strengths of the augmentations; how many lengths an image may be given."""
 
     flip: float
     jitter: float
     crop: float
+    scales: int
+    translate: bool
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,14 @@ def _resnet():
     return models.resnet18(weights=None)
 
 
+def everywhere(images):
+    return torch.ones_like(images[:, 0], dtype=torch.bool)
+
+
 def test_levels_of_a_resnet_are_the_outputs_of_its_last_three_stages():
     network, images = _resnet().eval(), torch.rand(2, 3, 64, 96)
     with torch.no_grad():
-        found = Backbone(network, (3, 4, 5))(images)
+        found = Backbone(network, (3, 4, 5))(images, everywhere(images))
         stem = network.maxpool(network.relu(network.bn1(network.conv1(images))))
         third = network.layer2(network.layer1(stem))
         fourth = network.layer3(third)
@@ -30,7 +34,7 @@ def test_levels_of_a_mobilenet_are_the_last_block_at_each_stride():
         torch.rand(1, 3, 64, 64),
     )
     with torch.no_grad():
-        found = Backbone(network, (3, 4, 5))(images)
+        found = Backbone(network, (3, 4, 5))(images, everywhere(images))
         torch.testing.assert_close(found[3], network.features[:7](images))
         torch.testing.assert_close(found[4], network.features[:14](images))
         torch.testing.assert_close(found[5], network.features(images))
@@ -39,7 +43,8 @@ def test_levels_of_a_mobilenet_are_the_last_block_at_each_stride():
 def test_a_level_that_the_network_never_reaches_is_pooled_from_the_one_before():
     network = models.squeezenet1_1(weights=None).eval()
     backbone = Backbone(network, (3, 4, 5))
-    found = backbone(torch.rand(1, 3, 127, 127))
+    images = torch.rand(1, 3, 127, 127)
+    found = backbone(images, everywhere(images))
     expected = nn.functional.max_pool2d(found[4], 2, ceil_mode=True)
     torch.testing.assert_close(found[5], expected)
     assert backbone.channels == {level: maps.shape[1] for level, maps in found.items()}
@@ -49,7 +54,7 @@ def test_a_level_that_the_network_never_reaches_is_pooled_from_the_one_before():
 def test_levels_of_a_timm_network_are_its_own_maps_at_their_strides(name):
     torch.manual_seed(0)
     network, images = named_network(f"timm/{name}").eval(), torch.rand(2, 3, 64, 96)
-    found = Backbone(network, (3, 4, 5)).eval()(images)
+    found = Backbone(network, (3, 4, 5)).eval()(images, everywhere(images))
     expected = dict(zip(network.feature_info.reduction(), network(images), strict=True))
     for level, stride in ((3, 8), (4, 16), (5, 32)):
         assert found[level].shape[-2:] == (64 // stride, 96 // stride)
@@ -58,7 +63,7 @@ def test_levels_of_a_timm_network_are_its_own_maps_at_their_strides(name):
 
 def test_the_stem_of_a_timm_network_is_frozen_too():
     backbone = Backbone(named_network("timm/resnet18"), (3, 4, 5))
-    frozen = {n.split(".")[2] for n, p in backbone.named_parameters() if not p.requires_grad}
+    frozen = {n.split(".")[3] for n, p in backbone.named_parameters() if not p.requires_grad}
     assert frozen == {"conv1", "layer1"}
 
 
@@ -82,21 +87,22 @@ def test_a_network_of_one_stride_is_refused(name):
 
 def test_batch_norm_does_not_learn_statistics():
     backbone, images = Backbone(_resnet(), (3, 4, 5)).train(), torch.rand(2, 3, 64, 64)
-    first = backbone(images)[5]
-    torch.testing.assert_close(backbone(images)[5], first, rtol=0, atol=0)
+    mask = everywhere(images)
+    first = backbone(images, mask)[5]
+    torch.testing.assert_close(backbone(images, mask)[5], first, rtol=0, atol=0)
     assert not any(isinstance(module, nn.BatchNorm2d) for module in backbone.modules())
 
 
 def test_stem_and_first_stage_are_frozen_and_the_rest_is_not():
     backbone = Backbone(_resnet(), (3, 4, 5))
-    frozen = {name.split(".")[1] for name, p in backbone.named_parameters() if not p.requires_grad}
-    trained = {name.split(".")[1] for name, p in backbone.named_parameters() if p.requires_grad}
+    frozen = {name.split(".")[2] for name, p in backbone.named_parameters() if not p.requires_grad}
+    trained = {name.split(".")[2] for name, p in backbone.named_parameters() if p.requires_grad}
     assert (frozen, trained) == ({"conv1", "layer1"}, {"layer2", "layer3", "layer4"})
 
 
 def test_what_only_deeper_levels_need_is_frozen():
     backbone = Backbone(_resnet(), (3,))
-    trained = {name.split(".")[1] for name, p in backbone.named_parameters() if p.requires_grad}
+    trained = {name.split(".")[2] for name, p in backbone.named_parameters() if p.requires_grad}
     assert trained == {"layer2"}
 
 

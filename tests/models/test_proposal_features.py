@@ -19,12 +19,29 @@ def _boxes():
     )
 
 
+def _whole(features):
+    return LevelMap(features, torch.ones_like(features[:, 0], dtype=torch.bool))
+
+
+def test_a_box_at_the_border_of_an_image_reads_no_padding():
+    torch.manual_seed(0)
+    features = torch.randn(B, D, 11, 11)
+    cells = torch.zeros(B, 11, 11, dtype=torch.bool)
+    cells[:, 2:9, 3:11] = True  # pixels 21 to 77 and 14 to 63
+    boxes = torch.tensor([[[21.0, 14.0, 77.0, 63.0], [40.0, 20.0, 50.0, 63.0]]]).expand(B, -1, -1)
+    shifted = boxes - torch.tensor([21.0, 14.0, 21.0, 14.0])
+    cut = features[:, :, 2:9, 3:11]
+    bins = roi_align(cut, list(shifted), 7, 1 / 7, sampling_ratio=2, aligned=True)
+    pooled = mean_roi_align(LevelMap(features, cells), boxes, S)
+    torch.testing.assert_close(pooled, bins.mean((-2, -1)).view(B, 2, D))
+
+
 def test_the_pooled_feature_equals_the_mean_of_torchvisions_roi_align():
     torch.manual_seed(0)
     features = torch.randn(B, D, 11, 11)
     bins = roi_align(features, list(_boxes()), 7, 11 / S, sampling_ratio=2, aligned=True)
     expected = bins.mean((-2, -1)).view(B, R, D)
-    torch.testing.assert_close(mean_roi_align(features, _boxes(), S), expected)
+    torch.testing.assert_close(mean_roi_align(_whole(features), _boxes(), S), expected)
 
 
 def test_the_pooled_feature_equals_a_slow_loop_on_a_grid_of_unequal_sides():
@@ -32,7 +49,7 @@ def test_the_pooled_feature_equals_a_slow_loop_on_a_grid_of_unequal_sides():
     features, box = torch.randn(B, D, H, W), _boxes()[1, 0]
     cells = (box * torch.tensor([W, H, W, H]) / S).tolist()
     expected = loops.mean_roi(features[1, 3].double().numpy(), cells, bins=7, samples=2)
-    assert mean_roi_align(features, _boxes(), S)[1, 0, 3].item() == pytest.approx(
+    assert mean_roi_align(_whole(features), _boxes(), S)[1, 0, 3].item() == pytest.approx(
         expected, abs=1e-5
     )
 
@@ -40,7 +57,7 @@ def test_the_pooled_feature_equals_a_slow_loop_on_a_grid_of_unequal_sides():
 def test_pooling_has_the_gradient_of_roi_align():
     torch.manual_seed(0)
     features = torch.randn(B, D, 11, 11, requires_grad=True)
-    mean_roi_align(features, _boxes(), S).pow(2).sum().backward()
+    mean_roi_align(_whole(features), _boxes(), S).pow(2).sum().backward()
     ours, features.grad = features.grad.clone(), None
     bins = roi_align(features, list(_boxes()), 7, 11 / S, sampling_ratio=2, aligned=True)
     bins.mean((-2, -1)).pow(2).sum().backward()
@@ -49,8 +66,8 @@ def test_pooling_has_the_gradient_of_roi_align():
 
 def test_geometry_is_in_fractions_of_the_real_image():
     mask = torch.zeros(1, 100, 100, dtype=torch.bool)
-    mask[0, :80, :40] = True
-    geometry = box_geometry(torch.tensor([[[10.0, 20.0, 30.0, 60.0]]]), mask)
+    mask[0, 7:87, 3:43] = True
+    geometry = box_geometry(torch.tensor([[[13.0, 27.0, 33.0, 67.0]]]), mask)
     expected = torch.tensor([0.25, 0.25, 0.75, 0.75, 0.5, 0.5, 0.25])
     torch.testing.assert_close(geometry[0, 0], expected)
 
@@ -91,7 +108,7 @@ def test_the_raw_maps_are_pooled_normalised_and_projected_beside_the_encoded_one
     level = LevelMap(torch.randn(B, D, H, W), cells)
     raw = LevelMap(torch.randn(B, 3, H, W), cells)
     mask, encoder = torch.ones(B, S, S, dtype=torch.bool), ProposalEncoder([D], [3], 13)
-    pooled = [mean_roi_align(kind.features, _boxes(), S) for kind in (level, raw)]
+    pooled = [mean_roi_align(kind, _boxes(), S) for kind in (level, raw)]
     pooled[1] = pooled[1] - pooled[1].mean(-1, keepdim=True)
     pooled[1] = pooled[1] / (pooled[1].pow(2).mean(-1, keepdim=True) + 1e-5).sqrt()
     columns = torch.cat([*pooled, box_geometry(_boxes(), mask)], dim=-1)

@@ -127,13 +127,14 @@ def test_giou_is_taken_against_the_most_trusted_box():
     torch.testing.assert_close(loss, generalized_box_iou_loss(pred[0, 0], BOXES[0, 1]))
 
 
-def test_the_reg_head_turns_its_sigmoids_into_centre_and_sides_of_the_input():
+def test_the_reg_head_turns_its_sigmoids_into_centre_and_sides_within_the_image():
     head = RegHead(7)
     torch.nn.init.zeros_(head.layers[-1].weight)
     with torch.no_grad():
         head.layers[-1].bias.copy_(torch.logit(torch.tensor([0.25, 0.5, 0.125, 0.75])))
-    expected = torch.tensor([[[15.0, 10.0, 25.0, 70.0]]])
-    torch.testing.assert_close(head(torch.rand(1, 1, 7), image_px=80), expected)
+    frames = torch.tensor([[3.0, 5.0, 83.0, 45.0]])  # 80 wide, 40 high
+    expected = torch.tensor([[[3 + 15.0, 5 + 5.0, 3 + 25.0, 5 + 35.0]]])
+    torch.testing.assert_close(head(torch.rand(1, 1, 7), frames), expected)
 
 
 def test_the_offset_head_starts_at_no_offset_and_reads_phrase_and_box():

@@ -77,7 +77,7 @@ def test_a_backbone_of_the_classifiers_name_has_its_weights_and_another_starts_a
         untrained_grounder(SETTINGS | {"backbone": name}, 19, tmp_path / "classifier", language)
         for name in ("resnet18", "resnet34")
     )
-    weight = same.visual_encoder.backbone.state_dict()["extract.layer4.1.conv2.weight"]
+    weight = same.visual_encoder.backbone.state_dict()["extract.network.layer4.1.conv2.weight"]
     torch.testing.assert_close(weight, made.network.state_dict()["layer4.1.conv2.weight"])
     assert (same.spec.backbone_pretrained, other.spec.backbone_pretrained) == (True, False)
     new = {id(parameter) for parameter in other.new_parameters()}

@@ -3,7 +3,7 @@ import torch
 
 from models.attention import LayerSizes
 from models.backbone import Backbone
-from models.visual_encoder import VisualEncoder, cells_of, group_norm, parse_levels
+from models.visual_encoder import VisualEncoder, parse_levels
 from tests.models.tiny_grounder import TinyNetwork
 
 SIZES = LayerSizes(dim=12, heads=3, ffn_dim=17, dropout=0.0)
@@ -62,14 +62,3 @@ def test_padded_cells_are_zero():
     level = visual.levels[0]
     assert level.features.permute(0, 2, 3, 1)[~level.cell_mask].eq(0).all()
     assert level.features.permute(0, 2, 3, 1)[level.cell_mask].ne(0).any(-1).all()
-
-
-def test_a_cell_is_real_if_one_of_its_pixels_is():
-    mask = torch.zeros(1, 8, 8, dtype=torch.bool)
-    mask[0, 5, 2] = True
-    expected = torch.tensor([[[False, False], [True, False]]])
-    assert cells_of(mask, torch.zeros(1, 3, 2, 2)).equal(expected)
-
-
-def test_group_norm_takes_the_most_groups_that_divide():
-    assert [group_norm(c).num_groups for c in (12, 128, 256, 48)] == [4, 32, 32, 16]

@@ -89,7 +89,7 @@ class TinyNetwork(nn.Module):
         return self.fc(self.features(images).mean((-2, -1)))
 
 
-def tiny_grounder(seed=0, **changes) -> Grounder:
+def tiny_grounder(seed=0, network=TinyNetwork, **changes) -> Grounder:
     """Return a grounder in training mode whose zero-initialised parts have been stirred."""
     torch.manual_seed(seed)
     language = new_language(LanguageSizes(vocabulary=NUM_PIECES, hidden=10, layers=1, heads=2))
@@ -98,7 +98,7 @@ def tiny_grounder(seed=0, **changes) -> Grounder:
         if isinstance(module, nn.Dropout):
             module.p = 0.0
     language.bert.config.attention_probs_dropout_prob = 0.0
-    grounder = build_grounder(replace(SPEC, **changes), TinyNetwork(), language)
+    grounder = build_grounder(replace(SPEC, **changes), network(), language)
     with torch.no_grad():
         for parameter in grounder.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.05)

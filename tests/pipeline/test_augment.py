@@ -14,7 +14,7 @@ from pipeline.augment import (
 from pipeline.train_sections import AugmentParams
 
 HW = (70, 110)
-ALWAYS = AugmentParams(flip=1.0, jitter=0.4, crop=1.0)
+ALWAYS = AugmentParams(flip=1.0, jitter=0.4, crop=1.0, scales=1, translate=False)
 
 
 def evidence(boxes=((30, 20, 60, 50),), priors=((1,),), head_cams=None):
@@ -33,7 +33,7 @@ def place(phrases, params, seed=0):
 
 
 def test_nothing_is_done_when_every_chance_is_zero():
-    placement = place(["red cup"], AugmentParams(0.0, 0.0, 0.0))
+    placement = place(["red cup"], AugmentParams(0.0, 0.0, 0.0, 1, translate=False))
     assert not placement.flip
     assert placement.window_xyxy == (0, 0, 110, 70)
 
@@ -49,8 +49,36 @@ def test_one_phrase_of_place_keeps_the_image_whole():
 
 
 def test_about_half_of_the_images_are_mirrored_at_one_half():
-    flips = [place(["cup"], AugmentParams(0.5, 0.0, 0.0), seed).flip for seed in range(200)]
+    flips = [
+        place(["cup"], AugmentParams(0.5, 0.0, 0.0, 1, translate=False), seed).flip
+        for seed in range(200)
+    ]
     assert 70 < sum(flips) < 130
+
+
+def test_the_longer_side_is_one_of_the_scales_and_each_is_drawn():
+    params = AugmentParams(0.0, 0.0, 0.0, scales=3, translate=False)
+    lengths = [max(place(["cup"], params, seed).content_hw) for seed in range(60)]
+    assert set(lengths) == {96, 64, 32}
+
+
+def test_a_small_image_lies_anywhere_in_its_square_and_nowhere_outside():
+    params = AugmentParams(0.5, 0.0, 0.0, scales=2, translate=True)
+    corners = [place(["cup"], params, seed).content_xyxy for seed in range(200)]
+    left, top, right, bottom = np.array(corners).T
+    assert (left.min(), top.min(), right.max(), bottom.max()) == (0, 0, 96, 96)
+    assert len(set(left.tolist())) > 20  # 33 places, when it is 64 px long
+    assert left[right - left == 96].max() == 0
+
+
+def test_the_sides_of_a_crop_are_those_of_transvg():
+    windows = np.array([draw_crop(evidence((), ((),)), rng(seed)) for seed in range(400)])
+    sides = (windows[:, 2:] - windows[:, :2]) / (110, 70)  # of images of 628, 785, 942 x 400 ... px
+    assert sides[:, 0].min() > 384 / 942.9
+    assert sides[:, 0].max() < 600 / 628
+    assert sides[:, 1].min() > 384 / 600
+    assert sides[:, 1].min() < 0.7
+    assert sides[:, 1].max() > 0.97
 
 
 def test_a_crop_lies_inside_the_image_and_is_not_always_the_same():
@@ -61,10 +89,10 @@ def test_a_crop_lies_inside_the_image_and_is_not_always_the_same():
 
 
 def test_a_crop_keeps_nine_tenths_of_the_likely_proposals():
-    boxes = [[0, 20, 40, 50], [80, 0, 110, 30], [0, 0, 110, 70], [50, 60, 60, 70]]
+    boxes = [[20, 20, 40, 50], [60, 10, 90, 30], [0, 0, 110, 70], [50, 50, 60, 60]]
     scene = evidence(boxes, [[1, 1, 0, 1]])
     windows = [draw_crop(scene, rng(seed)) for seed in range(100)]
-    assert all(x1 <= 4 and x2 >= 107 for x1, _, x2, _ in windows)
+    assert all(x1 <= 22 and x2 >= 87 for x1, _, x2, _ in windows)
     assert any(window[0] > 0 for window in windows)
 
 

@@ -5,18 +5,20 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
 from models.grounding_batch import GroundingInputs
 from models.language_encoder import learn_tokenizer
 from pipeline.boxes import letterbox, whole_window
 from pipeline.cache import CacheError
 from pipeline.collate import build_loader, collate
-from pipeline.dataset import GroundingDataset
+from pipeline.dataset import GroundingDataset, build_training_dataset
 from pipeline.draws import Draw, EpochSampler, fixed_draws
 from pipeline.errors import InputError
+from pipeline.flip_words import mirror_phrase
 from pipeline.joined import JoinedCaches
 from pipeline.sample_spec import SampleSpec, TextEncoding, Tokenize
+from pipeline.sections import read_params, train_params
 from pipeline.train_sections import AugmentParams
 from pipeline.words import build_vocabulary
 from tests.cached_world import FILES, HW, PHRASES, write_proposals, write_world
@@ -27,7 +29,8 @@ SPEC = SampleSpec(
     image_px=96, max_tokens=12, max_words=6, max_nouns=2, windows=(WHOLE,), merge_floors=()
 )
 A, B, C, D = range(4)
-FLIP = AugmentParams(flip=1.0, jitter=0.0, crop=0.0)
+STILL = AugmentParams(flip=0.0, jitter=0.0, crop=0.0, scales=1, translate=False)
+FLIP = replace(STILL, flip=1.0)
 
 
 @pytest.fixture(scope="module")
@@ -179,9 +182,76 @@ def test_a_mirrored_sample_is_mirrored_in_every_field(world):
         np.testing.assert_array_equal(mirrored[name], plain[name])
 
 
+class MirroredCaches(JoinedCaches):
+    """The same world in a mirror: pictures, boxes, maps and phrases."""
+
+    def __init__(self, caches, folder):
+        self.__dict__ |= caches.__dict__
+        for image in caches.images:
+            with Image.open(caches.image_folder / image.file) as picture:
+                ImageOps.mirror(picture).save(folder / image.file)
+        self.image_folder = folder
+        self.phrases = [replace(one, phrase=mirror_phrase(one.phrase)) for one in caches.phrases]
+        known = caches._mentions
+        self._mentions = known | {mirror_phrase(phrase): known[phrase] for phrase in known}
+
+    def proposals(self, image_index):
+        found, width = super().proposals(image_index), self.images[image_index].image_hw[1]
+        x1, y1, x2, y2 = found["boxes_xyxy"].T
+        return {**found, "boxes_xyxy": np.stack([width - x2, y1, width - x1, y2], axis=1)}
+
+    def cams(self, image_index):
+        found = super().cams(image_index)
+        return {**found, "maps": found["maps"][..., ::-1]}
+
+
+@pytest.mark.parametrize("image", [A, B, C, D])
+def test_the_mirrored_sample_of_a_mirrored_world_is_the_sample_in_every_field(
+    world, tmp_path, image
+):
+    mirrored = SimpleNamespace(caches=MirroredCaches(world.caches, tmp_path), text=world.text)
+    plain, twice = (
+        sample(each, image, [0, 1], seed=seed) for each, seed in ((world, None), (mirrored, (0,)))
+    )
+    assert plain.keys() == twice.keys()
+    for name, value in plain.items():
+        atol = 0.02 if name in {"images", "clean_images"} else 1e-4  # resized the other way round
+        np.testing.assert_allclose(twice[name], value, rtol=0, atol=atol, err_msg=name)
+
+
+def test_an_image_that_is_moved_takes_boxes_and_maps_along(world):
+    plain = sample(world, C, [1])  # 64 x 64 fills the square of 96
+    params = replace(STILL, scales=2, translate=True)
+    moved = next(
+        found
+        for seed in range(99)
+        if (found := sample(world, C, [1], seed=(seed,), augment=params))["pixel_mask"].sum()
+        == 64 * 64
+        and found["boxes_xyxy"][-1, 0] > 0
+    )
+    x1, y1, x2, y2 = moved["boxes_xyxy"][-1].astype(int)
+    assert (x2 - x1, y2 - y1) == (64, 64)
+    assert moved["pixel_mask"][y1:y2, x1:x2].all()
+    with Image.open(IMAGES / "c.png") as image:
+        pixels = np.asarray(image).transpose(2, 0, 1) / np.float32(255)
+    np.testing.assert_array_equal(moved["clean_images"][:, y1:y2, x1:x2], pixels)
+    cells = moved["cams"][0, 0] > 0
+    assert plain["cams"][0, 0].max() == moved["cams"][0, 0].max() == 1
+    centres = 32 * (np.argwhere(cells) + 0.5)
+    assert (centres >= (y1, x1)).all()
+    assert (centres < (y2, x2)).all()
+
+
+def test_more_lengths_than_the_square_has_are_refused(world):
+    params = train_params(read_params(), "full")
+    params = replace(params, image_px=96, augment=replace(params.augment, scales=4))
+    with pytest.raises(InputError, match="scales"):
+        build_training_dataset(world.caches, params, world.text.tokenize.tokenizer, ())
+
+
 def test_colours_change_the_images_and_never_the_clean_ones(world):
     plain = sample(world, A, [0])
-    jittered = sample(world, A, [0], seed=(0,), augment=AugmentParams(0.0, 0.4, 0.0))
+    jittered = sample(world, A, [0], seed=(0,), augment=replace(STILL, jitter=0.4))
     np.testing.assert_array_equal(jittered["clean_images"], plain["images"])
     assert np.abs(jittered["images"] - plain["images"]).max() > 0.05
     assert not jittered["images"][:, 72:].any()
@@ -189,9 +259,15 @@ def test_colours_change_the_images_and_never_the_clean_ones(world):
 
 def test_a_crop_moves_image_boxes_and_maps_together(world):
     plain = sample(world, D, [1])
-    cropped = sample(world, D, [1], seed=(4,), augment=AugmentParams(0.0, 0.0, 1.0))
-    widths = [found["boxes_xyxy"][1, 2] - found["boxes_xyxy"][1, 0] for found in (plain, cropped)]
-    assert widths[1] > 1.05 * widths[0]
+    cropped = (
+        sample(world, D, [1], seed=(seed,), augment=replace(STILL, crop=1.0)) for seed in range(50)
+    )
+    widths = plain["boxes_xyxy"][1, 2] - plain["boxes_xyxy"][1, 0]
+    cropped = next(
+        found
+        for found in cropped
+        if found["boxes_xyxy"][1, 2] - found["boxes_xyxy"][1, 0] > 1.05 * widths
+    )
     seen = cropped["pixel_mask"]
     np.testing.assert_array_equal(
         cropped["boxes_xyxy"][-1], [0, 0, seen.any(0).sum(), seen.any(1).sum()]
@@ -225,7 +301,9 @@ def test_padding_is_false_zero_or_no_class(world):
 def batches(world, workers, epoch=3):
     sampler = EpochSampler(world.caches.phrases_of_image, 3, 5)
     sampler.set_epoch(epoch)
-    dataset = GroundingDataset(world.caches, SPEC, world.text, AugmentParams(0.5, 0.4, 0.5))
+    dataset = GroundingDataset(
+        world.caches, SPEC, world.text, AugmentParams(0.5, 0.4, 0.5, 3, translate=True)
+    )
     return list(build_loader(dataset, sampler, 2, workers))
 
 

@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from pipeline.boxes import letterbox, whole_window
 from pipeline.place import (
     cam_mass,
+    content_cells,
     pad_to_square,
     place_boxes,
     place_cams,
@@ -24,13 +27,17 @@ def extent(content):
     return [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
 
 
+@pytest.mark.parametrize("corner", [(0, 0), (9, 23)])
 @pytest.mark.parametrize("flip", [False, True])
 @pytest.mark.parametrize("window", [(0.0, 0.0, 110.0, 70.0), (13.0, 5.5, 95.0, 66.0)])
-def test_a_drawn_rectangle_follows_its_image(flip, window):
-    placement = letterbox(window, 96, flip)
+def test_a_drawn_rectangle_follows_its_image(flip, window, corner):
+    placement = replace(letterbox(window, 96, flip), offset_xy=corner)
     content = place_image(drawn_rectangle((70, 110), (31, 17, 67, 58)), placement)
+    square = pad_to_square(content, 128, corner)
     box = placement.affine.boxes(np.array([31.0, 17.0, 67.0, 58.0]))
-    np.testing.assert_allclose(extent(content), box, atol=1.0)
+    np.testing.assert_allclose(extent(square), box, atol=1.0)
+    placed, _ = place_boxes(np.array([[31.0, 17.0, 67.0, 58.0]], np.float32), placement)
+    np.testing.assert_allclose(placed[0], box, atol=1e-4)
 
 
 def test_an_image_of_the_right_size_is_not_resampled():
@@ -76,6 +83,12 @@ def test_when_all_boxes_would_be_dropped_the_least_cut_stays():
     np.testing.assert_allclose(placed, [[0, 0, 4, 10]])
 
 
+def test_boxes_are_cut_where_the_moved_content_ends():
+    placement = replace(letterbox((40.0, 0.0, 104.0, 64.0), 64), offset_xy=(7, 11))
+    placed, _ = place_boxes(np.array([[20, 4, 90, 99]], np.float32), placement)
+    np.testing.assert_allclose(placed, [[7, 15, 57, 75]])
+
+
 def test_no_boxes_stay_none():
     placed, kept = place_boxes(np.zeros((0, 4), np.float32), letterbox((0.0, 0.0, 9.0, 5.0), 64))
     assert placed.shape == (0, 4)
@@ -85,11 +98,12 @@ def test_no_boxes_stay_none():
 def slow_cams(maps, image_hw, placement, stride):
     """Bilinear between cell centres, edges held, one cell at a time."""
     height, width = maps.shape[1:]
-    rows = max(1, int(np.ceil(placement.content_hw[0] / stride - 0.5)))
-    columns = max(1, int(np.ceil(placement.content_hw[1] / stride - 0.5)))
-    placed = np.zeros((len(maps), rows, columns))
-    for row in range(rows):
-        for column in range(columns):
+    x1, y1, x2, y2 = placement.content_xyxy
+    rows = [row for row in range(20) if y1 <= (row + 0.5) * stride < y2]
+    columns = [column for column in range(20) if x1 <= (column + 0.5) * stride < x2]
+    placed = np.zeros((len(maps), len(rows), len(columns)))
+    for row in rows:
+        for column in columns:
             centre = np.array([(column + 0.5) * stride, (row + 0.5) * stride] * 2)
             x, y = placement.affine.inverse().boxes(centre)[:2].astype(np.float64)
             u = np.clip(x / image_hw[1] * width - 0.5, 0, width - 1)
@@ -98,15 +112,17 @@ def slow_cams(maps, image_hw, placement, stride):
             a, b = u - left, v - top
             cells = np.maximum(maps[:, top : top + 2, left : left + 2], 0).astype(np.float64)
             weights = np.outer([1 - b, b], [1 - a, a])
-            placed[:, row, column] = (cells * weights).sum(axis=(1, 2))
+            found = (cells * weights).sum(axis=(1, 2))
+            placed[:, row - rows[0], column - columns[0]] = found
     return placed
 
 
+@pytest.mark.parametrize("corner", [(0, 0), (19, 45)])
 @pytest.mark.parametrize("flip", [False, True])
 @pytest.mark.parametrize("window", [(0.0, 0.0, 210.0, 130.0), (41.0, 9.0, 190.0, 127.0)])
-def test_maps_are_looked_up_at_the_cell_centres(flip, window):
+def test_maps_are_looked_up_at_the_cell_centres(flip, window, corner):
     maps = np.random.default_rng(1).normal(size=(3, 5, 7)).astype(np.float16)
-    placement = letterbox(window, 224, flip)
+    placement = replace(letterbox(window, 224, flip), offset_xy=corner)
     placed = place_cams(maps, (130, 210), placement, 32)
     np.testing.assert_allclose(placed, slow_cams(maps, (130, 210), placement, 32), atol=2e-5)
 
@@ -124,7 +140,9 @@ def test_maps_cover_only_cells_whose_centre_is_content_and_at_least_one():
         3,
         6,
     )
-    assert place_cams(maps, (2, 192), letterbox(whole_window((2, 192)), 192), 32).shape == (1, 1, 6)
+    thin = letterbox(whole_window((2, 192)), 192)
+    assert place_cams(maps, (2, 192), thin, 32).shape == (1, 1, 6)
+    assert content_cells(replace(thin, offset_xy=(0, 44)), 32) == (range(6), range(1, 2))
 
 
 def test_the_mass_of_a_map_in_a_proposal_survives_a_mirror():

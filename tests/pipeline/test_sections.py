@@ -65,7 +65,7 @@ def test_a_variant_changes_its_keys_and_no_other(edited):
     assert params.train.epochs != 977
 
 
-NO_AUGMENT = {"flip": 0.0, "jitter": 0.0, "crop": 0.0}
+NO_AUGMENT = {"flip": 0.0, "jitter": 0.0, "crop": 0.0, "scales": 1, "translate": False}
 
 
 def test_an_unknown_variant_is_refused():

@@ -30,7 +30,10 @@ from tests.tiny_clip import write_tiny_clip
 
 IMAGES = FILES.annotations / "images"
 CPU = torch.device("cpu")
-STILL = {"augment": {"flip": 0.0, "jitter": 0.0, "crop": 0.0}, "model": {"dropout": 0.0}}
+STILL = {
+    "augment": {"flip": 0.0, "jitter": 0.0, "crop": 0.0, "scales": 1, "translate": False},
+    "model": {"dropout": 0.0},
+}
 
 
 class StopsAfter(Observer):
