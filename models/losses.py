@@ -11,6 +11,7 @@ from models.grounding_batch import GroundingInputs, GroundingOutputs
 from models.mining import ClassScorer, Mined, SoftMask, choose_nouns, mine
 from models.reconstruction import reconstruction_loss
 from models.regression import RegressionGates, giou_loss, regression_loss
+from models.team import gathered, of_the_whole_batch, shared_count
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def compute_losses(
     scorer: ClassScorer | None,
     progress: float,
 ) -> dict[str, Tensor]:
-    """Compute every loss and what is worth watching beside them.
+    """Compute every loss and what is worth watching beside them, of the batch of all processes.
 
     A loss that a variant or the ramp turns off has weight 0 but stays in the sum, so that every
     parameter gets a gradient (DDP waits for all of them).
@@ -144,13 +145,16 @@ def _contrast(
     outputs: GroundingOutputs, inputs: GroundingInputs, temperature: float
 ) -> tuple[Tensor, Tensor]:
     """Return the contrast of phrases with images, and of phrases with attended boxes."""
-    phrase_mask = inputs.phrase_mask
-    phrases, boxes = outputs.phrase_embeddings, outputs.box_embeddings
-    rivals = rival_images(inputs.token_ids, inputs.token_mask, phrase_mask)
-    return (
-        contrastive_loss(phrases, boxes, phrase_mask, inputs.box_mask, rivals, temperature),
-        matching_loss(phrases, boxes, outputs.box_probs, phrase_mask, rivals, temperature),
+    phrase_mask, box_mask = gathered(inputs.phrase_mask), gathered(inputs.box_mask)
+    phrases, boxes = gathered(outputs.phrase_embeddings), gathered(outputs.box_embeddings)
+    probs = gathered(outputs.box_probs)
+    token_ids, token_mask = gathered(inputs.token_ids), gathered(inputs.token_mask)
+    rivals = rival_images(token_ids, token_mask, phrase_mask)
+    found = (
+        contrastive_loss(phrases, boxes, phrase_mask, box_mask, rivals, temperature),
+        matching_loss(phrases, boxes, probs, phrase_mask, rivals, temperature),
     )
+    return of_the_whole_batch(found[0]), of_the_whole_batch(found[1])
 
 
 def _regression(
@@ -169,7 +173,7 @@ def _regression(
 def _sharpness(box_probs: Tensor, phrase_mask: Tensor) -> dict[str, Tensor]:
     """Return the mean entropy and the mean largest probability over real phrases, detached."""
     probs = torch.nn.functional.pad(box_probs.detach(), (0, 1))  # (B, P, R + 1), never empty
-    count = phrase_mask.sum().clamp(min=1)
+    count = shared_count(phrase_mask.sum())
     entropies = torch.special.entr(probs).sum(-1)  # (B, P)
     return {
         "box_entropy": (entropies * phrase_mask).sum() / count,

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from models.team import shared_mean
+
 LOWEST_CONFIDENCE = 0.05  # below it the classifier's word on the masked image means nothing
 
 
@@ -113,10 +115,11 @@ def mine(
         soft_mask: how attention becomes a mask.
         mining_px: side of the images that the classifier is shown.
     """
+    total = shared_mean(nouns.weights.sum())
     if len(nouns.weights) == 0:
         nothing = nouns.maps.sum() * 0
         return Mined(nothing, nothing, nothing, nothing)
-    share = nouns.weights / nouns.weights.sum()  # (J,)
+    share = nouns.weights / total  # (J,)
     images = _resize(clean_images, mining_px)[nouns.image_index]  # (J, 3, s, s)
     hidden = hide(images, nouns.maps, soft_mask, scorer.blank)
     hidden_probs = scorer.probs(hidden).gather(1, nouns.classes[:, None])[:, 0]

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.team import shared_count
+
 
 class PhraseDecoder(nn.Module):
     """An LSTM that starts from the attended proposal and is teacher-forced with its own words.
@@ -47,16 +49,20 @@ def attended_proposal(box_probs: Tensor, proposals: Tensor) -> Tensor:
 
 
 def reconstruction_loss(logits: Tensor, word_ids: Tensor, word_mask: Tensor) -> Tensor:
-    """Return the mean cross-entropy over real words, a scalar; 0 if there are none.
+    """Return the mean cross-entropy over the real words of the batch, a scalar; 0 without any.
 
     Args:
         logits: float (B, P, W, V).
         word_ids: i64 (B, P, W).
         word_mask: True = a word or <eos> of a real phrase, bool (B, P, W).
     """
+    return _summed(logits, word_ids, word_mask) / shared_count(word_mask.sum())
+
+
+def _summed(logits: Tensor, word_ids: Tensor, word_mask: Tensor) -> Tensor:
+    """Return the cross-entropies of all real words added up."""
     losses = F.cross_entropy(logits.flatten(0, 2).float(), word_ids.flatten(), reduction="none")
-    real = word_mask.flatten()
-    return (losses * real).sum() / real.sum().clamp(min=1)
+    return (losses * word_mask.flatten()).sum()
 
 
 @torch.no_grad()
@@ -65,10 +71,10 @@ def vision_gap(
 ) -> Tensor:
     """Return how much worse the decoder does when every phrase gets another image's z.
 
-    Close to 0 means that it ignores what it sees. 0 for a batch of one image.
+    Close to 0 means that it ignores what it sees. 0 for a batch of one image. Of this process's
+    part of a batch.
     """
     swapped = decoder(attended.roll(1, dims=0), word_ids)
     true = decoder(attended, word_ids)
-    return reconstruction_loss(swapped, word_ids, word_mask) - reconstruction_loss(
-        true, word_ids, word_mask
-    )
+    gap = _summed(swapped, word_ids, word_mask) - _summed(true, word_ids, word_mask)
+    return gap / word_mask.sum().clamp(min=1)

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.ops import box_convert, generalized_box_iou_loss
 
+from models.team import shared_count
+
 CODE_WEIGHTS = (10.0, 10.0, 5.0, 5.0)  # Faster R-CNN's, kept by RIF
 MAX_LOG_RATIO = math.log(1000 / 16)  # Faster R-CNN's clamp of a log side ratio
 HIDDEN_DIM = 256
@@ -159,6 +161,7 @@ def regression_loss(
         the gate, or without a proposal, counts as 0.
     """
     phrase_mask, box_mask = masks
+    count = shared_count(phrase_mask.sum())
     if boxes_xyxy.shape[1] == 0:
         return deltas.sum() * 0
     best_xyxy, learners = neighbours(boxes_xyxy, box_probs, box_mask, gates)
@@ -167,7 +170,7 @@ def regression_loss(
     losses = F.smooth_l1_loss(deltas, targets, reduction="none").sum(-1)  # (B, P, R)
     means = (losses * learners).sum(-1) / learners.sum(-1).clamp(min=1)  # (B, P)
     taught = phrase_mask & (box_probs.detach().amax(-1) >= gates.gate)
-    return (means * taught).sum() / phrase_mask.sum().clamp(min=1)
+    return (means * taught).sum() / count
 
 
 def giou_loss(
@@ -182,9 +185,10 @@ def giou_loss(
     Arguments and averaging as in `regression_loss`.
     """
     phrase_mask, box_mask = masks
+    count = shared_count(phrase_mask.sum())
     if boxes_xyxy.shape[1] == 0:
         return pred_boxes_xyxy.sum() * 0
     best_xyxy, _ = neighbours(boxes_xyxy, box_probs, box_mask, gates)
     losses = generalized_box_iou_loss(pred_boxes_xyxy, best_xyxy)  # (B, P)
     taught = phrase_mask & (box_probs.detach().amax(-1) >= gates.gate)
-    return (losses * taught).sum() / phrase_mask.sum().clamp(min=1)
+    return (losses * taught).sum() / count

@@ -30,6 +30,7 @@ from models.grounder_spec import parse_depth
 from models.language_encoder import LanguageSizes
 from models.losses import LossWeights
 from models.scorer_choice import ScorerSource, load_scorer
+from models.team import shared_mean
 from models.training_step import TrainingStep
 from models.untrained import untrained_grounder, untrained_language
 from pipeline.atomic import whole_file, whole_folder
@@ -93,7 +94,8 @@ class Watch(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        values = dict(zip(outputs, torch.stack([*outputs.values()]).tolist(), strict=True))
+        measured = shared_mean(torch.stack([*outputs.values()])).tolist()
+        values = dict(zip(outputs, measured, strict=True))
         rate = {"learning_rate": runner.optim_wrapper.optimizer.param_groups[0]["lr"]}
         self._curves.add(runner.epoch + 1, runner.iter + 1, rate | values)
         next(self._bar, None)

@@ -329,6 +329,23 @@ def test_two_processes_train_one_model(here):
     load_grounder(ResultFiles("shapes", "full").model)
 
 
+@pytest.mark.slow
+def test_two_processes_learn_what_one_learns_from_the_same_batches(here):
+    write_world(here, epochs=2, **STILL, weight_decay=0.0)
+    alone = rows(train())
+    shared = [("WORLD_SIZE", "2"), ("MASTER_ADDR", "127.0.0.1"), ("MASTER_PORT", free_port())]
+    processes = [
+        start(here, ("RANK", str(rank)), ("LOCAL_RANK", str(rank)), *shared) for rank in range(2)
+    ]
+    errors = [process.communicate()[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], errors
+    together = rows(ResultFiles("shapes", "full"))
+    for one, two in zip(alone, together, strict=True):
+        one.pop("vision_gap", None)  # of the batch that the first process saw
+        two.pop("vision_gap", None)
+        assert two == pytest.approx(one, rel=1e-5, abs=1e-6)
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
