@@ -1,18 +1,26 @@
 """Print the accuracies of every dataset and variant that `run` names, and where the reports lie.
 
-`python -m pipeline.results`
+`python -m pipeline.results` also writes `results/report.html` and `.md`: the paper's ablation tables
+filled in with these. They compare variants, so no stage of one variant can make them
+(docs/decisions/0005).
 """
 
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any
+from pathlib import Path
 
+from pipeline.atomic import whole_file
+from pipeline.document import Section, to_html, to_markdown
 from pipeline.errors import InputError
 from pipeline.layout import ResultFiles
 from pipeline.params import ParamsError
-from pipeline.sections import read_params
+from pipeline.sections import Params, read_params, train_params
+from pipeline.tables import FULL, Runs, accuracy, table_sections
 
+TABLES = Path("results") / "report"
+TITLE = "The paper's Tables 3 to 6"
+SUBTITLE = "Every row is a variant that differs from `full` in one parameter"
 COLUMNS = ("reg", "proposal", "refined", "prior", "largest_label_match", "oracle_whole_image")
 
 
@@ -32,6 +40,8 @@ def main() -> None:
         sys.exit("error: results/ holds nothing that `run` names; `dvc repro` makes it")
     sys.stdout.write(aligned([("dataset", "variant", "split", "n", *COLUMNS), *rows]))
     sys.stdout.write("\nhits in % of phrases, with half the width of the 95 % interval\n")
+    write_tables(params)
+    sys.stdout.write(f"tables: {TABLES.with_suffix('.html')}\n")
     for report in dict.fromkeys((dataset, variant) for dataset, variant, *_ in rows):
         sys.stdout.write(f"report: {ResultFiles(*report).report / 'report.html'}\n")
 
@@ -47,13 +57,30 @@ def result_rows(files: ResultFiles) -> Iterator[tuple[str, ...]]:
     try:
         splits = json.loads(files.metrics.read_text(encoding="utf-8"))["splits"]
         for split, found in sorted(splits.items()):
-            cells = [_cell(found["methods"].get(name)) for name in COLUMNS]
+            cells = [accuracy(found["methods"].get(name)) for name in COLUMNS]
             yield (files.dataset, files.variant, split, str(found["phrases"]), *cells)
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{files.metrics}: is not what the evaluate stage writes ({error!r}); "
             f"`dvc repro evaluate` makes it anew"
         ) from error
+
+
+def write_tables(params: Params) -> None:
+    """Write the paper's tables, filled in with what `run` names, as HTML and Markdown."""
+    sections: list[Section] = []
+    for dataset in params.run.datasets:
+        files = [ResultFiles(dataset, variant) for variant in params.run.variants]
+        metrics = {
+            one.variant: json.loads(one.metrics.read_text(encoding="utf-8"))
+            for one in files
+            if one.metrics.is_file()
+        }
+        depth = train_params(params, FULL).model.depth if FULL in params.variants else ""
+        sections += table_sections(Runs(dataset, metrics, depth))
+    for suffix, write in ((".html", to_html), (".md", to_markdown)):
+        with whole_file(TABLES.with_suffix(suffix)) as partial:
+            partial.write_text(write(TITLE, SUBTITLE, sections), encoding="utf-8")
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
@@ -64,12 +91,6 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
         for row in rows
     )
     return "\n".join(lines) + "\n"
-
-
-def _cell(method: dict[str, Any] | None) -> str:
-    if method is None:
-        return "-"
-    return f"{100 * method['accuracy']:.1f} +-{50 * (method['high'] - method['low']):.1f}"
 
 
 if __name__ == "__main__":

@@ -29,6 +29,15 @@ def write_metrics(variant, accuracy):
     path.write_text(json.dumps({"splits": {"test": found}}))
 
 
+def test_the_tables_are_filled_in_with_what_was_run(here, capsys):
+    write_metrics("no_cam", 0.25)
+    results.main()
+    assert "tables: results/report.html" in capsys.readouterr().out
+    told = (here / "results" / "report.md").read_text(encoding="utf-8")
+    assert "| neither | no_cam | 25.0 +-2.5 | - | 49.38 |" in told
+    assert "25.0 +-2.5" in (here / "results" / "report.html").read_text(encoding="utf-8")
+
+
 def test_every_variant_that_was_evaluated_has_a_row_and_a_report(here, capsys):
     write_metrics("full", 0.5)
     write_metrics("no_cam", 0.25)
