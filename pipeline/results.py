@@ -1,6 +1,6 @@
 """Print the accuracies of every dataset and variant that `run` names, and where the reports lie.
 
-`python -m pipeline.results` also writes `results/report.html` and `.md`: the paper's ablation tables
+`python -m pipeline.results` also writes `results/report.html` and `.md`: the ablation tables
 filled in with these. They compare variants, so no stage of one variant can make them
 (docs/decisions/0005).
 """
