@@ -98,7 +98,7 @@ def _represent_float(representer: Any, value: float) -> Any:
     return representer.represent_scalar("tag:yaml.org,2002:float", text)
 
 
-def _values(text: str) -> list[tuple[str, Any]]:
+def read_values(text: str) -> list[tuple[str, Any]]:
     """Return the dotted keys and values of a profile's file, or of one assignment."""
     if not text.endswith(".yaml"):
         return [parse_assignment(text)]
@@ -111,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("given", nargs="+", metavar="PROFILE.yaml|KEY=VALUE")
     given = parser.parse_args(arguments).given
     try:
-        values = [pair for text in given for pair in _values(text)]
+        values = [pair for text in given for pair in read_values(text)]
         apply_values(PARAMS_FILE, values)
     except ParamsError as error:
         parser.exit(1, f"error: {error}\n")

@@ -6,7 +6,7 @@ import logging
 import os
 import random
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 
 import numpy as np
@@ -18,12 +18,17 @@ from pipeline.sections import read_params
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 
 
-def stage_arguments(doc: str | None, variant: bool = False) -> argparse.Namespace:
+def stage_arguments(
+    doc: str | None,
+    variant: bool = False,
+    add: Callable[[argparse.ArgumentParser], None] | None = None,
+) -> argparse.Namespace:
     """Read `python -m stages.X DATASET [VARIANT]`, and let an `InputError` end the process quietly.
 
     Args:
         doc: the stage's docstring; its first line is the help text.
         variant: whether the stage runs once per variant.
+        add: adds further arguments.
 
     Returns:
         `.dataset` and, if asked for, `.variant`: names that params.yaml knows.
@@ -38,6 +43,8 @@ def stage_arguments(doc: str | None, variant: bool = False) -> argparse.Namespac
     parser.add_argument("dataset", help="a key of `datasets` in params.yaml")
     if variant:
         parser.add_argument("variant", help="a key of `variants` in params.yaml")
+    if add is not None:
+        add(parser)
     arguments = parser.parse_args()
     params = read_params()
     _check_name("datasets", arguments.dataset, params.datasets)

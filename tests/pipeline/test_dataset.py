@@ -192,8 +192,9 @@ class MirroredCaches(JoinedCaches):
                 ImageOps.mirror(picture).save(folder / image.file)
         self.image_folder = folder
         self.phrases = [replace(one, phrase=mirror_phrase(one.phrase)) for one in caches.phrases]
-        known = caches._mentions
-        self._mentions = known | {mirror_phrase(phrase): known[phrase] for phrase in known}
+        for name in ("_mentions", "_plurals"):
+            known = getattr(caches, name)
+            setattr(self, name, {mirror_phrase(phrase): known[phrase] for phrase in known})
 
     def proposals(self, image_index):
         found, width = super().proposals(image_index), self.images[image_index].image_hw[1]

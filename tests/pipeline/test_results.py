@@ -34,7 +34,7 @@ def test_the_tables_are_filled_in_with_what_was_run(here, capsys):
     results.main()
     assert "tables: results/report.html" in capsys.readouterr().out
     told = (here / "results" / "report.md").read_text(encoding="utf-8")
-    assert "| neither | no_cam | 25.0 +-2.5 | - | 49.38 |" in told
+    assert r"| neither | no\_cam | 25.0 +-2.5 | - | 49.38 |" in told
     assert "25.0 +-2.5" in (here / "results" / "report.html").read_text(encoding="utf-8")
 
 

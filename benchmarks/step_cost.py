@@ -1,0 +1,163 @@
+"""What one training step costs on the device at hand: seconds, images per second, peak memory.
+
+`python -m benchmarks.step_cost [profiles/default.yaml ...] [train.batch_images=2 ...]` builds the
+model that params.yaml with these profiles and values describes, random weights, and feeds it random
+batches of `train.batch_images` images: forward, all losses, backward, and the update where one is
+due. On CUDA the memory is what PyTorch allocated at most, else the process's largest resident set.
+"""
+
+import argparse
+import resource
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median
+
+import torch
+from torch import Tensor
+
+from models.backbone_networks import CLASSIFIER, named_network
+from models.cam_classifier import NounHeadScorer
+from models.classifier import Classifier, ClassifierInfo, build_network
+from models.grounder import Grounder, build_grounder
+from models.grounder_spec import GrounderSpec, parse_depth
+from models.language_encoder import LanguageSizes, new_language
+from models.losses import LossWeights
+from models.noun_head import NounHead
+from models.training_step import TrainingStep
+from pipeline.profile import apply_values, read_values
+from pipeline.runtime import pick_device
+from pipeline.sections import PARAMS_FILE, Params, read_params
+from pipeline.train_sections import TrainParams, picked
+from stages.train import build_optimiser
+
+NUM_WORDS, NUM_NOUNS, NUM_PROPOSALS = 8000, 100, 50
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
+
+
+def build_step(params: TrainParams, arch: str, device: torch.device) -> TrainingStep:
+    """Return what is trained, with random weights; `arch` is the frozen classifier's."""
+    info = ClassifierInfo(arch, 1.0, MEAN, STD, False, ("x",) * 1000, "none", "none")
+    classifier = Classifier(build_network(arch, 1.0, 1000), info)
+    weight = torch.randn(NUM_NOUNS, classifier.class_weight.shape[1]) / 100
+    nouns = tuple(f"noun {index}" for index in range(NUM_NOUNS))
+    scorer = NounHeadScorer(classifier, NounHead(nouns, weight, torch.zeros(NUM_NOUNS)))
+    weights, bf16 = picked(LossWeights, params.loss), params.precision == "bf16"
+    return TrainingStep(_grounder(params, info), scorer.to(device), weights, bf16).to(device)
+
+
+def _grounder(params: TrainParams, info: ClassifierInfo) -> Grounder:
+    layers = parse_depth(params.model.depth)[1]
+    language = new_language(LanguageSizes(**asdict(params.language), layers=layers))
+    name = params.model.backbone
+    network = build_network(info.arch, 1.0, 1) if name == CLASSIFIER else named_network(name)
+    spec = GrounderSpec(
+        **asdict(params.model),
+        arch=info.arch,
+        width=info.width,
+        mean=info.mean,
+        std=info.std,
+        bgr=info.bgr,
+        num_words=NUM_WORDS,
+        backbone_pretrained=True,
+        language_pretrained=True,
+    )
+    return build_grounder(spec, network, language)
+
+
+def random_batch(params: TrainParams, batch_images: int, seed: int = 0) -> dict[str, Tensor]:
+    """Return a full batch: every slot real, images three quarters as high as wide."""
+    draw = torch.Generator().manual_seed(seed)
+    batch, phrases, side = batch_images, params.phrases_per_image, params.image_px
+    nouns, cells = params.max_nouns, params.image_px // 32
+
+    def uniform(*shape: int) -> Tensor:
+        return torch.rand(shape, generator=draw)
+
+    def below(top: int, *shape: int) -> Tensor:
+        return torch.randint(top, shape, generator=draw)
+
+    def every(*shape: int) -> Tensor:
+        return torch.ones(shape, dtype=torch.bool)
+
+    pixel_mask = every(batch, side, side)
+    pixel_mask[:, side * 3 // 4 :] = False
+    corners = uniform(batch, NUM_PROPOSALS, 2) * side / 2
+    sides = (1 + uniform(batch, NUM_PROPOSALS, 2)) * side / 8
+    images = uniform(batch, 3, side, side) * pixel_mask[:, None]
+    return {
+        "images": images,
+        "clean_images": images,
+        "pixel_mask": pixel_mask,
+        "phrase_mask": every(batch, phrases),
+        "phrase_is_plural": ~every(batch, phrases),
+        "token_ids": below(params.language.vocabulary, batch, phrases, params.max_tokens),
+        "token_mask": every(batch, phrases, params.max_tokens),
+        "word_ids": below(NUM_WORDS, batch, phrases, params.max_words + 1),
+        "word_mask": every(batch, phrases, params.max_words + 1),
+        "boxes_xyxy": torch.cat([corners, corners + sides], dim=-1),
+        "box_mask": every(batch, NUM_PROPOSALS),
+        "box_scores": uniform(batch, NUM_PROPOSALS),
+        "box_is_merged": ~every(batch, NUM_PROPOSALS),
+        "box_priors": uniform(batch, phrases, NUM_PROPOSALS),
+        "cams": uniform(batch, phrases, nouns, cells, cells),
+        "noun_mask": every(batch, phrases, nouns),
+        "noun_roles": torch.arange(nouns).clamp(max=1).expand(batch, phrases, nouns),
+        "noun_classes": below(NUM_NOUNS, batch, phrases, nouns),
+        "noun_confidences": 0.5 + uniform(batch, phrases, nouns) / 2,
+    }
+
+
+def time_steps(params: TrainParams, arch: str, device: torch.device, steps: int) -> list[float]:
+    """Return the seconds of every step but the first, which warms up."""
+    step = build_step(params, arch, device)
+    optimiser = build_optimiser(step.grounder, params)
+    step.progress, seconds = 1.0, []
+    for number in range(steps + 1):
+        batch = random_batch(params, params.batch_images, seed=number)
+        started = time.perf_counter()
+        losses = step.train_step(batch, optimiser)
+        float(losses["loss"])  # waits for the device
+        seconds.append(time.perf_counter() - started)
+    return seconds[1:]
+
+
+def peak_gib(device: torch.device) -> float:
+    """Return the most memory that was held so far, in GiB."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated() / 2**30
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def read_with(given: Sequence[str]) -> Params:
+    """Return params.yaml with profiles and values, which leaves the file as it is."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / PARAMS_FILE.name
+        copy.write_bytes(PARAMS_FILE.read_bytes())
+        apply_values(copy, [pair for text in given for pair in read_values(text)])
+        return read_params(copy)
+
+
+def main() -> None:
+    """Print what a step costs."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("given", nargs="*", metavar="PROFILE.yaml|KEY=VALUE")
+    parser.add_argument("--steps", type=int, default=5)
+    parser.add_argument("--classifier", default="resnet50", help="asked by attention mining")
+    given = parser.parse_args()
+    params = read_with(given.given)
+    device, train = pick_device(params.runtime.device), params.train
+    seconds = time_steps(train, given.classifier, device, given.steps)
+    print(  # noqa: T201
+        f"{device.type}, {torch.get_num_threads()} threads, {train.image_px} px, "
+        f"{train.batch_images} images x {train.phrases_per_image} phrases, {train.precision}: "
+        f"{median(seconds):.2f} s a step (n = {len(seconds)}, {min(seconds):.2f} to "
+        f"{max(seconds):.2f}), {train.batch_images / median(seconds):.2f} images a second, "
+        f"peak {peak_gib(device):.2f} GiB"
+    )
+
+
+if __name__ == "__main__":
+    main()
