@@ -16,7 +16,6 @@ import torch
 
 from models.grounder_files import load_grounder
 from models.grounding_batch import GroundingInputs
-from models.language_encoder import LanguageSizes, language_of, learn_tokenizer, new_language
 from pipeline.collate import collate
 from pipeline.draws import Draw
 from pipeline.errors import InputError
@@ -26,7 +25,7 @@ from pipeline.processes import Machine, Team
 from pipeline.sample_spec import read_sample_spec
 from pipeline.sections import read_params, train_params
 from stages.train import build_training, run
-from tests.cached_world import FILES, PHRASES, ROOT, write_cams, write_world
+from tests.cached_world import FILES, ROOT, write_cams, write_world
 from tests.tiny_clip import write_tiny_clip
 
 IMAGES = FILES.annotations / "images"
@@ -328,33 +327,6 @@ def test_two_processes_train_one_model(here):
     errors = [process.communicate()[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], errors
     load_grounder(ResultFiles("shapes", "full").model)
-
-
-def write_language(folder):
-    """Write a BERT without dropout, of which two processes draw differently."""
-    tokenizer = learn_tokenizer([phrase for found in PHRASES.values() for phrase in found], 120)
-    config = new_language(LanguageSizes(len(tokenizer), 16, 1, 2)).bert.config
-    config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0.0
-    language_of(config).bert.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-
-
-@pytest.mark.slow
-def test_two_processes_learn_what_one_learns_from_the_same_batches(here):
-    write_world(here, epochs=2, **STILL)
-    write_language(FILES.weights / "language")
-    alone = rows(train())
-    shared = [("WORLD_SIZE", "2"), ("MASTER_ADDR", "127.0.0.1"), ("MASTER_PORT", free_port())]
-    processes = [
-        start(here, ("RANK", str(rank)), ("LOCAL_RANK", str(rank)), *shared) for rank in range(2)
-    ]
-    errors = [process.communicate()[1] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], errors
-    together = rows(ResultFiles("shapes", "full"))
-    for one, two in zip(alone, together, strict=True):
-        one.pop("vision_gap", None)  # of the batch that the first process saw
-        two.pop("vision_gap", None)
-        assert two == pytest.approx(one, rel=1e-5, abs=1e-6)
 
 
 def free_port():
