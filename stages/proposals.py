@@ -135,7 +135,7 @@ def run_given(
     limits = GivenLimits(params.max_boxes, params.score_floor, labels, given.first_label)
     rows = observer.progress(read_given(source), len(images), "rows")
     imported = import_given(images, rows, limits)
-    for problem, count in sorted(imported.counts.items()):
+    for problem, count in sorted((+imported.counts).items()):  # what there is none of stays out
         observer.log(f"{count} {problem}")
     _check_missing(imported, len(images), given.max_missing_fraction, source, observer)
     digest = {name: sha256(array.tobytes()).hexdigest() for name, array in imported.arrays.items()}
