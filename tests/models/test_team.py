@@ -11,7 +11,6 @@ from models.losses import compute_losses
 from models.team import gathered, shared_count
 from tests.models.tiny_grounder import WEIGHTS, tiny_grounder, tiny_inputs, tiny_scorer
 
-
 PIXELS = {"images", "clean_images"}  # whose second axis is as long as that of phrases
 
 
