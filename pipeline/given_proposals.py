@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.bottom_up_files import BadRowError, GivenBoxes
 from pipeline.errors import InputError
-from pipeline.given_boxes import BadRowError, GivenBoxes
 from pipeline.records import ImageRecord
 
 ANYTHING = "object"  # the label of boxes without one

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from models.detector import Detector, load_detector
 from models.detector_folder import DetectorError
 from models.weight_files import WeightFileError
+from pipeline.bottom_up_files import read_given
 from pipeline.cache import Provenance, write_cache
 from pipeline.datasets.locate import image_folder
 from pipeline.errors import InputError
-from pipeline.given_boxes import read_given
 from pipeline.given_proposals import (
     ANYTHING,
     NUM_EXAMPLES,

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from pipeline.bottom_up_files import BadRowError, GivenBoxes
 from pipeline.errors import InputError
-from pipeline.given_boxes import BadRowError, GivenBoxes
 from pipeline.given_proposals import GivenLimits, ImagePlaces, import_given, read_names
 from pipeline.records import ImageRecord
 

@@ -4,8 +4,8 @@ import os
 import numpy as np
 import pytest
 
+from pipeline.bottom_up_files import BadRowError, read_given, read_npz, read_row
 from pipeline.errors import InputError
-from pipeline.given_boxes import BadRowError, read_given, read_npz, read_row
 
 BOXES = np.array([[1.5, 2, 30, 41], [0, 0, 7, 5], [3, 4, 5, 6]], np.float32)
 SCORES = np.array([0.25, 0.5, 0.75], np.float32)
