@@ -79,7 +79,7 @@ class Grounder(nn.Module):
         state_dim = self.fusion.out_dim
         raw_dims = [backbone.channels[level] for level in levels]
         self.proposal_encoder = ProposalEncoder([dim] * len(levels), raw_dims, spec.proposal_dim)
-        self.scorer = BoxScorer(state_dim, spec.proposal_dim, dim, spec.score_bound)
+        self.scorer = BoxScorer(state_dim, spec.proposal_dim, dim, spec.score_bound, spec.score_mlp)
         self.decoder = PhraseDecoder(spec.num_words, spec.proposal_dim, spec.decoder_dim)
         self.head: RegHead | OffsetHead = RegHead(state_dim)
         if spec.head == "per_proposal":

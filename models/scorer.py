@@ -28,28 +28,58 @@ class CamStatistics:
     log_density: Tensor
 
 
-class BoxScorer(nn.Module):
-    """Learned score of (phrase, box): an MLP on both plus the cosine of their embeddings.
+class PairScorer(nn.Module):
+    """An MLP on [q ; u ; q * u ; cam statistics] of a phrase and a box, q = W_q g.
 
-    s = bound tanh((MLP([q ; u ; q * u ; cam statistics]) + bound cos(phrase, box)) / bound), with
-    q = W_q g. The MLP's last layer starts at zero. A single linear layer on [q ; u] would not do:
-    its q part is the same for all boxes and cancels in the softmax.
+    Its last layer starts at zero. A single linear layer on [q ; u] would not do: its q part is the
+    same for all boxes and cancels in the softmax.
+    """
+
+    def __init__(self, state_dim: int, proposal_dim: int) -> None:
+        super().__init__()
+        self.ask = nn.Linear(state_dim, proposal_dim)
+        self.hidden = nn.Linear(3 * proposal_dim + CAM_STATISTICS, proposal_dim)
+        self.last = nn.Linear(proposal_dim, 1)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
+
+    def forward(self, states: Tensor, proposals: Tensor, statistics: Tensor) -> Tensor:
+        """Return the score of every pair, float (B, P, R); see `BoxScorer.forward`."""
+        asked = self.ask(states)[:, :, None]  # (B, P, 1, U)
+        boxes = proposals[:, None]  # (B, 1, R, U)
+        return self.last(self._hidden(asked, boxes, statistics))[..., 0]
+
+    def _hidden(self, asked: Tensor, boxes: Tensor, statistics: Tensor) -> Tensor:
+        """Apply the first layer, float (B, P, R, U), without stacking what it reads."""
+        sizes = [asked.shape[-1], boxes.shape[-1], boxes.shape[-1], CAM_STATISTICS]
+        for_asked, for_box, for_both, for_statistics = self.hidden.weight.split(sizes, dim=1)
+        return F.relu(
+            F.linear(asked, for_asked, self.hidden.bias)
+            + F.linear(boxes, for_box)
+            + F.linear(asked * boxes, for_both)
+            + F.linear(statistics, for_statistics)
+        )
+
+
+class BoxScorer(nn.Module):
+    """Learned score of (phrase, box): the cosine of their embeddings, and an MLP on both.
+
+    s = bound tanh((bound cos(phrase, box) + MLP(phrase, box, cam statistics)) / bound).
 
     Args:
         state_dim: channels G of the fused state.
         proposal_dim: channels U of a proposal.
         embed_dim: channels D of the phrase and box embeddings.
         bound: largest absolute score; it keeps the learned part from drowning the prior.
+        has_mlp: False leaves the cosine alone.
     """
 
-    def __init__(self, state_dim: int, proposal_dim: int, embed_dim: int, bound: float) -> None:
+    def __init__(
+        self, state_dim: int, proposal_dim: int, embed_dim: int, bound: float, has_mlp: bool
+    ) -> None:
         super().__init__()
         self.bound = bound
-        self.ask = nn.Linear(state_dim, proposal_dim)
-        self.hidden = nn.Linear(3 * proposal_dim + CAM_STATISTICS, proposal_dim)
-        self.last = nn.Linear(proposal_dim, 1)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
+        self.pair = PairScorer(state_dim, proposal_dim) if has_mlp else None
         self.embed = nn.Linear(proposal_dim, embed_dim)
 
     def embed_boxes(self, proposals: Tensor) -> Tensor:
@@ -70,22 +100,10 @@ class BoxScorer(nn.Module):
         Returns:
             float (B, P, R), within +- bound.
         """
-        asked = self.ask(states)[:, :, None]  # (B, P, 1, U)
-        boxes = proposals[:, None]  # (B, 1, R, U)
-        pairs = self._hidden(asked, boxes, statistics)  # (B, P, R, U)
-        raw = self.last(pairs)[..., 0] + self.bound * similarities
+        raw = self.bound * similarities
+        if self.pair is not None:
+            raw = raw + self.pair(states, proposals, statistics)
         return self.bound * torch.tanh(raw / self.bound)
-
-    def _hidden(self, asked: Tensor, boxes: Tensor, statistics: Tensor) -> Tensor:
-        """Apply the first layer to [q ; u ; q * u ; statistics] without stacking them."""
-        sizes = [asked.shape[-1], boxes.shape[-1], boxes.shape[-1], CAM_STATISTICS]
-        for_asked, for_box, for_both, for_statistics = self.hidden.weight.split(sizes, dim=1)
-        return F.relu(
-            F.linear(asked, for_asked, self.hidden.bias)
-            + F.linear(boxes, for_box)
-            + F.linear(asked * boxes, for_both)
-            + F.linear(statistics, for_statistics)
-        )
 
 
 def masked_probs(logits: Tensor, mask: Tensor) -> Tensor:

@@ -56,6 +56,7 @@ class ModelParams:
     prior_area_unfit: float
     prior_number: float
     score_bound: float
+    score_mlp: bool
     teacher: Literal["reconstruction", "contrastive", "both"]
     contrast_temperature: float
     mask_sharpness: float

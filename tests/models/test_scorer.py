@@ -21,25 +21,33 @@ def _pairs():
 
 def _stirred():
     torch.manual_seed(1)
-    scorer = BoxScorer(G, U, D, bound=2.0)
-    torch.nn.init.normal_(scorer.last.weight)
+    scorer = BoxScorer(G, U, D, bound=2.0, has_mlp=True)
+    torch.nn.init.normal_(scorer.pair.last.weight)
     return scorer
 
 
 def test_at_first_the_score_is_the_cosine_under_the_bound():
     states, proposals, statistics, sims = _pairs()
-    scores = BoxScorer(G, U, D, bound=2.0)(states, proposals, statistics, sims)
+    scores = BoxScorer(G, U, D, bound=2.0, has_mlp=True)(states, proposals, statistics, sims)
     torch.testing.assert_close(scores, 2 * torch.tanh(sims))
 
 
 def test_the_first_layer_equals_one_over_the_stacked_pair():
     states, proposals, statistics, sims = _pairs()
     scorer = _stirred()
-    asked, box = scorer.ask(states[1, 2]), proposals[1, 4]
+    pair = scorer.pair
+    asked, box = pair.ask(states[1, 2]), proposals[1, 4]
     stacked = torch.cat([asked, box, asked * box, statistics[1, 2, 4]])
-    raw = scorer.last(scorer.hidden(stacked).relu())[0] + 2.0 * sims[1, 2, 4]
+    raw = pair.last(pair.hidden(stacked).relu())[0] + 2.0 * sims[1, 2, 4]
     scores = scorer(states, proposals, statistics, sims)
     torch.testing.assert_close(scores[1, 2, 4], 2 * torch.tanh(raw / 2))
+
+
+def test_without_the_mlp_only_the_cosine_has_a_say():
+    states, proposals, statistics, sims = _pairs()
+    scorer = BoxScorer(G, U, D, bound=3.0, has_mlp=False)
+    torch.testing.assert_close(scorer(states, proposals, statistics, sims), 3 * torch.tanh(sims))
+    assert {name for name, _ in scorer.named_parameters()} == {"embed.weight", "embed.bias"}
 
 
 def test_the_score_never_leaves_its_bound():
@@ -58,7 +66,7 @@ def test_which_box_wins_depends_on_the_phrase():
 
 
 def test_box_embeddings_have_length_one():
-    embeddings = BoxScorer(G, U, D, bound=2.0).embed_boxes(_pairs()[1])
+    embeddings = BoxScorer(G, U, D, bound=2.0, has_mlp=True).embed_boxes(_pairs()[1])
     torch.testing.assert_close(embeddings.norm(dim=-1), torch.ones(B, R))
 
 

@@ -41,6 +41,7 @@ SPEC = GrounderSpec(
     prior_area_unfit=0.2,
     prior_number=2.0,
     score_bound=2.0,
+    score_mlp=True,
     teacher="both",
     contrast_temperature=0.1,
     mask_sharpness=10.0,
