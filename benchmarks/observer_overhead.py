@@ -69,7 +69,7 @@ def main() -> None:
     """Time the stage in turns and print what watching added."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--shards", type=int, default=50)
-    parser.add_argument("--seconds", type=float, default=0.5, help="CPU time of a shard")
+    parser.add_argument("--seconds", type=float, default=2.0, help="CPU time of a shard")
     parser.add_argument("--pairs", type=int, default=5)
     given = parser.parse_args()
     with socket.socket() as free:
