@@ -28,6 +28,7 @@ from pipeline.datasets.summary import Summary, check_usable, describe_counts, su
 from pipeline.datasets.transvg import read_transvg
 from pipeline.layout import DatasetFiles
 from pipeline.observe import Observer, run_stage
+from pipeline.provenance import fingerprint
 from pipeline.records import write_records
 from pipeline.runtime import stage_arguments
 from pipeline.sections import read_params
@@ -71,6 +72,8 @@ def run(
     Raises:
         InputError: the data set is missing, or too much of it is bad.
     """
+    stamp = fingerprint(Path(__file__), [dataset, max_bad_fraction], [])
+    observer.fact("fingerprint", stamp)
     plan = compute_plan(files.dataset, dataset)
     if isinstance(dataset, ShapesDataset):
         _make_empty(image_folder(files.dataset, dataset))

@@ -23,6 +23,7 @@ from pipeline.images import read_image
 from pipeline.layout import DatasetFiles, ResultFiles
 from pipeline.observe import Observer, run_stage
 from pipeline.pictures import choose_rows, draw_boxes, draw_map
+from pipeline.provenance import fingerprint
 from pipeline.records import ImageRecord, read_records
 from pipeline.report_data import collect_data, data_section
 from pipeline.report_origin import curves_section, nouns_section, params_section, weights_section
@@ -62,6 +63,8 @@ def run(
         InputError: a file is missing or is not what its stage writes.
     """
     metrics = _read_json(inputs.results.metrics)
+    stamp = fingerprint(Path(__file__), params, [inputs.results.metrics])
+    observer.fact("fingerprint", stamp)
     title = f"{inputs.results.dataset}, {inputs.results.variant}"
     results = [*_result_sections(metrics), *_gallery(inputs, params, metrics, observer)]
     noun_head = _read_json(inputs.files.noun_head / "summary.json")

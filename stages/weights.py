@@ -191,6 +191,7 @@ def run(
         _write_json(folder / "manifest.json", {name: asdict(o) for name, o in origins.items()})
         _warn_of_leakage(origins["detector"], observer)
 
+    observer.fact("fingerprint", fingerprint(Path(__file__), section, []))
     seed_everything(0)
     shutil.rmtree(weights, ignore_errors=True)
     make_folder(weights, fill)

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import re
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from pipeline.layout import DatasetFiles
 from pipeline.observe import Observer
 from pipeline.records import GroundTruth, ImageRecord, PhraseRecord, read_records
 from stages.annotations import run
+from tests.stages.evaluated_world import Listener
 from tests.tiny_world import write_sentences, write_tiny_flickr30k
 
 SHAPES = ShapesDataset("shapes", 1, 5, 3, 4, 96)
@@ -85,6 +87,15 @@ def test_every_run_writes_the_same_bytes_in_one_process_or_two(project):
     once = digests(project / "data" / "one")
     assert len(once) == 4 + 8
     assert digests(project / "data" / "two") == once
+
+
+def test_a_run_is_told_by_its_parameters(project, flickr30k):
+    told, stamps = Listener("annotations"), []
+    for max_bad_fraction in (0.1, 0.1, 0.2):
+        run(DatasetFiles("made"), flickr30k, max_bad_fraction, 1, told)
+        stamps.append(told.facts["fingerprint"])
+    assert stamps[0] == stamps[1] != stamps[2]
+    assert re.fullmatch("[0-9a-f]{64}", stamps[0])
 
 
 def test_pictures_of_an_earlier_run_are_removed(project):

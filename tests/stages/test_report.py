@@ -65,6 +65,10 @@ def run_report(results):
     return listener
 
 
+def test_its_run_has_a_fingerprint(made):
+    assert re.fullmatch("[0-9a-f]{64}", made[2].facts["fingerprint"])
+
+
 def test_the_report_needs_no_other_file(made):
     sources = re.findall(r'(?:src|href)="([^"]*)"', made[0])
     assert sources

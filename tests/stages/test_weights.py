@@ -49,10 +49,13 @@ class Listener(Observer):
 
     def __init__(self):
         super().__init__("weights")
-        self.lines = []
+        self.lines, self.facts = [], {}
 
     def log(self, message):
         self.lines.append(message)
+
+    def fact(self, name, value):
+        self.facts[name] = value
 
 
 @pytest.fixture(autouse=True)
@@ -101,6 +104,16 @@ def prepare(section, folder):
     listener = Listener()
     run(section, "weights.mine", folder, listener)
     return listener.lines
+
+
+def test_a_run_is_told_by_what_it_is_asked_for_before_anything_is_read(files, project):
+    told, stamps = Listener(), []
+    for licence in ("A", "A", "B"):
+        section = replace(files, tagger=replace(files.tagger, path="gone", licence=licence))
+        with pytest.raises(InputError, match="gone"):
+            run(section, "weights.mine", project / "weights", told)
+        stamps.append(told.facts["fingerprint"])
+    assert stamps[0] == stamps[1] != stamps[2]
 
 
 def sha256(path):
