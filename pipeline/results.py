@@ -2,7 +2,7 @@
 
 `python -m pipeline.results` also writes `results/report.html` and `.md`: the ablation tables
 filled in with these. They compare variants, so no stage of one variant can make them
-(docs/decisions/0005).
+(docs/decisions/0007).
 """
 
 import json
