@@ -62,6 +62,13 @@ def detectron2_anchors() -> list[list[float]]:
     return anchors
 
 
+_PIPELINE = (
+    {"type": "LoadImageFromNDArray"},
+    {"type": "Resize", "scale": (1000, 600), "keep_ratio": True},
+    {"type": "PackDetInputs", "meta_keys": ("ori_shape", "img_shape", "scale_factor")},
+)
+
+
 def bottom_up_config(
     depth: int, num_classes: int, anchors: list[list[float]], dialect: Dialect
 ) -> Config:
@@ -106,23 +113,22 @@ def bottom_up_config(
             "bbox_head": _box_head(num_classes, dialect),
         },
         "train_cfg": None,
-        "test_cfg": {
-            "rpn": {
-                "nms_pre": 6000,
-                "max_per_img": 300,
-                "nms": {"type": "nms", "iou_threshold": 0.7},
-                "min_bbox_size": dialect.min_side_px,
-            },
-            "rcnn": {"score_thr": 0.0, "nms": {"type": "nms", "iou_threshold": 0.3}},
-        },
+        "test_cfg": _test_cfg(dialect),
     }
-    pipeline = [
-        {"type": "LoadImageFromNDArray"},
-        {"type": "Resize", "scale": (1000, 600), "keep_ratio": True},
-        {"type": "PackDetInputs", "meta_keys": ("ori_shape", "img_shape", "scale_factor")},
-    ]
     alone = {"input_multiple_px": 1, "max_batch_images": 1}
-    return Config({"model": model, "test_pipeline": pipeline, **alone})
+    return Config({"model": model, "test_pipeline": [*_PIPELINE], **alone})
+
+
+def _test_cfg(dialect: Dialect) -> dict[str, object]:
+    return {
+        "rpn": {
+            "nms_pre": 6000,
+            "max_per_img": 300,
+            "nms": {"type": "nms", "iou_threshold": 0.7},
+            "min_bbox_size": dialect.min_side_px,
+        },
+        "rcnn": {"score_thr": 0.0, "nms": {"type": "nms", "iou_threshold": 0.3}},
+    }
 
 
 def _rpn_head(anchors: list[list[float]], dialect: Dialect) -> dict[str, object]:
