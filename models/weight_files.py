@@ -3,7 +3,8 @@
 import io
 import pickle
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,20 +16,27 @@ class WeightFileError(ValueError):
     """A weight file cannot be read; the message names file and cause."""
 
 
+@contextmanager
+def _refusing(path: Path, broken: tuple[type[Exception], ...]) -> Iterator[None]:
+    """Say of a file that could not be unpickled what it is; `broken` is what a cut one raises."""
+    try:
+        yield
+    except broken as error:
+        raise WeightFileError(f"{path}: is no whole weight file: {_first_line(error)}") from error
+    except pickle.UnpicklingError as error:
+        raise WeightFileError(
+            f"{path}: is no weight file, or holds code that will not be run: {_first_line(error)}"
+        ) from error
+
+
 def load_weights(path: Path) -> dict[str, Any]:
     """Return the mapping in a PyTorch weight file: tensors and plain values alone.
 
     Raises:
         WeightFileError: the file is missing, cut off, no weight file, or holds more than that.
     """
-    try:
+    with _refusing(path, (OSError, RuntimeError, EOFError, ValueError, KeyError)):
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise WeightFileError(f"{path}: is no whole weight file: {_first_line(error)}") from error
-    except pickle.UnpicklingError as error:
-        raise WeightFileError(
-            f"{path}: is no weight file, or holds code that will not be run: {_first_line(error)}"
-        ) from error
     if not isinstance(content, dict):
         raise WeightFileError(f"{path}: holds {type(content).__name__}, not a mapping of tensors")
     return content
@@ -62,14 +70,8 @@ def load_arrays(path: Path) -> dict[str, Any]:
     Raises:
         WeightFileError: the file is missing, cut off, no pickle, or holds more than that.
     """
-    try:
+    with _refusing(path, (OSError, EOFError, ValueError, TypeError, AttributeError, IndexError)):
         content = _ArraysOnly(io.BytesIO(path.read_bytes()), encoding="latin1").load()
-    except (OSError, EOFError, ValueError, TypeError, AttributeError, IndexError) as error:
-        raise WeightFileError(f"{path}: is no whole weight file: {_first_line(error)}") from error
-    except pickle.UnpicklingError as error:
-        raise WeightFileError(
-            f"{path}: is no weight file, or holds code that will not be run: {_first_line(error)}"
-        ) from error
     if not isinstance(content, dict):
         raise WeightFileError(f"{path}: holds {type(content).__name__}, not a mapping of arrays")
     return content
