@@ -50,7 +50,9 @@ def build_step(params: TrainParams, arch: str, device: torch.device) -> Training
 
 def _grounder(params: TrainParams, info: ClassifierInfo) -> Grounder:
     layers = parse_depth(params.model.depth)[1]
-    language = new_language(LanguageSizes(**asdict(params.language), layers=layers))
+    dropout = params.model.dropout
+    sizes = LanguageSizes(**asdict(params.language), layers=layers, dropout=dropout)
+    language = new_language(sizes)
     name = params.model.backbone
     network = build_network(info.arch, 1.0, 1) if name == CLASSIFIER else named_network(name)
     spec = GrounderSpec(

@@ -87,14 +87,9 @@ class Grounder(nn.Module):
 
     def pretrained_parameters(self) -> list[nn.Parameter]:
         """Return the trainable parameters that do not start from random values."""
-        modules: list[nn.Module] = []
-        if self.spec.backbone_pretrained:
-            modules.append(self.visual_encoder.backbone)
-        if self.spec.language_pretrained:
-            modules.append(self.language_encoder)
         return [
             parameter
-            for module in modules
+            for module in self._pretrained_modules()
             for parameter in module.parameters()
             if parameter.requires_grad
         ]
@@ -103,6 +98,22 @@ class Grounder(nn.Module):
         """Train what does not start from random values, or keep it, without a backward pass."""
         for parameter in self.pretrained_parameters():
             parameter.requires_grad_(wanted)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> "Grounder":
+        """Set the mode; a pre-trained part that is kept stays in evaluation mode: no dropout."""
+        super().train(mode)
+        for module in self._pretrained_modules():
+            if not any(parameter.requires_grad for parameter in module.parameters()):
+                module.eval()
+        return self
+
+    def _pretrained_modules(self) -> list[nn.Module]:
+        wanted = {
+            self.visual_encoder.backbone: self.spec.backbone_pretrained,
+            self.language_encoder: self.spec.language_pretrained,
+        }
+        return [module for module, is_pretrained in wanted.items() if is_pretrained]
 
     def new_parameters(self) -> list[nn.Parameter]:
         """Return the trainable parameters that `pretrained_parameters` leaves out."""

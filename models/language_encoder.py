@@ -16,12 +16,13 @@ SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 @dataclass(frozen=True)
 class LanguageSizes:
-    """Sizes of a BERT that starts from random weights."""
+    """Sizes of a BERT that starts from random weights, and its dropout of states and attention."""
 
     vocabulary: int
     hidden: int
     layers: int
     heads: int
+    dropout: float
 
 
 class LanguageEncoder(nn.Module):
@@ -53,6 +54,8 @@ def new_language(sizes: LanguageSizes) -> LanguageEncoder:
         num_hidden_layers=sizes.layers,
         num_attention_heads=sizes.heads,
         intermediate_size=4 * sizes.hidden,
+        hidden_dropout_prob=sizes.dropout,
+        attention_probs_dropout_prob=sizes.dropout,
     )
     return language_of(config)
 
@@ -64,6 +67,8 @@ def language_of(config: BertConfig) -> LanguageEncoder:
 
 def load_language(folder: Path, layers: int) -> LanguageEncoder:
     """Return the first `layers` layers of a pre-trained BERT (TransVG's choice of the X-th layer).
+
+    Where it is trained further, its dropout is what its own configuration says (0.1 of BERT-base).
 
     Raises:
         ValueError: the BERT in `folder` has fewer layers.

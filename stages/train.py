@@ -153,7 +153,11 @@ def build_training(
     caches = JoinedCaches(files, images, ("train",))
     language = untrained_language(
         files.weights / "language",
-        LanguageSizes(**asdict(params.language), layers=parse_depth(params.model.depth)[1]),
+        LanguageSizes(
+            **asdict(params.language),
+            layers=parse_depth(params.model.depth)[1],
+            dropout=params.model.dropout,
+        ),
         caches.texts,
     )
     classifier, scorer = files.weights / "classifier", None

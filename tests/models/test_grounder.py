@@ -8,6 +8,7 @@ import torch
 from models.losses import compute_losses
 from models.prior import prior_logits
 from models.scorer import cam_statistics
+from models.training_step import TrainingStep
 from tests.models.tiny_grounder import (
     WEIGHTS,
     B,
@@ -227,6 +228,20 @@ def test_the_refined_box_is_the_most_probable_proposal_after_its_offset():
     best = outputs.box_logits.argmax(-1)
     expected = torch.stack([inputs.boxes_xyxy[image, best[image]] for image in range(B)])
     torch.testing.assert_close(outputs.refined_boxes_xyxy, expected)
+
+
+@pytest.mark.parametrize(("kept", "drops"), [(True, False), (False, True)])
+def test_dropout_of_a_pretrained_part_rests_where_it_is_kept(kept, drops):
+    grounder = tiny_grounder(language_pretrained=True, dropout=0.4)
+    grounder.train_pretrained(not kept)
+    step = TrainingStep(grounder, None, WEIGHTS, bf16=False).eval().train()  # as after a check
+    inputs = tiny_inputs()
+    ids, mask = inputs.token_ids[0], inputs.token_mask[0]
+    first, second = grounder.language_encoder(ids, mask), grounder.language_encoder(ids, mask)
+    assert torch.equal(first, second) != drops
+    assert step.training
+    assert grounder.fusion.training
+    assert grounder.visual_encoder.backbone.training != kept
 
 
 def test_pretrained_and_new_parameters_are_all_that_is_trained():

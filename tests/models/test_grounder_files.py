@@ -17,7 +17,7 @@ WORDS = [f"слово{index}" for index in range(NUM_WORDS)]
 def saved(tmp_path_factory):
     torch.manual_seed(0)
     tokenizer = learn_tokenizer(["red square left of a blue circle"] * 2, 40)
-    language = new_language(LanguageSizes(len(tokenizer), hidden=10, layers=1, heads=2))
+    language = new_language(LanguageSizes(len(tokenizer), 10, layers=1, heads=2, dropout=0.3))
     grounder = build_grounder(SPEC, build_network("mobilenet_v2", 0.25, 7), language).eval()
     folder = tmp_path_factory.mktemp("model") / "grounder"
     save_grounder(folder, grounder, tokenizer, WORDS)
@@ -38,6 +38,11 @@ def test_vocabularies_come_back(saved):
     assert loaded.words == tuple(WORDS)
     assert loaded.tokenizer("blue Square")["input_ids"] == tokenizer("blue Square")["input_ids"]
     assert loaded.grounder.spec == grounder.spec
+
+
+def test_dropout_comes_back(saved):
+    config = load_grounder(saved[0]).grounder.language_encoder.bert.config
+    assert (config.hidden_dropout_prob, config.attention_probs_dropout_prob) == (0.3, 0.3)
 
 
 def test_saving_again_gives_the_same_bytes(saved, tmp_path):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from transformers import BertConfig, BertModel
@@ -10,6 +12,7 @@ from models.language_encoder import (
     new_language,
 )
 
+SIZES = LanguageSizes(vocabulary=23, hidden=12, layers=1, heads=3, dropout=0.0)
 PHRASES = ["red square left of the blue circle", "the small red circle", "largest blue square"] * 3
 
 
@@ -23,6 +26,8 @@ def bert_folder(tmp_path_factory):
         num_hidden_layers=3,
         num_attention_heads=2,
         intermediate_size=17,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.3,
     )
     BertModel(config).save_pretrained(folder)
     return folder
@@ -48,9 +53,35 @@ def test_no_parameter_is_left_without_use(bert_folder):
     assert [name for name, p in language.named_parameters() if p.grad is None] == []
 
 
+def drawn_states(language):
+    """Return the states of one phrase in training mode, as two passes give them."""
+    ids, mask = torch.arange(1, 8)[None], torch.ones(1, 7, dtype=torch.bool)
+    language.train()
+    return language(ids, mask), language(ids, mask)
+
+
+@pytest.mark.parametrize("part", ["hidden_dropout_prob", "attention_probs_dropout_prob"])
+def test_a_new_bert_drops_as_much_as_it_is_told(part):
+    torch.manual_seed(0)
+    first, second = drawn_states(new_language(SIZES))
+    assert torch.equal(first, second)
+    language = new_language(replace(SIZES, dropout=0.25))
+    assert getattr(language.bert.config, part) == 0.25
+    first, second = drawn_states(language)
+    assert not torch.allclose(first, second)
+
+
+def test_a_pretrained_bert_drops_as_much_as_its_configuration_says(bert_folder):
+    language = load_language(bert_folder, layers=2)
+    config = language.bert.config
+    assert (config.hidden_dropout_prob, config.attention_probs_dropout_prob) == (0.0, 0.3)
+    first, second = drawn_states(language)
+    assert not torch.allclose(first, second)
+
+
 def test_padded_word_pieces_change_nothing_and_a_phrase_of_padding_is_finite():
     torch.manual_seed(0)
-    language = new_language(LanguageSizes(vocabulary=23, hidden=12, layers=2, heads=3)).eval()
+    language = new_language(replace(SIZES, layers=2)).eval()
     ids = torch.randint(1, 23, (2, 5))
     mask = torch.tensor([[True, True, True, False, False], [False] * 5])
     changed = torch.where(mask, ids, 7)

@@ -13,7 +13,7 @@ from models.classifier import (
 from models.language_encoder import LanguageSizes, learn_tokenizer, new_language
 from models.untrained import untrained_grounder, untrained_language
 
-SIZES = LanguageSizes(vocabulary=90, hidden=16, layers=3, heads=2)
+SIZES = LanguageSizes(vocabulary=90, hidden=16, layers=3, heads=2, dropout=0.2)
 PHRASES = ["a red cup", "the dog left of the cup", "чашка"]
 SETTINGS = {
     "backbone": "classifier", "embed_dim": 12, "levels": "5", "depth": "1+3", "visual_window": 5,
@@ -46,7 +46,7 @@ def test_without_a_folder_the_text_encoder_is_new_and_knows_its_phrases(tmp_path
 def test_a_pretrained_text_encoder_keeps_its_weights_and_its_first_layers(tmp_path):
     folder = tmp_path / "language"
     tokenizer = learn_tokenizer(PHRASES, 90)
-    stored = new_language(LanguageSizes(len(tokenizer), 16, 3, 2))
+    stored = new_language(replace(SIZES, vocabulary=len(tokenizer)))
     stored.bert.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     language = untrained_language(folder, replace(SIZES, layers=2), ["other words"])

@@ -93,13 +93,9 @@ class TinyNetwork(nn.Module):
 def tiny_grounder(seed=0, network=TinyNetwork, **changes) -> Grounder:
     """Return a grounder in training mode whose zero-initialised parts have been stirred."""
     torch.manual_seed(seed)
-    language = new_language(LanguageSizes(vocabulary=NUM_PIECES, hidden=10, layers=1, heads=2))
-    language.bert.config.hidden_dropout_prob = 0.0
-    for module in language.modules():
-        if isinstance(module, nn.Dropout):
-            module.p = 0.0
-    language.bert.config.attention_probs_dropout_prob = 0.0
-    grounder = build_grounder(replace(SPEC, **changes), network(), language)
+    spec = replace(SPEC, **changes)
+    language = new_language(LanguageSizes(NUM_PIECES, 10, layers=1, heads=2, dropout=spec.dropout))
+    grounder = build_grounder(spec, network(), language)
     with torch.no_grad():
         for parameter in grounder.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.05)
