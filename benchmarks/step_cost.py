@@ -18,15 +18,15 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from models.backbone_networks import CLASSIFIER, named_network
 from models.cam_classifier import NounHeadScorer
 from models.classifier import Classifier, ClassifierInfo, build_network
-from models.grounder import Grounder, build_grounder
-from models.grounder_spec import GrounderSpec, parse_depth
+from models.grounder import Grounder
+from models.grounder_spec import parse_depth
 from models.language_encoder import LanguageSizes, new_language
 from models.losses import LossWeights
 from models.noun_head import NounHead
 from models.training_step import TrainingStep
+from models.untrained import untrained_grounder
 from pipeline.profile import apply_values, read_values
 from pipeline.runtime import pick_device
 from pipeline.sections import PARAMS_FILE, Params, read_params
@@ -45,28 +45,16 @@ def build_step(params: TrainParams, arch: str, device: torch.device) -> Training
     nouns = tuple(f"noun {index}" for index in range(NUM_NOUNS))
     scorer = NounHeadScorer(classifier, NounHead(nouns, weight, torch.zeros(NUM_NOUNS)))
     weights, bf16 = picked(LossWeights, params.loss), params.precision == "bf16"
-    return TrainingStep(_grounder(params, info), scorer.to(device), weights, bf16).to(device)
+    grounder = _grounder(params, classifier)
+    return TrainingStep(grounder, scorer.to(device), weights, bf16).to(device)
 
 
-def _grounder(params: TrainParams, info: ClassifierInfo) -> Grounder:
+def _grounder(params: TrainParams, classifier: Classifier) -> Grounder:
     layers = parse_depth(params.model.depth)[1]
     dropout = params.model.dropout
     sizes = LanguageSizes(**asdict(params.language), layers=layers, dropout=dropout)
-    language = new_language(sizes)
-    name = params.model.backbone
-    network = build_network(info.arch, 1.0, 1) if name == CLASSIFIER else named_network(name)
-    spec = GrounderSpec(
-        **asdict(params.model),
-        arch=info.arch,
-        width=info.width,
-        mean=info.mean,
-        std=info.std,
-        bgr=info.bgr,
-        num_words=NUM_WORDS,
-        backbone_pretrained=True,
-        language_pretrained=True,
-    )
-    return build_grounder(spec, network, language)
+    settings, language = asdict(params.model), new_language(sizes)
+    return untrained_grounder(settings, NUM_WORDS, classifier, language, language_pretrained=True)
 
 
 def random_batch(params: TrainParams, batch_images: int, seed: int = 0) -> dict[str, Tensor]:

@@ -12,6 +12,7 @@ from models.losses import LossWeights, compute_losses
 from models.mining import ClassScorer
 from models.noun_scorer import NounScorer
 from models.reconstruction import vision_gap
+from models.team import shared_mean
 
 Batch = Mapping[str, Tensor]
 
@@ -64,8 +65,9 @@ class TrainingStep(nn.Module):
         return {name: value.to(device, non_blocking=True) for name, value in data.items()}
 
     def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return what to minimise, and all scalars to log."""
-        return losses["loss"], {name: value.detach() for name, value in losses.items()}
+        """Return what to minimise, and all scalars to log, the means over the processes."""
+        means = shared_mean(torch.stack([*losses.values()]))
+        return losses["loss"], dict(zip(losses, means.unbind(), strict=True))
 
     @torch.no_grad()
     def vision_gap(self, batch: Batch) -> float:

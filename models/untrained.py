@@ -8,7 +8,7 @@ from typing import Any
 from transformers import BertTokenizerFast
 
 from models.backbone_networks import CLASSIFIER, named_network
-from models.classifier import load_classifier
+from models.classifier import Classifier
 from models.grounder import Grounder, build_grounder
 from models.grounder_spec import GrounderSpec
 from models.language_encoder import (
@@ -52,22 +52,22 @@ def untrained_language(
 def untrained_grounder(
     settings: Mapping[str, Any],
     num_words: int,
-    classifier_folder: Path,
-    language: UntrainedLanguage,
+    classifier: Classifier,
+    language: LanguageEncoder,
+    language_pretrained: bool,
 ) -> Grounder:
     """Return a grounder whose backbone has the weights of a classifier, if it is that network.
 
     Args:
         settings: the first part of `GrounderSpec`, by name.
         num_words: size of the word vocabulary.
-        classifier_folder: the classifier.
+        classifier: says how pixels are normalised.
         language: the text encoder.
+        language_pretrained: whether it comes from elsewhere.
 
     Raises:
-        ClassifierError: the classifier's folder cannot be read.
         ValueError: the settings do not fit together.
     """
-    classifier = load_classifier(classifier_folder)
     info, name = classifier.info, settings["backbone"]
     network = classifier.network if name == CLASSIFIER else named_network(name)
     is_same = name == CLASSIFIER or (name, 1.0) == (info.arch, info.width)
@@ -80,6 +80,6 @@ def untrained_grounder(
         bgr=info.bgr,
         num_words=num_words,
         backbone_pretrained=is_same,
-        language_pretrained=language.is_pretrained,
+        language_pretrained=language_pretrained,
     )
-    return build_grounder(spec, classifier.network if is_same else network, language.encoder)
+    return build_grounder(spec, classifier.network if is_same else network, language)

@@ -9,33 +9,23 @@ An unfinished training, in `$DVC_ROOT/.work/train/<fingerprint>/`, goes on from 
 
 import os
 import shutil
-import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-from mmengine.hooks import Hook
-from mmengine.logging import HistoryBuffer
-from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import OptimWrapper
-from mmengine.runner import Runner
-from torch import nn
-from typing_extensions import override
 
+from models.classifier import load_classifier
 from models.grounder import Grounder
 from models.grounder_files import save_grounder
 from models.grounder_spec import parse_depth
 from models.language_encoder import LanguageSizes
 from models.losses import LossWeights
 from models.scorer_choice import ScorerSource, load_scorer
-from models.team import shared_mean
 from models.training_step import TrainingStep
 from models.untrained import untrained_grounder, untrained_language
-from pipeline.atomic import whole_file, whole_folder
+from pipeline.atomic import whole_folder
 from pipeline.collate import build_loader
-from pipeline.curves import CurveFile
 from pipeline.dataset import GroundingDataset, build_training_dataset
 from pipeline.datasets.locate import image_folder
 from pipeline.draws import EpochSampler
@@ -43,103 +33,14 @@ from pipeline.errors import InputError
 from pipeline.joined import JoinedCaches
 from pipeline.label_words import match_matrix
 from pipeline.layout import DatasetFiles, ResultFiles
-from pipeline.observe import Observer, run_stage
-from pipeline.processes import Machine, Team, joined_team, start_team
+from pipeline.observe import run_stage
+from pipeline.processes import Machine, joined_team, start_team
 from pipeline.provenance import fingerprint
 from pipeline.runtime import pick_device, seed_everything, stage_arguments
 from pipeline.sample_spec import write_sample_spec
-from pipeline.schedule import rate_factor
 from pipeline.sections import read_params, train_params
+from pipeline.train_loop import CHECKPOINT, CURVES, GroundingRunner, Watch
 from pipeline.train_sections import TrainParams, picked
-
-STEPS_PER_ROW = 10  # of curves.csv
-CHECKPOINT, CURVES = "last.pth", "curves.csv"
-_OFF = dict.fromkeys(("logger", "timer", "runtime_info", "checkpoint", "param_scheduler"))
-
-
-class Watch(Hook):
-    """Seeds every epoch, sets the learning rate, writes curves and checkpoints."""
-
-    def __init__(
-        self, step: TrainingStep, params: TrainParams, folder: Path, say: Observer
-    ) -> None:
-        self._step, self._params, self._folder, self._observer = step, params, folder, say
-
-    @override
-    def before_train(self, runner: Runner) -> None:
-        self._curves = CurveFile(self._folder / CURVES, STEPS_PER_ROW, runner.epoch)
-        if runner.epoch:
-            self._observer.log(f"goes on after epoch {runner.epoch} of {runner.max_epochs}")
-
-    @override
-    def before_train_epoch(self, runner: Runner) -> None:
-        seeds = np.random.SeedSequence((self._params.seed, runner.epoch, runner.rank))
-        torch.manual_seed(int(seeds.generate_state(1)[0]))  # of dropout
-        runner.optim_wrapper.zero_grad()
-        self._started = time.monotonic()
-        steps = len(runner.train_dataloader)
-        label = f"epoch {runner.epoch + 1}/{runner.max_epochs}"
-        self._bar = iter(self._observer.progress(range(steps), steps, label))
-
-    @override
-    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        self._step.progress = runner.iter / runner.max_iters
-        factor = rate_factor(runner.iter, runner.max_iters, self._params.warmup_fraction)
-        for group in runner.optim_wrapper.optimizer.param_groups:
-            group["lr"] = group["full_lr"] * factor
-        if batch_idx == 0:
-            self._first_batch = data_batch  # a full one
-
-    @override
-    def after_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
-    ) -> None:
-        measured = shared_mean(torch.stack([*outputs.values()])).tolist()
-        values = dict(zip(outputs, measured, strict=True))
-        rate = {"learning_rate": runner.optim_wrapper.optimizer.param_groups[0]["lr"]}
-        self._curves.add(runner.epoch + 1, runner.iter + 1, rate | values)
-        next(self._bar, None)
-
-    @override
-    def after_train_epoch(self, runner: Runner) -> None:
-        next(self._bar, None)
-        if runner.rank == 0:
-            gap = self._step.vision_gap(self._first_batch)
-            row = self._curves.end_epoch(runner.epoch + 1, runner.iter, gap)
-            with whole_file(self._folder / CHECKPOINT) as fresh:
-                runner.message_hub.log_scalars.clear()  # of mmengine, which nobody reads
-                runner.save_checkpoint(str(fresh.parent), fresh.name)
-            self._observer.log(
-                f"epoch {row['epoch']}/{runner.max_epochs}: loss {row['loss']}, vision gap "
-                f"{row['vision_gap']}, {time.monotonic() - self._started:.0f} s"
-            )
-
-
-class GroundingRunner(Runner):
-    """mmengine's runner on the device it is told, without its logs."""
-
-    def __init__(self, team: Team, **settings: Any) -> None:
-        self._team = team
-        super().__init__(
-            default_hooks=_OFF,
-            log_level="ERROR",
-            visualizer={"type": "Visualizer", "vis_backends": None},
-            launcher="pytorch" if team.num_processes > 1 else "none",
-            **settings,
-        )
-
-    @override
-    def wrap_model(self, model_wrapper_cfg: Any, model: nn.Module) -> nn.Module:
-        model = model.to(self._team.device)
-        if self._team.num_processes == 1:
-            return model
-        devices = None if self._team.device.type == "cpu" else [self._team.device.index]
-        return MMDistributedDataParallel(model, device_ids=devices, broadcast_buffers=False)
-
-    @override
-    def resume(self, filename: str, *_: Any, **__: Any) -> None:
-        with torch.serialization.safe_globals([HistoryBuffer]):  # a checkpoint of our own
-            super().resume(filename, map_location="cpu")
 
 
 def build_training(
@@ -160,14 +61,16 @@ def build_training(
         ),
         caches.texts,
     )
-    classifier, scorer = files.weights / "classifier", None
+    scorer = None
     if params.model.cam == "mine":
         source = ScorerSource(files.weights, files.noun_head, match_matrix, **caches.cam_scorer)
         scorer = load_scorer(source, caches.cam_nouns).to(device)
     nouns = scorer.nouns if scorer else ()
     dataset = build_training_dataset(caches, params, language.tokenizer, nouns)
     num_words = len(dataset.text.vocabulary)
-    grounder = untrained_grounder(asdict(params.model), num_words, classifier, language)
+    classifier = load_classifier(files.weights / "classifier")
+    settings, is_pretrained = asdict(params.model), language.is_pretrained
+    grounder = untrained_grounder(settings, num_words, classifier, language.encoder, is_pretrained)
     grounder.train_pretrained(params.learning_rate_pretrained > 0)
     weights = picked(LossWeights, params.loss)
     return TrainingStep(grounder, scorer, weights, params.precision == "bf16"), dataset

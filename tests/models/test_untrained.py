@@ -3,13 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from models.classifier import (
-    Classifier,
-    ClassifierError,
-    ClassifierInfo,
-    build_network,
-    save_classifier,
-)
+from models.classifier import Classifier, ClassifierInfo, build_network
 from models.language_encoder import LanguageSizes, learn_tokenizer, new_language
 from models.untrained import untrained_grounder, untrained_language
 
@@ -27,12 +21,10 @@ SETTINGS = {
 
 
 @pytest.fixture
-def classifier(tmp_path):
+def classifier():
     torch.manual_seed(0)
     info = ClassifierInfo("mobilenet_v2", 0.25, (0.4, 0.5, 0.6), (0.2,) * 3, True, ("x",), "", "")
-    made = Classifier(build_network("mobilenet_v2", 0.25, 1), info)
-    save_classifier(tmp_path / "classifier", made)
-    return made
+    return Classifier(build_network("mobilenet_v2", 0.25, 1), info)
 
 
 def test_without_a_folder_the_text_encoder_is_new_and_knows_its_phrases(tmp_path):
@@ -59,7 +51,7 @@ def test_a_pretrained_text_encoder_keeps_its_weights_and_its_first_layers(tmp_pa
 
 def test_the_backbone_starts_from_the_classifiers_weights(tmp_path, classifier):
     language = untrained_language(tmp_path / "language", SIZES, PHRASES)
-    grounder = untrained_grounder(SETTINGS, 19, tmp_path / "classifier", language)
+    grounder = untrained_grounder(SETTINGS, 19, classifier, language.encoder, False)
     spec = grounder.spec
     assert (spec.arch, spec.width, spec.bgr, spec.num_words) == ("mobilenet_v2", 0.25, True, 19)
     assert not spec.language_pretrained
@@ -71,20 +63,14 @@ def test_the_backbone_starts_from_the_classifiers_weights(tmp_path, classifier):
 def test_a_backbone_of_the_classifiers_name_has_its_weights_and_another_starts_anew(tmp_path):
     info = ClassifierInfo("resnet18", 1.0, (0.4, 0.5, 0.6), (0.2,) * 3, True, ("x",), "", "")
     made = Classifier(build_network("resnet18", 1.0, 1), info)
-    save_classifier(tmp_path / "classifier", made)
     language = untrained_language(tmp_path / "language", SIZES, PHRASES)
     same, other = (
-        untrained_grounder(SETTINGS | {"backbone": name}, 19, tmp_path / "classifier", language)
+        untrained_grounder(SETTINGS | {"backbone": name}, 19, made, language.encoder, True)
         for name in ("resnet18", "resnet34")
     )
     weight = same.visual_encoder.backbone.state_dict()["extract.network.layer4.1.conv2.weight"]
     torch.testing.assert_close(weight, made.network.state_dict()["layer4.1.conv2.weight"])
+    assert same.spec.language_pretrained
     assert (same.spec.backbone_pretrained, other.spec.backbone_pretrained) == (True, False)
     new = {id(parameter) for parameter in other.new_parameters()}
     assert {id(p) for p in other.visual_encoder.backbone.parameters()} < new
-
-
-def test_a_missing_classifier_is_named(tmp_path):
-    language = untrained_language(tmp_path / "language", SIZES, PHRASES)
-    with pytest.raises(ClassifierError, match="classifier"):
-        untrained_grounder(SETTINGS, 19, tmp_path / "classifier", language)

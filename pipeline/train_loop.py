@@ -1,0 +1,118 @@
+"""The loop of a training: mmengine's runner, with our curves, checkpoints and learning rates."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from mmengine.hooks import Hook
+from mmengine.logging import HistoryBuffer
+from mmengine.model import MMDistributedDataParallel
+from mmengine.runner import Runner
+from torch import Tensor, nn
+from typing_extensions import override
+
+from pipeline.atomic import whole_file
+from pipeline.curves import CurveFile
+from pipeline.observe import Observer
+from pipeline.processes import Team
+from pipeline.schedule import rate_factor
+from pipeline.train_sections import TrainParams
+
+STEPS_PER_ROW = 10  # of curves.csv
+CHECKPOINT, CURVES = "last.pth", "curves.csv"
+_OFF = dict.fromkeys(("logger", "timer", "runtime_info", "checkpoint", "param_scheduler"))
+
+
+class WatchedStep(Protocol):
+    """What the loop tells the model, and asks of it."""
+
+    progress: float
+
+    def vision_gap(self, batch: Mapping[str, Tensor]) -> float:
+        """Return how much worse the decoder does when it sees another image's proposal."""
+        ...
+
+
+class Watch(Hook):
+    """Seeds every epoch, sets the learning rate, writes curves and checkpoints."""
+
+    def __init__(self, step: WatchedStep, params: TrainParams, folder: Path, say: Observer) -> None:
+        self._step, self._params, self._folder, self._observer = step, params, folder, say
+
+    @override
+    def before_train(self, runner: Runner) -> None:
+        self._curves = CurveFile(self._folder / CURVES, STEPS_PER_ROW, runner.epoch)
+        if runner.epoch:
+            self._observer.log(f"goes on after epoch {runner.epoch} of {runner.max_epochs}")
+
+    @override
+    def before_train_epoch(self, runner: Runner) -> None:
+        seeds = np.random.SeedSequence((self._params.seed, runner.epoch, runner.rank))
+        torch.manual_seed(int(seeds.generate_state(1)[0]))  # of dropout
+        runner.optim_wrapper.zero_grad()
+        self._started = time.monotonic()
+        steps = len(runner.train_dataloader)
+        label = f"epoch {runner.epoch + 1}/{runner.max_epochs}"
+        self._bar = iter(self._observer.progress(range(steps), steps, label))
+
+    @override
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        self._step.progress = runner.iter / runner.max_iters
+        factor = rate_factor(runner.iter, runner.max_iters, self._params.warmup_fraction)
+        for group in runner.optim_wrapper.optimizer.param_groups:
+            group["lr"] = group["full_lr"] * factor
+        if batch_idx == 0:
+            self._first_batch = data_batch  # a full one
+
+    @override
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        values = dict(zip(outputs, torch.stack([*outputs.values()]).tolist(), strict=True))
+        rate = {"learning_rate": runner.optim_wrapper.optimizer.param_groups[0]["lr"]}
+        self._curves.add(runner.epoch + 1, runner.iter + 1, rate | values)
+        next(self._bar, None)
+
+    @override
+    def after_train_epoch(self, runner: Runner) -> None:
+        next(self._bar, None)
+        if runner.rank == 0:
+            gap = self._step.vision_gap(self._first_batch)
+            row = self._curves.end_epoch(runner.epoch + 1, runner.iter, gap)
+            with whole_file(self._folder / CHECKPOINT) as fresh:
+                runner.message_hub.log_scalars.clear()  # of mmengine, which nobody reads
+                runner.save_checkpoint(str(fresh.parent), fresh.name)
+            self._observer.log(
+                f"epoch {row['epoch']}/{runner.max_epochs}: loss {row['loss']}, vision gap "
+                f"{row['vision_gap']}, {time.monotonic() - self._started:.0f} s"
+            )
+
+
+class GroundingRunner(Runner):
+    """mmengine's runner on the device it is told, without its logs."""
+
+    def __init__(self, team: Team, **settings: Any) -> None:
+        self._team = team
+        super().__init__(
+            default_hooks=_OFF,
+            log_level="ERROR",
+            visualizer={"type": "Visualizer", "vis_backends": None},
+            launcher="pytorch" if team.num_processes > 1 else "none",
+            **settings,
+        )
+
+    @override
+    def wrap_model(self, model_wrapper_cfg: Any, model: nn.Module) -> nn.Module:
+        model = model.to(self._team.device)
+        if self._team.num_processes == 1:
+            return model
+        devices = None if self._team.device.type == "cpu" else [self._team.device.index]
+        return MMDistributedDataParallel(model, device_ids=devices, broadcast_buffers=False)
+
+    @override
+    def resume(self, filename: str, *_: Any, **__: Any) -> None:
+        with torch.serialization.safe_globals([HistoryBuffer]):  # a checkpoint of our own
+            super().resume(filename, map_location="cpu")
