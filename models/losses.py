@@ -8,7 +8,7 @@ from torch import Tensor
 from models.contrast import contrastive_loss, matching_loss, rival_images
 from models.grounder_spec import GrounderSpec
 from models.grounding_batch import GroundingInputs, GroundingOutputs
-from models.mining import ClassScorer, Mined, SoftMask, choose_nouns, mine
+from models.mining import ClassScorer, Mined, SoftMask, choose_nouns, draw_nouns, mine
 from models.reconstruction import reconstruction_loss
 from models.regression import RegressionGates, giou_loss, regression_loss
 from models.team import gathered, of_the_whole_batch, shared_count
@@ -30,6 +30,7 @@ class LossWeights:
     regression_gate: float
     regression_start: float
     mining_px: int
+    mining_nouns: int
 
 
 def regression_ramp(progress: float, start: float) -> float:
@@ -129,6 +130,7 @@ def mine_batch(
         inputs.noun_classes,
         inputs.noun_confidences,
     )
+    nouns = draw_nouns(nouns, weights.mining_nouns)
     soft_mask = SoftMask(spec.mask_sharpness, spec.mask_threshold)
     with torch.autocast(inputs.images.device.type, enabled=False):
         return mine(

@@ -97,6 +97,20 @@ def choose_nouns(
     return MinedNouns(maps, distinct[:, 0], distinct[:, 1], flat[first], weights)
 
 
+def draw_nouns(nouns: MinedNouns, most: int) -> MinedNouns:
+    """Return `most` of the nouns, each as likely as the others, in order; 0 means all."""
+    if most == 0 or len(nouns.weights) <= most:
+        return nouns
+    drawn = torch.randperm(len(nouns.weights))[:most].sort().values.to(nouns.weights.device)
+    return MinedNouns(
+        nouns.maps[drawn],
+        nouns.image_index[drawn],
+        nouns.classes[drawn],
+        nouns.confidences[drawn],
+        nouns.weights[drawn],
+    )
+
+
 def mine(
     nouns: MinedNouns,
     clean_images: Tensor,

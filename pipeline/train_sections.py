@@ -79,6 +79,7 @@ class LossParams:
     regression_gate: float
     regression_start: float
     mining_px: int
+    mining_nouns: int
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,15 @@ import pytest
 import torch
 
 from models.cam_encoder import CamEncoder
-from models.mining import ClassScorer, MinedNouns, SoftMask, choose_nouns, hide, mine
+from models.mining import (
+    ClassScorer,
+    MinedNouns,
+    SoftMask,
+    choose_nouns,
+    draw_nouns,
+    hide,
+    mine,
+)
 from models.visual_encoder import LevelMap
 
 SOFT = SoftMask(sharpness=10.0, threshold=0.5)
@@ -160,3 +168,33 @@ def test_with_the_default_price_the_attention_covers_the_object_and_stops():
 def test_the_price_is_what_makes_the_difference():
     free, priced = _train_attention(area_price=0.0), _train_attention(area_price=0.5)
     assert free[1] > 1.5 * priced[1]
+
+
+def _five_nouns():
+    numbers = torch.arange(5)
+    maps = numbers[:, None, None].expand(5, 2, 3) / 10
+    return MinedNouns(maps, numbers + 10, numbers + 20, numbers / 30, numbers / 40)
+
+
+def test_drawn_nouns_keep_what_belongs_to_them():
+    torch.manual_seed(0)
+    drawn = draw_nouns(_five_nouns(), 3)
+    kept = drawn.image_index - 10
+    assert kept.tolist() == sorted(set(kept.tolist()))
+    assert len(kept) == 3
+    torch.testing.assert_close(drawn.maps, kept[:, None, None].expand(3, 2, 3) / 10)
+    assert drawn.classes.equal(kept + 20)
+    torch.testing.assert_close(drawn.confidences, kept / 30)
+    torch.testing.assert_close(drawn.weights, kept / 40)
+
+
+def test_every_noun_is_drawn_equally_often():
+    torch.manual_seed(0)
+    draws = torch.cat([draw_nouns(_five_nouns(), 2).image_index - 10 for _ in range(1000)])
+    spread = 4 * math.sqrt(1000 * 0.4 * 0.6)  # four standard deviations of a count
+    assert (draws.bincount(minlength=5) - 400).abs().max() < spread
+
+
+@pytest.mark.parametrize("most", [0, 5, 6])
+def test_enough_room_keeps_every_noun(most):
+    assert draw_nouns(_five_nouns(), most).image_index.tolist() == [10, 11, 12, 13, 14]

@@ -68,6 +68,7 @@ WEIGHTS = LossWeights(
     regression_gate=0.0,
     regression_start=0.1,
     mining_px=31,
+    mining_nouns=0,
 )
 
 
