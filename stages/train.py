@@ -44,14 +44,13 @@ from pipeline.train_sections import TrainParams, picked
 
 
 def build_training(
-    files: DatasetFiles, images: Path, params: TrainParams, device: torch.device
+    files: DatasetFiles, caches: JoinedCaches, params: TrainParams, device: torch.device
 ) -> tuple[TrainingStep, GroundingDataset]:
     """Build what is trained, and on what, from what earlier stages made of the training split.
 
     Raises:
         ValueError: parts cannot be read or do not fit; `InputError` where a cache is wrong.
     """
-    caches = JoinedCaches(files, images, ("train",))
     language = untrained_language(
         files.weights / "language",
         LanguageSizes(
@@ -127,7 +126,8 @@ def run(
     folder = Path(os.environ.get("DVC_ROOT", ".")) / ".work" / "train" / stamp
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        step, dataset = build_training(files, images, params, machine.team.device)
+        caches = JoinedCaches(files, images, ("train",))
+        step, dataset = build_training(files, caches, params, machine.team.device)
     except ValueError as error:
         raise InputError(f"train cannot begin: {error}") from error
     train(step, dataset, params, folder, machine)

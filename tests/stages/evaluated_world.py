@@ -3,6 +3,7 @@
 import torch
 
 from models.grounder_files import save_grounder
+from pipeline.joined import JoinedCaches
 from pipeline.layout import ResultFiles
 from pipeline.leakage import DRAWN
 from pipeline.observe import Observer
@@ -39,9 +40,8 @@ def save_untrained(root, variant="full", **changes):
     """Write the world below `root` and a grounder of random weights as the variant's model."""
     write_world(root, **changes)
     torch.manual_seed(0)
-    step, dataset = build_training(
-        FILES, IMAGES, train_params(read_params(), variant), torch.device("cpu")
-    )
+    caches, params = JoinedCaches(FILES, IMAGES, ("train",)), train_params(read_params(), variant)
+    step, dataset = build_training(FILES, caches, params, torch.device("cpu"))
     results = ResultFiles("shapes", variant)
     text = dataset.text
     save_grounder(results.model, step.grounder, text.tokenize.tokenizer, text.vocabulary.words)

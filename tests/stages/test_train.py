@@ -19,6 +19,7 @@ from models.grounding_batch import GroundingInputs
 from pipeline.collate import collate
 from pipeline.draws import Draw
 from pipeline.errors import InputError
+from pipeline.joined import JoinedCaches
 from pipeline.layout import ResultFiles
 from pipeline.observe import Observer
 from pipeline.processes import Machine, Team
@@ -57,6 +58,11 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
+def known():
+    """Return what the stages before found out about the training split."""
+    return JoinedCaches(FILES, IMAGES, ("train",))
+
+
 def train(variant="full", observer=None):
     results = ResultFiles("shapes", variant)
     machine = Machine(Team(0, 1, CPU), 0, observer or Observer("train"))
@@ -85,7 +91,7 @@ def test_no_epoch_leaves_the_model_as_it_was_built(here):
     write_world(here)
     results = train("untrained")
     torch.manual_seed(read_params().train.seed)
-    step, _ = build_training(FILES, IMAGES, train_params(read_params(), "untrained"), CPU)
+    step, _ = build_training(FILES, known(), train_params(read_params(), "untrained"), CPU)
     kept = load_grounder(results.model).grounder.state_dict()
     for name, weight in step.grounder.state_dict().items():
         torch.testing.assert_close(kept[name], weight, rtol=0, atol=0)
@@ -198,7 +204,7 @@ def test_phrases_together_give_what_they_give_one_by_one(here):
     write_world(here, **STILL)
     params = train_params(read_params(), "full")
     torch.manual_seed(0)
-    step, dataset = build_training(FILES, IMAGES, params, CPU)
+    step, dataset = build_training(FILES, known(), params, CPU)
     step.progress = 1.0
     step.eval()
     together = [dataset[Draw(0, (0, 1, 2), None)]]
@@ -215,7 +221,7 @@ def test_phrases_together_give_what_they_give_one_by_one(here):
 def test_padding_changes_nothing(here):
     write_world(here, **STILL)
     torch.manual_seed(0)
-    step, dataset = build_training(FILES, IMAGES, train_params(read_params(), "full"), CPU)
+    step, dataset = build_training(FILES, known(), train_params(read_params(), "full"), CPU)
     step.eval()
     short, long = (
         dataset[Draw(image, phrases, None)] for image, phrases in ((2, (10,)), (1, (3, 4)))
@@ -229,7 +235,7 @@ def test_padding_changes_nothing(here):
 
 def test_the_frozen_scorer_is_neither_trained_nor_saved(here):
     write_world(here)
-    step, _ = build_training(FILES, IMAGES, train_params(read_params(), "full"), CPU)
+    step, _ = build_training(FILES, known(), train_params(read_params(), "full"), CPU)
     assert all(name.startswith("grounder.") for name in step.state_dict())
 
 
@@ -245,7 +251,7 @@ def test_mining_asks_the_scorer_that_the_cams_explain(here, kind, tiny_detector)
     )
     (FILES.weights / "detector" / "detector.json").write_text(named)
     write_tiny_clip(FILES.weights / "clip")
-    step, dataset = build_training(FILES, IMAGES, train_params(read_params(), "full"), CPU)
+    step, dataset = build_training(FILES, known(), train_params(read_params(), "full"), CPU)
     losses = step(**collate([dataset[Draw(0, (0, 1, 2), None)]]))
     assert dataset.text.noun_classes == {"cat": 0, "dog": 1}
     assert 0 < losses["mining_loss"] < 1
@@ -260,7 +266,7 @@ def rename_classes(here, *classes):
 
 def test_a_batch_field_for_every_input_and_a_rate_for_every_weight(here):
     write_world(here)
-    step, dataset = build_training(FILES, IMAGES, train_params(read_params(), "full"), CPU)
+    step, dataset = build_training(FILES, known(), train_params(read_params(), "full"), CPU)
     assert set(dataset[Draw(0, (0,), None)]) == {field.name for field in fields(GroundingInputs)}
     grouped = [*step.grounder.new_parameters(), *step.grounder.pretrained_parameters()]
     trained = [weight for weight in step.parameters() if weight.requires_grad]
