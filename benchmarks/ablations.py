@@ -1,0 +1,234 @@
+"""Train and evaluate many settings from the caches, several seeds each: mean and sd of the hits.
+
+`python -m benchmarks.ablations benchmarks/flickr30k_ablations.yaml` trains what the file names on
+the first images of the training split, all in one process, and judges it on the other splits.
+Where backbone and text encoder are frozen and pictures are not changed, both encode every image and
+phrase once for all trainings. Each training adds a row to a CSV file, which a later call goes on;
+`--shards 2 --shard 0` does every second one. With `--table` it only prints what is there.
+"""
+
+import argparse
+import csv
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+from typing_extensions import override
+
+from benchmarks.remembered import LevelMaps, RememberedBackbone, RememberedLanguage
+from models.grounder import Grounder
+from models.grounder_files import SavedGrounder
+from models.training_step import TrainingStep
+from pipeline.dataset import GroundingDataset
+from pipeline.datasets.locate import image_folder
+from pipeline.joined import JoinedCaches
+from pipeline.judging import evaluation_splits
+from pipeline.layout import DatasetFiles
+from pipeline.metrics import score_boxes
+from pipeline.observe import Observer
+from pipeline.params import build, read_yaml
+from pipeline.processes import Machine, Team
+from pipeline.records import GroundTruth, read_records
+from pipeline.runtime import keep_freed_memory, pick_device, seed_everything
+from pipeline.sections import Params, read_params, train_params
+from pipeline.train_sections import TrainParams
+from stages.evaluate import Inference, ask_model
+from stages.train import build_training, train
+
+METHODS = ("reg", "proposal", "refined")
+COLUMNS = ("setting", "seed", "images", "phrases", *METHODS, "minutes")
+
+
+@dataclass(frozen=True)
+class Ablations:
+    """What such a file holds.
+
+    Attributes:
+        dataset: a key of params.yaml `datasets`; its caches must be there.
+        train_images: the first so many of the training split; 0: all.
+        seeds: of each setting.
+        train: what differs from params.yaml `train` in every setting, by dotted key.
+        settings: what differs in each; the first is what the others are compared with.
+        cams: caches of maps that take the place of the dataset's in some settings.
+    """
+
+    dataset: str
+    train_images: int
+    seeds: tuple[int, ...]
+    train: dict[str, Any]
+    settings: dict[str, dict[str, Any]]
+    cams: dict[str, str]
+
+
+@dataclass(frozen=True)
+class OtherCams(DatasetFiles):
+    """The files of a dataset with another cache of maps; the empty path stands for its own."""
+
+    path: str
+
+    @property
+    @override
+    def cams(self) -> Path:
+        """Cache of the cams stage."""
+        return Path(self.path) if self.path else super().cams
+
+
+@dataclass
+class Memory:
+    """What frozen encoders have said so far."""
+
+    images: dict[bytes, LevelMaps] = field(default_factory=dict)
+    phrases: dict[bytes, Tensor] = field(default_factory=dict)
+
+    def serve(self, grounder: Grounder, params: TrainParams) -> None:
+        """Let the frozen parts of a grounder remember, where what they see comes again."""
+        drawn = params.augment
+        changes = (drawn.jitter, drawn.crop, drawn.scales - 1, drawn.translate)
+        if params.learning_rate_pretrained > 0 or any(changes):
+            return
+        if grounder.spec.backbone_pretrained:
+            visual = grounder.visual_encoder
+            visual.backbone = RememberedBackbone(visual.backbone, self.images)
+        if grounder.spec.language_pretrained:
+            language = RememberedLanguage(grounder.language_encoder, self.phrases)
+            grounder.language_encoder = language
+
+
+def measure(params: Params, wanted: Ablations, setting: str, seed: int, memory: Memory) -> Any:
+    """Train one setting from one seed and return its row."""
+    section = section_of(params, wanted, setting, seed)
+    files = OtherCams(wanted.dataset, wanted.cams.get(setting, ""))
+    pictures = image_folder(wanted.dataset, params.datasets[wanted.dataset])
+    team = Team(0, 1, pick_device(params.runtime.device))
+    machine = Machine(team, params.runtime.workers, Observer(f"{setting}, seed {seed}"))
+    seed_everything(seed)
+    caches = first_images(JoinedCaches(files, pictures, ("train",)), wanted.train_images)
+    step, dataset = build_training(files, caches, section, team.device)
+    memory.serve(step.grounder, section)
+    begin = time.process_time()
+    with tempfile.TemporaryDirectory() as folder:
+        train(step, dataset, section, Path(folder), machine)
+    minutes = (time.process_time() - begin) / 60
+    known = JoinedCaches(files, pictures, evaluation_splits(files.phrases))
+    hits = judge(step, dataset, known, read_records(files.ground_truth, GroundTruth), params)
+    found = dict(zip(METHODS, (f"{100 * hit:.3f}" for hit in hits.mean(axis=0)), strict=True))
+    sizes = {"images": len(caches.images), "phrases": len(hits)}
+    return {"setting": setting, "seed": seed, **sizes, **found, "minutes": f"{minutes:.2f}"}
+
+
+def section_of(params: Params, wanted: Ablations, setting: str, seed: int) -> TrainParams:
+    """Return the `train` section as one setting and seed have it.
+
+    Raises:
+        ParamsError: a key that `train` does not have is changed.
+    """
+    changes = {**wanted.train, **wanted.settings[setting], "seed": seed}
+    return train_params(replace(params, variants={setting: changes}), setting)
+
+
+def first_images(caches: JoinedCaches, count: int) -> JoinedCaches:
+    """Forget all but the first images, in place; 0 keeps all."""
+    if count:
+        caches.images = caches.images[:count]
+        kept = {image.image_id for image in caches.images}
+        caches.phrases = [phrase for phrase in caches.phrases if phrase.image_id in kept]
+    return caches
+
+
+def judge(
+    step: TrainingStep,
+    trained_on: GroundingDataset,
+    caches: JoinedCaches,
+    truths: Sequence[GroundTruth],
+    params: Params,
+) -> Any:
+    """Return which phrases each of `METHODS` hits, float64 (phrases, methods)."""
+    step.eval()
+    text = trained_on.text
+    saved = SavedGrounder(step.grounder, text.tokenize.tokenizer, text.vocabulary.words)
+    device = step.grounder.phrase_embedding.weight.device
+    inference = Inference(saved, trained_on.spec, device, params.runtime.workers)
+    answers, _ = ask_model(inference, caches, params.evaluate, Observer("judge"))
+    truth_of = {truth.phrase_id: truth.boxes_xyxy for truth in truths}
+    image_hw = {image.image_id: image.image_hw for image in caches.images}
+    rows = []
+    for phrase in caches.phrases:
+        boxes = np.stack([answers[phrase.phrase_id].boxes_xyxy[name] for name in METHODS])
+        asked = (truth_of[phrase.phrase_id], image_hw[phrase.image_id], params.evaluate.iou)
+        rows.append(score_boxes(boxes, *asked)[:, 0])
+    return np.stack(rows)
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Return the rows that are there, none without a file."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def add_row(path: Path, row: dict[str, Any]) -> None:
+    """Append a row in one write, after the header if the file is new."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
+        if stream.tell() == 0:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def table(rows: Sequence[dict[str, str]]) -> Iterator[str]:
+    """Yield the lines of a Markdown table: mean and sd over seeds, difference from the first."""
+    yield "| setting | n | " + " | ".join(METHODS) + " | from the first | CPU minutes |"
+    yield "|---" * (len(METHODS) + 4) + "|"
+    names = list(dict.fromkeys(row["setting"] for row in rows))
+    base = statistics.mean(_values(rows, names[0], "refined")) if names else 0.0
+    for name in names:
+        cells = [_spread(_values(rows, name, method)) for method in METHODS]
+        change = statistics.mean(_values(rows, name, "refined")) - base
+        minutes = statistics.mean(_values(rows, name, "minutes"))
+        count = len(_values(rows, name, "minutes"))
+        yield f"| {name} | {count} | {' | '.join(cells)} | {change:+.1f} | {minutes:.1f} |"
+
+
+def _values(rows: Sequence[dict[str, str]], setting: str, column: str) -> list[float]:
+    return [float(row[column]) for row in rows if row["setting"] == setting]
+
+
+def _spread(values: Sequence[float]) -> str:
+    deviation = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.1f}{deviation}"
+
+
+def main() -> None:
+    """Do what is left of a file of ablations, then print the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--out", type=Path, help="default: results/DATASET/FILE.csv")
+    parser.add_argument("--shards", type=int, default=1)
+    parser.add_argument("--shard", type=int, default=0)
+    parser.add_argument("--table", action="store_true")
+    given = parser.parse_args()
+    params, wanted = read_params(), build(Ablations, read_yaml(given.file), given.file.name)
+    out = given.out or Path("results") / wanted.dataset / f"{given.file.stem}.csv"
+    tasks = [(setting, seed) for seed in wanted.seeds for setting in wanted.settings]
+    mine = [] if given.table else tasks[given.shard :: given.shards]
+    keep_freed_memory()
+    memory = Memory()
+    for setting, seed in mine:
+        done = {(row["setting"], int(row["seed"])) for row in read_rows(out)}
+        if (setting, seed) not in done:
+            add_row(out, measure(params, wanted, setting, seed, memory))
+    order = list(wanted.settings)
+    rows = [row for row in read_rows(out) if row["setting"] in order]
+    print(*table(sorted(rows, key=lambda row: order.index(row["setting"]))), sep="\n")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
