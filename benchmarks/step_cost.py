@@ -33,7 +33,7 @@ from pipeline.sections import PARAMS_FILE, Params, read_params
 from pipeline.train_sections import TrainParams, picked
 from stages.train import build_optimiser
 
-NUM_WORDS, NUM_NOUNS, NUM_PROPOSALS = 8000, 100, 50
+NUM_WORDS, NUM_LABELS, NUM_NOUNS, NUM_PROPOSALS = 8000, 80, 100, 50
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
 
 
@@ -52,9 +52,10 @@ def build_step(params: TrainParams, arch: str, device: torch.device) -> Training
 def _grounder(params: TrainParams, classifier: Classifier) -> Grounder:
     layers = parse_depth(params.model.depth)[1]
     dropout = params.model.dropout
-    sizes = LanguageSizes(**asdict(params.language), layers=layers, dropout=dropout)
-    settings, language = asdict(params.model), new_language(sizes)
-    return untrained_grounder(settings, NUM_WORDS, classifier, language, language_pretrained=True)
+    language_sizes = LanguageSizes(**asdict(params.language), layers=layers, dropout=dropout)
+    settings, language = asdict(params.model), new_language(language_sizes)
+    sizes = (NUM_WORDS, NUM_LABELS)
+    return untrained_grounder(settings, sizes, classifier, language, language_pretrained=True)
 
 
 def random_batch(params: TrainParams, batch_images: int, seed: int = 0) -> dict[str, Tensor]:
@@ -90,6 +91,7 @@ def random_batch(params: TrainParams, batch_images: int, seed: int = 0) -> dict[
         "boxes_xyxy": torch.cat([corners, corners + sides], dim=-1),
         "box_mask": every(batch, NUM_PROPOSALS),
         "box_scores": uniform(batch, NUM_PROPOSALS),
+        "box_labels": below(NUM_LABELS + 1, batch, NUM_PROPOSALS),
         "box_is_merged": ~every(batch, NUM_PROPOSALS),
         "box_priors": uniform(batch, phrases, NUM_PROPOSALS),
         "cams": uniform(batch, phrases, nouns, cells, cells),

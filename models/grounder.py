@@ -78,7 +78,10 @@ class Grounder(nn.Module):
         self.fusion = Fusion(options, language.channels, sizes)
         state_dim = self.fusion.out_dim
         raw_dims = [backbone.channels[level] for level in levels]
-        self.proposal_encoder = ProposalEncoder([dim] * len(levels), raw_dims, spec.proposal_dim)
+        label_table = (spec.num_labels, spec.label_dim)
+        self.proposal_encoder = ProposalEncoder(
+            [dim] * len(levels), raw_dims, spec.proposal_dim, label_table
+        )
         self.scorer = BoxScorer(state_dim, spec.proposal_dim, dim, spec.score_bound, spec.score_mlp)
         self.decoder = PhraseDecoder(spec.num_words, spec.proposal_dim, spec.decoder_dim)
         self.head: RegHead | OffsetHead = RegHead(state_dim)
@@ -134,7 +137,10 @@ class Grounder(nn.Module):
             visual.levels, words, TokenSet(cams.tokens, cams.token_mask), phrases
         )  # (B, P, G)
         proposals = self.proposal_encoder(
-            (visual.levels, visual.raw), inputs.boxes_xyxy, inputs.pixel_mask
+            (visual.levels, visual.raw),
+            inputs.boxes_xyxy,
+            inputs.box_labels,
+            inputs.pixel_mask,
         )  # (B, R, U)
         phrases = F.normalize(phrases, dim=-1)
         mined_mask = self._mined_mask(inputs, cams)

@@ -14,7 +14,8 @@ class GrounderSpec:
 
     The first part has the keys of params.yaml `train.model`, explained there. The second is known
     from weights and data: architecture and width of the classifier, normalisation of RGB in [0, 1],
-    size of the word vocabulary, and whether backbone and language encoder come from elsewhere.
+    sizes of the word vocabulary and of the detector's, and whether backbone and language encoder
+    come from elsewhere.
     """
 
     backbone: str
@@ -35,6 +36,7 @@ class GrounderSpec:
     reg_token: RegToken
     head: Literal["reg_token", "per_proposal"]
     proposal_dim: int
+    label_dim: int
     decoder_dim: int
     prior_weight: float
     prior_floor: float
@@ -55,6 +57,7 @@ class GrounderSpec:
     std: tuple[float, ...]
     bgr: bool
     num_words: int
+    num_labels: int
     backbone_pretrained: bool
     language_pretrained: bool
 

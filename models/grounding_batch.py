@@ -27,6 +27,7 @@ class GroundingInputs:
         boxes_xyxy: proposals, float32 (B, R, 4).
         box_mask: bool (B, R).
         box_scores: detector confidence in [0, 1], float32 (B, R).
+        box_labels: the detector's label, counted from 1, 0 for a part of the image, i64 (B, R).
         box_is_merged: the box is around several of the detector's, bool (B, R).
         box_priors: similarity of the head noun and the box's label in [0, 1], float32 (B, P, R).
         cams: raw maps scaled to [0, 1], float32 (B, P, K, h, w).
@@ -48,6 +49,7 @@ class GroundingInputs:
     boxes_xyxy: Tensor
     box_mask: Tensor
     box_scores: Tensor
+    box_labels: Tensor
     box_is_merged: Tensor
     box_priors: Tensor
     cams: Tensor

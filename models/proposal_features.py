@@ -17,22 +17,39 @@ GEOMETRY_DIM = 7
 
 
 class ProposalEncoder(nn.Module):
-    """u = ReLU(LayerNorm(W [mean RoIAlign of every level ; of every raw level ; geometry])).
+    """u = ReLU(LayerNorm(W [mean RoIAlign of every (raw) level ; geometry ; label])).
 
     The backbone's own maps keep what a short training of the encoder loses, such as colour. They
     are normalised per box, as their scale is the backbone's.
+
+    Args:
+        level_dims: channels of the encoded levels.
+        raw_dims: channels of the backbone's own.
+        out_dim: channels U.
+        label_table: how many labels the detector has, and the channels of a label's embedding; 0
+            leaves labels out.
     """
 
-    def __init__(self, level_dims: Sequence[int], raw_dims: Sequence[int], out_dim: int) -> None:
+    def __init__(
+        self,
+        level_dims: Sequence[int],
+        raw_dims: Sequence[int],
+        out_dim: int,
+        label_table: tuple[int, int],
+    ) -> None:
         super().__init__()
+        num_labels, label_dim = label_table
         self.raw_norms = nn.ModuleList(nn.LayerNorm(dim) for dim in raw_dims)
-        self.project = nn.Linear(sum(level_dims) + sum(raw_dims) + GEOMETRY_DIM, out_dim)
+        self.label = nn.Embedding(num_labels + 1, label_dim) if label_dim else None
+        in_dim = sum(level_dims) + sum(raw_dims) + GEOMETRY_DIM + label_dim
+        self.project = nn.Linear(in_dim, out_dim)
         self.norm = nn.LayerNorm(out_dim)
 
     def forward(
         self,
         levels: tuple[tuple[LevelMap, ...], tuple[LevelMap, ...]],
         boxes_xyxy: Tensor,
+        box_labels: Tensor,
         pixel_mask: Tensor,
     ) -> Tensor:
         """Encode boxes.
@@ -40,6 +57,7 @@ class ProposalEncoder(nn.Module):
         Args:
             levels: encoded levels, float (B, D, h, w) each, and the backbone's own.
             boxes_xyxy: proposals in pixels of the padded input, float32 (B, R, 4).
+            box_labels: the detector's label, counted from 1, 0 for none, i64 (B, R).
             pixel_mask: True = image, bool (B, S, S).
 
         Returns:
@@ -50,8 +68,10 @@ class ProposalEncoder(nn.Module):
             [mean_roi_align(level, boxes_xyxy, image_px) for level in kind] for kind in levels
         )
         raw = [norm(pooled) for norm, pooled in zip(self.raw_norms, raw, strict=True)]
-        geometry = box_geometry(boxes_xyxy, pixel_mask)
-        features = torch.cat([*encoded, *raw, geometry], dim=-1)
+        columns = [*encoded, *raw, box_geometry(boxes_xyxy, pixel_mask)]
+        if self.label is not None:
+            columns.append(self.label(box_labels))
+        features = torch.cat(columns, dim=-1)
         return self.norm(self.project(features)).relu()
 
 

@@ -51,7 +51,7 @@ def untrained_language(
 
 def untrained_grounder(
     settings: Mapping[str, Any],
-    num_words: int,
+    vocabulary_sizes: tuple[int, int],
     classifier: Classifier,
     language: LanguageEncoder,
     language_pretrained: bool,
@@ -60,7 +60,7 @@ def untrained_grounder(
 
     Args:
         settings: the first part of `GrounderSpec`, by name.
-        num_words: size of the word vocabulary.
+        vocabulary_sizes: of the words to reconstruct and of the detector's labels.
         classifier: says how pixels are normalised.
         language: the text encoder.
         language_pretrained: whether it comes from elsewhere.
@@ -78,7 +78,8 @@ def untrained_grounder(
         mean=info.mean,
         std=info.std,
         bgr=info.bgr,
-        num_words=num_words,
+        num_words=vocabulary_sizes[0],
+        num_labels=vocabulary_sizes[1],
         backbone_pretrained=is_same,
         language_pretrained=language_pretrained,
     )

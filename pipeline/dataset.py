@@ -139,11 +139,13 @@ class GroundingDataset(Dataset[Fields]):
         boxes_xyxy, kept = place_boxes(proposals["boxes_xyxy"], placement)
         windows = self._windows(placement)  # (Q, 4)
         nothing = np.zeros(len(windows))
+        labels = np.append(proposals["labels"][kept].astype(np.int64) + 1, nothing.astype(np.int64))
         columns = np.append(kept, np.full(len(windows), fits.shape[1] - 1))  # (R,) with windows
         return {
             "boxes_xyxy": np.concatenate([boxes_xyxy, windows]),  # (R, 4)
             "box_mask": np.ones(len(columns), np.bool_),  # (R,)
             "box_scores": np.append(proposals["scores"][kept], nothing.astype(np.float32)),  # (R,)
+            "box_labels": labels,  # (R,)
             "box_is_merged": np.append(proposals["is_merged"][kept], nothing.astype(np.bool_)),
             "box_priors": fits[:, columns],  # (P, R)
         }

@@ -78,6 +78,7 @@ class JoinedCaches:
         image_folder: where the files of the images lie.
         images: of the wanted splits, in the order of the image table.
         phrases: of the wanted splits, in the order of the phrase table.
+        labels: what `labels` of a proposal counts in.
         cam_nouns: what `noun_index` of a map counts in.
         cam_scorer: the scorer that the maps explain: `kind`, `prompt`, `backgrounds`.
     """
@@ -98,7 +99,8 @@ class JoinedCaches:
             raise InputError(f"{files.phrases}: holds no phrase of the splits {splits}")
         self._mentions, self._plurals = read_mentions(files.nouns), read_plurals(files.nouns)
         proposals = Cache(files.proposals, stage="proposals")
-        self._fits = LabelFits(self._heads(), proposals.texts("label"))
+        self.labels = proposals.texts("label")
+        self._fits = LabelFits(self._heads(), self.labels)
         self._proposals = RaggedRows(proposals, ("boxes_xyxy", "scores", "labels"))
         cams = Cache(files.cams, stage="cams")
         self.cam_nouns = cams.texts("noun")

@@ -68,7 +68,8 @@ class OneImage(JoinedCaches):
         self.phrases = [PhraseRecord("asked", image.name, "asked", phrase)]
         self._mentions = {phrase: list(phrase_facts.mentions)}
         self._plurals = {phrase: phrase_facts.is_plural}
-        self._fits = LabelFits(self._heads(), image_facts.labels)
+        self.labels = list(image_facts.labels)
+        self._fits = LabelFits(self._heads(), self.labels)
         self._facts = image_facts
         self.cam_nouns = list(image_facts.cam_nouns)
 

@@ -48,6 +48,7 @@ class ModelParams:
     reg_token: Literal["learned", "phrase"]
     head: Literal["reg_token", "per_proposal"]
     proposal_dim: int
+    label_dim: int
     decoder_dim: int
     prior_weight: float
     prior_floor: float

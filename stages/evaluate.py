@@ -141,7 +141,15 @@ def load_inference(folder: Path, runtime: RuntimeParams) -> Inference:
 def ask_model(
     inference: Inference, caches: JoinedCaches, params: EvaluateParams, observer: Observer
 ) -> tuple[dict[str, Answer], float]:
-    """Return the model's answer to every phrase by id, and the mean vision gap in nats per word."""
+    """Return the model's answer to every phrase by id, and the mean vision gap in nats per word.
+
+    Raises:
+        InputError: the proposals come from a detector of other labels than the model's.
+    """
+    known = inference.saved.grounder.spec.num_labels
+    if known != len(caches.labels):
+        told = f"of {len(caches.labels)} labels; the model learned from one of {known}"
+        raise InputError(f"proposals.h5: its detector is {told}; `dvc repro train` makes it anew")
     vocabulary = WordVocabulary(inference.saved.words)
     tokenize = Tokenize(inference.saved.tokenizer, inference.spec.max_tokens)
     dataset = GroundingDataset(caches, inference.spec, TextEncoding(tokenize, vocabulary, {}))

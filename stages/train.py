@@ -66,10 +66,10 @@ def build_training(
         scorer = load_scorer(source, caches.cam_nouns).to(device)
     nouns = scorer.nouns if scorer else ()
     dataset = build_training_dataset(caches, params, language.tokenizer, nouns)
-    num_words = len(dataset.text.vocabulary)
+    sizes = (len(dataset.text.vocabulary), len(caches.labels))
     classifier = load_classifier(files.weights / "classifier")
     settings, is_pretrained = asdict(params.model), language.is_pretrained
-    grounder = untrained_grounder(settings, num_words, classifier, language.encoder, is_pretrained)
+    grounder = untrained_grounder(settings, sizes, classifier, language.encoder, is_pretrained)
     grounder.train_pretrained(params.learning_rate_pretrained > 0)
     weights = picked(LossWeights, params.loss)
     return TrainingStep(grounder, scorer, weights, params.precision == "bf16"), dataset

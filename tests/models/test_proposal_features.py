@@ -8,6 +8,8 @@ from models.visual_encoder import LevelMap
 from tests.oracles import model_loops as loops
 
 B, R, D, H, W, S = 2, 3, 5, 11, 7, 77
+NO_LABELS = (0, 0)
+LABELS = torch.tensor([[2, 0, 1], [0, 0, 4]])
 
 
 def _boxes():
@@ -77,8 +79,8 @@ def test_features_are_finite_and_not_negative_for_any_number_of_boxes(num_boxes)
     torch.manual_seed(0)
     level = LevelMap(torch.randn(B, D, H, W), torch.ones(B, H, W, dtype=torch.bool))
     mask = torch.ones(B, S, S, dtype=torch.bool)
-    features = ProposalEncoder([D, D], [D], 13)(
-        ((level, level), (level,)), _boxes()[:, :num_boxes], mask
+    features = ProposalEncoder([D, D], [D], 13, NO_LABELS)(
+        ((level, level), (level,)), _boxes()[:, :num_boxes], LABELS[:, :num_boxes], mask
     )
     assert features.shape == (B, num_boxes, 13)
     assert (features >= 0).all()
@@ -87,9 +89,9 @@ def test_features_are_finite_and_not_negative_for_any_number_of_boxes(num_boxes)
 def test_a_proposal_does_not_see_the_others():
     torch.manual_seed(0)
     level = LevelMap(torch.randn(B, D, H, W), torch.ones(B, H, W, dtype=torch.bool))
-    mask, encoder = torch.ones(B, S, S, dtype=torch.bool), ProposalEncoder([D], [D], 13)
-    alone = encoder(((level,), (level,)), _boxes()[:, 1:2], mask)
-    together = encoder(((level,), (level,)), _boxes(), mask)
+    mask, encoder = torch.ones(B, S, S, dtype=torch.bool), ProposalEncoder([D], [D], 13, NO_LABELS)
+    alone = encoder(((level,), (level,)), _boxes()[:, 1:2], LABELS[:, 1:2], mask)
+    together = encoder(((level,), (level,)), _boxes(), LABELS, mask)
     torch.testing.assert_close(together[:, 1:2], alone)
 
 
@@ -98,7 +100,9 @@ def test_the_same_look_at_another_place_is_another_feature():
     level = LevelMap(torch.ones(1, D, H, W), torch.ones(1, H, W, dtype=torch.bool))
     boxes = torch.tensor([[[0.0, 10.0, 20.0, 30.0], [50.0, 10.0, 70.0, 30.0]]])
     mask = torch.ones(1, S, S, dtype=torch.bool)
-    left, right = ProposalEncoder([D], [D], 13)(((level,), (level,)), boxes, mask)[0]
+    left, right = ProposalEncoder([D], [D], 13, NO_LABELS)(
+        ((level,), (level,)), boxes, LABELS[:1, :2], mask
+    )[0]
     assert not np.allclose(left.detach(), right.detach())
 
 
@@ -107,7 +111,7 @@ def test_the_raw_maps_are_pooled_normalised_and_projected_beside_the_encoded_one
     cells = torch.ones(B, H, W, dtype=torch.bool)
     level = LevelMap(torch.randn(B, D, H, W), cells)
     raw = LevelMap(torch.randn(B, 3, H, W), cells)
-    mask, encoder = torch.ones(B, S, S, dtype=torch.bool), ProposalEncoder([D], [3], 13)
+    mask, encoder = torch.ones(B, S, S, dtype=torch.bool), ProposalEncoder([D], [3], 13, NO_LABELS)
     pooled = [mean_roi_align(kind, _boxes(), S) for kind in (level, raw)]
     pooled[1] = pooled[1] - pooled[1].mean(-1, keepdim=True)
     pooled[1] = pooled[1] / (pooled[1].pow(2).mean(-1, keepdim=True) + 1e-5).sqrt()
@@ -115,4 +119,18 @@ def test_the_raw_maps_are_pooled_normalised_and_projected_beside_the_encoded_one
     mixed = columns @ encoder.project.weight.T + encoder.project.bias
     centred = mixed - mixed.mean(-1, keepdim=True)
     expected = (centred / (centred.pow(2).mean(-1, keepdim=True) + 1e-5).sqrt()).clamp(min=0)
-    torch.testing.assert_close(encoder(((level,), (raw,)), _boxes(), mask), expected)
+    torch.testing.assert_close(encoder(((level,), (raw,)), _boxes(), LABELS, mask), expected)
+
+
+def test_a_label_adds_its_row_of_the_table():
+    torch.manual_seed(0)
+    level = LevelMap(torch.ones(B, D, H, W), torch.ones(B, H, W, dtype=torch.bool))
+    boxes, mask = _boxes()[:, :1].expand(-1, R, -1), torch.ones(B, S, S, dtype=torch.bool)
+    encoder = ProposalEncoder([D], [], 13, (4, 2))
+    found = encoder(((level,), ()), boxes, LABELS, mask)
+    plain = torch.cat([mean_roi_align(level, boxes, S), box_geometry(boxes, mask)], dim=-1)
+    columns = torch.cat([plain, encoder.label.weight[LABELS]], dim=-1)
+    expected = encoder.norm(columns @ encoder.project.weight.T + encoder.project.bias).relu()
+    torch.testing.assert_close(found, expected)
+    assert not found[0, 0].allclose(found[0, 2])
+    assert found[1, 0].equal(found[1, 1])

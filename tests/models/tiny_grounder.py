@@ -12,7 +12,7 @@ from models.losses import LossWeights
 from models.mining import ClassScorer
 
 B, P, R, T, W, K, S = 2, 3, 5, 7, 4, 2, 67
-NUM_WORDS, NUM_PIECES, NUM_CLASSES = 19, 23, 3
+NUM_WORDS, NUM_PIECES, NUM_CLASSES, NUM_LABELS = 19, 23, 3, 5
 
 SPEC = GrounderSpec(
     backbone="classifier",
@@ -33,6 +33,7 @@ SPEC = GrounderSpec(
     reg_token="phrase",
     head="reg_token",
     proposal_dim=11,
+    label_dim=3,
     decoder_dim=13,
     prior_weight=1.0,
     prior_floor=0.001,
@@ -52,6 +53,7 @@ SPEC = GrounderSpec(
     std=(0.2, 0.3, 0.25),
     bgr=False,
     num_words=NUM_WORDS,
+    num_labels=NUM_LABELS,
     backbone_pretrained=True,
     language_pretrained=False,
 )
@@ -123,6 +125,7 @@ def tiny_inputs(seed=0, nouns=K, boxes=R) -> GroundingInputs:
         boxes_xyxy=torch.cat([corners, corners + 1 + torch.rand(B, boxes, 2) * 11], dim=-1),
         box_mask=torch.arange(boxes) < torch.tensor([[5], [3]]),
         box_scores=torch.rand(B, boxes),
+        box_labels=torch.randint(0, NUM_LABELS + 1, (B, boxes)),
         box_is_merged=torch.arange(boxes).expand(B, -1) % 2 == 1,
         box_priors=torch.rand(B, P, boxes),
         cams=torch.rand(B, P, nouns, 3, 3),

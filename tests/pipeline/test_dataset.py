@@ -120,6 +120,7 @@ def test_parts_of_the_image_are_proposals_that_no_label_fits(world):
     )
     np.testing.assert_array_equal(fields_["box_priors"], [[1, 0, 0, 0, 0, 0]])
     np.testing.assert_array_equal(fields_["box_scores"][3:], [0, 0, 0])
+    np.testing.assert_array_equal(fields_["box_labels"], [1, 2, 3, 0, 0, 0])
 
 
 def test_boxes_of_one_label_are_also_offered_as_one(world):
@@ -132,6 +133,7 @@ def test_boxes_of_one_label_are_also_offered_as_one(world):
     np.testing.assert_array_equal(fields_["box_is_merged"], [False, False, False, True, False])
     np.testing.assert_allclose(fields_["box_scores"][3:], [0.85, 0])
     np.testing.assert_array_equal(fields_["box_priors"][1], [1, 1, 0, 1, 0])
+    np.testing.assert_array_equal(fields_["box_labels"], [2, 2, 3, 2, 0])
 
 
 def test_a_phrase_about_several_things_is_marked(world):

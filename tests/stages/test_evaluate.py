@@ -178,6 +178,14 @@ def test_a_missing_model_is_named(here):
         run_evaluate(ResultFiles("shapes", "other"))
 
 
+def test_proposals_of_a_detector_of_other_labels_are_refused(here):
+    results = save_untrained(here)
+    spec = results.model / "spec.json"
+    spec.write_text(spec.read_text().replace('"num_labels": 3', '"num_labels": 4'))
+    with pytest.raises(InputError, match="of 3 labels; the model learned from one of 4"):
+        run_evaluate(results)
+
+
 def test_padding_changes_no_answer(here):
     results = save_untrained(here)
     saved = load_grounder(results.model)
