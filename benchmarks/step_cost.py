@@ -3,7 +3,8 @@
 `python -m benchmarks.step_cost [profiles/default.yaml ...] [train.batch_images=2 ...]` builds the
 model that params.yaml with these profiles and values describes, random weights, and feeds it random
 batches of `train.batch_images` images: forward, all losses, backward, and the update where one is
-due. On CUDA the memory is what PyTorch allocated at most, else the process's largest resident set.
+due. `--variants all` does so for every variant that trains. On CUDA the memory is what PyTorch
+allocated at most, else the process's largest resident set.
 """
 
 import argparse
@@ -11,7 +12,9 @@ import resource
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 
@@ -29,12 +32,29 @@ from models.training_step import TrainingStep
 from models.untrained import untrained_grounder
 from pipeline.profile import apply_values, read_values
 from pipeline.runtime import pick_device
-from pipeline.sections import PARAMS_FILE, Params, read_params
+from pipeline.sections import PARAMS_FILE, Params, read_params, train_params
 from pipeline.train_sections import TrainParams, picked
 from stages.train import build_optimiser
 
 NUM_WORDS, NUM_LABELS, NUM_NOUNS, NUM_PROPOSALS = 8000, 80, 100, 50
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What steps of one variant cost, and whether they did what a step is for.
+
+    Attributes:
+        seconds: of each step.
+        peak_gib: the most memory held.
+        spoilt: names of the scalars that were once not finite.
+        moved: share of the trainable tensors that are not what they were.
+    """
+
+    seconds: list[float]
+    peak_gib: float
+    spoilt: list[str]
+    moved: float
 
 
 def build_step(params: TrainParams, arch: str, device: torch.device) -> TrainingStep:
@@ -44,9 +64,9 @@ def build_step(params: TrainParams, arch: str, device: torch.device) -> Training
     weight = torch.randn(NUM_NOUNS, classifier.class_weight.shape[1]) / 100
     nouns = tuple(f"noun {index}" for index in range(NUM_NOUNS))
     scorer = NounHeadScorer(classifier, NounHead(nouns, weight, torch.zeros(NUM_NOUNS)))
-    weights, bf16 = picked(LossWeights, params.loss), params.precision == "bf16"
+    weights = picked(LossWeights, params.loss)
     grounder = _grounder(params, classifier)
-    return TrainingStep(grounder, scorer.to(device), weights, bf16).to(device)
+    return TrainingStep(grounder, scorer.to(device), weights, params.precision).to(device)
 
 
 def _grounder(params: TrainParams, classifier: Classifier) -> Grounder:
@@ -102,22 +122,31 @@ def random_batch(params: TrainParams, batch_images: int, seed: int = 0) -> dict[
     }
 
 
-def time_steps(params: TrainParams, arch: str, device: torch.device, steps: int) -> list[float]:
-    """Return the seconds of every step but the first, which warms up."""
+def measure(params: TrainParams, arch: str, device: torch.device, steps: int) -> Cost:
+    """Take steps; on CUDA one more before them, which warms up and is not timed."""
+    warm_up = int(device.type == "cuda")
     step = build_step(params, arch, device)
     optimiser = build_optimiser(step.grounder, params)
-    step.progress, seconds = 1.0, []
-    for number in range(steps + 1):
+    weights = step.grounder.new_parameters() + step.grounder.pretrained_parameters()
+    before, seconds, spoilt = sums(weights), [], set()
+    step.progress = 1.0
+    for number in range(warm_up + steps):
         batch = random_batch(params, params.batch_images, seed=number)
         started = time.perf_counter()
-        losses = step.train_step(batch, optimiser)
-        float(losses["loss"])  # waits for the device
+        scalars = step.train_step(batch, optimiser)
+        spoilt |= {name for name, value in scalars.items() if not value.isfinite()}  # waits
         seconds.append(time.perf_counter() - started)
-    return seconds[1:]
+    moved = sum(old != new for old, new in zip(before, sums(weights), strict=True))
+    return Cost(seconds[warm_up:], peak_gib(device), sorted(spoilt), moved / len(weights))
+
+
+def sums(weights: Sequence[Tensor]) -> list[float]:
+    """Return the sum of each tensor in float64: what tells whether it moved, without a copy."""
+    return [float(weight.detach().double().sum()) for weight in weights]
 
 
 def peak_gib(device: torch.device) -> float:
-    """Return the most memory that was held so far, in GiB."""
+    """Return the most memory that this process held so far, in GiB."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated() / 2**30
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
@@ -132,23 +161,37 @@ def read_with(given: Sequence[str]) -> Params:
         return read_params(copy)
 
 
+def report(variant: str, train: TrainParams, device: torch.device, cost: Cost) -> str:
+    """Return what was measured, as a line."""
+    seconds = cost.seconds
+    return (
+        f"{variant}: {device.type}, {torch.get_num_threads()} threads, {train.image_px} px, "
+        f"{train.batch_images} images x {train.phrases_per_image} phrases, {train.precision}: "
+        f"{median(seconds):.2f} s a step (n = {len(seconds)}, {min(seconds):.2f} to "
+        f"{max(seconds):.2f}), {train.batch_images / median(seconds):.2f} images a second, "
+        f"peak {cost.peak_gib:.2f} GiB, {cost.moved:.1%} of the tensors moved, "
+        f"{'not finite: ' + ', '.join(cost.spoilt) if cost.spoilt else 'losses finite'}"
+    )
+
+
 def main() -> None:
-    """Print what a step costs."""
+    """Print what a step costs, of each variant in a process of its own."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("given", nargs="*", metavar="PROFILE.yaml|KEY=VALUE")
     parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--classifier", default="resnet50", help="asked by attention mining")
+    parser.add_argument("--variants", default="full", help="names with commas, or all")
     given = parser.parse_args()
     params = read_with(given.given)
-    device, train = pick_device(params.runtime.device), params.train
-    seconds = time_steps(train, given.classifier, device, given.steps)
-    print(  # noqa: T201
-        f"{device.type}, {torch.get_num_threads()} threads, {train.image_px} px, "
-        f"{train.batch_images} images x {train.phrases_per_image} phrases, {train.precision}: "
-        f"{median(seconds):.2f} s a step (n = {len(seconds)}, {min(seconds):.2f} to "
-        f"{max(seconds):.2f}), {train.batch_images / median(seconds):.2f} images a second, "
-        f"peak {peak_gib(device):.2f} GiB"
-    )
+    names = [name for name in params.variants if train_params(params, name).epochs]
+    if given.variants != "all":
+        names = given.variants.split(",")
+    device, context = pick_device(params.runtime.device), get_context("spawn")
+    for name in names:
+        train = train_params(params, name)
+        with ProcessPoolExecutor(1, mp_context=context) as process:
+            cost = process.submit(measure, train, given.classifier, device, given.steps).result()
+        print(report(name, train, device, cost), flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

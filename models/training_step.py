@@ -1,7 +1,8 @@
 """One step of training: the grounder with its losses behind the methods that mmengine calls."""
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import fields, replace
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,8 @@ from models.reconstruction import vision_gap
 from models.team import shared_mean
 
 Batch = Mapping[str, Tensor]
+Precision = Literal["fp32", "bf16", "fp16"]
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class TrainingStep(nn.Module):
@@ -28,7 +31,11 @@ class TrainingStep(nn.Module):
     """
 
     def __init__(
-        self, grounder: Grounder, scorer: NounScorer | None, weights: LossWeights, bf16: bool
+        self,
+        grounder: Grounder,
+        scorer: NounScorer | None,
+        weights: LossWeights,
+        precision: Precision,
     ) -> None:
         """Join a grounder and its losses.
 
@@ -36,22 +43,24 @@ class TrainingStep(nn.Module):
             grounder: what is trained.
             scorer: what attention mining asks, on the device of the grounder; None for no mining.
             weights: of the losses.
-            bf16: run the grounder, not the losses, in bfloat16.
+            precision: what the grounder runs in; the losses always run in float32. The gradients
+                of `fp16` need the loss scaled (`mmengine.optim.AmpOptimWrapper`).
         """
         super().__init__()
         self.grounder = grounder
         self.progress = 0.0
         self._scorer = ClassScorer(scorer.probs, scorer.blank) if scorer else None
         self._weights = weights
-        self._bf16 = bf16
+        self._dtype = DTYPES[precision]
 
     def forward(self, mode: str = "loss", **batch: Tensor) -> dict[str, Tensor]:
         """Return every loss, and what is worth watching, of the fields of `GroundingInputs`."""
         assert mode == "loss", mode  # mmengine knows others
         inputs = GroundingInputs(**batch)
         outputs = self._ground(inputs)
-        spec = self.grounder.spec
-        return compute_losses(outputs, inputs, spec, self._weights, self._scorer, self.progress)
+        asked = (self.grounder.spec, self._weights, self._scorer, self.progress)
+        with torch.autocast(inputs.images.device.type, enabled=False):
+            return compute_losses(outputs, inputs, *asked)
 
     def train_step(self, data: Batch, optim_wrapper: Any) -> dict[str, Tensor]:
         """Update the weights once and return the scalars to log."""
@@ -74,11 +83,19 @@ class TrainingStep(nn.Module):
         """Return how much worse the decoder does when it sees another image's proposal."""
         self.eval()
         inputs = GroundingInputs(**self.data_preprocessor(batch))
-        attended = self._ground(inputs).attended.float()
+        attended = self._ground(inputs).attended
         self.train()
         word_mask = inputs.word_mask & inputs.phrase_mask[..., None]  # (B, P, W)
         return float(vision_gap(self.grounder.decoder, attended, inputs.word_ids, word_mask))
 
     def _ground(self, inputs: GroundingInputs) -> GroundingOutputs:
-        with torch.autocast(inputs.images.device.type, torch.bfloat16, enabled=self._bf16):
-            return self.grounder(inputs)
+        is_low = self._dtype != torch.float32
+        with torch.autocast(inputs.images.device.type, self._dtype, enabled=is_low):
+            return in_float32(self.grounder(inputs))
+
+
+def in_float32(outputs: GroundingOutputs) -> GroundingOutputs:
+    """Return outputs with every number in float32; masks stay masks."""
+    values = {field.name: getattr(outputs, field.name) for field in fields(outputs)}
+    floats = {name: value.float() for name, value in values.items() if value.is_floating_point()}
+    return replace(outputs, **floats)

@@ -104,7 +104,7 @@ class TrainParams:
     weight_decay: float
     warmup_fraction: float
     grad_clip_norm: float
-    precision: Literal["fp32", "bf16"]
+    precision: Literal["fp32", "bf16", "fp16"]
     augment: AugmentParams
     language: LanguageParams
     model: ModelParams

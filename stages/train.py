@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from mmengine.optim import OptimWrapper
+from mmengine.optim import AmpOptimWrapper, OptimWrapper
 
 from models.classifier import load_classifier
 from models.grounder import Grounder
@@ -51,6 +51,8 @@ def build_training(
     Raises:
         ValueError: parts cannot be read or do not fit; `InputError` where a cache is wrong.
     """
+    if params.precision == "fp16" and device.type != "cuda":
+        raise InputError("train.precision: fp16 scales the loss, which needs CUDA; bf16 does not")
     language = untrained_language(
         files.weights / "language",
         LanguageSizes(
@@ -72,16 +74,20 @@ def build_training(
     grounder = untrained_grounder(settings, sizes, classifier, language.encoder, is_pretrained)
     grounder.train_pretrained(params.learning_rate_pretrained > 0)
     weights = picked(LossWeights, params.loss)
-    return TrainingStep(grounder, scorer, weights, params.precision == "bf16"), dataset
+    return TrainingStep(grounder, scorer, weights, params.precision), dataset
 
 
 def build_optimiser(grounder: Grounder, params: TrainParams) -> OptimWrapper:
-    """Return AdamW with one learning rate for new weights and one for pre-trained ones."""
+    """Return AdamW with one learning rate for new weights and one for pre-trained ones.
+
+    The loss of `fp16` is scaled, so that small gradients do not vanish; that needs CUDA.
+    """
     groups = [
         {"params": grounder.new_parameters(), "full_lr": params.learning_rate},
         {"params": grounder.pretrained_parameters(), "full_lr": params.learning_rate_pretrained},
     ]
-    return OptimWrapper(
+    wrapper = AmpOptimWrapper if params.precision == "fp16" else OptimWrapper
+    return wrapper(
         torch.optim.AdamW(groups, weight_decay=params.weight_decay),
         accumulative_counts=params.accumulate_batches,
         clip_grad={"max_norm": params.grad_clip_norm},

@@ -234,7 +234,7 @@ def test_the_refined_box_is_the_most_probable_proposal_after_its_offset():
 def test_dropout_of_a_pretrained_part_rests_where_it_is_kept(kept, drops):
     grounder = tiny_grounder(language_pretrained=True, dropout=0.4)
     grounder.train_pretrained(not kept)
-    step = TrainingStep(grounder, None, WEIGHTS, bf16=False).eval().train()  # as after a check
+    step = TrainingStep(grounder, None, WEIGHTS, "fp32").eval().train()  # as after a check
     inputs = tiny_inputs()
     ids, mask = inputs.token_ids[0], inputs.token_mask[0]
     first, second = grounder.language_encoder(ids, mask), grounder.language_encoder(ids, mask)
