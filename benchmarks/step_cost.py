@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import median
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.cam_classifier import NounHeadScorer
 from models.classifier import Classifier, ClassifierInfo, build_network
@@ -66,7 +66,15 @@ def build_step(params: TrainParams, arch: str, device: torch.device) -> Training
     scorer = NounHeadScorer(classifier, NounHead(nouns, weight, torch.zeros(NUM_NOUNS)))
     weights = picked(LossWeights, params.loss)
     grounder = _grounder(params, classifier)
+    stir_zeros(grounder.new_parameters())
     return TrainingStep(grounder, scorer.to(device), weights, params.precision).to(device)
+
+
+def stir_zeros(weights: Sequence[nn.Parameter]) -> None:
+    """Move what starts at zero, which would let no gradient through in the first step."""
+    for weight in weights:
+        if not weight.any():
+            nn.init.normal_(weight, std=0.02)
 
 
 def _grounder(params: TrainParams, classifier: Classifier) -> Grounder:

@@ -59,7 +59,7 @@ def compute_losses(
     parameter gets a gradient (DDP waits for all of them).
 
     Args:
-        outputs: of the grounder.
+        outputs: of the grounder, its numbers in float32.
         inputs: what the grounder was given.
         spec: the grounder's; says which teacher and which CAM losses are on.
         weights: of the losses.
@@ -125,17 +125,14 @@ def mine_batch(
     if scorer is None:
         raise ValueError("cam: mine needs the noun scorer that the CAMs came from")
     nouns = choose_nouns(
-        outputs.attention_maps.float(),
+        outputs.attention_maps,
         outputs.mined_mask,
         inputs.noun_classes,
         inputs.noun_confidences,
     )
     nouns = draw_nouns(nouns, weights.mining_nouns)
     soft_mask = SoftMask(spec.mask_sharpness, spec.mask_threshold)
-    with torch.autocast(inputs.images.device.type, enabled=False):
-        return mine(
-            nouns, inputs.clean_images, outputs.cell_mask, scorer, soft_mask, weights.mining_px
-        )
+    return mine(nouns, inputs.clean_images, outputs.cell_mask, scorer, soft_mask, weights.mining_px)
 
 
 def _reconstruction(outputs: GroundingOutputs, inputs: GroundingInputs) -> Tensor:

@@ -88,7 +88,7 @@ def build_optimiser(grounder: Grounder, params: TrainParams) -> OptimWrapper:
     ]
     wrapper = AmpOptimWrapper if params.precision == "fp16" else OptimWrapper
     return wrapper(
-        torch.optim.AdamW(groups, weight_decay=params.weight_decay),
+        optimizer=torch.optim.AdamW(groups, weight_decay=params.weight_decay),
         accumulative_counts=params.accumulate_batches,
         clip_grad={"max_norm": params.grad_clip_norm},
     )

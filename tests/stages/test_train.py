@@ -3,7 +3,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -170,17 +169,6 @@ def test_bfloat16_trains_on_the_cpu_and_is_not_float32(here):
     assert low["reconstruction_loss"] != high["reconstruction_loss"]
 
 
-def test_two_batches_per_update_make_half_as_many_updates(here, monkeypatch):
-    write_world(here, epochs=1, batch_images=1, accumulate_batches=2)
-    steps = []
-    step = torch.optim.AdamW.step
-    monkeypatch.setattr(
-        torch.optim.AdamW, "step", lambda self, *a, **k: steps.append(1) or step(self, *a, **k)
-    )
-    train()
-    assert len(steps) == 3  # of 6 batches
-
-
 def gradients(step, batches):
     """Return outputs of real phrases, and the gradient of the sum of their losses."""
     step.zero_grad()
@@ -321,24 +309,6 @@ def test_a_killed_training_goes_on_and_ends_as_if_it_had_not_been_killed(here):
     observer = StopsAfter(99)
     assert made(train(observer=observer)) == whole
     assert observer.told[0].startswith("goes on after epoch")
-
-
-@pytest.mark.slow
-def test_two_processes_train_one_model(here):
-    write_world(here, epochs=1)
-    shared = [("WORLD_SIZE", "2"), ("MASTER_ADDR", "127.0.0.1"), ("MASTER_PORT", free_port())]
-    processes = [
-        start(here, ("RANK", str(rank)), ("LOCAL_RANK", str(rank)), *shared) for rank in range(2)
-    ]
-    errors = [process.communicate()[1] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], errors
-    load_grounder(ResultFiles("shapes", "full").model)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
 
 
 def test_the_stage_says_what_is_wrong_with_its_input(here):
