@@ -71,6 +71,7 @@ def draw_batch(seed, unseen):
         "boxes_xyxy": boxes,
         "box_mask": yes,
         "box_scores": torch.ones(IMAGES, 2),
+        "box_labels": torch.ones(IMAGES, 2, dtype=torch.long),
         "box_is_merged": no,
         "box_priors": torch.eye(2).expand(IMAGES, -1, -1),
         "cams": torch.zeros(IMAGES, 2, 0, 2, 2),

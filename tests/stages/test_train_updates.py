@@ -10,6 +10,7 @@ from mmengine.optim.optimizer import amp_optimizer_wrapper
 
 from models.training_step import TrainingStep
 from pipeline.errors import InputError
+from pipeline.joined import JoinedCaches
 from pipeline.observe import Observer
 from pipeline.processes import Machine, Team
 from pipeline.sections import read_params, train_params
@@ -43,7 +44,7 @@ def params_of(here, monkeypatch, **changes):
 
 
 def train_on(folder, params, device=CPU):
-    step, dataset = build_training(FILES, IMAGES, params, device)
+    step, dataset = build_training(FILES, JoinedCaches(FILES, IMAGES, ("train",)), params, device)
     train(step, dataset, params, folder, Machine(Team(0, 1, device), 0, Observer("train")))
     return step
 
@@ -93,7 +94,7 @@ def test_a_scaled_loss_makes_the_update_of_a_clipped_gradient(tmp_path, monkeypa
 def test_half_precision_with_a_scaled_loss_needs_cuda(tmp_path, monkeypatch):
     params = params_of(tmp_path, monkeypatch, precision="fp16")
     with pytest.raises(InputError, match="fp16 scales the loss, which needs CUDA"):
-        build_training(FILES, IMAGES, params, CPU)
+        train_on(tmp_path, params)
 
 
 @pytest.mark.gpu
