@@ -34,7 +34,8 @@ class GroundingInputs:
         noun_mask: bool (B, P, K).
         noun_roles: 0 head, 1 context, i64 (B, P, K).
         noun_classes: index in the noun head, -1 for none, i64 (B, P, K).
-        noun_confidences: probability of the noun in the intact image, float32 (B, P, K).
+        noun_confidences: probability of the noun in the intact image, -1 where a crop left it to be
+            asked anew, float32 (B, P, K).
     """
 
     images: Tensor

@@ -8,7 +8,7 @@ from torch import Tensor
 from models.contrast import contrastive_loss, matching_loss, rival_images
 from models.grounder_spec import GrounderSpec
 from models.grounding_batch import GroundingInputs, GroundingOutputs
-from models.mining import ClassScorer, Mined, SoftMask, choose_nouns, draw_nouns, mine
+from models.mining import ClassScorer, Mined, SoftMask, ask_unknown, choose_nouns, draw_nouns, mine
 from models.reconstruction import reconstruction_loss
 from models.regression import RegressionGates, giou_loss, regression_loss
 from models.team import gathered, of_the_whole_batch, shared_count
@@ -124,11 +124,11 @@ def mine_batch(
         return Mined(zero, zero, zero, zero)
     if scorer is None:
         raise ValueError("cam: mine needs the noun scorer that the CAMs came from")
+    confidences = ask_unknown(
+        inputs.noun_confidences, inputs.noun_classes, inputs.clean_images, scorer, weights.mining_px
+    )
     nouns = choose_nouns(
-        outputs.attention_maps,
-        outputs.mined_mask,
-        inputs.noun_classes,
-        inputs.noun_confidences,
+        outputs.attention_maps, outputs.mined_mask, inputs.noun_classes, confidences
     )
     nouns = draw_nouns(nouns, weights.mining_nouns)
     soft_mask = SoftMask(spec.mask_sharpness, spec.mask_threshold)

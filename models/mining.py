@@ -97,6 +97,40 @@ def choose_nouns(
     return MinedNouns(maps, distinct[:, 0], distinct[:, 1], flat[first], weights)
 
 
+@torch.no_grad()
+def ask_unknown(
+    confidences: Tensor,
+    noun_classes: Tensor,
+    clean_images: Tensor,
+    scorer: ClassScorer,
+    mining_px: int,
+) -> Tensor:
+    """Ask the classifier for the confidences that nobody knows, one pass an image that has some.
+
+    A crop may cut a noun off, and a classifier that sees none in what is left says nothing about
+    what to hide there.
+
+    Args:
+        confidences: in [0, 1], or -1 for not known, float32 (B, P, K).
+        noun_classes: class index, -1 for none, i64 (B, P, K).
+        clean_images: RGB in [0, 1] without colour jitter, float32 (B, 3, S, S).
+        scorer: the frozen classifier.
+        mining_px: side of the images that it is shown.
+
+    Returns:
+        All confidences, in [0, 1], float32 (B, P, K).
+    """
+    unknown = (confidences < 0) & (noun_classes >= 0)  # (B, P, K)
+    rows = unknown.any(-1).any(-1)  # (B,)
+    if not rows.any():
+        return confidences.clamp(min=0)
+    probs = scorer.probs(_resize(clean_images[rows], mining_px))  # (b, N)
+    classes = noun_classes[rows].clamp(min=0)  # (b, P, K)
+    asked = confidences.clone()
+    asked[rows] = probs.gather(1, classes.flatten(1)).view_as(classes)
+    return torch.where(unknown, asked, confidences.clamp(min=0))
+
+
 def draw_nouns(nouns: MinedNouns, most: int) -> MinedNouns:
     """Return `most` of the nouns, each as likely as the others, in order; 0 means all."""
     if most == 0 or len(nouns.weights) <= most:

@@ -164,6 +164,8 @@ class GroundingDataset(Dataset[Fields]):
         side, corner = self.spec.image_px // CAM_STRIDE, (columns.start, rows.start)
         maps = pad_to_square(scale_to_unit(placed), side, corner)
         confidences = np.append(self.caches.cams(draw.image_index)["confidences"], 0)  # (M + 1,)
+        if placement.window_xyxy != whole_window(image_hw):
+            confidences[:] = -1  # known of the whole image alone
         classes = np.full(slots.noun_mask.shape, -1, np.int64)  # (P, K)
         for row, nouns in zip(classes, slots.nouns, strict=True):
             row[: len(nouns)] = [self.text.noun_classes.get(noun, -1) for noun in nouns]

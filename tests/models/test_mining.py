@@ -8,6 +8,7 @@ from models.mining import (
     ClassScorer,
     MinedNouns,
     SoftMask,
+    ask_unknown,
     choose_nouns,
     draw_nouns,
     hide,
@@ -112,6 +113,23 @@ def test_nouns_that_are_not_used_are_not_mined():
         torch.rand(1, 1, 2, 2, 2), used, torch.ones(1, 1, 2).long(), torch.ones(1, 1, 2)
     )
     assert len(nouns.weights) == 1
+
+
+def test_confidences_that_a_crop_left_unknown_are_asked_of_the_picture_as_it_is_seen():
+    images, seen = torch.zeros(3, 3, 4, 4), []
+    images[:, 0], images[:, 1] = torch.tensor([0.2, 0.3, 0.7]).view(3, 1, 1), 0.5
+    images[1, 0, :, 2:] = 0.9
+
+    def probs(asked):
+        seen.append(asked.shape)
+        return _red_and_green(asked)
+
+    known = torch.tensor([[[0.8, 0.1]], [[-1.0, -1.0]], [[-1.0, 0.4]]])
+    classes = torch.tensor([[[0, 1]], [[0, 1]], [[-1, 1]]])
+    found = ask_unknown(known, classes, images, ClassScorer(probs, BLANK), 2)
+    expected = torch.tensor([[[0.8, 0.1]], [[0.6, 0.5]], [[0.0, 0.4]]])
+    torch.testing.assert_close(found, expected)
+    assert seen == [(1, 3, 2, 2)]
 
 
 # A grey picture with a red object over 4 x 3 of 12 x 12 cells; the raw map knows its top third.

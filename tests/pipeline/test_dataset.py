@@ -272,6 +272,15 @@ def test_a_crop_shows_a_part_of_the_image_larger(world):
     assert cropped["images"][:, seen].std() > 0.1
 
 
+def test_the_confidence_of_the_whole_image_is_not_that_of_a_crop(world):
+    crop = replace(STILL, crop=1.0)
+    whole = sample(world, C, [0, 1], seed=(0,))["noun_confidences"]
+    cropped = sample(world, C, [0, 1], seed=(0,), augment=crop)["noun_confidences"]
+    np.testing.assert_array_equal(cropped, [[0, 0], [-1, 0]])
+    np.testing.assert_array_equal(whole > 0, [[False, False], [True, False]])
+    np.testing.assert_array_equal(sample(world, C, [0, 1])["noun_confidences"], whole)
+
+
 def test_a_long_phrase_is_cut_in_tokens_and_words(world):
     fields_ = sample(world, D, [2])
     assert fields_["token_ids"].shape == (1, 12)
