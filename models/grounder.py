@@ -82,7 +82,8 @@ class Grounder(nn.Module):
         self.proposal_encoder = ProposalEncoder(
             [dim] * len(levels), raw_dims, spec.proposal_dim, label_table
         )
-        self.scorer = BoxScorer(state_dim, spec.proposal_dim, dim, spec.score_bound, spec.score_mlp)
+        has_mlp = spec.score_mlp and spec.score_bound > 0
+        self.scorer = BoxScorer(state_dim, spec.proposal_dim, dim, spec.score_bound, has_mlp)
         self.decoder = PhraseDecoder(spec.num_words, spec.proposal_dim, spec.decoder_dim)
         self.head: RegHead | OffsetHead = RegHead(state_dim)
         if spec.head == "per_proposal":

@@ -70,7 +70,8 @@ class BoxScorer(nn.Module):
         state_dim: channels G of the fused state.
         proposal_dim: channels U of a proposal.
         embed_dim: channels D of the phrase and box embeddings.
-        bound: largest absolute score; it keeps the learned part from drowning the prior.
+        bound: largest absolute score; it keeps the learned part from drowning the prior. 0 leaves
+            the learned part out.
         has_mlp: False leaves the cosine alone.
     """
 
@@ -100,6 +101,8 @@ class BoxScorer(nn.Module):
         Returns:
             float (B, P, R), within +- bound.
         """
+        if self.bound == 0:
+            return similarities * 0
         raw = self.bound * similarities
         if self.pair is not None:
             raw = raw + self.pair(states, proposals, statistics)

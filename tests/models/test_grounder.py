@@ -111,6 +111,17 @@ def test_the_prior_is_added_to_the_bounded_learned_score():
     torch.testing.assert_close(grounder(inputs).box_logits[0], expected[0])
 
 
+def test_without_a_learned_score_the_prior_decides_alone_and_every_weight_still_has_a_gradient():
+    inputs = tiny_inputs()
+    grounder = tiny_grounder(score_bound=0.0, cam_weight=0.0)
+    outputs = grounder(inputs)
+    real = inputs.box_mask[:, None].expand(B, P, R)
+    expected = prior_logits(inputs, grounder.prior_weights)
+    assert outputs.box_logits[real].equal(expected[real])
+    (outputs.box_logits[real].sum() + outputs.box_embeddings.sum()).backward()
+    assert all(weight.grad is not None for weight in grounder.scorer.parameters())
+
+
 def test_what_came_pretrained_can_be_kept_and_costs_no_gradient():
     grounder, inputs = tiny_grounder(language_pretrained=True), tiny_inputs()
     new = {id(parameter) for parameter in grounder.new_parameters()}

@@ -50,6 +50,13 @@ def test_without_the_mlp_only_the_cosine_has_a_say():
     assert {name for name, _ in scorer.named_parameters()} == {"embed.weight", "embed.bias"}
 
 
+def test_a_bound_of_zero_leaves_nothing_to_say_but_the_box_embeddings():
+    states, proposals, statistics, sims = _pairs()
+    scorer = BoxScorer(G, U, D, bound=0.0, has_mlp=False)
+    assert scorer(states, proposals, statistics, sims).equal(torch.zeros(B, P, R))
+    assert scorer.embed_boxes(proposals).any()
+
+
 def test_the_score_never_leaves_its_bound():
     states, proposals, statistics, sims = _pairs()
     scores = _stirred()(states * 1e4, proposals * 1e4, statistics, sims)
