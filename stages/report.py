@@ -131,7 +131,7 @@ def _card(number: int, row: Row, path: Path, iou: float) -> Card:
     }
     panels = [Picture(f"{number:03d}_boxes.jpg", draw_boxes(image, boxes), "boxes")]
     for name, caption in (("raw", "Grad-CAM"), ("learned", "learned attention")):
-        if row["attention"]:
+        if name in row["attention"]:
             heights = np.array(row["attention"][name], np.float32)
             panels.append(Picture(f"{number:03d}_{name}.jpg", draw_map(image, heights), caption))
     others = ", ".join(f"{name} {row['iou'][name]:.2f}" for name in COMPARED if name in row["iou"])

@@ -31,18 +31,23 @@ def evaluated(tmp_path_factory):
     """Results of an evaluation, and the other files the report reads."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("evaluated"))
-        results = save_untrained(Path.cwd())
-        run_evaluate(results)
-        rows = results.predictions.read_text(encoding="utf-8")
-        told = rows.replace('"the dog"', json.dumps(EVIL, ensure_ascii=False))
-        results.predictions.write_text(told, encoding="utf-8")
-        results.curves.write_text(CURVES)
-        write_json(FILES.annotations / "summary.json", SUMMARY)
-        write_json(FILES.noun_head / "summary.json", {"coverage": {}, "nouns": ["a"] * 9})
-        write_json(FILES.cams_coverage, COVERAGE)
-        entry = {"source": "x", "sha256": "ab", "training_set": EVIL, "licence": "CC0"}
-        write_json(FILES.weights / "manifest.json", {"detector": entry})
-        yield results
+        yield write_evaluated("full")
+
+
+def write_evaluated(variant):
+    """Evaluate an untrained variant, and write the other files the report reads."""
+    results = save_untrained(Path.cwd(), variant)
+    run_evaluate(results)
+    rows = results.predictions.read_text(encoding="utf-8")
+    told = rows.replace('"the dog"', json.dumps(EVIL, ensure_ascii=False))
+    results.predictions.write_text(told, encoding="utf-8")
+    results.curves.write_text(CURVES)
+    write_json(FILES.annotations / "summary.json", SUMMARY)
+    write_json(FILES.noun_head / "summary.json", {"coverage": {}, "nouns": ["a"] * 9})
+    write_json(FILES.cams_coverage, COVERAGE)
+    entry = {"source": "x", "sha256": "ab", "training_set": EVIL, "licence": "CC0"}
+    write_json(FILES.weights / "manifest.json", {"detector": entry})
+    return results
 
 
 @pytest.fixture(scope="module")
@@ -141,3 +146,12 @@ def test_a_missing_or_broken_file_is_named(evaluated):
     with pytest.raises(InputError, match=r"metrics\.json: cannot be read"):
         run_report(evaluated)
     evaluated.metrics.write_text(content)
+
+
+def test_a_model_without_a_cam_encoder_shows_the_raw_map_alone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    results = write_evaluated("no_cam")
+    run_report(results)
+    names = [picture.name for picture in (results.report / "pictures").iterdir()]
+    assert any(name.endswith("_raw.jpg") for name in names)
+    assert not any(name.endswith("_learned.jpg") for name in names)
