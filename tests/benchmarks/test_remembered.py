@@ -22,7 +22,9 @@ def pictures():
 
 def language():
     torch.manual_seed(0)
-    return new_language(LanguageSizes(vocabulary=50, hidden=16, layers=2, heads=2)).eval()
+    return new_language(
+        LanguageSizes(vocabulary=50, hidden=16, layers=2, heads=2, dropout=0.5)
+    ).eval()
 
 
 def phrases():
