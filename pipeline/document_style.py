@@ -28,7 +28,7 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size
 th { color: var(--soft); font-weight: 600; border-bottom: 2px solid var(--line);
   white-space: nowrap; vertical-align: bottom; }
 th, td { padding: .3rem .62rem; text-align: right; vertical-align: top; }
-td { border-bottom: 1px solid #edf0f3; overflow-wrap: anywhere; min-width: 4.5rem; }
+td { border-bottom: 1px solid #edf0f3; overflow-wrap: break-word; min-width: 4.5rem; }
 th:first-child, td:first-child { text-align: left; padding-left: .3rem; white-space: nowrap; }
 .strong td { background: #eaf3fa; font-weight: 600; }
 figure { margin: .6rem 0 1rem; }

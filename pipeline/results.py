@@ -20,7 +20,7 @@ from pipeline.tables import FULL, Runs, accuracy, table_sections
 
 TABLES = Path("results") / "report"
 TITLE = "The paper's Tables 3 to 6"
-SUBTITLE = "Every row is a variant that differs from `full` in one parameter"
+SUBTITLE = "Every row is a variant that differs from the variant full in one parameter"
 COLUMNS = ("reg", "proposal", "refined", "prior", "largest_label_match", "oracle_whole_image")
 
 
