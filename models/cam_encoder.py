@@ -143,3 +143,16 @@ def _resized(cams: Tensor, grid_hw: torch.Size) -> Tensor:
     flat = cams.flatten(0, 2)[:, None]
     sized = F.interpolate(flat, grid_hw, mode="bilinear", align_corners=False)
     return sized.view(*cams.shape[:3], *grid_hw)
+
+
+def no_cams(deepest: LevelMap, phrase_mask: Tensor, dim: int) -> CamEncoding:
+    """Return the encoding of a batch without nouns."""
+    batch, phrases = phrase_mask.shape
+    features = deepest.features
+    return CamEncoding(
+        tokens=features.new_zeros(batch, phrases, 0, dim),
+        token_mask=phrase_mask.new_zeros(batch, phrases, 0),
+        attention_maps=features.new_zeros(batch, phrases, 0, *features.shape[-2:]),
+        map_mask=phrase_mask.new_zeros(batch, phrases, 0),
+        cell_mask=deepest.cell_mask,
+    )

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from models.attention import LayerSizes, TokenSet
 from models.backbone import Backbone
-from models.cam_encoder import HEAD_ROLE, CamEncoder, CamEncoding
+from models.cam_encoder import HEAD_ROLE, CamEncoder, CamEncoding, no_cams
 from models.classifier import ImageNorm
 from models.fusion import Fusion, FusionOptions
 from models.grounder_spec import GrounderSpec, parse_depth
@@ -246,16 +246,3 @@ def mean_of_real(words: TokenSet) -> Tensor:
     """Return the mean state of the real tokens, float (B, P, C); 0 where there are none."""
     mask = words.mask[..., None]
     return (words.tokens * mask).sum(2) / mask.sum(2).clamp(min=1)
-
-
-def no_cams(deepest: LevelMap, phrase_mask: Tensor, dim: int) -> CamEncoding:
-    """Return the encoding of a batch without nouns."""
-    batch, phrases = phrase_mask.shape
-    features = deepest.features
-    return CamEncoding(
-        tokens=features.new_zeros(batch, phrases, 0, dim),
-        token_mask=phrase_mask.new_zeros(batch, phrases, 0),
-        attention_maps=features.new_zeros(batch, phrases, 0, *features.shape[-2:]),
-        map_mask=phrase_mask.new_zeros(batch, phrases, 0),
-        cell_mask=deepest.cell_mask,
-    )
