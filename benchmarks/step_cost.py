@@ -122,6 +122,7 @@ def random_batch(params: TrainParams, batch_images: int, seed: int = 0) -> dict[
         "box_labels": below(NUM_LABELS + 1, batch, NUM_PROPOSALS),
         "box_is_merged": ~every(batch, NUM_PROPOSALS),
         "box_priors": uniform(batch, phrases, NUM_PROPOSALS),
+        "box_colours": uniform(batch, phrases, NUM_PROPOSALS),
         "cams": uniform(batch, phrases, nouns, cells, cells),
         "noun_mask": every(batch, phrases, nouns),
         "noun_roles": torch.arange(nouns).clamp(max=1).expand(batch, phrases, nouns),

@@ -44,6 +44,7 @@ class GrounderSpec:
     prior_area: float
     prior_area_unfit: float
     prior_number: float
+    prior_colour: float
     score_bound: float
     score_mlp: bool
     teacher: Literal["reconstruction", "contrastive", "both"]

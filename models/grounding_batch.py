@@ -30,6 +30,8 @@ class GroundingInputs:
         box_labels: the detector's label, counted from 1, 0 for a part of the image, i64 (B, R).
         box_is_merged: the box is around several of the detector's, bool (B, R).
         box_priors: similarity of the head noun and the box's label in [0, 1], float32 (B, P, R).
+        box_colours: share of the box that has a colour the phrase names, 0 where it names none, in
+            [0, 1], float32 (B, P, R).
         cams: raw maps scaled to [0, 1], float32 (B, P, K, h, w).
         noun_mask: bool (B, P, K).
         noun_roles: 0 head, 1 context, i64 (B, P, K).
@@ -53,6 +55,7 @@ class GroundingInputs:
     box_labels: Tensor
     box_is_merged: Tensor
     box_priors: Tensor
+    box_colours: Tensor
     cams: Tensor
     noun_mask: Tensor
     noun_roles: Tensor

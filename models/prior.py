@@ -1,4 +1,4 @@
-"""What is believed of a box before anything is learned: label, number, confidence and area.
+"""What is believed of a box before anything is learned: label, number, colour, score and area.
 
 Shapes: B images, P phrases, R proposals.
 """
@@ -13,6 +13,7 @@ from models.grounding_batch import GroundingInputs
 
 LOWEST_SCORE = 1e-3  # of a detector, before the logarithm
 LOWEST_AREA = 1e-4  # share of the image
+LOWEST_COLOUR = 1e-3  # as a map's sum over the square root of an area: models.scorer
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class PriorWeights:
         area_unfit: the same where none fits.
         number: taken from single boxes for a phrase about several things, and from boxes around
             several for a phrase about one, where a label fits.
+        colour: of the log of (share of the box in the phrase's colours x root of the box's share of
+            the image), which is large where a box is full of the colour and holds much of it.
     """
 
     label: float
@@ -35,6 +38,7 @@ class PriorWeights:
     area: float
     area_unfit: float
     number: float
+    colour: float
 
 
 def prior_weights(spec: GrounderSpec) -> PriorWeights:
@@ -46,6 +50,7 @@ def prior_weights(spec: GrounderSpec) -> PriorWeights:
         area=spec.prior_area,
         area_unfit=spec.prior_area_unfit,
         number=spec.prior_number,
+        colour=spec.prior_colour,
     )
 
 
@@ -53,12 +58,13 @@ def prior_logits(inputs: GroundingInputs, weights: PriorWeights) -> Tensor:
     """Return the prior logit of every pair, float32 (B, P, R); finite on padding.
 
     A phrase whose head noun fits no label of the image's boxes, or fits all alike, is told nothing
-    by labels: only the area counts then.
+    by labels: only the area counts then, and colour.
     """
     fits = inputs.box_priors * inputs.box_mask[:, None]  # (B, P, R)
     all_alike = ((fits == 1) | ~inputs.box_mask[:, None]).all(-1, keepdim=True)
     has_fit = (fits > 0).any(-1, keepdim=True) & ~all_alike  # (B, P, 1)
-    log_area = _area_shares(inputs).log()[:, None]  # (B, 1, R)
+    area = _area_shares(inputs)[:, None]  # (B, 1, R)
+    log_area = area.log()
     log_score = inputs.box_scores.clamp(min=LOWEST_SCORE).log()[:, None]
     mismatch = inputs.phrase_is_plural[..., None] != inputs.box_is_merged[:, None]  # (B, P, R)
     informed = (
@@ -67,7 +73,18 @@ def prior_logits(inputs: GroundingInputs, weights: PriorWeights) -> Tensor:
         + weights.area * log_area
         - weights.number * mismatch
     )
-    return torch.where(has_fit, informed, weights.area_unfit * log_area)
+    told_by_label = torch.where(has_fit, informed, weights.area_unfit * log_area)
+    return told_by_label + weights.colour * _log_colour(inputs, area)
+
+
+def _log_colour(inputs: GroundingInputs, area: Tensor) -> Tensor:
+    """Return the log of how much of the phrase's colours is in each box, float32 (B, P, R).
+
+    It is 0 for a phrase whose colours are in no box, or that names none.
+    """
+    shares = inputs.box_colours * inputs.box_mask[:, None]  # (B, P, R)
+    density = torch.log(shares * area.sqrt() + LOWEST_COLOUR)
+    return density * (shares > 0).any(-1, keepdim=True)
 
 
 def _area_shares(inputs: GroundingInputs) -> Tensor:

@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 
 from pipeline.augment import SCALE_STEP_PX, Evidence, draw_jitter, draw_placement
 from pipeline.boxes import Placement, letterbox, whole_window
+from pipeline.colours import colour_shares
 from pipeline.draws import Draw
 from pipeline.errors import InputError
 from pipeline.flip_words import mirror_phrase
@@ -72,10 +73,13 @@ class GroundingDataset(Dataset[Fields]):
         placement = self._placement(draw, phrases, slots, rng)
         if placement.flip:
             phrases = [mirror_phrase(phrase) for phrase in phrases]
+        image, boxes = self._image_fields(draw, placement, rng), self._box_fields(draw, placement)
+        seen = (image["clean_images"], image["pixel_mask"])
         return {
-            **self._image_fields(draw, placement, rng),
+            **image,
             **self._phrase_fields(phrases, draw.phrase_indices),
-            **self._box_fields(draw, placement),
+            **boxes,
+            "box_colours": colour_shares(*seen, phrases, boxes["boxes_xyxy"]),  # (P, R)
             **self._noun_fields(draw, placement, slots),
         }
 

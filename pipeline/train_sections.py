@@ -56,6 +56,7 @@ class ModelParams:
     prior_area: float
     prior_area_unfit: float
     prior_number: float
+    prior_colour: float
     score_bound: float
     score_mlp: bool
     teacher: Literal["reconstruction", "contrastive", "both"]

@@ -74,6 +74,7 @@ def draw_batch(seed, unseen):
         "box_labels": torch.ones(IMAGES, 2, dtype=torch.long),
         "box_is_merged": no,
         "box_priors": torch.eye(2).expand(IMAGES, -1, -1),
+        "box_colours": torch.zeros(IMAGES, 2, 2),
         "cams": torch.zeros(IMAGES, 2, 0, 2, 2),
         "noun_mask": no_nouns.bool(),
         "noun_roles": no_nouns.long(),

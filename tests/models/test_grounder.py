@@ -20,7 +20,9 @@ from tests.models.tiny_grounder import (
     tiny_scorer,
 )
 
-PRIOR = ("prior_weight", "prior_score", "prior_area", "prior_area_unfit", "prior_number")
+PRIOR = tuple(
+    f"prior_{name}" for name in ("weight", "score", "area", "area_unfit", "number", "colour")
+)
 READ_BY_EVALUATION = ("box_probs", "pred_boxes_xyxy", "refined_boxes_xyxy")
 EVERYTHING = {
     "visual_encoder",
@@ -151,15 +153,19 @@ def _noise(inputs, name, mask):
     return replace(inputs, **{name: torch.where(mask, values, noise)})
 
 
-@pytest.mark.parametrize("kind", ["pixels", "boxes", "priors", "nouns", "tokens", "phrases"])
+@pytest.mark.parametrize(
+    "kind", ["pixels", "boxes", "priors", "colours", "nouns", "tokens", "phrases"]
+)
 def test_padding_is_inert(kind):
     inputs = tiny_inputs()
     phrase, noun = inputs.phrase_mask, inputs.noun_mask & inputs.phrase_mask[..., None]
     pixel_mask = inputs.pixel_mask[:, None].expand_as(inputs.images)
+    pairs = inputs.box_mask[:, None].expand(B, P, R)
     changed = {
         "pixels": _noise(inputs, "images", pixel_mask),
         "boxes": _noise(inputs, "boxes_xyxy", inputs.box_mask),
-        "priors": _noise(inputs, "box_priors", inputs.box_mask[:, None].expand(B, P, R)),
+        "priors": _noise(inputs, "box_priors", pairs),
+        "colours": _noise(inputs, "box_colours", pairs),
         "nouns": _noise(_noise(inputs, "cams", noun), "noun_classes", noun),
         "tokens": _noise(inputs, "token_ids", inputs.token_mask),
         "phrases": _noise(_noise(inputs, "token_ids", phrase), "word_ids", phrase),
@@ -185,6 +191,7 @@ def test_phrases_of_an_image_share_it_exactly():
         "word_ids",
         "word_mask",
         "box_priors",
+        "box_colours",
         "cams",
         "noun_mask",
         "noun_roles",

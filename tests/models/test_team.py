@@ -27,7 +27,8 @@ def half(inputs, rank):
     }
     alone = replace(alone, **fewer)
     boxes = {name: getattr(alone, name)[:, :3] for name in values if name.startswith("box")}
-    return replace(alone, **{**boxes, "box_priors": alone.box_priors[:, :, :3]})
+    pairs = {name: getattr(alone, name)[:, :, :3] for name in ("box_priors", "box_colours")}
+    return replace(alone, **{**boxes, **pairs})
 
 
 def learned(inputs, teacher="both"):

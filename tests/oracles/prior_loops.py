@@ -5,8 +5,13 @@ import math
 import numpy as np
 
 
-def prior_logits(fits, scores, is_merged, is_plural, real, shares, weights):
-    """Return the prior of R real boxes for P phrases; (P, R) fits, (R,), (R,), (P,), (R,), (R,)."""
+def prior_logits(fits, colours, boxes, is_plural, weights):
+    """Return the prior of R boxes for P phrases.
+
+    `fits` and `colours` are (P, R), `is_plural` (P,); `boxes` holds `scores`, `is_merged`, `real`
+    and `shares` of the image, each (R,).
+    """
+    scores, is_merged, real, shares = boxes
     logits = np.zeros(fits.shape)
     for phrase, row in enumerate(fits):
         seen = [fit for fit, is_real in zip(row, real, strict=True) if is_real]
@@ -23,4 +28,9 @@ def prior_logits(fits, scores, is_merged, is_plural, real, shares, weights):
             )
             if is_plural[phrase] != is_merged[box]:
                 logits[phrase, box] -= weights.number
+    for phrase, row in enumerate(colours):
+        if any(share > 0 for share, is_real in zip(row, real, strict=True) if is_real):
+            for box, share in enumerate(row):
+                held = share * math.sqrt(max(shares[box], 1e-4))
+                logits[phrase, box] += weights.colour * math.log(held + 1e-3)
     return logits

@@ -1,3 +1,4 @@
+import colorsys
 from dataclasses import fields, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -101,6 +102,26 @@ def test_priors_are_one_where_the_head_nouns_label_is_or_nothing_is_known(world)
     )
     np.testing.assert_array_equal(sample(world, D, [0])["box_priors"], [[1, 1, 1]])
     np.testing.assert_array_equal(sample(world, C, [0, 1])["box_priors"], [[1], [0]])
+
+
+def test_boxes_have_their_share_of_the_colours_that_a_phrase_names(world):
+    fields_ = sample(world, B, [0, 3, 5], seed=5)  # red, black, big cat; mirrored
+    assert fields_["box_colours"].shape == (3, 2)
+    image = fields_["clean_images"].transpose(1, 2, 0)
+    for row, is_it in ((0, _is_red), (1, lambda rgb: max(rgb) <= 0.28), (2, lambda _: False)):
+        for share, box in zip(fields_["box_colours"][row], fields_["boxes_xyxy"], strict=True):
+            x1, y1, x2, y2 = box.round().astype(int)
+            np.testing.assert_allclose(box, [x1, y1, x2, y2], atol=1e-4)
+            inside = [is_it(rgb) for rgb in image[y1:y2, x1:x2].reshape(-1, 3)]
+            assert share == pytest.approx(
+                np.mean(inside), abs=1e-3
+            )  # one pixel of 2,400 more or less
+    assert fields_["box_colours"][:2].all()
+
+
+def _is_red(rgb):
+    hue, saturation, value = colorsys.rgb_to_hsv(*rgb.astype(float))
+    return not 14 / 360 < hue < 342 / 360 and saturation >= 0.45 and value >= 0.25
 
 
 def test_without_the_whole_image_an_image_without_proposals_has_none(world):
