@@ -74,3 +74,17 @@ def test_every_profile_fits_the_parameters(names, tmp_path, monkeypatch):
 def test_an_unknown_section_is_named(params_file):
     with pytest.raises(ParamsError, match="no section 'trian'"):
         apply_values(params_file, [("trian.epochs", 3)])
+
+
+def test_the_papers_preset_says_the_same_after_any_datasets_profile(params_file):
+    overlays = {
+        name: list(leaves(yaml.safe_load((ROOT / "profiles" / f"{name}.yaml").read_text())))
+        for name in ("flickr30k", "default", "paper")
+    }
+    apply_values(params_file, overlays["default"] + overlays["paper"])
+    alone = read_params(params_file)
+    values = expand_environment(dict(overlays["flickr30k"]), {"REAL": "/r"})
+    apply_values(params_file, list(values.items()) + overlays["default"] + overlays["paper"])
+    after = read_params(params_file)
+    assert after.run.datasets == ("flickr30k",)
+    assert after.train == alone.train
