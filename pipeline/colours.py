@@ -5,7 +5,6 @@ Shapes: H W pixels, P phrases, R boxes.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,19 +66,15 @@ def colour_shares(
         Shares of each box's area, in [0, 1], float32 (P, R); 0 for a phrase without a colour word
         and for a box without area.
     """
-    hsv = cache(lambda: to_hsv(image))
-    areas = box_areas(boxes_xyxy).astype(np.float64)
-
-    @cache
-    def shares(names: frozenset[str]) -> NDArray[np.float64]:
-        if not names:
-            return np.zeros(len(areas))
-        mask = has_colour(hsv(), names) & pixel_mask
-        inside = sums_inside(mask.astype(np.float64), boxes_xyxy)  # (R,)
-        return np.divide(inside, areas, out=np.zeros(len(areas)), where=areas > 0)
-
-    rows = [shares(colours_of(phrase)) for phrase in phrases]
-    return np.clip(np.stack(rows), 0, 1).astype(np.float32)  # (P, R)
+    wanted = [colours_of(phrase) for phrase in phrases]
+    shares = np.zeros((len(wanted), len(boxes_xyxy)), np.float32)  # (P, R)
+    if not any(wanted):
+        return shares
+    hsv = to_hsv(image)
+    for names in filter(None, set(wanted)):
+        is_named = [names == others for others in wanted]
+        shares[is_named] = _share_inside(has_colour(hsv, names) & pixel_mask, boxes_xyxy)
+    return shares
 
 
 def has_colour(hsv: Floats, names: Collection[str]) -> Mask:
@@ -110,6 +105,14 @@ def to_hsv(image: Floats) -> Floats:
     )
     saturation = span / np.where(value > 0, value, 1)
     return np.stack([60 * sector * (span > 0), saturation, value]).astype(np.float32)
+
+
+def _share_inside(mask: Mask, boxes_xyxy: Floats) -> Floats:
+    """Return how much of each box's area is True in a mask (H, W), float32 (R,), in [0, 1]."""
+    areas = box_areas(boxes_xyxy).astype(np.float64)
+    inside = sums_inside(mask.astype(np.float64), boxes_xyxy)  # (R,)
+    shares = np.divide(inside, areas, out=np.zeros(len(areas)), where=areas > 0)
+    return np.clip(shares, 0, 1).astype(np.float32)
 
 
 def _within(values: Floats, limits: Range) -> Mask:
