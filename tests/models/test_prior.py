@@ -55,9 +55,8 @@ def test_a_red_cup_is_where_most_red_is_and_little_else():
     inputs.boxes_xyxy[0] = torch.cat([torch.zeros(5, 2), sides], dim=-1)
     inputs.box_colours[0, 0] = torch.tensor([1.0, 0.9, 0.2, 0.0, 1.0])  # of (4, 20, 40, 30, 8) px
     alone = replace(WEIGHTS, label=0.0, score=0.0, area=0.0, area_unfit=0.0, number=0.0)
-    ranks = prior_logits(inputs, alone)[0, 0].argsort(
-        descending=True
-    )  # share x side: 18, 8, 8, 4, 0
+    # share x side: 4, 18, 8, 0, 8
+    ranks = prior_logits(inputs, alone)[0, 0].argsort(descending=True)
     assert ranks[0] == 1
     assert set(ranks[1:3].tolist()) == {2, 4}
     assert ranks[3:].tolist() == [0, 3]
