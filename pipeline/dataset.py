@@ -75,11 +75,12 @@ class GroundingDataset(Dataset[Fields]):
             phrases = [mirror_phrase(phrase) for phrase in phrases]
         image, boxes = self._image_fields(draw, placement, rng), self._box_fields(draw, placement)
         seen = (image["clean_images"], image["pixel_mask"])
+        searched = phrases if self.spec.with_colours else [""] * len(phrases)
         return {
             **image,
             **self._phrase_fields(phrases, draw.phrase_indices),
             **boxes,
-            "box_colours": colour_shares(*seen, phrases, boxes["boxes_xyxy"]),  # (P, R)
+            "box_colours": colour_shares(*seen, searched, boxes["boxes_xyxy"]),  # (P, R)
             **self._noun_fields(draw, placement, slots),
         }
 
@@ -202,4 +203,5 @@ def build_training_dataset(
         build_vocabulary(caches.texts, params.min_word_count),
         {noun: index for index, noun in enumerate(scored_nouns)},
     )
-    return GroundingDataset(caches, picked(SampleSpec, params), text, params.augment)
+    spec = picked(SampleSpec, params, with_colours=params.model.prior_colour != 0)
+    return GroundingDataset(caches, spec, text, params.augment)

@@ -1,4 +1,4 @@
-"""Sizes of the grounder's samples, kept beside a trained grounder, and how phrases become numbers.
+"""What is in the samples of a grounder, kept beside it, and how phrases become numbers.
 
 Shapes: P phrases, T tokens.
 """
@@ -22,7 +22,7 @@ CAM_STRIDE = 32  # pixels per cell of the grounder's coarsest level
 
 @dataclass(frozen=True)
 class SampleSpec:
-    """How large samples are.
+    """How large samples are, and what is looked up for them.
 
     Attributes:
         image_px: side of the padded square, a multiple of 32.
@@ -32,6 +32,8 @@ class SampleSpec:
         windows: left, top, right and bottom, as shares of the image, of parts that are proposals of
             score 0, after the others; (0, 0, 1, 1) is all of it.
         merge_floors: boxes of one label of at least such a score make a merged proposal.
+        with_colours: whether boxes are searched for the colours that phrases name; if not, no
+            phrase counts as naming one.
     """
 
     image_px: int
@@ -40,6 +42,7 @@ class SampleSpec:
     max_nouns: int
     windows: tuple[tuple[float, ...], ...]
     merge_floors: tuple[float, ...]
+    with_colours: bool
 
     def __post_init__(self) -> None:
         if self.image_px < CAM_STRIDE or self.image_px % CAM_STRIDE:

@@ -112,7 +112,7 @@ class TrainParams:
     loss: LossParams
 
 
-def picked(kind: type[Values], section: object) -> Values:
-    """Return a dataclass of plain numbers filled with a section's values of the same names."""
+def picked(kind: type[Values], section: object, **others: object) -> Values:
+    """Return a dataclass filled with a section's values of the same names, and with others."""
     names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
-    return kind(**{name: getattr(section, name) for name in names})
+    return kind(**{name: getattr(section, name) for name in names if name not in others}, **others)

@@ -27,7 +27,13 @@ from tests.cached_world import FILES, HW, PHRASES, write_proposals, write_world
 IMAGES = FILES.annotations / "images"
 WHOLE = (0.0, 0.0, 1.0, 1.0)
 SPEC = SampleSpec(
-    image_px=96, max_tokens=12, max_words=6, max_nouns=2, windows=(WHOLE,), merge_floors=()
+    image_px=96,
+    max_tokens=12,
+    max_words=6,
+    max_nouns=2,
+    windows=(WHOLE,),
+    merge_floors=(),
+    with_colours=True,
 )
 A, B, C, D = range(4)
 STILL = AugmentParams(flip=0.0, jitter=0.0, crop=0.0, scales=1, translate=False)
@@ -119,13 +125,23 @@ def test_boxes_have_their_share_of_the_colours_that_a_phrase_names(world):
     assert fields_["box_colours"][:2].all()
 
 
+def test_colours_are_searched_for_only_where_they_count(world):
+    spec = replace(SPEC, with_colours=False)
+    assert not sample(world, B, [0, 3, 5], spec=spec)["box_colours"].any()
+    section = train_params(read_params(), "full")
+    for weight in (0.0, 0.8, -0.8):
+        params = replace(section, model=replace(section.model, prior_colour=weight))
+        found = build_training_dataset(world.caches, params, world.text.tokenize.tokenizer, ())
+        assert found.spec.with_colours == (weight != 0)
+
+
 def _is_red(rgb):
     hue, saturation, value = colorsys.rgb_to_hsv(*rgb.astype(float))
     return not 14 / 360 < hue < 342 / 360 and saturation >= 0.45 and value >= 0.25
 
 
 def test_without_the_whole_image_an_image_without_proposals_has_none(world):
-    spec = SampleSpec(96, 12, 6, 2, windows=(), merge_floors=())
+    spec = replace(SPEC, windows=())
     fields_ = sample(world, C, [0], spec=spec)
     assert fields_["boxes_xyxy"].shape == (0, 4)
     assert fields_["box_priors"].shape == (1, 0)
@@ -389,7 +405,7 @@ def test_a_split_without_phrases_is_refused(world):
 
 def test_a_square_that_the_strides_do_not_divide_is_refused():
     with pytest.raises(InputError, match="multiple of 32"):
-        SampleSpec(100, 12, 6, 2, windows=(WHOLE,), merge_floors=())
+        replace(SPEC, image_px=100)
 
 
 def test_training_data_never_hold_a_name_of_the_ground_truth():

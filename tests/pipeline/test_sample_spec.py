@@ -11,6 +11,7 @@ SPEC = SampleSpec(
     max_nouns=2,
     windows=((0.0, 0.0, 1.0, 1.0), (0.0, 0.5, 1.0, 1.0)),
     merge_floors=(0.5, 0.25),
+    with_colours=True,
 )
 
 
