@@ -21,7 +21,7 @@ S, STRIDE, CLASSES = 64, 4, 3
 GRID = S // STRIDE
 COLOURS = torch.tensor([[1.0, 0.1, 0.1], [0.1, 1.0, 0.1], [0.1, 0.1, 1.0]])
 GREY = torch.full((3, 1, 1), 0.5)
-PRICE = 0.5  # loss.area of params.yaml
+PRICE = 0.5  # loss.area of profiles/default.yaml
 
 
 def draw(count, seed):
