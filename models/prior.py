@@ -26,8 +26,8 @@ class PriorWeights:
         score: of the log of the detector's confidence, where a label fits.
         area: of the log of the box's share of the image, where a label fits.
         area_unfit: the same where none fits.
-        number: taken from single boxes for a phrase about several things, and from boxes around
-            several for a phrase about one, where a label fits.
+        number: taken from boxes around several things for a phrase about one, and, where a label
+            fits, from single boxes for a phrase about several.
         colour: of the log of (share of the box in the phrase's colours x root of the box's share of
             the image), which is large where a box is full of the colour and holds much of it.
     """
@@ -58,7 +58,7 @@ def prior_logits(inputs: GroundingInputs, weights: PriorWeights) -> Tensor:
     """Return the prior logit of every pair, float32 (B, P, R); finite on padding.
 
     A phrase whose head noun fits no label of the image's boxes, or fits all alike, is told nothing
-    by labels: only the area counts then, and colour.
+    by labels: only the area counts then, colour, and that one thing is not in a box around several.
     """
     fits = inputs.box_priors * inputs.box_mask[:, None]  # (B, P, R)
     all_alike = ((fits == 1) | ~inputs.box_mask[:, None]).all(-1, keepdim=True)
@@ -66,14 +66,15 @@ def prior_logits(inputs: GroundingInputs, weights: PriorWeights) -> Tensor:
     area = _area_shares(inputs)[:, None]  # (B, 1, R)
     log_area = area.log()
     log_score = inputs.box_scores.clamp(min=LOWEST_SCORE).log()[:, None]
-    mismatch = inputs.phrase_is_plural[..., None] != inputs.box_is_merged[:, None]  # (B, P, R)
+    is_plural, is_merged = inputs.phrase_is_plural[..., None], inputs.box_is_merged[:, None]
     informed = (
         weights.label * torch.log(inputs.box_priors + weights.floor)
         + weights.score * log_score
         + weights.area * log_area
-        - weights.number * mismatch
+        - weights.number * (is_plural != is_merged)
     )
-    told_by_label = torch.where(has_fit, informed, weights.area_unfit * log_area)
+    uninformed = weights.area_unfit * log_area - weights.number * (is_merged & ~is_plural)
+    told_by_label = torch.where(has_fit, informed, uninformed)
     return told_by_label + weights.colour * _log_colour(inputs, area)
 
 

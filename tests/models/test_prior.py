@@ -49,6 +49,18 @@ def test_two_men_are_in_the_merged_box_and_a_man_is_not():
     assert inputs.box_is_merged[0][best].tolist() == plural.tolist() == [True, False, False]
 
 
+def test_a_thing_that_no_label_fits_is_in_no_merged_box_and_several_may_be_anywhere():
+    inputs = tiny_inputs()
+    inputs.box_priors[:] = 0.0
+    flat = replace(WEIGHTS, area_unfit=0.0, colour=0.0)
+    found = prior_logits(inputs, flat)[0]  # (P, R); of the phrases the first is plural
+    merged = inputs.box_is_merged[0]
+    assert merged.any()
+    assert found[0].eq(0).all()
+    assert found[1:, merged].eq(-2).all()
+    assert found[1:, ~merged].eq(0).all()
+
+
 def test_a_red_cup_is_where_most_red_is_and_little_else():
     inputs = tiny_inputs()
     sides = torch.tensor([[4.0, 4.0], [20.0, 20.0], [40.0, 40.0], [30.0, 30.0], [8.0, 8.0]])
@@ -66,7 +78,7 @@ def test_fits_on_padding_tell_nothing():
     inputs = tiny_inputs()
     inputs.box_priors[1] = 0
     inputs.box_priors[1, :, 3:] = 1  # image 1 has three boxes
-    found = prior_logits(inputs, replace(WEIGHTS, area_unfit=0.0, colour=0.0))
+    found = prior_logits(inputs, replace(WEIGHTS, area_unfit=0.0, number=0.0, colour=0.0))
     assert found[1].eq(0).all()
 
 

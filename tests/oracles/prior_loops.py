@@ -18,15 +18,16 @@ def prior_logits(fits, colours, boxes, is_plural, weights):
         informed = any(fit > 0 for fit in seen) and any(fit != 1 for fit in seen)
         for box, fit in enumerate(row):
             log_area = math.log(max(shares[box], 1e-4))
-            if not informed:
-                logits[phrase, box] = weights.area_unfit * log_area
-                continue
-            logits[phrase, box] = (
-                weights.label * math.log(fit + weights.floor)
-                + weights.score * math.log(max(scores[box], 1e-3))
-                + weights.area * log_area
-            )
-            if is_plural[phrase] != is_merged[box]:
+            logits[phrase, box] = weights.area_unfit * log_area
+            if informed:
+                logits[phrase, box] = (
+                    weights.label * math.log(fit + weights.floor)
+                    + weights.score * math.log(max(scores[box], 1e-3))
+                    + weights.area * log_area
+                )
+            several_for_one = is_merged[box] and not is_plural[phrase]
+            one_for_several = is_plural[phrase] and not is_merged[box]
+            if several_for_one or (informed and one_for_several):
                 logits[phrase, box] -= weights.number
     for phrase, row in enumerate(colours):
         if any(share > 0 for share, is_real in zip(row, real, strict=True) if is_real):
