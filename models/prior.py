@@ -71,11 +71,11 @@ def prior_logits(inputs: GroundingInputs, weights: PriorWeights) -> Tensor:
         weights.label * torch.log(inputs.box_priors + weights.floor)
         + weights.score * log_score
         + weights.area * log_area
-        - weights.number * (is_plural != is_merged)
+        - weights.number * (is_plural & ~is_merged)
     )
-    uninformed = weights.area_unfit * log_area - weights.number * (is_merged & ~is_plural)
-    told_by_label = torch.where(has_fit, informed, uninformed)
-    return told_by_label + weights.colour * _log_colour(inputs, area)
+    told_by_label = torch.where(has_fit, informed, weights.area_unfit * log_area)  # (B, P, R)
+    several_for_one = weights.number * (is_merged & ~is_plural)
+    return told_by_label - several_for_one + weights.colour * _log_colour(inputs, area)
 
 
 def _log_colour(inputs: GroundingInputs, area: Tensor) -> Tensor:
