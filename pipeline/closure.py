@@ -1,13 +1,15 @@
 """Which source files of the project a stage runs: the code dependencies that dvc.yaml lists.
 
-`python -m pipeline.closure` prints them for every stage.
+`python -m pipeline.closure` rewrites them in dvc.yaml.
 """
 
 import ast
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from ruamel.yaml import YAML
+
+CODE_FOLDERS = ("models", "pipeline", "stages")
 _NEVER_COMPUTES = Path("pipeline/observe.py")  # it reports: changing it must recompute nothing
 
 
@@ -65,13 +67,49 @@ def _has_code(file: Path) -> bool:
     return bool(file.read_text(encoding="utf-8").strip())
 
 
-def main() -> None:
-    """Print the closure of every stage, as dvc.yaml lists it."""
-    for stage_file in sorted(Path("stages").glob("*.py")):
-        if stage_file.name != "__init__.py":
-            lines = [f"      - {file.as_posix()}" for file in import_closure(stage_file)]
-            sys.stdout.write("\n".join([f"{stage_file.stem}:", *lines, ""]))
+def code_dependencies(stage_file: Path) -> list[str]:
+    """Return what dvc.yaml lists as the code of a stage: rooms, and files that lie in none.
+
+    A room is a folder of source files inside `models` or `pipeline` that holds no other room. It
+    stands for its files where a stage imports at least half of them.
+
+    Args:
+        stage_file: a file in a folder of the project root, such as `stages/cams.py`.
+
+    Returns:
+        Paths relative to the project root, sorted.
+    """
+    root = stage_file.resolve().parent.parent
+    files_of: dict[Path, list[Path]] = {}
+    for file in import_closure(stage_file):
+        files_of.setdefault(file.parent, []).append(file)
+    listed: list[Path] = []
+    for folder, files in files_of.items():
+        listed += [folder] if _is_room(root, folder, len(files)) else files
+    return sorted(path.as_posix() for path in listed)
+
+
+def _is_room(root: Path, folder: Path, num_imported: int) -> bool:
+    sources = [file for file in (root / folder).glob("*.py") if _has_code(file)]
+    has_rooms = any((root / folder).glob("*/*.py"))
+    return len(folder.parts) > 1 and not has_rooms and 2 * num_imported >= len(sources)
+
+
+def write_code_dependencies(dvc_file: Path) -> None:
+    """Rewrite the code dependencies of every stage in dvc.yaml; all else stays as it is."""
+    editor = YAML()
+    editor.preserve_quotes = True
+    editor.width = 4096
+    editor.indent(mapping=2, sequence=4, offset=2)
+    graph = editor.load(dvc_file.read_text(encoding="utf-8"))
+    for name, stage in graph["stages"].items():
+        listed = stage.get("do", stage)["deps"]
+        for path in [path for path in listed if path.split("/")[0] in CODE_FOLDERS]:
+            listed.remove(path)
+        listed.extend(code_dependencies(dvc_file.parent / "stages" / f"{name}.py"))
+    with dvc_file.open("w", encoding="utf-8") as stream:
+        editor.dump(graph, stream)
 
 
 if __name__ == "__main__":
-    main()
+    write_code_dependencies(Path("dvc.yaml"))

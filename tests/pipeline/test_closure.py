@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.closure import import_closure
+from pipeline.closure import code_dependencies, import_closure
 
 ROOT = Path(__file__).parents[2]
 
@@ -76,11 +76,44 @@ def test_the_observer_and_what_only_it_imports_are_left_out(project):
     assert closure(root) == ["stages/cams.py"]
 
 
-def test_it_prints_every_stage_as_dvc_yaml_lists_it(project):
-    root = project(stages__cams="import pipeline.a", stages____init__="", pipeline__a="")
-    command = [sys.executable, "-m", "pipeline.closure"]
-    environment = {"PYTHONPATH": str(ROOT)}
-    printed = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
-    assert printed.stdout == "cams:\n      - pipeline/a.py\n      - stages/cams.py\n", (
-        printed.stderr
+@pytest.fixture
+def rooms(project):
+    names = "a/two a/three b/one b/two b/three ../pipeline/c/one ../pipeline/c/e/one"
+    sources = {f"models/{name}": "x = 1" for name in names.split()}
+    return project(
+        stages__cams="import models.a.one, models.b.one, pipeline.c.one, pipeline.d",
+        models__a__one="import models.a.two",
+        pipeline__d="",
+        **sources,
     )
+
+
+def test_a_room_is_listed_where_half_of_it_is_imported_and_holds_no_other_room(rooms):
+    assert code_dependencies(rooms / "stages" / "cams.py") == [
+        "models/a",
+        "models/b/one.py",
+        "pipeline/c/one.py",
+        "pipeline/d.py",
+        "stages/cams.py",
+    ]
+
+
+def test_it_rewrites_the_code_dependencies_and_leaves_all_else(rooms):
+    before = """# of the graph
+stages:
+  cams:
+    foreach: ${run.datasets}
+    do:
+      cmd: python -m stages.cams ${item}
+      deps:
+        - data/${item}/weights  # made before
+        - pipeline/gone.py
+      params: [cams, "weights.${item}"]
+"""
+    (rooms / "dvc.yaml").write_text(before)
+    command = [sys.executable, "-m", "pipeline.closure"]
+    done = subprocess.run(command, cwd=rooms, env={"PYTHONPATH": str(ROOT)}, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    listed = code_dependencies(rooms / "stages" / "cams.py")
+    after = before.replace("pipeline/gone.py", "\n        - ".join(listed))
+    assert (rooms / "dvc.yaml").read_text() == after
