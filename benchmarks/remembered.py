@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from models.backbone import Backbone
 from models.language_encoder import LanguageEncoder
+from models.layers.backbone import Backbone
 
 LevelMaps = dict[int, Tensor]  # level -> (C, h, w) of one image
 

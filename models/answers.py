@@ -6,7 +6,7 @@ Shapes: B images, P phrases of an image, R proposals.
 from torch import Tensor, where
 
 from models.grounding_batch import GroundingInputs, GroundingOutputs
-from models.padding import frames_xyxy
+from models.layers.masking import frames_xyxy
 
 
 def answer_boxes(outputs: GroundingOutputs, inputs: GroundingInputs) -> dict[str, Tensor]:

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.padding import ConvNorm
-from models.position import grid_position_embedding
+from models.layers.masking import ConvNorm
+from models.layers.position_embedding import grid_position_embedding
 from models.visual_encoder import LevelMap
 
 CamInput = Literal["map", "feature", "both"]

@@ -10,8 +10,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from models.attention import EncoderLayer, LayerSizes, TokenSet
-from models.position import grid_position_embedding, sequence_position_embedding
+from models.layers.attention import EncoderLayer, LayerSizes, TokenSet
+from models.layers.position_embedding import grid_position_embedding, sequence_position_embedding
 from models.visual_encoder import LevelMap
 
 FusionKind = Literal["single", "conv1x1", "concat"]

@@ -11,15 +11,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.attention import LayerSizes, TokenSet
-from models.backbone import Backbone
 from models.cam_encoder import HEAD_ROLE, CamEncoder, CamEncoding, no_cams
 from models.classifier import ImageNorm
 from models.fusion import Fusion, FusionOptions
 from models.grounder_spec import GrounderSpec, parse_depth
 from models.grounding_batch import GroundingInputs, GroundingOutputs
 from models.language_encoder import LanguageEncoder
-from models.padding import frames_xyxy
+from models.layers.attention import LayerSizes, TokenSet
+from models.layers.backbone import Backbone
+from models.layers.masking import frames_xyxy
 from models.prior import prior_logits, prior_weights
 from models.proposal_features import ProposalEncoder
 from models.reconstruction import PhraseDecoder, attended_proposal
@@ -232,7 +232,7 @@ def build_grounder(spec: GrounderSpec, network: nn.Module, language: LanguageEnc
 
     Args:
         spec: what it is made of.
-        network: the network whose layers become the backbone, as of `models.backbone`; copied.
+        network: its layers become the backbone, as of `models.layers.backbone`; copied.
         language: the text encoder, trained further.
 
     Raises:

@@ -20,11 +20,11 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import BertConfig, BertTokenizerFast
 
-from models.backbone_networks import CLASSIFIER, named_network
 from models.classifier import build_network
 from models.grounder import Grounder, build_grounder
 from models.grounder_spec import GrounderSpec
 from models.language_encoder import language_of, load_tokenizer
+from models.layers.backbone import CLASSIFIER, named_network
 
 WEIGHTS_FILE, SPEC_FILE = "grounder.safetensors", "spec.json"
 TOKENIZER_FOLDER, LANGUAGE_FILE, WORDS_FILE = "tokenizer", "language.json", "words.json"

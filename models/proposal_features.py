@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from models.padding import frames_xyxy, real_span
+from models.layers.masking import frames_xyxy, real_span
 from models.visual_encoder import LevelMap
 
 POOL_BINS = 7  # He et al. 2017, https://arxiv.org/abs/1703.06870

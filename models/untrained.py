@@ -7,7 +7,6 @@ from typing import Any
 
 from transformers import BertTokenizerFast
 
-from models.backbone_networks import CLASSIFIER, named_network
 from models.classifier import Classifier
 from models.grounder import Grounder, build_grounder
 from models.grounder_spec import GrounderSpec
@@ -19,6 +18,7 @@ from models.language_encoder import (
     load_tokenizer,
     new_language,
 )
+from models.layers.backbone import CLASSIFIER, named_network
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.attention import GridEncoder, LayerSizes
-from models.backbone import Backbone
-from models.padding import ConvNorm, cells_of
-from models.position import grid_position_embedding
+from models.layers.attention import GridEncoder, LayerSizes
+from models.layers.backbone import Backbone
+from models.layers.masking import ConvNorm, cells_of
+from models.layers.position_embedding import grid_position_embedding
 
 WINDOWED_LEVEL = 3  # the only level whose attention is cut into windows
 

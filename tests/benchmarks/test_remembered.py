@@ -1,8 +1,8 @@
 import torch
 
 from benchmarks.remembered import RememberedBackbone, RememberedLanguage
-from models.backbone import Backbone
 from models.language_encoder import LanguageSizes, new_language
+from models.layers.backbone import Backbone
 from tests.models.tiny_grounder import TinyNetwork
 
 B, S, N, T = 3, 96, 5, 7

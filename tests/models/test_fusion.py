@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from models.attention import LayerSizes, TokenSet
 from models.fusion import Fusion, FusionBranch, FusionOptions
+from models.layers.attention import LayerSizes, TokenSet
 from models.visual_encoder import LevelMap
 
 B, P, T, X, C, D = 2, 3, 5, 7, 11, 12

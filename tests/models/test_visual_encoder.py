@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from models.attention import LayerSizes
-from models.backbone import Backbone
+from models.layers.attention import LayerSizes
+from models.layers.backbone import Backbone
 from models.visual_encoder import VisualEncoder, parse_levels
 from tests.models.tiny_grounder import TinyNetwork
 

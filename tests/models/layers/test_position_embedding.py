@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from models.position import grid_position_embedding, sequence_position_embedding
+from models.layers.position_embedding import grid_position_embedding, sequence_position_embedding
 
 
 def test_a_cell_holds_sine_and_cosine_of_its_centre_y_first():

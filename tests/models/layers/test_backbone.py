@@ -3,8 +3,7 @@ import torch
 from torch import nn
 from torchvision import models
 
-from models.backbone import Backbone, trace_strides
-from models.backbone_networks import named_network
+from models.layers.backbone import Backbone, named_network, trace_strides
 
 
 def _resnet():

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 from torchvision import models
 
-from models.padding import (
+from models.layers.masking import (
     ConvNorm,
     MaskedGroupNorm,
     PaddingBlinds,

@@ -2,7 +2,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from models.attention import EncoderLayer, GridEncoder, LayerSizes, MultiHeadAttention
+from models.layers.attention import EncoderLayer, GridEncoder, LayerSizes, MultiHeadAttention
 from tests.oracles import model_loops as loops
 
 N, Q, L, D, HEADS = 2, 3, 5, 12, 3

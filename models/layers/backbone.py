@@ -12,10 +12,11 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torchvision import models as torchvision_models
 from torchvision.models.feature_extraction import create_feature_extractor
 from torchvision.ops import FrozenBatchNorm2d
 
-from models.padding import PaddingBlinds
+from models.layers.masking import PaddingBlinds
 
 STRIDES = {3: 8, 4: 16, 5: 32}  # level -> input pixels per cell
 STEM_STRIDE = 4
@@ -210,3 +211,35 @@ def _freeze(
     for name, module in network.named_modules():
         for parameter in module.parameters(recurse=False):
             parameter.requires_grad_(name in trained)
+
+
+CLASSIFIER = "classifier"  # the network of the dataset's classifier
+TIMM_PREFIX = "timm/"
+
+
+def named_network(name: str) -> nn.Module:
+    """Return a network of torchvision or timm with random weights.
+
+    Args:
+        name: of a classification network of torchvision, such as `resnet50`; behind `timm/`, of a
+            network that timm can cut into feature maps, such as `timm/convnext_tiny`.
+
+    Raises:
+        ValueError: neither library knows the name.
+    """
+    if name.startswith(TIMM_PREFIX):
+        return _timm_network(name.removeprefix(TIMM_PREFIX))
+    if name not in torchvision_models.list_models(module=torchvision_models):
+        raise ValueError(
+            f"backbone: {name!r} is neither `{CLASSIFIER}` nor a classification network of "
+            f"torchvision; `{TIMM_PREFIX}NAME` asks timm"
+        )
+    return torchvision_models.get_model(name, weights=None)
+
+
+def _timm_network(name: str) -> nn.Module:
+    import timm  # here, for who asks for no network of timm needs no timm
+
+    if not timm.is_model(name):
+        raise ValueError(f"backbone: timm knows no {name!r}")
+    return timm.create_model(name, pretrained=False, features_only=True)
