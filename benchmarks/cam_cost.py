@@ -16,9 +16,9 @@ from collections.abc import Callable, Mapping
 import torch
 
 from models.cam_classifier import NounHeadScorer
-from models.classifier import Classifier, ClassifierInfo, build_network
+from models.classifier.classifier import Classifier, ClassifierInfo, build_network
+from models.classifier.noun_head import NounHead
 from models.noun_cams import NounExplainer
-from models.noun_head import NounHead
 
 ARCH, CLASSES = "resnet50", 1000
 TARGETS = {  # what the method's design promises of K = 10

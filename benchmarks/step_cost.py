@@ -22,12 +22,12 @@ import torch
 from torch import Tensor, nn
 
 from models.cam_classifier import NounHeadScorer
-from models.classifier import Classifier, ClassifierInfo, build_network
+from models.classifier.classifier import Classifier, ClassifierInfo, build_network
+from models.classifier.noun_head import NounHead
 from models.grounder import Grounder
 from models.grounder_spec import parse_depth
 from models.language_encoder import LanguageSizes, new_language
 from models.losses import LossWeights
-from models.noun_head import NounHead
 from models.training_step import TrainingStep
 from models.untrained import untrained_grounder
 from pipeline.profile import apply_values, read_values

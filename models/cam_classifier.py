@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from models.classifier import Classifier, ClassifierError, trunk_layers
+from models.classifier.classifier import Classifier, ClassifierError, trunk_layers
+from models.classifier.noun_head import NounHead
 from models.imagenet_nouns import NounClasses, Route
-from models.noun_head import NounHead
 from models.noun_scorer import NounScores, PooledScorer, routes_of
 
 

@@ -6,7 +6,7 @@ names: words, or several synonyms with commas between.
 
 from collections.abc import Iterable, Sequence
 
-from models.classifier import imagenet_classes
+from models.classifier.classifier import imagenet_classes
 from models.imagenet_nouns import NounClasses, imagenet_classes_of
 
 

@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from models.bottom_up_checkpoint import BottomUpError, read_bottom_up
-from models.classifier import (
+from models.classifier.classifier import (
     Classifier,
     ClassifierInfo,
     build_network,

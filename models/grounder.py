@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.cam_encoder import HEAD_ROLE, CamEncoder, CamEncoding, no_cams
-from models.classifier import ImageNorm
+from models.classifier.classifier import ImageNorm
 from models.fusion import Fusion, FusionOptions
 from models.grounder_spec import GrounderSpec, parse_depth
 from models.grounding_batch import GroundingInputs, GroundingOutputs

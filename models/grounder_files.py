@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import BertConfig, BertTokenizerFast
 
-from models.classifier import build_network
+from models.classifier.classifier import build_network
 from models.grounder import Grounder, build_grounder
 from models.grounder_spec import GrounderSpec
 from models.language_encoder import language_of, load_tokenizer

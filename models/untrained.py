@@ -7,7 +7,7 @@ from typing import Any
 
 from transformers import BertTokenizerFast
 
-from models.classifier import Classifier
+from models.classifier.classifier import Classifier
 from models.grounder import Grounder, build_grounder
 from models.grounder_spec import GrounderSpec
 from models.language_encoder import (

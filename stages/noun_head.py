@@ -19,9 +19,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.classifier import Classifier, ClassifierError, load_classifier
-from models.noun_head import NounHead, save_noun_head
-from models.noun_head_training import NounHeadFit, average_precisions, fit_noun_head
+from models.classifier.classifier import Classifier, ClassifierError, load_classifier
+from models.classifier.noun_head import NounHead, save_noun_head
+from models.classifier.train_noun_head import NounHeadFit, average_precisions, fit_noun_head
 from pipeline.atomic import whole_file
 from pipeline.datasets.locate import image_folder
 from pipeline.errors import InputError

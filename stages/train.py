@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
 
-from models.classifier import load_classifier
+from models.classifier.classifier import load_classifier
 from models.grounder import Grounder
 from models.grounder_files import save_grounder
 from models.grounder_spec import parse_depth

@@ -6,9 +6,9 @@ import torch
 
 from models.cam_classifier import ClassGroupScorer, NounHeadScorer
 from models.class_names import find_classes
-from models.classifier import ClassifierError, load_classifier, save_classifier
-from models.noun_head import NounHead, load_noun_head, save_noun_head
-from tests.models.tiny_classifier import tiny_classifier
+from models.classifier.classifier import ClassifierError, load_classifier, save_classifier
+from models.classifier.noun_head import NounHead, load_noun_head, save_noun_head
+from tests.models.classifier.tiny_classifier import tiny_classifier
 
 NOUNS = ("cat", "dog", "自転車")
 IMAGES = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(5))

@@ -1,5 +1,5 @@
 from models.class_names import find_classes, match_classes
-from models.classifier import imagenet_classes
+from models.classifier.classifier import imagenet_classes
 from models.imagenet_nouns import NounClasses
 
 IMAGENET = imagenet_classes()

@@ -5,11 +5,11 @@ from torch import nn
 
 from models.cam_classifier import ClassGroupScorer, NounHeadScorer
 from models.class_names import find_classes
-from models.classifier import trunk_layers
+from models.classifier.classifier import trunk_layers
+from models.classifier.noun_head import NounHead
 from models.grad_cam import autograd_cams, closed_form_cams, library_cams
 from models.noun_cams import LayerError, NounExplainer
-from models.noun_head import NounHead
-from tests.models.tiny_classifier import tiny_classifier
+from tests.models.classifier.tiny_classifier import tiny_classifier
 from tests.oracles import cam_loops as loops
 
 ARCHS = ["mobilenet_v2", "resnet18", "squeezenet1_1"]

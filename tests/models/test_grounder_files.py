@@ -4,7 +4,7 @@ import json
 import pytest
 import torch
 
-from models.classifier import build_network
+from models.classifier.classifier import build_network
 from models.grounder import build_grounder
 from models.grounder_files import GrounderFileError, load_grounder, save_grounder
 from models.language_encoder import LanguageSizes, learn_tokenizer, new_language

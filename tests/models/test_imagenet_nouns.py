@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from models.classifier import imagenet_classes
+from models.classifier.classifier import imagenet_classes
 from models.imagenet_nouns import (
     TABLE,
     NounClasses,

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from models.classifier import save_classifier
-from models.noun_head import NounHead, save_noun_head
+from models.classifier.classifier import save_classifier
+from models.classifier.noun_head import NounHead, save_noun_head
 from models.scorer_choice import ScorerSource, find_routes, load_scorer
-from tests.models.tiny_classifier import tiny_classifier
+from tests.models.classifier.tiny_classifier import tiny_classifier
 from tests.tiny_clip import write_tiny_clip
 
 NOUNS = ["man", "fox", "red", "自転車"]

@@ -5,7 +5,7 @@ import torch
 from PIL import Image
 from torchvision.transforms.functional import to_tensor
 
-from models.classifier import ClassifierInfo
+from models.classifier.classifier import ClassifierInfo
 from models.detector_folder import DetectorInfo
 from models.foreign_weights import convert_classifier, convert_detector
 from models.noun_cams import NounExplainer

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from models.classifier import Classifier, ClassifierInfo, build_network
+from models.classifier.classifier import Classifier, ClassifierInfo, build_network
 from models.language_encoder import LanguageSizes, learn_tokenizer, new_language
 from models.untrained import untrained_grounder, untrained_language
 

@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from PIL import Image
 
-from models.classifier import load_classifier, save_classifier
-from models.noun_head import NounHead, save_noun_head
+from models.classifier.classifier import load_classifier, save_classifier
+from models.classifier.noun_head import NounHead, save_noun_head
 from pipeline.cache import Provenance, write_cache
 from pipeline.layout import DatasetFiles
 from pipeline.records import ImageRecord, PhraseRecord, write_records
-from tests.models.tiny_classifier import tiny_classifier
+from tests.models.classifier.tiny_classifier import tiny_classifier
 
 CLASSES = ("red fox", "tabby", "wooden house")
 HEAD_NOUNS = ("fox", "hut", "cat")

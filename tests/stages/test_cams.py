@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from models.cam_classifier import NounHeadScorer
-from models.classifier import load_classifier
+from models.classifier.classifier import load_classifier
+from models.classifier.noun_head import load_noun_head
 from models.noun_cams import NounExplainer
-from models.noun_head import load_noun_head
 from pipeline.cache import Cache
 from pipeline.errors import InputError
 from pipeline.image_batches import read_squashed

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from models.classifier import load_classifier
-from models.noun_head import load_noun_head
+from models.classifier.classifier import load_classifier
+from models.classifier.noun_head import load_noun_head
 from pipeline.errors import InputError
 from pipeline.image_batches import image_batches, read_squashed
 from pipeline.mentions import read_mentions

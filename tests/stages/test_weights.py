@@ -10,7 +10,7 @@ import torch
 from torchvision.models import mobilenet_v2, resnet18
 from transformers import BertConfig, BertModel
 
-from models.classifier import load_classifier
+from models.classifier.classifier import load_classifier
 from models.detector import load_detector
 from models.detector_folder import build_model, read_config
 from models.noun_parser import NounParser

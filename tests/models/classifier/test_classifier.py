@@ -6,7 +6,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torchvision.models import mobilenet_v2, resnet18
 
-from models.classifier import (
+from models.classifier.classifier import (
     ARCHITECTURES,
     ClassifierError,
     ImageNorm,
@@ -16,7 +16,7 @@ from models.classifier import (
     save_classifier,
     trunk_layers,
 )
-from tests.models.tiny_classifier import CLASSES, WIDTHS, tiny_classifier
+from tests.models.classifier.tiny_classifier import CLASSES, WIDTHS, tiny_classifier
 
 IMAGES = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(3))
 ARCHS = sorted(WIDTHS)

@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from models.classifier import ClassifierError
+from models.classifier.classifier import ClassifierError
 
 _NOUNS_FILE, _WEIGHTS_FILE = "nouns.json", "head.safetensors"
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy.special import expit
 
-from models.noun_head_training import (
+from models.classifier.train_noun_head import (
     NounHeadFit,
     average_precisions,
     fit_noun_head,

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from models.noun_head import NounHead
+from models.classifier.noun_head import NounHead
 
 
 @dataclass(frozen=True)

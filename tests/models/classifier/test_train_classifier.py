@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.classifier_training import ClassifierFit, classifier_accuracy, train_classifier
+from models.classifier.train_classifier import ClassifierFit, classifier_accuracy, train_classifier
 
 FIT = ClassifierFit("resnet10", 0.125, 6, 0.01, 1e-4, batch_images=16, seed=0)
 CLASSES = ("bright", "dark", "striped")

@@ -2,7 +2,7 @@
 
 import torch
 
-from models.classifier import Classifier, ClassifierInfo, build_network
+from models.classifier.classifier import Classifier, ClassifierInfo, build_network
 
 CLASSES = ("red fox", "tabby, tabby cat", "house", "dog")
 WIDTHS = {"mobilenet_v2": 0.25, "resnet10": 0.125, "resnet18": 0.125, "squeezenet1_1": 1.0}

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from models.classifier import Classifier, ClassifierInfo, build_network
+from models.classifier.classifier import Classifier, ClassifierInfo, build_network
 
 _MEAN = _STD = (0.5, 0.5, 0.5)
 
@@ -22,7 +22,7 @@ class ClassifierFit:
     """How a classifier is trained: AdamW, one cycle of the learning rate, mirrored pictures.
 
     Attributes:
-        arch: one of `models.classifier.ARCHITECTURES`.
+        arch: one of `models.classifier.classifier.ARCHITECTURES`.
         width: channel multiplier.
         epochs: passes over the pictures.
         learning_rate: at its highest.
