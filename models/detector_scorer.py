@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.detector_folder import (
+from models.detector.checkpoint import (
     CONFIG_FILE,
     WEIGHTS_FILE,
     DetectorError,
@@ -25,15 +25,15 @@ from models.detector_folder import (
     read_config,
     read_info,
 )
-from models.imagenet_nouns import NounClasses
-from models.noun_scorer import NounScorer, NounScores, in_whole_cells, routes_of
-from models.openmmlab import (
+from models.detector.openmmlab import (
     Config,
     DetDataSample,
     InstanceData,
     SingleStageDetector,
     TwoStageDetector,
 )
+from models.imagenet_nouns import NounClasses
+from models.noun_scorer import NounScorer, NounScores, in_whole_cells, routes_of
 from models.weight_files import load_weights
 
 

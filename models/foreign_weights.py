@@ -9,7 +9,6 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from models.bottom_up_checkpoint import BottomUpError, read_bottom_up
 from models.classifier.classifier import (
     Classifier,
     ClassifierInfo,
@@ -17,7 +16,8 @@ from models.classifier.classifier import (
     imagenet_classes,
     save_classifier,
 )
-from models.detector_folder import (
+from models.detector.bottom_up_checkpoint import BottomUpError, read_bottom_up
+from models.detector.checkpoint import (
     DetectorError,
     DetectorInfo,
     build_model,

@@ -94,7 +94,7 @@ def _load_clip(source: ScorerSource, nouns: Sequence[str]) -> NounScorer:
 
 def _find_labels(source: ScorerSource, nouns: Sequence[str]) -> dict[str, NounClasses]:
     """Return the detector's labels that each noun means, if it means some."""
-    from models.detector_folder import read_info
+    from models.detector.checkpoint import read_info
 
     labels = read_info(source.weights / "detector").classes
     rows = source.match_labels(nouns, labels)  # (N, L)

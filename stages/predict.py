@@ -21,7 +21,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from models.answers import answer_boxes
-from models.detector import load_detector
+from models.detector.detector import load_detector
 from models.grounder_files import SavedGrounder, load_grounder
 from models.grounder_spec import GrounderSpec
 from models.grounding_batch import GroundingInputs

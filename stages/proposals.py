@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.detector import Detector, load_detector
-from models.detector_folder import DetectorError
+from models.detector.checkpoint import DetectorError
+from models.detector.detector import Detector, load_detector
 from models.weight_files import WeightFileError
 from pipeline.bottom_up_files import read_given
 from pipeline.cache import Provenance, write_cache

@@ -16,8 +16,8 @@ from pathlib import Path
 from models import foreign_weights, hub
 from models.classifier.classifier import ClassifierError, ClassifierInfo, save_classifier
 from models.classifier.train_classifier import ClassifierFit, train_classifier
-from models.detector_folder import DetectorError, DetectorInfo, save_detector
-from models.detector_training import DetectionExample, DetectorFit, train_detector
+from models.detector.checkpoint import DetectorError, DetectorInfo, save_detector
+from models.detector.train_detector import DetectionExample, DetectorFit, train_detector
 from models.tagger_training import train_tagger
 from models.weight_files import WeightFileError
 from pipeline.datasets import shapes

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from models.detector_folder import DetectorInfo, save_detector
-from models.detector_training import DetectionExample, DetectorFit, train_detector
+from models.detector.checkpoint import DetectorInfo, save_detector
+from models.detector.train_detector import DetectionExample, DetectorFit, train_detector
 
 CLASSES = ("red", "blue")
 COLOURS = ((230, 30, 30), (30, 30, 230))

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from models.detector_folder import (
+from models.detector.checkpoint import (
     DetectorError,
     DetectorInfo,
     build_model,
@@ -13,10 +13,10 @@ from models.detector_folder import (
     read_config,
     save_detector,
 )
+from models.detector.openmmlab import DetDataSample
 from models.detector_scorer import DetectorScorer, load_detector_scorer
 from models.imagenet_nouns import NounClasses
 from models.noun_cams import LayerError, NounExplainer
-from models.openmmlab import DetDataSample
 from tests.tiny_detector import draw
 
 YOLOX = "yolox/yolox_nano_8xb8-300e_coco.py"

@@ -6,7 +6,7 @@ from PIL import Image
 from torchvision.transforms.functional import to_tensor
 
 from models.classifier.classifier import ClassifierInfo
-from models.detector_folder import DetectorInfo
+from models.detector.checkpoint import DetectorInfo
 from models.foreign_weights import convert_classifier, convert_detector
 from models.noun_cams import NounExplainer
 from models.scorer_choice import ScorerSource, load_scorer

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from models.detector import load_detector
+from models.detector.detector import load_detector
 from pipeline.errors import InputError
 from pipeline.layout import ResultFiles
 from pipeline.sections import read_params

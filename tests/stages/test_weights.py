@@ -11,8 +11,8 @@ from torchvision.models import mobilenet_v2, resnet18
 from transformers import BertConfig, BertModel
 
 from models.classifier.classifier import load_classifier
-from models.detector import load_detector
-from models.detector_folder import build_model, read_config
+from models.detector.checkpoint import build_model, read_config
+from models.detector.detector import load_detector
 from models.noun_parser import NounParser
 from pipeline.errors import InputError
 from pipeline.observe import Observer
@@ -28,7 +28,7 @@ from pipeline.weight_sections import (
     WeightFiles,
 )
 from stages.weights import run
-from tests.models.bottom_up_original import random_checkpoint
+from tests.models.detector.bottom_up_original import random_checkpoint
 
 EMBEDDED = EmbeddedWeights(
     source="embedded",

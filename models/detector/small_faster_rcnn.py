@@ -7,7 +7,7 @@ the pyramid's stride 4 and all beyond 16, and most of the samples.
 
 from typing import Any
 
-from models.openmmlab import Config
+from models.detector.openmmlab import Config
 
 STRIDES = [8, 16]
 CHANNELS, HIDDEN = 64, 256

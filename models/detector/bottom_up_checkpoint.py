@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models.bottom_up_config import (
+from models.detector.bottom_up_config import (
     CAFFE,
     DETECTRON2,
     Dialect,
@@ -23,7 +23,7 @@ from models.bottom_up_config import (
     caffe_anchors,
     detectron2_anchors,
 )
-from models.openmmlab import Config
+from models.detector.openmmlab import Config
 
 DEPTHS = {6: 50, 23: 101, 36: 152}  # by blocks of the fourth stage
 ANCHORS_KEY = "proposal_generator.anchor_generator.cell_anchors.0"

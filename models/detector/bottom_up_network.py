@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import RoIPool, nms
 
-from models.openmmlab import (
+from models.detector.openmmlab import (
     MODELS,
     TASK_UTILS,
     AnchorGenerator,

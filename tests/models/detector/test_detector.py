@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.detector import Detector, load_detector, select_boxes
-from models.detector_folder import (
+from models.detector.checkpoint import (
     DetectorError,
     DetectorInfo,
     build_model,
@@ -15,6 +14,7 @@ from models.detector_folder import (
     read_config,
     read_info,
 )
+from models.detector.detector import Detector, load_detector, select_boxes
 from models.foreign_weights import convert_detector
 from models.weight_files import WeightFileError
 from pipeline.images import read_image

@@ -2,10 +2,15 @@ import numpy as np
 import pytest
 import torch
 
-from models.detector import Detector, load_detector
-from models.detector_folder import DetectorInfo, save_detector
-from models.detector_training import DetectionExample, DetectorFit, rate_factor, train_detector
-from models.small_detector import small_detector_config
+from models.detector.checkpoint import DetectorInfo, save_detector
+from models.detector.detector import Detector, load_detector
+from models.detector.small_faster_rcnn import small_detector_config
+from models.detector.train_detector import (
+    DetectionExample,
+    DetectorFit,
+    rate_factor,
+    train_detector,
+)
 from tests.tiny_detector import CLASSES, draw, train
 
 SHORT = DetectorFit(epochs=2, batch_images=3, learning_rate=0.005, base_channels=8, seed=5)

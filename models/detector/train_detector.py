@@ -14,9 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.detector_folder import build_model
-from models.openmmlab import Config, DetDataSample, InstanceData
-from models.small_detector import small_detector_config
+from models.detector.checkpoint import build_model
+from models.detector.openmmlab import Config, DetDataSample, InstanceData
+from models.detector.small_faster_rcnn import small_detector_config
 
 WARMUP = 0.1  # of all steps
 WEIGHT_DECAY = 0.01
@@ -62,7 +62,7 @@ class TrainedDetector:
     """What training leaves.
 
     Attributes:
-        config: for `models.detector_folder.save_detector`.
+        config: for `models.detector.checkpoint.save_detector`.
         model: in evaluation mode.
         losses: one per step.
     """

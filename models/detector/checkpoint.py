@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-import models.bottom_up_network  # makes its parts known to mmdet  # noqa: F401
-from models.openmmlab import MODELS, Config, ConfigDict, mmdet_scope
+import models.detector.bottom_up_network  # makes its parts known to mmdet  # noqa: F401
+from models.detector.openmmlab import MODELS, Config, ConfigDict, mmdet_scope
 from models.weight_files import load_weights
 
 CONFIG_FILE, WEIGHTS_FILE, INFO_FILE = "config.py", "weights.pth", "detector.json"

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from models import openmmlab
+from models.detector import openmmlab
 from tests.oracles import detection_loops as loops
 
 

@@ -4,26 +4,26 @@ import numpy as np
 import pytest
 import torch
 
-from models.bottom_up_checkpoint import read_bottom_up
-from models.bottom_up_config import (
+from models.detector.bottom_up_checkpoint import read_bottom_up
+from models.detector.bottom_up_config import (
     CAFFE,
     DETECTRON2,
     bottom_up_config,
     caffe_anchors,
     detectron2_anchors,
 )
-from models.detector import load_detector
-from models.detector_folder import (
+from models.detector.checkpoint import (
     CONFIG_FILE,
     DetectorError,
     DetectorInfo,
     build_model,
     read_config,
 )
+from models.detector.detector import load_detector
+from models.detector.openmmlab import MODELS, mmdet_scope
 from models.foreign_weights import convert_bottom_up, read_vocabulary
-from models.openmmlab import MODELS, mmdet_scope
 from models.weight_files import WeightFileError, load_arrays
-from tests.models import bottom_up_original as original
+from tests.models.detector import bottom_up_original as original
 
 CPU = torch.device("cpu")
 INFO = DetectorInfo("bottom-up", (), "Visual Genome", "MIT")

@@ -6,7 +6,7 @@ Shapes: A anchors of a cell, K classes without background.
 import math
 from dataclasses import dataclass
 
-from models.openmmlab import Config
+from models.detector.openmmlab import Config
 
 PIXEL_MEAN_BGR = (102.9801, 115.9465, 122.7717)
 STRIDE_PX = 16

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torchvision.ops import clip_boxes_to_image, nms
 
-from models.detector_folder import (
+from models.detector.checkpoint import (
     CONFIG_FILE,
     WEIGHTS_FILE,
     DetectorInfo,
@@ -24,7 +24,7 @@ from models.detector_folder import (
     read_config,
     read_info,
 )
-from models.openmmlab import (
+from models.detector.openmmlab import (
     Compose,
     Config,
     ConfigDict,
