@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, cast
 
-from models.noun_lemmas import lemmatise
+from models.phrases.lemmas import lemmatise
 
 TABLE = Path(__file__).with_name("imagenet_nouns.tsv")
 Route = Literal[

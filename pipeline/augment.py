@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from models.phrases.mirroring import may_crop, may_flip
 from pipeline.boxes import Placement, Window, box_areas, letterbox, whole_window
-from pipeline.flip_words import may_crop, may_flip
 from pipeline.place import Floats, cam_mass, windows_of
 from pipeline.train_sections import AugmentParams
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.phrases.colour_words import colours_of
 from pipeline.boxes import box_areas
 from pipeline.cam_boxes import sums_inside
-from pipeline.colour_words import colours_of
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]

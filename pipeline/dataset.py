@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from models.phrases.mirroring import mirror_phrase
 from pipeline.augment import SCALE_STEP_PX, Evidence, draw_jitter, draw_placement
 from pipeline.boxes import Placement, letterbox, whole_window
 from pipeline.colours import colour_shares
 from pipeline.draws import Draw
 from pipeline.errors import InputError
-from pipeline.flip_words import mirror_phrase
 from pipeline.images import read_image
 from pipeline.joined import Floats, JoinedCaches, NounSlots
 from pipeline.mentions import HEAD_ROLE

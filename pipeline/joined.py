@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from models.phrases.mirroring import with_mirrored
 from pipeline.cache import Cache, CacheError
 from pipeline.errors import InputError
-from pipeline.flip_words import with_mirrored
 from pipeline.label_words import match_matrix
 from pipeline.layout import DatasetFiles
 from pipeline.mentions import HEAD_ROLE, Mention, read_mentions, read_plurals

@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.noun_parser import NounParser, ParsedPhrase, TaggerFolderError
-from models.noun_rules import CONTEXT, HEAD
+from models.phrases.mirroring import may_crop
+from models.phrases.noun_parser import NounParser, ParsedPhrase, TaggerFolderError
+from models.phrases.noun_rules import CONTEXT, HEAD
 from pipeline.cache import Provenance, write_cache
 from pipeline.errors import InputError
-from pipeline.flip_words import may_crop
 from pipeline.layout import DatasetFiles
 from pipeline.observe import Observer, run_stage
 from pipeline.provenance import fingerprint

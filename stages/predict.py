@@ -26,8 +26,8 @@ from models.grounder_files import SavedGrounder, load_grounder
 from models.grounder_spec import GrounderSpec
 from models.grounding_batch import GroundingInputs
 from models.noun_cams import NounExplainer
-from models.noun_parser import NounParser, TaggerFolderError
-from models.noun_rules import HEAD
+from models.phrases.noun_parser import NounParser, TaggerFolderError
+from models.phrases.noun_rules import HEAD
 from models.scorer_choice import ScorerSource, load_scorer
 from models.weight_files import WeightFileError
 from pipeline.boxes import boxes_in_image

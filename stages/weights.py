@@ -18,7 +18,7 @@ from models.classifier.classifier import ClassifierError, ClassifierInfo, save_c
 from models.classifier.train_classifier import ClassifierFit, train_classifier
 from models.detector.checkpoint import DetectorError, DetectorInfo, save_detector
 from models.detector.train_detector import DetectionExample, DetectorFit, train_detector
-from models.tagger_training import train_tagger
+from models.phrases.train_tagger import train_tagger
 from models.weight_files import WeightFileError
 from pipeline.datasets import shapes
 from pipeline.errors import InputError

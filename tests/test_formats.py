@@ -7,7 +7,7 @@ import h5py
 import pytest
 import torch
 
-from models.noun_parser import NounParser
+from models.phrases.noun_parser import NounParser
 from pipeline.layout import DatasetFiles
 from pipeline.observe import Observer
 from pipeline.sections import (

@@ -2,7 +2,7 @@
 
 from itertools import product
 
-from models.tagger_training import train_tagger
+from models.phrases.train_tagger import train_tagger
 
 TAGS = {
     "DET": ("DT", "Definite=Def|PronType=Art"),

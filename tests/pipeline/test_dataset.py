@@ -10,13 +10,13 @@ from PIL import Image, ImageOps
 
 from models.grounding_batch import GroundingInputs
 from models.language_encoder import learn_tokenizer
+from models.phrases.mirroring import mirror_phrase
 from pipeline.boxes import letterbox, whole_window
 from pipeline.cache import CacheError
 from pipeline.collate import build_loader, collate
 from pipeline.dataset import GroundingDataset, build_training_dataset
 from pipeline.draws import Draw, EpochSampler, fixed_draws
 from pipeline.errors import InputError
-from pipeline.flip_words import mirror_phrase
 from pipeline.joined import JoinedCaches
 from pipeline.sample_spec import SampleSpec, TextEncoding, Tokenize
 from pipeline.sections import read_params, train_params

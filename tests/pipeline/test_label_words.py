@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from models.noun_lemmas import lemmatise
+from models.phrases.lemmas import lemmatise
 from pipeline.coco_words import COCO_NOUNS, read_table
 from pipeline.label_words import coverage, match_matrix
 

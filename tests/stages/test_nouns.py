@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.noun_parser import NounParser
+from models.phrases.noun_parser import NounParser
 from pipeline.cache import Cache
 from pipeline.errors import InputError
 from pipeline.layout import DatasetFiles

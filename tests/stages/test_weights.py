@@ -13,7 +13,7 @@ from transformers import BertConfig, BertModel
 from models.classifier.classifier import load_classifier
 from models.detector.checkpoint import build_model, read_config
 from models.detector.detector import load_detector
-from models.noun_parser import NounParser
+from models.phrases.noun_parser import NounParser
 from pipeline.errors import InputError
 from pipeline.observe import Observer
 from pipeline.weight_sections import (

@@ -4,8 +4,8 @@ import json
 import pytest
 import stanza
 
-from models.noun_parser import NounParser
-from models.tagger_training import train_tagger
+from models.phrases.noun_parser import NounParser
+from models.phrases.train_tagger import train_tagger
 from tests.tiny_tagger import PHRASES, tagged, write_tiny_tagger
 
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.flip_words import may_crop, may_flip, mirror_phrase, with_mirrored
+from models.phrases.mirroring import may_crop, may_flip, mirror_phrase, with_mirrored
 
 
 @pytest.mark.parametrize(

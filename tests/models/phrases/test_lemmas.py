@@ -1,6 +1,6 @@
 import pytest
 
-from models.noun_lemmas import lemmatise
+from models.phrases.lemmas import lemmatise
 
 SINGULARS = {
     "men": "man", "women": "woman", "firemen": "fireman", "people": "person",

@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.colour_words import COLOURS, colours_of
+from models.phrases.colour_words import COLOURS, colours_of
 from pipeline.colours import RANGES
 
 

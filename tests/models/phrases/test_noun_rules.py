@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from models.noun_rules import CONTEXT, HEAD, NounMention, find_nouns
-from models.tagged_words import TaggedToken
+from models.phrases.noun_rules import CONTEXT, HEAD, NounMention, find_nouns
+from models.phrases.tokens import TaggedToken
 
 
 def tag(tagged: str) -> list[TaggedToken]:

@@ -10,9 +10,8 @@ from typing import Any
 import stanza
 from stanza.models.common.doc import Document
 
-from models.noun_number import speaks_of_several
-from models.noun_rules import NounMention, find_nouns
-from models.tagged_words import TaggedToken
+from models.phrases.noun_rules import NounMention, find_nouns, speaks_of_several
+from models.phrases.tokens import TaggedToken
 
 TAGGER_FILE = "tagger.json"
 _LANGUAGE = "en"

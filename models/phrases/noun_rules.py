@@ -8,11 +8,13 @@ it found no noun, the last word before the first preposition is the noun, unless
 number or an adjective. What remains ("left one", "second from right") has no noun at all.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from models import noun_words as words
-from models.tagged_words import (
+from models.phrases import word_lists as words
+from models.phrases.lemmas import lemmatise
+from models.phrases.tokens import (
     TaggedToken,
     compound_of,
     describes,
@@ -179,3 +181,25 @@ def _mention(tokens: Sequence[TaggedToken], index: int, role: str) -> NounMentio
         return NounMention(singular(token), role, (token.start, token.end))
     first = token if "-" in token.text else tokens[index - 1]
     return NounMention(compound, role, (first.start, token.end))
+
+
+_WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*|\d+")
+
+
+def speaks_of_several(phrase: str, head: NounMention | None) -> bool:
+    """Return whether the thing meant is a number of things ("two men", "a group", "shirts").
+
+    It is where its head noun is a plural or names a group, or where a number above one or a word
+    such as "several" stands before it. What comes in pairs ("jeans") is one thing.
+
+    Args:
+        phrase: as it was given.
+        head: its head noun; a phrase without one speaks of one thing.
+    """
+    if head is None:
+        return False
+    start, end = head.span
+    noun = phrase[start:end].lower().split()[-1]
+    before = _WORD.findall(phrase[:start].lower())
+    counted = any(word in words.SEVERAL or (word.isdigit() and int(word) > 1) for word in before)
+    return counted or lemmatise(noun) != noun or head.noun in words.GROUPS

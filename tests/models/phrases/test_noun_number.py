@@ -1,7 +1,6 @@
 import pytest
 
-from models.noun_number import speaks_of_several
-from models.noun_rules import HEAD, NounMention
+from models.phrases.noun_rules import HEAD, NounMention, speaks_of_several
 
 
 def head_of(phrase, word, noun):

@@ -3,7 +3,7 @@ import random
 
 import pytest
 
-from models.noun_parser import NounParser, TaggerFolderError
+from models.phrases.noun_parser import NounParser, TaggerFolderError
 from tests.tiny_tagger import write_tiny_tagger
 
 

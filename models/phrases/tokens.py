@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from models import noun_words as words
-from models.noun_lemmas import lemmatise
+from models.phrases import word_lists as words
+from models.phrases.lemmas import lemmatise
 
 NOUN_TAGS = ("NOUN", "PROPN")
 _MISTAKEN = (*NOUN_TAGS, "VERB", "ADJ", "ADV", "INTJ", "X")  # what a tagger may take a noun for
