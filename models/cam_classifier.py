@@ -13,7 +13,7 @@ from torch import Tensor
 
 from models.classifier.classifier import Classifier, ClassifierError, trunk_layers
 from models.classifier.noun_head import NounHead
-from models.imagenet_nouns import NounClasses, Route
+from models.noun_classes.imagenet import NounClasses, Route
 from models.noun_scorer import NounScores, PooledScorer, routes_of
 
 

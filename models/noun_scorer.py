@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.imagenet_nouns import NounClasses, Route
+from models.noun_classes.imagenet import NounClasses, Route
 
 
 @dataclass(frozen=True)

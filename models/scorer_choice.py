@@ -11,10 +11,10 @@ from typing import Any, Literal
 from numpy.typing import NDArray
 
 from models.cam_classifier import ClassGroupScorer, NounHeadScorer
-from models.class_names import find_classes
 from models.classifier.classifier import load_classifier, read_classifier_info
 from models.classifier.noun_head import load_noun_head, read_head_nouns
-from models.imagenet_nouns import NounClasses, Route
+from models.noun_classes.class_names import find_classes
+from models.noun_classes.imagenet import NounClasses, Route
 from models.noun_scorer import NounScorer, routes_of
 
 ScorerKind = Literal["nounhead", "imagenet", "detector", "clip"]

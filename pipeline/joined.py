@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from models.noun_classes.detector_labels import match_matrix
 from models.phrases.mirroring import with_mirrored
 from pipeline.cache import Cache, CacheError
 from pipeline.errors import InputError
-from pipeline.label_words import match_matrix
 from pipeline.layout import DatasetFiles
 from pipeline.mentions import HEAD_ROLE, Mention, read_mentions, read_plurals
 from pipeline.records import ImageRecord, PhraseRecord, read_records

@@ -23,8 +23,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.imagenet_nouns import TABLE
 from models.noun_cams import LayerError, NounExplainer
+from models.noun_classes.detector_labels import match_matrix
+from models.noun_classes.imagenet import TABLE
 from models.noun_scorer import NounScorer
 from models.scorer_choice import ScorerKind, ScorerSource, find_routes, load_scorer
 from pipeline.atomic import whole_file
@@ -32,7 +33,6 @@ from pipeline.cache import Provenance, write_cache
 from pipeline.datasets.locate import image_folder
 from pipeline.errors import InputError
 from pipeline.image_batches import ImageBatch, image_batches
-from pipeline.label_words import match_matrix
 from pipeline.layout import DatasetFiles
 from pipeline.mentions import nouns_of_images, read_mentions
 from pipeline.noun_coverage import covered_shares, describe_coverage

@@ -26,6 +26,7 @@ from models.grounder_files import SavedGrounder, load_grounder
 from models.grounder_spec import GrounderSpec
 from models.grounding_batch import GroundingInputs
 from models.noun_cams import NounExplainer
+from models.noun_classes.detector_labels import match_matrix
 from models.phrases.noun_parser import NounParser, TaggerFolderError
 from models.phrases.noun_rules import HEAD
 from models.scorer_choice import ScorerSource, load_scorer
@@ -38,7 +39,6 @@ from pipeline.errors import InputError
 from pipeline.image_batches import read_squashed
 from pipeline.images import read_image
 from pipeline.joined import Arrays
-from pipeline.label_words import match_matrix
 from pipeline.layout import DatasetFiles, ResultFiles
 from pipeline.mentions import HEAD_ROLE, Mention
 from pipeline.one_image import NO_CAMS, NO_PROPOSALS, ImageFacts, OneImage, PhraseFacts

@@ -21,6 +21,7 @@ from models.grounder_files import save_grounder
 from models.grounder_spec import parse_depth
 from models.language_encoder import LanguageSizes
 from models.losses import LossWeights
+from models.noun_classes.detector_labels import match_matrix
 from models.scorer_choice import ScorerSource, load_scorer
 from models.training_step import TrainingStep
 from models.untrained import untrained_grounder, untrained_language
@@ -31,7 +32,6 @@ from pipeline.datasets.locate import image_folder
 from pipeline.draws import EpochSampler
 from pipeline.errors import InputError
 from pipeline.joined import JoinedCaches
-from pipeline.label_words import match_matrix
 from pipeline.layout import DatasetFiles, ResultFiles
 from pipeline.observe import run_stage
 from pipeline.processes import Machine, joined_team, start_team

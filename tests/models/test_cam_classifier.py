@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from models.cam_classifier import ClassGroupScorer, NounHeadScorer
-from models.class_names import find_classes
 from models.classifier.classifier import ClassifierError, load_classifier, save_classifier
 from models.classifier.noun_head import NounHead, load_noun_head, save_noun_head
+from models.noun_classes.class_names import find_classes
 from tests.models.classifier.tiny_classifier import tiny_classifier
 
 NOUNS = ("cat", "dog", "自転車")

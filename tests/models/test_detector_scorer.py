@@ -15,8 +15,8 @@ from models.detector.checkpoint import (
 )
 from models.detector.openmmlab import DetDataSample
 from models.detector_scorer import DetectorScorer, load_detector_scorer
-from models.imagenet_nouns import NounClasses
 from models.noun_cams import LayerError, NounExplainer
+from models.noun_classes.imagenet import NounClasses
 from tests.tiny_detector import draw
 
 YOLOX = "yolox/yolox_nano_8xb8-300e_coco.py"

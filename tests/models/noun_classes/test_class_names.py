@@ -1,6 +1,6 @@
-from models.class_names import find_classes, match_classes
 from models.classifier.classifier import imagenet_classes
-from models.imagenet_nouns import NounClasses
+from models.noun_classes.class_names import find_classes, match_classes
+from models.noun_classes.imagenet import NounClasses
 
 IMAGENET = imagenet_classes()
 

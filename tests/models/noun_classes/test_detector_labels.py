@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from models.noun_classes.coco_synonyms import COCO_NOUNS, read_table
+from models.noun_classes.detector_labels import coverage, match_matrix
 from models.phrases.lemmas import lemmatise
-from pipeline.coco_words import COCO_NOUNS, read_table
-from pipeline.label_words import coverage, match_matrix
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Which of ImageNet's 1,000 classes a noun means: a table made from WordNet, and how to ask it.
 
 `imagenet_nouns.tsv` has a line per noun: noun, route, classes (`151-268 273`). It is made by
-`models/imagenet_table.py`, from WordNet (c) Princeton University: see `WORDNET_LICENSE`.
+`make_imagenet_table.py`, from WordNet (c) Princeton University: see `WORDNET_LICENSE`.
 """
 
 from collections.abc import Mapping

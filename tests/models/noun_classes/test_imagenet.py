@@ -4,21 +4,21 @@ from pathlib import Path
 import pytest
 
 from models.classifier.classifier import imagenet_classes
-from models.imagenet_nouns import (
+from models.noun_classes.imagenet import (
     TABLE,
     NounClasses,
     format_row,
     imagenet_classes_of,
     imagenet_nouns,
 )
-from models.imagenet_table import (
+from models.noun_classes.make_imagenet_table import (
     EXCEPTIONS,
     NONE,
     build_table,
     imagenet_wnids,
     read_exceptions,
 )
-from models.wordnet import read_wordnet
+from models.noun_classes.wordnet import read_wordnet
 from tests.tiny_wordnet import WNIDS, write_tiny_wordnet
 
 NAMES = imagenet_classes()
@@ -55,7 +55,7 @@ def test_a_row_comes_back_as_it_was_written(tmp_path, monkeypatch):
     found = NounClasses((0, 3, 4, 5, 9, 10, 12), "hypernym")
     row = format_row("hot dog", found)
     assert row == "hot dog\thypernym\t0 3-5 9-10 12\n"
-    monkeypatch.setattr("models.imagenet_nouns.TABLE", tmp_path / "table.tsv")
+    monkeypatch.setattr("models.noun_classes.imagenet.TABLE", tmp_path / "table.tsv")
     (tmp_path / "table.tsv").write_text(row)
     assert imagenet_nouns.__wrapped__() == {"hot dog": found}
 

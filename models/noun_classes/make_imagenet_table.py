@@ -1,4 +1,6 @@
-"""Make `imagenet_nouns.tsv`: `python -m models.imagenet_table [folder of WordNet 3.0]`.
+"""Make `imagenet_nouns.tsv`: `python -m models.noun_classes.make_imagenet_table [WORDNET]`.
+
+WORDNET is the folder of WordNet 3.0.
 
 A noun means the classes that are kinds of its first sense that has any (hyponym closure with the
 1,000 wnids). Where no sense has any, the first sense's own hypernyms are asked, one step up and
@@ -14,8 +16,8 @@ from importlib.resources import files
 from pathlib import Path
 from statistics import fmean
 
-from models.imagenet_nouns import TABLE, NounClasses, format_row
-from models.wordnet import WordNet, read_wordnet
+from models.noun_classes.imagenet import TABLE, NounClasses, format_row
+from models.noun_classes.wordnet import WordNet, read_wordnet
 
 EXCEPTIONS = Path(__file__).with_name("imagenet_exceptions.tsv")
 NONE = "none"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.coco_words import COCO_NOUNS
+from models.noun_classes.coco_synonyms import COCO_NOUNS
 
 # labels whose last word alone means another thing
 _WHOLE = frozenset({"hot dog", "teddy bear", "sea lion", "polar bear", "guinea pig", "ice cream"})

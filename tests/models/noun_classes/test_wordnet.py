@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from models.wordnet import WordNetError, read_wordnet
+from models.noun_classes.wordnet import WordNetError, read_wordnet
 from tests.tiny_wordnet import write_tiny_wordnet
 
 

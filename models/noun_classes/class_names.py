@@ -1,13 +1,13 @@
 """Which of a classifier's own classes a noun means.
 
-ImageNet's classes are found by way of WordNet (`models/imagenet_nouns.py`), any others by their
+ImageNet's classes are found by way of WordNet (`imagenet.py` beside this file), any others by their
 names: words, or several synonyms with commas between.
 """
 
 from collections.abc import Iterable, Sequence
 
 from models.classifier.classifier import imagenet_classes
-from models.imagenet_nouns import NounClasses, imagenet_classes_of
+from models.noun_classes.imagenet import NounClasses, imagenet_classes_of
 
 
 def find_classes(nouns: Iterable[str], classes: Sequence[str]) -> dict[str, NounClasses]:
