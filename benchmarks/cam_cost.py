@@ -15,10 +15,10 @@ from collections.abc import Callable, Mapping
 
 import torch
 
-from models.cam_classifier import NounHeadScorer
 from models.classifier.classifier import Classifier, ClassifierInfo, build_network
 from models.classifier.noun_head import NounHead
-from models.noun_cams import NounExplainer
+from models.grad_cam.classifier_scorer import NounHeadScorer
+from models.grad_cam.explainer import NounExplainer
 
 ARCH, CLASSES = "resnet50", 1000
 TARGETS = {  # what the method's design promises of K = 10

@@ -21,9 +21,9 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
-from models.cam_classifier import NounHeadScorer
 from models.classifier.classifier import Classifier, ClassifierInfo, build_network
 from models.classifier.noun_head import NounHead
+from models.grad_cam.classifier_scorer import NounHeadScorer
 from models.grounder import Grounder
 from models.grounder_spec import parse_depth
 from models.language_encoder import LanguageSizes, new_language

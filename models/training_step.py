@@ -7,11 +7,11 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from models.grad_cam.scorer import NounScorer
 from models.grounder import Grounder
 from models.grounding_batch import GroundingInputs, GroundingOutputs
 from models.losses import LossWeights, compute_losses
 from models.mining import ClassScorer
-from models.noun_scorer import NounScorer
 from models.reconstruction import vision_gap
 from models.team import shared_mean
 

@@ -23,11 +23,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.noun_cams import LayerError, NounExplainer
+from models.grad_cam.explainer import LayerError, NounExplainer
+from models.grad_cam.load_scorer import ScorerKind, ScorerSource, find_routes, load_scorer
+from models.grad_cam.scorer import NounScorer
 from models.noun_classes.detector_labels import match_matrix
 from models.noun_classes.imagenet import TABLE
-from models.noun_scorer import NounScorer
-from models.scorer_choice import ScorerKind, ScorerSource, find_routes, load_scorer
 from pipeline.atomic import whole_file
 from pipeline.cache import Provenance, write_cache
 from pipeline.datasets.locate import image_folder

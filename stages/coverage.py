@@ -10,8 +10,8 @@ import sys
 from collections.abc import Iterator
 from typing import get_args
 
+from models.grad_cam.load_scorer import ScorerKind, ScorerSource, find_routes
 from models.noun_classes.detector_labels import match_matrix
-from models.scorer_choice import ScorerKind, ScorerSource, find_routes
 from pipeline.layout import DatasetFiles
 from pipeline.mentions import read_mentions
 from pipeline.noun_coverage import compute_coverage, head_nouns, rank_uncovered

@@ -22,14 +22,14 @@ from PIL import Image, ImageDraw
 
 from models.answers import answer_boxes
 from models.detector.detector import load_detector
+from models.grad_cam.explainer import NounExplainer
+from models.grad_cam.load_scorer import ScorerSource, load_scorer
 from models.grounder_files import SavedGrounder, load_grounder
 from models.grounder_spec import GrounderSpec
 from models.grounding_batch import GroundingInputs
-from models.noun_cams import NounExplainer
 from models.noun_classes.detector_labels import match_matrix
 from models.phrases.noun_parser import NounParser, TaggerFolderError
 from models.phrases.noun_rules import HEAD
-from models.scorer_choice import ScorerSource, load_scorer
 from models.weight_files import WeightFileError
 from pipeline.boxes import boxes_in_image
 from pipeline.collate import collate

@@ -16,13 +16,13 @@ import torch
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
 
 from models.classifier.classifier import load_classifier
+from models.grad_cam.load_scorer import ScorerSource, load_scorer
 from models.grounder import Grounder
 from models.grounder_files import save_grounder
 from models.grounder_spec import parse_depth
 from models.language_encoder import LanguageSizes
 from models.losses import LossWeights
 from models.noun_classes.detector_labels import match_matrix
-from models.scorer_choice import ScorerSource, load_scorer
 from models.training_step import TrainingStep
 from models.untrained import untrained_grounder, untrained_language
 from pipeline.atomic import whole_folder

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from models.cam_encoder import CamEncoder
-from models.grad_cam import closed_form_cams
+from models.grad_cam.grad_cam import closed_form_cams
 from models.mining import ClassScorer, SoftMask, choose_nouns, mine
 from models.visual_encoder import LevelMap
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from models.cam_classifier import NounHeadScorer
 from models.classifier.classifier import load_classifier
 from models.classifier.noun_head import load_noun_head
-from models.noun_cams import NounExplainer
+from models.grad_cam.classifier_scorer import NounHeadScorer
+from models.grad_cam.explainer import NounExplainer
 from pipeline.cache import Cache
 from pipeline.errors import InputError
 from pipeline.image_batches import read_squashed

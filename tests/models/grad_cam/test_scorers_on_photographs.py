@@ -8,9 +8,9 @@ from torchvision.transforms.functional import to_tensor
 from models.classifier.classifier import ClassifierInfo
 from models.detector.checkpoint import DetectorInfo
 from models.foreign_weights import convert_classifier, convert_detector
-from models.noun_cams import NounExplainer
+from models.grad_cam.explainer import NounExplainer
+from models.grad_cam.load_scorer import ScorerSource, load_scorer
 from models.noun_classes.detector_labels import match_matrix
-from models.scorer_choice import ScorerSource, load_scorer
 
 pytestmark = pytest.mark.real
 YOLOX = "yolox/yolox_nano_8xb8-300e_coco.py"

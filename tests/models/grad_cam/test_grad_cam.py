@@ -3,11 +3,11 @@ import pytest
 import torch
 from torch import nn
 
-from models.cam_classifier import ClassGroupScorer, NounHeadScorer
 from models.classifier.classifier import trunk_layers
 from models.classifier.noun_head import NounHead
-from models.grad_cam import autograd_cams, closed_form_cams, library_cams
-from models.noun_cams import LayerError, NounExplainer
+from models.grad_cam.classifier_scorer import ClassGroupScorer, NounHeadScorer
+from models.grad_cam.explainer import LayerError, NounExplainer
+from models.grad_cam.grad_cam import autograd_cams, closed_form_cams, library_cams
 from models.noun_classes.class_names import find_classes
 from tests.models.classifier.tiny_classifier import tiny_classifier
 from tests.oracles import cam_loops as loops

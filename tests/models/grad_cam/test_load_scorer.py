@@ -9,7 +9,7 @@ import torch
 
 from models.classifier.classifier import save_classifier
 from models.classifier.noun_head import NounHead, save_noun_head
-from models.scorer_choice import ScorerSource, find_routes, load_scorer
+from models.grad_cam.load_scorer import ScorerSource, find_routes, load_scorer
 from tests.models.classifier.tiny_classifier import tiny_classifier
 from tests.tiny_clip import write_tiny_clip
 
@@ -75,7 +75,7 @@ def test_what_a_missing_folder_is_for_is_told(folder, tmp_path):
 
 def test_a_noun_head_is_asked_without_mmdet(folder):
     code = (
-        "import sys, numpy; from pathlib import Path; from models.scorer_choice import *\n"
+        "import sys, numpy; from pathlib import Path; from models.grad_cam.load_scorer import *\n"
         "source = ScorerSource(Path(sys.argv[1]) / 'weights', Path(sys.argv[1]) / 'noun_head',"
         " numpy.equal.outer, 'nounhead', '{}', [])\n"
         "load_scorer(source, []); assert not {'mmdet', 'mmengine'} & sys.modules.keys()"

@@ -10,8 +10,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from models.grad_cam import autograd_cams, closed_form_cams, library_cams
-from models.noun_scorer import NounScorer, PooledScorer
+from models.grad_cam.grad_cam import autograd_cams, closed_form_cams, library_cams
+from models.grad_cam.scorer import NounScorer, PooledScorer
 
 Backend = Literal["auto", "autograd", "library"]
 

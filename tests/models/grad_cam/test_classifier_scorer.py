@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from models.cam_classifier import ClassGroupScorer, NounHeadScorer
 from models.classifier.classifier import ClassifierError, load_classifier, save_classifier
 from models.classifier.noun_head import NounHead, load_noun_head, save_noun_head
+from models.grad_cam.classifier_scorer import ClassGroupScorer, NounHeadScorer
 from models.noun_classes.class_names import find_classes
 from tests.models.classifier.tiny_classifier import tiny_classifier
 

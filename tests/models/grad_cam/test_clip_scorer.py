@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from models.clip_scorer import ClipError, load_clip_scorer
-from models.noun_cams import NounExplainer
+from models.grad_cam.clip_scorer import ClipError, load_clip_scorer
+from models.grad_cam.explainer import NounExplainer
 from tests.oracles import cam_loops as loops
 from tests.tiny_clip import IMAGE_PX, MEAN, PATCH_PX, STD, write_tiny_clip
 

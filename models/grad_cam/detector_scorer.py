@@ -32,8 +32,8 @@ from models.detector.openmmlab import (
     SingleStageDetector,
     TwoStageDetector,
 )
+from models.grad_cam.scorer import NounScorer, NounScores, in_whole_cells, routes_of
 from models.noun_classes.imagenet import NounClasses
-from models.noun_scorer import NounScorer, NounScores, in_whole_cells, routes_of
 from models.weight_files import load_weights
 
 

@@ -10,12 +10,12 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
-from models.cam_classifier import ClassGroupScorer, NounHeadScorer
 from models.classifier.classifier import load_classifier, read_classifier_info
 from models.classifier.noun_head import load_noun_head, read_head_nouns
+from models.grad_cam.classifier_scorer import ClassGroupScorer, NounHeadScorer
+from models.grad_cam.scorer import NounScorer, routes_of
 from models.noun_classes.class_names import find_classes
 from models.noun_classes.imagenet import NounClasses, Route
-from models.noun_scorer import NounScorer, routes_of
 
 ScorerKind = Literal["nounhead", "imagenet", "detector", "clip"]
 MatchLabels = Callable[[Sequence[str], Sequence[str]], NDArray[Any]]
@@ -81,13 +81,13 @@ def find_routes(source: ScorerSource, nouns: Sequence[str]) -> Mapping[str, Rout
 
 
 def _load_detector(source: ScorerSource, nouns: Sequence[str]) -> NounScorer:
-    from models.detector_scorer import load_detector_scorer
+    from models.grad_cam.detector_scorer import load_detector_scorer
 
     return load_detector_scorer(source.weights / "detector", _find_labels(source, nouns))
 
 
 def _load_clip(source: ScorerSource, nouns: Sequence[str]) -> NounScorer:
-    from models.clip_scorer import load_clip_scorer
+    from models.grad_cam.clip_scorer import load_clip_scorer
 
     return load_clip_scorer(source.weights / "clip", source.prompt, nouns, source.backgrounds)
 

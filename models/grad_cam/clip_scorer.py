@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
 
-from models.noun_scorer import NounScorer, NounScores, in_whole_cells
+from models.grad_cam.scorer import NounScorer, NounScores, in_whole_cells
 
 _TEXTS_AT_ONCE = 256
 

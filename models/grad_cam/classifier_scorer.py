@@ -13,8 +13,8 @@ from torch import Tensor
 
 from models.classifier.classifier import Classifier, ClassifierError, trunk_layers
 from models.classifier.noun_head import NounHead
+from models.grad_cam.scorer import NounScores, PooledScorer, routes_of
 from models.noun_classes.imagenet import NounClasses, Route
-from models.noun_scorer import NounScores, PooledScorer, routes_of
 
 
 class ClassifierScorer(PooledScorer):

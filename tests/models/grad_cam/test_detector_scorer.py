@@ -14,8 +14,8 @@ from models.detector.checkpoint import (
     save_detector,
 )
 from models.detector.openmmlab import DetDataSample
-from models.detector_scorer import DetectorScorer, load_detector_scorer
-from models.noun_cams import LayerError, NounExplainer
+from models.grad_cam.detector_scorer import DetectorScorer, load_detector_scorer
+from models.grad_cam.explainer import LayerError, NounExplainer
 from models.noun_classes.imagenet import NounClasses
 from tests.tiny_detector import draw
 
