@@ -30,7 +30,7 @@ from models.grounding_batch import GroundingInputs
 from models.noun_classes.detector_labels import match_matrix
 from models.phrases.noun_parser import NounParser, TaggerFolderError
 from models.phrases.noun_rules import HEAD
-from models.weight_files import WeightFileError
+from models.safe_load import WeightFileError
 from pipeline.boxes import boxes_in_image
 from pipeline.collate import collate
 from pipeline.dataset import GroundingDataset

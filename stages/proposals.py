@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from models.detector.checkpoint import DetectorError
 from models.detector.detector import Detector, load_detector
-from models.weight_files import WeightFileError
+from models.safe_load import WeightFileError
 from pipeline.bottom_up_files import read_given
 from pipeline.cache import Provenance, write_cache
 from pipeline.datasets.locate import image_folder

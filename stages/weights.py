@@ -13,13 +13,19 @@ from dataclasses import asdict
 from itertools import count
 from pathlib import Path
 
-from models import foreign_weights, hub
 from models.classifier.classifier import ClassifierError, ClassifierInfo, save_classifier
 from models.classifier.train_classifier import ClassifierFit, train_classifier
 from models.detector.checkpoint import DetectorError, DetectorInfo, save_detector
 from models.detector.train_detector import DetectionExample, DetectorFit, train_detector
 from models.phrases.train_tagger import train_tagger
-from models.weight_files import WeightFileError
+from models.pretrained import hub
+from models.pretrained.convert import (
+    convert_bottom_up,
+    convert_classifier,
+    convert_detector,
+    copy_folder,
+)
+from models.safe_load import WeightFileError
 from pipeline.datasets import shapes
 from pipeline.errors import InputError
 from pipeline.layout import DatasetFiles
@@ -163,7 +169,7 @@ def take(part: WeightPart, path: Path, folder: Path) -> None:
         case ClassifierFile():
             _take_classifier(part, path, folder)
         case TaggerFolder() | TransformersFolder():
-            foreign_weights.copy_folder(path, folder, source_files(part, path))
+            copy_folder(path, folder, source_files(part, path))
     if isinstance(part, TaggerFolder):
         _write_json(folder / "tagger.json", {"package": part.package, "tokenize": "stanza"})
 
@@ -201,15 +207,15 @@ def _take_detector(source: DetectorFile, path: Path, folder: Path) -> None:
     name = Path(source.config).stem if source.format == "mmdet" else source.format
     info = DetectorInfo(name, (), source.training_set, source.licence)
     if source.format == "mmdet":
-        foreign_weights.convert_detector(path, source.config, info, folder)
+        convert_detector(path, source.config, info, folder)
     else:
-        foreign_weights.convert_bottom_up(path, Path(source.vocabulary), info, folder)
+        convert_bottom_up(path, Path(source.vocabulary), info, folder)
 
 
 def _take_classifier(source: ClassifierFile, path: Path, folder: Path) -> None:
     kept = ("arch", "mean", "std", "bgr", "training_set", "licence")
     info = ClassifierInfo(width=1.0, classes=(), **{name: getattr(source, name) for name in kept})
-    foreign_weights.convert_classifier(path, info, folder)
+    convert_classifier(path, info, folder)
 
 
 def _warn_of_leakage(detector: Origin, observer: Observer) -> None:

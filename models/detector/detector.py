@@ -32,7 +32,7 @@ from models.detector.openmmlab import (
     InstanceData,
     mmdet_scope,
 )
-from models.weight_files import load_weights
+from models.safe_load import load_weights
 
 INPUT_MULTIPLE_PX = 64  # inputs of one batch share height and width, rounded up to this
 MAX_ASPECT = 100  # a strip longer than this would shrink to nothing in the network's input

@@ -34,7 +34,7 @@ from models.detector.openmmlab import (
 )
 from models.grad_cam.scorer import NounScorer, NounScores, in_whole_cells, routes_of
 from models.noun_classes.imagenet import NounClasses
-from models.weight_files import load_weights
+from models.safe_load import load_weights
 
 
 class DetectorScorer(NounScorer):

@@ -3,15 +3,14 @@ import multiprocessing
 import pickle
 import subprocess
 import sys
-from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
 from pipeline.cache import Cache, CacheError, Provenance, read_provenance, write_cache
+from tests.conftest import ROOT
 
-ROOT = Path(__file__).parents[2]
 WRITTEN_BY = Provenance("cams", "f00d")
 ARRAYS = {
     "maps": np.arange(2 * 3 * 5, dtype=np.float16).reshape(2, 3, 5),

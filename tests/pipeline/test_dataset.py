@@ -1,6 +1,5 @@
 import colorsys
 from dataclasses import fields, replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -23,6 +22,7 @@ from pipeline.sections import read_params, train_params
 from pipeline.train_sections import AugmentParams
 from pipeline.words import build_vocabulary
 from tests.cached_world import FILES, HW, PHRASES, write_proposals, write_world
+from tests.conftest import ROOT
 
 IMAGES = FILES.annotations / "images"
 WHOLE = (0.0, 0.0, 1.0, 1.0)
@@ -409,7 +409,7 @@ def test_a_square_that_the_strides_do_not_divide_is_refused():
 
 
 def test_training_data_never_hold_a_name_of_the_ground_truth():
-    root = Path(__file__).parents[2]
+    root = ROOT
     for name in ("pipeline/dataset.py", "pipeline/joined.py", "stages/train.py"):
         text = (root / name).read_text(encoding="utf-8")
         assert "gt_" not in text

@@ -13,8 +13,8 @@ from pipeline.doctor_inputs import NEEDED, check_clip, check_dataset, check_give
 from pipeline.doctor_machine import check_machine
 from pipeline.findings import Level, missing, ok, warning
 from pipeline.sections import PARAMS_FILE, GivenProposals, read_params
+from tests.conftest import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 PARAMS = read_params(ROOT / PARAMS_FILE)
 PHOTOGRAPHS = PARAMS.weights["photographs"]
 

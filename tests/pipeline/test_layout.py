@@ -3,8 +3,7 @@ from pathlib import Path
 import yaml
 
 from pipeline.layout import DatasetFiles, ResultFiles
-
-ROOT = Path(__file__).parents[2]
+from tests.conftest import ROOT
 
 
 def properties(files):

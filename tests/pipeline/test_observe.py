@@ -5,15 +5,14 @@ import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 
 from pipeline import observe, observe_server
 from pipeline.observe import Observer, run_stage
 from pipeline.observe_params import tracked_params
+from tests.conftest import ROOT
 
-ROOT = Path(__file__).parents[2]
 NOBODY = "http://127.0.0.1:9/api"  # the discard port: refused
 
 

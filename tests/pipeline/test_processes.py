@@ -1,15 +1,14 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
 
 from pipeline.errors import InputError
 from pipeline.processes import joined_team, start_team
+from tests.conftest import ROOT
 
-ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import sys
 from pathlib import Path

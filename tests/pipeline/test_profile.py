@@ -6,8 +6,7 @@ import yaml
 from pipeline.params import ParamsError
 from pipeline.profile import apply_values, expand_environment, leaves, main, parse_assignment
 from pipeline.sections import PARAMS_FILE, read_params
-
-ROOT = Path(__file__).parents[2]
+from tests.conftest import ROOT
 
 
 @pytest.fixture

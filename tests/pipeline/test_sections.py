@@ -1,12 +1,11 @@
-from pathlib import Path
-
 import pytest
 import yaml
 
 from pipeline.params import ParamsError
 from pipeline.sections import read_params, train_params
+from tests.conftest import ROOT
 
-PARAMS_FILE = Path(__file__).parents[2] / "params.yaml"
+PARAMS_FILE = ROOT / "params.yaml"
 
 
 @pytest.fixture

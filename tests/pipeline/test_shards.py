@@ -4,7 +4,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,8 +12,8 @@ from pipeline.cache import Provenance, write_cache
 from pipeline.errors import InputError
 from pipeline.observe import Observer
 from pipeline.shards import ShardPlan, remove_shards, run_shards
+from tests.conftest import ROOT
 
-ROOT = Path(__file__).parents[2]
 PLAN = ShardPlan(stage="cams", fingerprint="f00d", num_items=11, items_per_shard=3)
 
 

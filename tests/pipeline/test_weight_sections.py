@@ -5,8 +5,8 @@ import pytest
 
 from pipeline.sections import PARAMS_FILE, read_params, weights_key
 from pipeline.weight_sections import hub_of, parts_of
+from tests.conftest import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 PARAMS = read_params(ROOT / PARAMS_FILE)
 PHOTOGRAPHS = PARAMS.weights["photographs"]
 DOCUMENT = (ROOT / "docs" / "weights.md").read_text(encoding="utf-8")

@@ -13,9 +13,9 @@ from PIL import Image
 from pipeline.layout import DatasetFiles
 from pipeline.records import GroundTruth, ImageRecord, PhraseRecord, read_records
 from stages import annotations
+from tests.conftest import ROOT
 from tests.golden_layouts import ALL_LAYOUTS, EXPECTED_BOXES, EXPECTED_PHRASES, write_layout
 
-ROOT = Path(__file__).resolve().parents[2]
 FILES = DatasetFiles("mine")
 
 

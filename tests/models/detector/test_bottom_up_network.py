@@ -21,8 +21,8 @@ from models.detector.checkpoint import (
 )
 from models.detector.detector import load_detector
 from models.detector.openmmlab import MODELS, mmdet_scope
-from models.foreign_weights import convert_bottom_up, read_vocabulary
-from models.weight_files import WeightFileError, load_arrays
+from models.pretrained.convert import convert_bottom_up, read_vocabulary
+from models.safe_load import WeightFileError, load_arrays
 from tests.models.detector import bottom_up_original as original
 
 CPU = torch.device("cpu")

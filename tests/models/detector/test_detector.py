@@ -15,8 +15,8 @@ from models.detector.checkpoint import (
     read_info,
 )
 from models.detector.detector import Detector, load_detector, select_boxes
-from models.foreign_weights import convert_detector
-from models.weight_files import WeightFileError
+from models.pretrained.convert import convert_detector
+from models.safe_load import WeightFileError
 from pipeline.images import read_image
 from pipeline.metrics import iou_matrix
 from tests.oracles import detection_loops as loops

@@ -7,10 +7,10 @@ from torchvision.transforms.functional import to_tensor
 
 from models.classifier.classifier import ClassifierInfo
 from models.detector.checkpoint import DetectorInfo
-from models.foreign_weights import convert_classifier, convert_detector
 from models.grad_cam.explainer import NounExplainer
 from models.grad_cam.load_scorer import ScorerSource, load_scorer
 from models.noun_classes.detector_labels import match_matrix
+from models.pretrained.convert import convert_classifier, convert_detector
 
 pytestmark = pytest.mark.real
 YOLOX = "yolox/yolox_nano_8xb8-300e_coco.py"

@@ -28,7 +28,7 @@ from models.detector.checkpoint import (
     read_config,
     save_detector,
 )
-from models.weight_files import WeightFileError, load_arrays, load_weights
+from models.safe_load import WeightFileError, load_arrays, load_weights
 
 _WEIGHT_SUFFIXES = (".pt", ".bin", ".safetensors")
 

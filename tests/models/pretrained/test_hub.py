@@ -10,7 +10,8 @@ import pytest
 import torchvision
 import yaml
 
-from models.hub import HASH_IN_NAME, HubError, _fetch_file, fetch, mmdet_url
+from models.pretrained.hub import HASH_IN_NAME, HubError, _fetch_file, fetch, mmdet_url
+from tests.conftest import ROOT
 
 CONTENT = b"weights" * 1000
 RIGHT = hashlib.sha256(CONTENT).hexdigest()[:8]
@@ -79,7 +80,7 @@ def test_a_hash_is_read_from_a_name_but_no_date(name, hash_):
 
 
 def test_torchvision_publishes_the_networks_of_docs_weights_under_these_names():
-    document = (Path(__file__).parents[2] / "docs" / "weights.md").read_text(encoding="utf-8")
+    document = (ROOT / "docs" / "weights.md").read_text(encoding="utf-8")
     for version in ("IMAGENET1K_V1", "IMAGENET1K_V2"):
         url = torchvision.models.get_weight(f"ResNet50_Weights.{version}").url
         assert f"`ResNet50_Weights.{version}` | `{url.rpartition('/')[2]}`" in document
