@@ -22,9 +22,9 @@ from torch import Tensor
 from typing_extensions import override
 
 from benchmarks.remembered import LevelMaps, RememberedBackbone, RememberedLanguage
-from models.grounder import Grounder
-from models.grounder_files import SavedGrounder
-from models.training_step import TrainingStep
+from models.grounder.checkpoint import SavedGrounder
+from models.grounder.grounder import Grounder
+from models.training.training_step import TrainingStep
 from pipeline.dataset import GroundingDataset
 from pipeline.datasets.locate import image_folder
 from pipeline.joined import JoinedCaches

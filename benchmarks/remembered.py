@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from models.language_encoder import LanguageEncoder
+from models.grounder.language_encoder import LanguageEncoder
 from models.layers.backbone import Backbone
 
 LevelMaps = dict[int, Tensor]  # level -> (C, h, w) of one image

@@ -24,12 +24,12 @@ from torch import Tensor, nn
 from models.classifier.classifier import Classifier, ClassifierInfo, build_network
 from models.classifier.noun_head import NounHead
 from models.grad_cam.classifier_scorer import NounHeadScorer
-from models.grounder import Grounder
-from models.grounder_spec import parse_depth
-from models.language_encoder import LanguageSizes, new_language
-from models.losses import LossWeights
-from models.training_step import TrainingStep
-from models.untrained import untrained_grounder
+from models.grounder.checkpoint import untrained_grounder
+from models.grounder.config import parse_depth
+from models.grounder.grounder import Grounder
+from models.grounder.language_encoder import LanguageSizes, new_language
+from models.training.config import LossWeights
+from models.training.training_step import TrainingStep
 from pipeline.profile import apply_values, read_values
 from pipeline.runtime import pick_device
 from pipeline.sections import PARAMS_FILE, Params, read_params, train_params

@@ -14,11 +14,11 @@ from typing import Any
 
 import torch
 
-from models.answers import answer_boxes
-from models.grounder import Grounder
-from models.grounder_files import GrounderFileError, SavedGrounder, load_grounder
-from models.grounding_batch import GroundingInputs
-from models.reconstruction import vision_gap
+from models.grounder.batch import GroundingInputs
+from models.grounder.box_head import answer_boxes
+from models.grounder.checkpoint import GrounderFileError, SavedGrounder, load_grounder
+from models.grounder.grounder import Grounder
+from models.training.reconstruction_loss import vision_gap
 from pipeline.answers import Answer, BatchAnswers, answers_of_batch, bounded_draws
 from pipeline.atomic import whole_file
 from pipeline.collate import build_loader

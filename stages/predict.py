@@ -20,13 +20,13 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
-from models.answers import answer_boxes
 from models.detector.detector import load_detector
 from models.grad_cam.explainer import NounExplainer
 from models.grad_cam.load_scorer import ScorerSource, load_scorer
-from models.grounder_files import SavedGrounder, load_grounder
-from models.grounder_spec import GrounderSpec
-from models.grounding_batch import GroundingInputs
+from models.grounder.batch import GroundingInputs
+from models.grounder.box_head import answer_boxes
+from models.grounder.checkpoint import SavedGrounder, load_grounder
+from models.grounder.config import GrounderSpec
 from models.noun_classes.detector_labels import match_matrix
 from models.phrases.noun_parser import NounParser, TaggerFolderError
 from models.phrases.noun_rules import HEAD

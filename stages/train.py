@@ -17,14 +17,13 @@ from mmengine.optim import AmpOptimWrapper, OptimWrapper
 
 from models.classifier.classifier import load_classifier
 from models.grad_cam.load_scorer import ScorerSource, load_scorer
-from models.grounder import Grounder
-from models.grounder_files import save_grounder
-from models.grounder_spec import parse_depth
-from models.language_encoder import LanguageSizes
-from models.losses import LossWeights
+from models.grounder.checkpoint import save_grounder, untrained_grounder, untrained_language
+from models.grounder.config import parse_depth
+from models.grounder.grounder import Grounder
+from models.grounder.language_encoder import LanguageSizes
 from models.noun_classes.detector_labels import match_matrix
-from models.training_step import TrainingStep
-from models.untrained import untrained_grounder, untrained_language
+from models.training.config import LossWeights
+from models.training.training_step import TrainingStep
 from pipeline.atomic import whole_folder
 from pipeline.collate import build_loader
 from pipeline.dataset import GroundingDataset, build_training_dataset

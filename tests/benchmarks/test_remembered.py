@@ -1,9 +1,9 @@
 import torch
 
 from benchmarks.remembered import RememberedBackbone, RememberedLanguage
-from models.language_encoder import LanguageSizes, new_language
+from models.grounder.language_encoder import LanguageSizes, new_language
 from models.layers.backbone import Backbone
-from tests.models.tiny_grounder import TinyNetwork
+from tests.models.grounder.tiny_grounder import TinyNetwork
 
 B, S, N, T = 3, 96, 5, 7
 

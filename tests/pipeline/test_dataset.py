@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 
-from models.grounding_batch import GroundingInputs
-from models.language_encoder import learn_tokenizer
+from models.grounder.batch import GroundingInputs
+from models.grounder.language_encoder import learn_tokenizer
 from models.phrases.mirroring import mirror_phrase
 from pipeline.boxes import letterbox, whole_window
 from pipeline.cache import CacheError

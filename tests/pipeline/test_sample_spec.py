@@ -1,6 +1,6 @@
 import pytest
 
-from models.language_encoder import learn_tokenizer
+from models.grounder.language_encoder import learn_tokenizer
 from pipeline.errors import InputError
 from pipeline.sample_spec import SampleSpec, Tokenize, read_sample_spec, write_sample_spec
 

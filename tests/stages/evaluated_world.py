@@ -2,7 +2,7 @@
 
 import torch
 
-from models.grounder_files import save_grounder
+from models.grounder.checkpoint import save_grounder
 from pipeline.joined import JoinedCaches
 from pipeline.layout import ResultFiles
 from pipeline.leakage import DRAWN

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.grounder_files import load_grounder
-from models.grounding_batch import GroundingInputs
+from models.grounder.batch import GroundingInputs
+from models.grounder.checkpoint import load_grounder
 from pipeline.cache import CacheError
 from pipeline.collate import collate
 from pipeline.dataset import GroundingDataset

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from models.grounder_files import load_grounder
-from models.grounding_batch import GroundingInputs
+from models.grounder.batch import GroundingInputs
+from models.grounder.checkpoint import load_grounder
 from pipeline.collate import collate
 from pipeline.draws import Draw
 from pipeline.errors import InputError

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from models.grounder_files import load_grounder
+from models.grounder.checkpoint import load_grounder
 from pipeline.layout import ResultFiles
 from tests.cached_world import ROOT, write_world
 

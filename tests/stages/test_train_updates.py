@@ -8,7 +8,7 @@ import pytest
 import torch
 from mmengine.optim.optimizer import amp_optimizer_wrapper
 
-from models.training_step import TrainingStep
+from models.training.training_step import TrainingStep
 from pipeline.errors import InputError
 from pipeline.joined import JoinedCaches
 from pipeline.observe import Observer
@@ -16,7 +16,7 @@ from pipeline.processes import Machine, Team
 from pipeline.sections import read_params, train_params
 from stages.train import build_optimiser, build_training, train
 from tests.cached_world import FILES, write_world
-from tests.models.tiny_grounder import WEIGHTS, tiny_grounder, tiny_inputs, tiny_scorer
+from tests.models.grounder.tiny_grounder import WEIGHTS, tiny_grounder, tiny_inputs, tiny_scorer
 
 IMAGES, CPU = FILES.annotations / "images", torch.device("cpu")
 

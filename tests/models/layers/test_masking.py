@@ -14,14 +14,7 @@ from models.layers.masking import (
     frames_xyxy,
     real_span,
 )
-from tests.models.tiny_grounder import (
-    B,
-    R,
-    TinyNetwork,
-    W,
-    tiny_grounder,
-    tiny_inputs,
-)
+from tests.models.grounder.tiny_grounder import B, R, TinyNetwork, W, tiny_grounder, tiny_inputs
 
 
 def test_a_cell_is_real_if_one_of_its_pixels_is():

@@ -1,0 +1,181 @@
+"""A grounder before its training, and the folder of a trained one.
+
+```
+grounder.safetensors   every weight
+spec.json              GrounderSpec
+tokenizer/             of the text encoder, as transformers writes it
+language.json          BertConfig
+words.json             the decoder's vocabulary, in order
+```
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+from transformers import BertConfig, BertTokenizerFast
+
+from models.classifier.classifier import Classifier, build_network
+from models.grounder.config import GrounderSpec
+from models.grounder.grounder import Grounder, build_grounder
+from models.grounder.language_encoder import (
+    LanguageEncoder,
+    LanguageSizes,
+    language_of,
+    learn_tokenizer,
+    load_language,
+    load_tokenizer,
+    new_language,
+)
+from models.layers.backbone import CLASSIFIER, named_network
+
+WEIGHTS_FILE, SPEC_FILE = "grounder.safetensors", "spec.json"
+TOKENIZER_FOLDER, LANGUAGE_FILE, WORDS_FILE = "tokenizer", "language.json", "words.json"
+
+
+class GrounderFileError(ValueError):
+    """A grounder's folder cannot be read; the message names file and cause."""
+
+
+@dataclass(frozen=True)
+class SavedGrounder:
+    """A grounder and the two vocabularies that its inputs are written in."""
+
+    grounder: Grounder
+    tokenizer: BertTokenizerFast
+    words: tuple[str, ...]
+
+
+def save_grounder(
+    folder: Path, grounder: Grounder, tokenizer: BertTokenizerFast, words: Sequence[str]
+) -> None:
+    """Write a grounder; equal weights give equal bytes.
+
+    Args:
+        folder: made if it is not there.
+        grounder: the model.
+        tokenizer: of its language encoder.
+        words: the decoder's vocabulary, `grounder.spec.num_words` of them, in order of their ids.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {name: value.cpu().contiguous() for name, value in grounder.state_dict().items()}
+    save_file(state, folder / WEIGHTS_FILE)
+    _write_json(folder / SPEC_FILE, asdict(grounder.spec))
+    config = grounder.language_encoder.bert.config.to_dict()
+    _write_json(folder / LANGUAGE_FILE, {key: config[key] for key in sorted(config)})
+    _write_json(folder / WORDS_FILE, list(words))
+    tokenizer.save_pretrained(folder / TOKENIZER_FOLDER)
+
+
+def load_grounder(folder: Path) -> SavedGrounder:
+    """Return a grounder in evaluation mode, with its vocabularies.
+
+    Raises:
+        GrounderFileError: a file is missing or does not fit the others.
+    """
+    try:
+        spec = _read_spec(folder / SPEC_FILE)
+        language = language_of(BertConfig(**_read_json(folder / LANGUAGE_FILE)))
+        grounder = build_grounder(spec, _network(spec), language)
+        grounder.load_state_dict(load_file(folder / WEIGHTS_FILE))
+        tokenizer = load_tokenizer(folder / TOKENIZER_FOLDER)
+        words = tuple(_read_json(folder / WORDS_FILE))
+    except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
+        raise GrounderFileError(f"{folder}: is not a grounder's folder: {error}") from error
+    return SavedGrounder(grounder.eval(), tokenizer, words)
+
+
+def _network(spec: GrounderSpec) -> nn.Module:
+    if spec.backbone == CLASSIFIER:
+        return build_network(spec.arch, spec.width, num_classes=1)
+    return named_network(spec.backbone)
+
+
+def _read_spec(path: Path) -> GrounderSpec:
+    values = _read_json(path)
+    known = {field.name for field in fields(GrounderSpec)}
+    if set(values) != known:
+        raise ValueError(f"{path.name}: unknown or missing {sorted(set(values) ^ known)}")
+    frozen: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+    }
+    return GrounderSpec(**frozen)
+
+
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _write_json(path: Path, value: object) -> None:
+    text = json.dumps(value, ensure_ascii=False, indent=1)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class UntrainedLanguage:
+    """A text encoder, its tokenizer, and whether it comes from elsewhere."""
+
+    encoder: LanguageEncoder
+    tokenizer: BertTokenizerFast
+    is_pretrained: bool
+
+
+def untrained_language(
+    folder: Path, sizes: LanguageSizes, phrases: Sequence[str]
+) -> UntrainedLanguage:
+    """Return a text encoder and its tokenizer.
+
+    Args:
+        folder: of a pre-trained BERT; one from scratch is made if there is no such folder.
+        sizes: of the one from scratch; its vocabulary is at most as large as they say. Of a
+            pre-trained one, the first `sizes.layers` layers are kept.
+        phrases: what the tokenizer of the one from scratch is learned from.
+    """
+    if folder.is_dir():
+        encoder = load_language(folder, sizes.layers)
+        return UntrainedLanguage(encoder, load_tokenizer(folder), is_pretrained=True)
+    tokenizer = learn_tokenizer(phrases, sizes.vocabulary)
+    encoder = new_language(replace(sizes, vocabulary=len(tokenizer)))
+    return UntrainedLanguage(encoder, tokenizer, is_pretrained=False)
+
+
+def untrained_grounder(
+    settings: Mapping[str, Any],
+    vocabulary_sizes: tuple[int, int],
+    classifier: Classifier,
+    language: LanguageEncoder,
+    language_pretrained: bool,
+) -> Grounder:
+    """Return a grounder whose backbone has the weights of a classifier, if it is that network.
+
+    Args:
+        settings: the first part of `GrounderSpec`, by name.
+        vocabulary_sizes: of the words to reconstruct and of the detector's labels.
+        classifier: says how pixels are normalised.
+        language: the text encoder.
+        language_pretrained: whether it comes from elsewhere.
+
+    Raises:
+        ValueError: the settings do not fit together.
+    """
+    info, name = classifier.info, settings["backbone"]
+    network = classifier.network if name == CLASSIFIER else named_network(name)
+    is_same = name == CLASSIFIER or (name, 1.0) == (info.arch, info.width)
+    spec = GrounderSpec(
+        **settings,
+        arch=info.arch,
+        width=info.width,
+        mean=info.mean,
+        std=info.std,
+        bgr=info.bgr,
+        num_words=vocabulary_sizes[0],
+        num_labels=vocabulary_sizes[1],
+        backbone_pretrained=is_same,
+        language_pretrained=language_pretrained,
+    )
+    return build_grounder(spec, classifier.network if is_same else network, language)

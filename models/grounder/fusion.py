@@ -1,0 +1,157 @@
+"""Let a [REG] token read an image, a phrase and its CAMs, in one attention branch per level.
+
+Shapes: B images, P phrases, N = B P, T word pieces, X CAM tokens, V visual tokens of a branch,
+L = V + T + X + 1, D channels, G channels of the fused state.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from models.grounder.visual_encoder import LevelMap
+from models.layers.attention import EncoderLayer, LayerSizes, TokenSet
+from models.layers.position_embedding import grid_position_embedding, sequence_position_embedding
+
+FusionKind = Literal["single", "conv1x1", "concat"]
+RegToken = Literal["learned", "phrase"]
+
+
+@dataclass(frozen=True)
+class FusionOptions:
+    """What the fusion is made of.
+
+    Attributes:
+        num_levels: visual levels; one branch each, except for `single`.
+        num_layers: encoder layers per branch, at least 1.
+        kind: `single` reads all levels in one branch; `conv1x1` is a learned weighted sum of the
+            branches' states; `concat` puts them side by side.
+        reg_token: `learned` starts every phrase from one embedding, as the paper has it; `phrase`
+            adds the phrase's embedding, so that already the first layer looks for it.
+        reads_cams: CAM tokens are among the tokens.
+    """
+
+    num_levels: int
+    num_layers: int
+    kind: FusionKind
+    reg_token: RegToken
+    reads_cams: bool
+
+
+class FusionBranch(nn.Module):
+    """Encoder layers whose last one computes the [REG] row alone, which is all that is read."""
+
+    def __init__(self, sizes: LayerSizes, num_layers: int) -> None:
+        super().__init__()
+        self.project = nn.Linear(sizes.dim, sizes.dim)
+        self.layers = nn.ModuleList(EncoderLayer(sizes) for _ in range(num_layers))
+
+    def forward(self, shared: TokenSet, own: TokenSet) -> Tensor:
+        """Return the state of the last of a phrase's own tokens, which is real, float (B, P, D).
+
+        Args:
+            shared: tokens that all phrases of an image read, (B, 1, V, D).
+            own: the tokens of each phrase, (B, P, L, D).
+        """
+        shared, own = (replace(part, tokens=self.project(part.tokens)) for part in (shared, own))
+        if len(self.layers) == 1:
+            return self.layers[0].read_shared(own.tokens[:, :, -1], shared, own)  # type: ignore[operator]
+        joined = join([_with_phrases(shared, own.mask.shape[1]), own])
+        tokens, mask = joined.tokens.flatten(0, 1), joined.mask.flatten(0, 1)  # (N, V + L, D)
+        for layer in self.layers[:-1]:
+            tokens = layer(tokens, mask)
+        last = self.layers[-1](tokens, mask, rows=tokens[:, -1:])[:, 0]  # (N, D)
+        return last.unflatten(0, own.mask.shape[:2])
+
+
+class Fusion(nn.Module):
+    """The multi-modality fusion module (paper, section 3.4).
+
+    Args:
+        options: what it is made of.
+        language_dim: channels of the language encoder.
+        sizes: of the encoder layers.
+    """
+
+    def __init__(self, options: FusionOptions, language_dim: int, sizes: LayerSizes) -> None:
+        super().__init__()
+        dim = sizes.dim
+        branches = 1 if options.kind == "single" else options.num_levels
+        self.branches = nn.ModuleList(
+            FusionBranch(sizes, options.num_layers) for _ in range(branches)
+        )
+        self.mix = nn.Linear(branches, 1) if options.kind == "conv1x1" else None
+        self.visual = nn.Linear(dim, dim)
+        self.language = nn.Linear(language_dim, dim)
+        self.cam = nn.Linear(dim, dim) if options.reads_cams else None
+        self.reg = nn.Parameter(torch.randn(dim) * 0.02)
+        self.ask = nn.Linear(dim, dim) if options.reg_token == "phrase" else None
+        self.out_dim = dim * (branches if options.kind == "concat" else 1)
+
+    def forward(
+        self,
+        levels: tuple[LevelMap, ...],
+        language: TokenSet,
+        cams: TokenSet | None,
+        phrase_embeddings: Tensor,
+    ) -> Tensor:
+        """Fuse B images with their P phrases each.
+
+        Args:
+            levels: encoded levels, float (B, D, h, w) each.
+            language: states of the language encoder, float (B, P, T, C).
+            cams: encoded CAM cells, float (B, P, X, D); None leaves them out.
+            phrase_embeddings: one vector per phrase, float (B, P, D).
+
+        Returns:
+            The fused state of every phrase, float (B, P, G).
+        """
+        own = self._own_tokens(language, cams, phrase_embeddings)
+        visual = [self._visual_tokens(level) for level in levels]
+        if len(self.branches) < len(visual):
+            visual = [join(visual)]
+        states = [
+            branch(shared, own) for branch, shared in zip(self.branches, visual, strict=True)
+        ]  # (B, P, D) each
+        if self.mix is not None:
+            return self.mix(torch.stack(states, dim=-1))[..., 0]
+        return torch.cat(states, dim=-1)  # (B, P, G)
+
+    def _visual_tokens(self, level: LevelMap) -> TokenSet:
+        """Project and place an image's cells, float (B, 1, V, D)."""
+        tokens = self.visual(level.features.permute(0, 2, 3, 1))  # (B, h, w, D)
+        places = grid_position_embedding(level.cell_mask, tokens.shape[-1]).permute(0, 2, 3, 1)
+        return TokenSet(
+            (tokens + places).flatten(1, 2)[:, None], level.cell_mask.flatten(1)[:, None]
+        )
+
+    def _own_tokens(
+        self, language: TokenSet, cams: TokenSet | None, phrase_embeddings: Tensor
+    ) -> TokenSet:
+        """Put together the tokens that differ from phrase to phrase, [REG] last."""
+        words = self.language(language.tokens)  # (B, P, T, D)
+        places = sequence_position_embedding(words.shape[2], words.shape[3], words.device)
+        reg = self.reg.expand_as(phrase_embeddings)
+        if self.ask is not None:
+            reg = reg + self.ask(phrase_embeddings)
+        parts = [TokenSet(words + places, language.mask)]
+        if self.cam is not None and cams is not None:
+            parts.append(TokenSet(self.cam(cams.tokens), cams.mask))
+        always = torch.ones_like(language.mask[..., :1])
+        return join([*parts, TokenSet(reg[:, :, None], always)])
+
+
+def join(parts: list[TokenSet]) -> TokenSet:
+    """Put token sets of the same phrases one after the other."""
+    return TokenSet(
+        torch.cat([part.tokens for part in parts], dim=2),
+        torch.cat([part.mask for part in parts], dim=2),
+    )
+
+
+def _with_phrases(shared: TokenSet, num_phrases: int) -> TokenSet:
+    """Give the tokens of an image, (B, 1, V, D), to each of its phrases, without copying."""
+    return TokenSet(
+        shared.tokens.expand(-1, num_phrases, -1, -1), shared.mask.expand(-1, num_phrases, -1)
+    )

@@ -1,0 +1,248 @@
+"""The grounding model: images and phrases in, a score for every proposal and a box out.
+
+Shapes: B images, P phrases of an image, R proposals, T word pieces, W words, K nouns, S input
+pixels per side, (h, w) cells of the CAMs, C, D, U, G channels of BERT, embeddings, proposals and
+fused states.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from models.classifier.classifier import ImageNorm
+from models.grounder.batch import GroundingInputs, GroundingOutputs
+from models.grounder.box_head import OffsetHead, RegHead, decode_boxes, encode_boxes
+from models.grounder.box_scorer import BoxScorer, cam_statistics, masked_probs
+from models.grounder.cam_encoder import HEAD_ROLE, CamEncoder, CamEncoding, no_cams
+from models.grounder.config import GrounderSpec, parse_depth
+from models.grounder.fusion import Fusion, FusionOptions
+from models.grounder.language_encoder import LanguageEncoder
+from models.grounder.phrase_decoder import PhraseDecoder, attended_proposal
+from models.grounder.prior import prior_logits, prior_weights
+from models.grounder.proposal_encoder import ProposalEncoder
+from models.grounder.visual_encoder import LevelMap, VisualEncoder, parse_levels
+from models.layers.attention import LayerSizes, TokenSet
+from models.layers.backbone import Backbone
+from models.layers.masking import frames_xyxy
+
+__all__ = ["Grounder", "GrounderSpec", "GroundingInputs", "GroundingOutputs", "build_grounder"]
+
+
+@dataclass(frozen=True)
+class _BoxScores:
+    """Logits and probabilities of every pair (B, P, R), and the boxes' embeddings (B, R, D)."""
+
+    logits: Tensor
+    probs: Tensor
+    embeddings: Tensor
+
+
+@dataclass(frozen=True)
+class _Boxes:
+    """Predicted and refined boxes (B, P, 4) and coded offsets (B, P, R, 4)."""
+
+    pred_xyxy: Tensor
+    refined_xyxy: Tensor
+    deltas: Tensor
+
+
+class Grounder(nn.Module):
+    """Visual, language and CAM encoder, fusion, proposal scorer, decoder and box head.
+
+    The image is encoded once and shared by its phrases. Build it with `build_grounder`.
+    """
+
+    def __init__(self, spec: GrounderSpec, network: nn.Module, language: LanguageEncoder) -> None:
+        super().__init__()
+        self.spec = spec
+        levels, dim = parse_levels(spec.levels), spec.embed_dim
+        sizes = LayerSizes(dim, spec.heads, spec.ffn_dim, spec.dropout)
+        self.prior_weights = prior_weights(spec)
+        self.norm = ImageNorm(spec.mean, spec.std, spec.bgr)
+        backbone = Backbone(network, levels, spec.backbone_pretrained)
+        self.visual_encoder = VisualEncoder(
+            backbone, levels, sizes, parse_depth(spec.depth)[0], spec.visual_window
+        )
+        self.language_encoder = language
+        self.phrase_embedding = nn.Linear(language.channels, dim)
+        self.cam_encoder = None
+        if spec.cam != "off":
+            self.cam_encoder = CamEncoder(
+                backbone.channels[5], dim, spec.cam_input, spec.cam_blocks
+            )
+        options = FusionOptions(
+            len(levels), spec.fusion_layers, spec.fusion, spec.reg_token, spec.cam != "off"
+        )
+        self.fusion = Fusion(options, language.channels, sizes)
+        state_dim = self.fusion.out_dim
+        raw_dims = [backbone.channels[level] for level in levels]
+        label_table = (spec.num_labels, spec.label_dim)
+        self.proposal_encoder = ProposalEncoder(
+            [dim] * len(levels), raw_dims, spec.proposal_dim, label_table
+        )
+        has_mlp = spec.score_mlp and spec.score_bound > 0
+        self.scorer = BoxScorer(state_dim, spec.proposal_dim, dim, spec.score_bound, has_mlp)
+        self.decoder = PhraseDecoder(spec.num_words, spec.proposal_dim, spec.decoder_dim)
+        self.head: RegHead | OffsetHead = RegHead(state_dim)
+        if spec.head == "per_proposal":
+            self.head = OffsetHead(state_dim, spec.proposal_dim)
+
+    def pretrained_parameters(self) -> list[nn.Parameter]:
+        """Return the trainable parameters that do not start from random values."""
+        return [
+            parameter
+            for module in self._pretrained_modules()
+            for parameter in module.parameters()
+            if parameter.requires_grad
+        ]
+
+    def train_pretrained(self, wanted: bool) -> None:
+        """Train what does not start from random values, or keep it, without a backward pass."""
+        for parameter in self.pretrained_parameters():
+            parameter.requires_grad_(wanted)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> "Grounder":
+        """Set the mode; a pre-trained part that is kept stays in evaluation mode: no dropout."""
+        super().train(mode)
+        for module in self._pretrained_modules():
+            if not any(parameter.requires_grad for parameter in module.parameters()):
+                module.eval()
+        return self
+
+    def _pretrained_modules(self) -> list[nn.Module]:
+        wanted = {
+            self.visual_encoder.backbone: self.spec.backbone_pretrained,
+            self.language_encoder: self.spec.language_pretrained,
+        }
+        return [module for module, is_pretrained in wanted.items() if is_pretrained]
+
+    def new_parameters(self) -> list[nn.Parameter]:
+        """Return the trainable parameters that `pretrained_parameters` leaves out."""
+        known = {id(parameter) for parameter in self.pretrained_parameters()}
+        return [
+            parameter
+            for parameter in self.parameters()
+            if parameter.requires_grad and id(parameter) not in known
+        ]
+
+    def forward(self, inputs: GroundingInputs) -> GroundingOutputs:
+        """Ground the phrases of a batch; works without proposals and without nouns."""
+        visual = self.visual_encoder(self.norm(inputs.images), inputs.pixel_mask)
+        words = self._encode_words(inputs)  # (B, P, T, C)
+        phrases = self.phrase_embedding(mean_of_real(words))  # (B, P, D)
+        cams = self._encode_cams(inputs, visual.deepest)
+        states = self.fusion(
+            visual.levels, words, TokenSet(cams.tokens, cams.token_mask), phrases
+        )  # (B, P, G)
+        proposals = self.proposal_encoder(
+            (visual.levels, visual.raw),
+            inputs.boxes_xyxy,
+            inputs.box_labels,
+            inputs.pixel_mask,
+        )  # (B, R, U)
+        phrases = F.normalize(phrases, dim=-1)
+        mined_mask = self._mined_mask(inputs, cams)
+        scores = self._score(inputs, (states, proposals, phrases), cams, mined_mask)
+        attended = attended_proposal(scores.probs.to(proposals.dtype), proposals)  # (B, P, U)
+        boxes = self._boxes(inputs, states, proposals, scores.logits)
+        return GroundingOutputs(
+            box_logits=scores.logits,
+            box_probs=scores.probs,
+            pred_boxes_xyxy=boxes.pred_xyxy,
+            refined_boxes_xyxy=boxes.refined_xyxy,
+            box_deltas=boxes.deltas,
+            attention_maps=cams.attention_maps,
+            mined_mask=mined_mask,
+            cell_mask=cams.cell_mask,
+            phrase_embeddings=phrases,
+            box_embeddings=scores.embeddings,
+            attended=attended,
+            reconstruction_logits=self.decoder(attended, inputs.word_ids),
+        )
+
+    def _encode_words(self, inputs: GroundingInputs) -> TokenSet:
+        """Run the language encoder on every phrase, float (B, P, T, C)."""
+        flat = self.language_encoder(
+            inputs.token_ids.flatten(0, 1), inputs.token_mask.flatten(0, 1)
+        )
+        return TokenSet(flat.unflatten(0, inputs.phrase_mask.shape), inputs.token_mask)
+
+    def _encode_cams(self, inputs: GroundingInputs, deepest: LevelMap) -> CamEncoding:
+        """Run the CAM encoder; without one the batch has no nouns."""
+        if self.cam_encoder is None:
+            return no_cams(deepest, inputs.phrase_mask, self.spec.embed_dim)
+        noun_mask = inputs.noun_mask & inputs.phrase_mask[..., None]
+        return self.cam_encoder(deepest, inputs.cams, noun_mask, inputs.noun_roles)
+
+    def _mined_mask(self, inputs: GroundingInputs, cams: CamEncoding) -> Tensor:
+        """Return which nouns' maps steer the scores and are mined, bool (B, P, K)."""
+        if self.spec.cam_nouns == "all" or self.cam_encoder is None:
+            return cams.map_mask
+        return cams.map_mask & (inputs.noun_roles == HEAD_ROLE)
+
+    def _score(
+        self,
+        inputs: GroundingInputs,
+        features: tuple[Tensor, Tensor, Tensor],
+        cams: CamEncoding,
+        mined_mask: Tensor,
+    ) -> _BoxScores:
+        """Score every box for every phrase, from (states, proposals, phrase embeddings)."""
+        states, proposals, phrases = features
+        weights = mined_mask / mined_mask.sum(-1, keepdim=True).clamp(min=1)  # (B, P, K)
+        image_px = inputs.images.shape[-1]
+        statistics = cam_statistics(cams.attention_maps, weights, inputs.boxes_xyxy, image_px)
+        embeddings = self.scorer.embed_boxes(proposals)  # (B, R, D)
+        similarities = phrases @ embeddings.transpose(1, 2)  # (B, P, R)
+        learned = self.scorer(states, proposals, statistics.features, similarities).float()
+        logits = (
+            learned
+            + prior_logits(inputs, self.prior_weights)
+            + self.spec.cam_weight * statistics.log_density
+        )
+        real = inputs.box_mask[:, None]  # (B, 1, R)
+        logits = logits.masked_fill(~real, torch.finfo(logits.dtype).min)
+        return _BoxScores(logits, masked_probs(logits, real), embeddings)
+
+    def _boxes(
+        self, inputs: GroundingInputs, states: Tensor, proposals: Tensor, box_logits: Tensor
+    ) -> _Boxes:
+        """Predict boxes from the fused states; from the best proposal's offset in RIF's way."""
+        anchors = inputs.boxes_xyxy[:, None].expand(-1, states.shape[1], -1, -1)  # (B, P, R, 4)
+        if isinstance(self.head, RegHead):
+            pred = self.head(states, frames_xyxy(inputs.pixel_mask))  # (B, P, 4)
+            deltas = encode_boxes(anchors, pred[:, :, None].expand_as(anchors))
+            return _Boxes(pred, pred, deltas)
+        deltas = self.head(states, proposals)  # (B, P, R, 4)
+        refined = decode_boxes(anchors, deltas)
+        frames = frames_xyxy(inputs.pixel_mask)[:, None].expand(-1, states.shape[1], -1)
+        if anchors.shape[2] == 0:
+            return _Boxes(frames, frames, deltas)
+        best = box_logits.argmax(-1)[..., None, None].expand(-1, -1, 1, 4)
+        has_boxes = inputs.box_mask.any(-1)[:, None, None]
+        chosen = torch.where(has_boxes, refined.gather(2, best)[:, :, 0], frames)  # (B, P, 4)
+        return _Boxes(chosen, chosen, deltas)
+
+
+def build_grounder(spec: GrounderSpec, network: nn.Module, language: LanguageEncoder) -> Grounder:
+    """Build a grounder.
+
+    Args:
+        spec: what it is made of.
+        network: its layers become the backbone, as of `models.layers.backbone`; copied.
+        language: the text encoder, trained further.
+
+    Raises:
+        ValueError: `spec.levels` is no choice of levels, `spec.depth` no depth, or the network has
+            no map at stride 8.
+    """
+    return Grounder(spec, network, language)
+
+
+def mean_of_real(words: TokenSet) -> Tensor:
+    """Return the mean state of the real tokens, float (B, P, C); 0 where there are none."""
+    mask = words.mask[..., None]
+    return (words.tokens * mask).sum(2) / mask.sum(2).clamp(min=1)

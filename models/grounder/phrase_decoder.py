@@ -1,0 +1,45 @@
+"""Say the phrase again from what the scores picked out of the image.
+
+Shapes: B images, P phrases, R proposals, U channels of a proposal, W words with the closing
+<eos>, V words of the vocabulary, H decoder channels.
+"""
+
+import torch
+from torch import Tensor, nn
+
+
+class PhraseDecoder(nn.Module):
+    """An LSTM that starts from the attended proposal and is teacher-forced with its own words.
+
+    Language reaches it only through the attention over boxes and through the words already said:
+    the word table is its own and knows no context, so nothing of the words to come leaks in.
+    """
+
+    def __init__(self, num_words: int, proposal_dim: int, dim: int) -> None:
+        super().__init__()
+        self.start = nn.Linear(proposal_dim, dim)
+        self.words = nn.Embedding(num_words, dim)
+        self.lstm = nn.LSTM(dim, dim, batch_first=True)
+        self.vocabulary = nn.Linear(dim, num_words)
+
+    def forward(self, attended: Tensor, word_ids: Tensor) -> Tensor:
+        """Predict every word from the ones before it.
+
+        Args:
+            attended: z, the attended proposal of every phrase, float (B, P, U).
+            word_ids: the phrase, i64 (B, P, W); every phrase ends with <eos>, then padding.
+
+        Returns:
+            Logits of word 1 ... <eos>, float (B, P, W, V).
+        """
+        start = self.start(attended)[:, :, None]  # (B, P, 1, H)
+        said = self.words(word_ids[..., :-1])  # (B, P, W - 1, H)
+        inputs = torch.cat([start.float(), said], dim=2).flatten(0, 1)
+        with torch.autocast(inputs.device.type, enabled=False):  # not every CPU has it in bfloat16
+            states, _ = self.lstm(inputs)  # (B P, W, H)
+        return self.vocabulary(states).unflatten(0, word_ids.shape[:2])
+
+
+def attended_proposal(box_probs: Tensor, proposals: Tensor) -> Tensor:
+    """Return z = sum_m a_m u_m, float (B, P, U), of weights (B, P, R) and features (B, R, U)."""
+    return box_probs @ proposals

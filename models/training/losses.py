@@ -1,0 +1,168 @@
+"""All losses of a batch, by name, and their weighted sum."""
+
+import torch
+from torch import Tensor
+
+from models.grounder.batch import GroundingInputs, GroundingOutputs
+from models.grounder.config import GrounderSpec
+from models.training.config import LossWeights
+from models.training.contrastive_loss import contrastive_loss, matching_loss, rival_images
+from models.training.distributed import gathered, of_the_whole_batch, shared_count
+from models.training.mining_loss import (
+    ClassScorer,
+    Mined,
+    SoftMask,
+    ask_unknown,
+    choose_nouns,
+    draw_nouns,
+    mine,
+)
+from models.training.reconstruction_loss import reconstruction_loss
+from models.training.regression_loss import RegressionGates, giou_loss, regression_loss
+
+
+def regression_ramp(progress: float, start: float) -> float:
+    """Return the regression's share of its weight: 0 until `start`, 1 from twice that on.
+
+    Args:
+        progress: fraction of the training steps done, in [0, 1].
+        start: fraction at which the ramp begins; 0 for the full weight from the first step.
+    """
+    if start == 0:
+        return 1.0
+    return min(max(progress / start - 1, 0.0), 1.0)
+
+
+def compute_losses(
+    outputs: GroundingOutputs,
+    inputs: GroundingInputs,
+    spec: GrounderSpec,
+    weights: LossWeights,
+    scorer: ClassScorer | None,
+    progress: float,
+) -> dict[str, Tensor]:
+    """Compute every loss and what is worth watching beside them, of the batch of all processes.
+
+    A loss that a variant or the ramp turns off has weight 0 but stays in the sum, so that every
+    parameter gets a gradient (DDP waits for all of them).
+
+    Args:
+        outputs: of the grounder, its numbers in float32.
+        inputs: what the grounder was given.
+        spec: the grounder's; says which teacher and which CAM losses are on.
+        weights: of the losses.
+        scorer: the frozen classifier of the mining loss; not needed unless `spec.cam` is `mine`.
+        progress: fraction of the training steps done, in [0, 1].
+
+    Returns:
+        Scalars: `loss`, the weighted sum; `reconstruction_loss`, `contrastive_loss`,
+        `matching_loss`, `regression_loss`, `giou_loss`, `mining_loss`, `area_loss`, unweighted; and
+        `box_entropy` of the probabilities over proposals in nats, `best_prob`, the mean largest of
+        them, `intact_prob` and `blank_prob` of mining.
+    """
+    mined = mine_batch(outputs, inputs, spec, weights, scorer)
+    regression, giou = _regression(outputs, inputs, weights)
+    contrastive, matching = _contrast(outputs, inputs, spec.contrast_temperature)
+    losses = {
+        "reconstruction_loss": _reconstruction(outputs, inputs),
+        "contrastive_loss": contrastive,
+        "matching_loss": matching,
+        "regression_loss": regression,
+        "giou_loss": giou,
+        "mining_loss": mined.loss,
+        "area_loss": mined.area,
+    }
+    shares = loss_shares(spec, weights, progress)
+    total = torch.stack([losses[name] * share for name, share in shares.items()]).sum()
+    watched = _sharpness(outputs.box_probs, inputs.phrase_mask)
+    watched |= {"intact_prob": mined.intact_prob, "blank_prob": mined.blank_prob}
+    return {"loss": total, **losses, **watched}
+
+
+def loss_shares(spec: GrounderSpec, weights: LossWeights, progress: float) -> dict[str, float]:
+    """Return the weight of every loss at this point of training, 0 for what is turned off."""
+    ramp = weights.regression * regression_ramp(progress, weights.regression_start)
+    mining = weights.mining * (spec.cam == "mine")
+    contrasts = float(spec.teacher != "reconstruction")
+    return {
+        "reconstruction_loss": weights.reconstruction * (spec.teacher != "contrastive"),
+        "contrastive_loss": weights.contrastive * contrasts,
+        "matching_loss": weights.matching * contrasts,
+        "regression_loss": ramp,
+        "giou_loss": ramp * weights.giou,
+        "mining_loss": mining,
+        "area_loss": mining * weights.area,
+    }
+
+
+def mine_batch(
+    outputs: GroundingOutputs,
+    inputs: GroundingInputs,
+    spec: GrounderSpec,
+    weights: LossWeights,
+    scorer: ClassScorer | None,
+) -> Mined:
+    """Mine a batch's nouns; all zero when the variant does not mine.
+
+    Raises:
+        ValueError: the variant mines and there is no scorer.
+    """
+    if spec.cam != "mine":
+        zero = outputs.attention_maps.sum() * 0
+        return Mined(zero, zero, zero, zero)
+    if scorer is None:
+        raise ValueError("cam: mine needs the noun scorer that the CAMs came from")
+    confidences = ask_unknown(
+        inputs.noun_confidences, inputs.noun_classes, inputs.clean_images, scorer, weights.mining_px
+    )
+    nouns = choose_nouns(
+        outputs.attention_maps, outputs.mined_mask, inputs.noun_classes, confidences
+    )
+    nouns = draw_nouns(nouns, weights.mining_nouns)
+    soft_mask = SoftMask(spec.mask_sharpness, spec.mask_threshold)
+    return mine(nouns, inputs.clean_images, outputs.cell_mask, scorer, soft_mask, weights.mining_px)
+
+
+def _reconstruction(outputs: GroundingOutputs, inputs: GroundingInputs) -> Tensor:
+    word_mask = inputs.word_mask & inputs.phrase_mask[..., None]
+    return reconstruction_loss(outputs.reconstruction_logits, inputs.word_ids, word_mask)
+
+
+def _contrast(
+    outputs: GroundingOutputs, inputs: GroundingInputs, temperature: float
+) -> tuple[Tensor, Tensor]:
+    """Return the contrast of phrases with images, and of phrases with attended boxes."""
+    phrase_mask, box_mask = gathered(inputs.phrase_mask), gathered(inputs.box_mask)
+    phrases, boxes = gathered(outputs.phrase_embeddings), gathered(outputs.box_embeddings)
+    probs = gathered(outputs.box_probs)
+    token_ids, token_mask = gathered(inputs.token_ids), gathered(inputs.token_mask)
+    rivals = rival_images(token_ids, token_mask, phrase_mask)
+    found = (
+        contrastive_loss(phrases, boxes, phrase_mask, box_mask, rivals, temperature),
+        matching_loss(phrases, boxes, probs, phrase_mask, rivals, temperature),
+    )
+    return of_the_whole_batch(found[0]), of_the_whole_batch(found[1])
+
+
+def _regression(
+    outputs: GroundingOutputs, inputs: GroundingInputs, weights: LossWeights
+) -> tuple[Tensor, Tensor]:
+    """Return smooth L1 and generalised IoU against the most trusted proposal."""
+    gates = RegressionGates(weights.regression_iou, weights.regression_gap, weights.regression_gate)
+    masks = (inputs.phrase_mask, inputs.box_mask)
+    boxes, probs = inputs.boxes_xyxy, outputs.box_probs
+    return (
+        regression_loss(outputs.box_deltas, boxes, probs, masks, gates),
+        giou_loss(outputs.pred_boxes_xyxy, boxes, probs, masks, gates),
+    )
+
+
+def _sharpness(box_probs: Tensor, phrase_mask: Tensor) -> dict[str, Tensor]:
+    """Return the mean entropy and the mean largest probability over real phrases, detached."""
+    probs = torch.nn.functional.pad(box_probs.detach(), (0, 1))  # (B, P, R + 1), never empty
+    count = shared_count(phrase_mask.sum())
+    entropies = torch.special.entr(probs).sum(-1)  # (B, P)
+    return {
+        "box_entropy": (entropies * phrase_mask).sum() / count,
+        "best_prob": (probs.amax(-1) * phrase_mask).sum() / count,
+    }

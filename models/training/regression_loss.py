@@ -1,0 +1,117 @@
+"""Self-taught regression: boxes learn from the proposal that the scores trust most.
+
+Shapes: B images, P phrases, R proposals.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torchvision.ops import generalized_box_iou_loss
+
+from models.grounder.box_head import encode_boxes
+from models.training.distributed import shared_count
+
+
+@dataclass(frozen=True)
+class RegressionGates:
+    """When a proposal learns from the most trusted one (RIF's thresholds).
+
+    Attributes:
+        iou: overlap with the most trusted proposal from which a proposal is its neighbour.
+        gap: how much less probable than the most trusted a neighbour must be.
+        gate: probability of the most trusted below which a phrase teaches nothing.
+    """
+
+    iou: float
+    gap: float
+    gate: float
+
+
+def neighbours(
+    boxes_xyxy: Tensor, box_probs: Tensor, box_mask: Tensor, gates: RegressionGates
+) -> tuple[Tensor, Tensor]:
+    """Find the most trusted proposal of every phrase and who learns from it.
+
+    Args:
+        boxes_xyxy: float32 (B, R, 4), R >= 1.
+        box_probs: float (B, P, R).
+        box_mask: True = real, bool (B, R).
+        gates: thresholds.
+
+    Returns:
+        The most trusted boxes, detached, (B, P, 4), and the learners, bool (B, P, R): proposals
+        that overlap it by `gates.iou` and are less probable by `gates.gap`, and itself.
+    """
+    probs = box_probs.detach()
+    best = probs.argmax(-1)  # (B, P)
+    best_xyxy = boxes_xyxy.detach().gather(1, best[..., None].expand(-1, -1, 4))  # (B, P, 4)
+    ious = pairwise_iou(best_xyxy, boxes_xyxy.detach())  # (B, P, R)
+    gaps = probs.gather(-1, best[..., None]) - probs
+    itself = F.one_hot(best, probs.shape[-1]).bool()
+    return best_xyxy, ((ious >= gates.iou) & (gaps >= gates.gap) | itself) & box_mask[:, None]
+
+
+def pairwise_iou(boxes_xyxy: Tensor, others_xyxy: Tensor) -> Tensor:
+    """Return IoU of (B, P, 4) with (B, R, 4), float (B, P, R); 0 where both have no area."""
+    first, second = boxes_xyxy[:, :, None], others_xyxy[:, None]
+    low = torch.maximum(first[..., :2], second[..., :2])
+    high = torch.minimum(first[..., 2:], second[..., 2:])
+    shared = (high - low).clamp(min=0).prod(-1)  # (B, P, R)
+    areas = [(boxes[..., 2:] - boxes[..., :2]).prod(-1) for boxes in (first, second)]
+    return shared / (areas[0] + areas[1] - shared).clamp(min=torch.finfo(shared.dtype).tiny)
+
+
+def regression_loss(
+    deltas: Tensor,
+    boxes_xyxy: Tensor,
+    box_probs: Tensor,
+    masks: tuple[Tensor, Tensor],
+    gates: RegressionGates,
+) -> Tensor:
+    """Smooth L1 between the predicted offsets and those to the most trusted proposal.
+
+    Args:
+        deltas: predicted coded offset of every pair, float (B, P, R, 4).
+        boxes_xyxy: proposals, float32 (B, R, 4).
+        box_probs: float (B, P, R).
+        masks: real phrases, bool (B, P), and real proposals, bool (B, R).
+        gates: thresholds.
+
+    Returns:
+        Sum over coordinates, mean over learners, mean over real phrases, a scalar. A phrase below
+        the gate, or without a proposal, counts as 0.
+    """
+    phrase_mask, box_mask = masks
+    count = shared_count(phrase_mask.sum())
+    if boxes_xyxy.shape[1] == 0:
+        return deltas.sum() * 0
+    best_xyxy, learners = neighbours(boxes_xyxy, box_probs, box_mask, gates)
+    anchors = boxes_xyxy.detach()[:, None].expand(-1, best_xyxy.shape[1], -1, -1)
+    targets = encode_boxes(anchors, best_xyxy[:, :, None].expand_as(anchors))
+    losses = F.smooth_l1_loss(deltas, targets, reduction="none").sum(-1)  # (B, P, R)
+    means = (losses * learners).sum(-1) / learners.sum(-1).clamp(min=1)  # (B, P)
+    taught = phrase_mask & (box_probs.detach().amax(-1) >= gates.gate)
+    return (means * taught).sum() / count
+
+
+def giou_loss(
+    pred_boxes_xyxy: Tensor,
+    boxes_xyxy: Tensor,
+    box_probs: Tensor,
+    masks: tuple[Tensor, Tensor],
+    gates: RegressionGates,
+) -> Tensor:
+    """Generalised IoU loss between predicted boxes (B, P, 4) and the most trusted proposals.
+
+    Arguments and averaging as in `regression_loss`.
+    """
+    phrase_mask, box_mask = masks
+    count = shared_count(phrase_mask.sum())
+    if boxes_xyxy.shape[1] == 0:
+        return pred_boxes_xyxy.sum() * 0
+    best_xyxy, _ = neighbours(boxes_xyxy, box_probs, box_mask, gates)
+    losses = generalized_box_iou_loss(pred_boxes_xyxy, best_xyxy)  # (B, P)
+    taught = phrase_mask & (box_probs.detach().amax(-1) >= gates.gate)
+    return (losses * taught).sum() / count

@@ -1,0 +1,122 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from transformers import BertConfig, BertModel
+
+from models.grounder.language_encoder import (
+    LanguageSizes,
+    learn_tokenizer,
+    load_language,
+    load_tokenizer,
+    new_language,
+)
+
+SIZES = LanguageSizes(vocabulary=23, hidden=12, layers=1, heads=3, dropout=0.0)
+PHRASES = ["red square left of the blue circle", "the small red circle", "largest blue square"] * 3
+
+
+@pytest.fixture(scope="module")
+def bert_folder(tmp_path_factory):
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("bert")
+    config = BertConfig(
+        vocab_size=23,
+        hidden_size=12,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        intermediate_size=17,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.3,
+    )
+    BertModel(config).save_pretrained(folder)
+    return folder
+
+
+def test_layer_two_of_three_is_what_the_whole_bert_calls_its_second_hidden_state(bert_folder):
+    ids, mask = torch.randint(0, 23, (2, 5)), torch.ones(2, 5, dtype=torch.bool)
+    whole = BertModel.from_pretrained(bert_folder).eval()
+    expected = whole(ids, attention_mask=mask.long(), output_hidden_states=True).hidden_states[2]
+    torch.testing.assert_close(load_language(bert_folder, layers=2).eval()(ids, mask), expected)
+
+
+def test_more_layers_than_there_are_is_refused(bert_folder):
+    with pytest.raises(ValueError, match="has 3 layers, 5 were asked for"):
+        load_language(bert_folder, layers=5)
+
+
+def test_no_parameter_is_left_without_use(bert_folder):
+    language = load_language(bert_folder, layers=3)
+    language(
+        torch.ones(1, 5, dtype=torch.long), torch.ones(1, 5, dtype=torch.bool)
+    ).sum().backward()
+    assert [name for name, p in language.named_parameters() if p.grad is None] == []
+
+
+def drawn_states(language):
+    """Return the states of one phrase in training mode, as two passes give them."""
+    ids, mask = torch.arange(1, 8)[None], torch.ones(1, 7, dtype=torch.bool)
+    language.train()
+    return language(ids, mask), language(ids, mask)
+
+
+@pytest.mark.parametrize("part", ["hidden_dropout_prob", "attention_probs_dropout_prob"])
+def test_a_new_bert_drops_as_much_as_it_is_told(part):
+    torch.manual_seed(0)
+    first, second = drawn_states(new_language(SIZES))
+    assert torch.equal(first, second)
+    language = new_language(replace(SIZES, dropout=0.25))
+    assert getattr(language.bert.config, part) == 0.25
+    first, second = drawn_states(language)
+    assert not torch.allclose(first, second)
+
+
+def test_a_pretrained_bert_drops_as_much_as_its_configuration_says(bert_folder):
+    language = load_language(bert_folder, layers=2)
+    config = language.bert.config
+    assert (config.hidden_dropout_prob, config.attention_probs_dropout_prob) == (0.0, 0.3)
+    first, second = drawn_states(language)
+    assert not torch.allclose(first, second)
+
+
+def test_padded_word_pieces_change_nothing_and_a_phrase_of_padding_is_finite():
+    torch.manual_seed(0)
+    language = new_language(replace(SIZES, layers=2)).eval()
+    ids = torch.randint(1, 23, (2, 5))
+    mask = torch.tensor([[True, True, True, False, False], [False] * 5])
+    changed = torch.where(mask, ids, 7)
+    states = language(ids, mask)
+    torch.testing.assert_close(language(changed, mask)[0, :3], states[0, :3])
+    assert states.isfinite().all()
+
+
+def test_the_learnt_vocabulary_holds_the_words_of_the_phrases():
+    tokenizer = learn_tokenizer(PHRASES, 200)
+    assert tokenizer.tokenize("The blue square") == ["the", "blue", "square"]
+    assert tokenizer.decode(tokenizer("red circle")["input_ids"]) == "[CLS] red circle [SEP]"
+
+
+@pytest.mark.parametrize("size", [45, 52, 60])
+def test_learning_again_gives_the_same_vocabulary(size):
+    vocabularies = [learn_tokenizer(PHRASES, size).get_vocab() for _ in range(5)]
+    assert vocabularies.count(vocabularies[0]) == 5
+
+
+def test_the_vocabulary_is_no_larger_than_asked_for():
+    assert len(learn_tokenizer(PHRASES, 60)) == 60
+
+
+def test_the_empty_slot_is_padding_with_id_zero():
+    assert learn_tokenizer(PHRASES, 60).pad_token_id == 0
+
+
+def test_letters_never_seen_become_unknown():
+    tokenizer = learn_tokenizer(["жёлтый круг", "круг"], 60)
+    assert tokenizer.tokenize("круг 犬") == ["круг", "[UNK]"]
+
+
+def test_a_tokenizer_survives_its_folder(tmp_path):
+    tokenizer = learn_tokenizer(PHRASES, 200)
+    tokenizer.save_pretrained(tmp_path)
+    text = "smallest RED circles of 9"
+    assert load_tokenizer(tmp_path)(text)["input_ids"] == tokenizer(text)["input_ids"]

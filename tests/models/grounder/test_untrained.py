@@ -1,0 +1,79 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from models.classifier.classifier import Classifier, ClassifierInfo, build_network
+from models.grounder.checkpoint import untrained_grounder, untrained_language
+from models.grounder.language_encoder import LanguageSizes, learn_tokenizer, new_language
+
+SIZES = LanguageSizes(vocabulary=90, hidden=16, layers=3, heads=2, dropout=0.2)
+PHRASES = ["a red cup", "the dog left of the cup", "чашка"]
+SETTINGS = {
+    "backbone": "classifier", "embed_dim": 12, "levels": "5", "depth": "1+3", "visual_window": 5,
+    "heads": 3, "ffn_dim": 17, "dropout": 0.0, "cam": "off", "cam_input": "map", "cam_blocks": 1,
+    "cam_nouns": "head", "cam_weight": 0.0, "fusion": "concat", "fusion_layers": 1,
+    "reg_token": "phrase", "head": "reg_token", "proposal_dim": 11, "label_dim": 3,
+    "decoder_dim": 13,
+    "prior_weight": 1.0, "prior_floor": 0.001, "prior_score": 0.0, "prior_area": 0.0,
+    "prior_area_unfit": 0.0, "prior_number": 0.0, "prior_colour": 0.0,
+    "score_bound": 2.0, "score_mlp": True,
+    "teacher": "both", "contrast_temperature": 0.1, "mask_sharpness": 10.0, "mask_threshold": 0.5,
+}  # fmt: skip
+
+
+@pytest.fixture
+def classifier():
+    torch.manual_seed(0)
+    info = ClassifierInfo("mobilenet_v2", 0.25, (0.4, 0.5, 0.6), (0.2,) * 3, True, ("x",), "", "")
+    return Classifier(build_network("mobilenet_v2", 0.25, 1), info)
+
+
+def test_without_a_folder_the_text_encoder_is_new_and_knows_its_phrases(tmp_path):
+    language = untrained_language(tmp_path / "language", SIZES, PHRASES)
+    assert not language.is_pretrained
+    assert language.encoder.bert.config.num_hidden_layers == 3
+    assert language.encoder.bert.config.vocab_size == len(language.tokenizer) <= 90
+    assert language.tokenizer.unk_token_id not in language.tokenizer("red dog")["input_ids"]
+
+
+def test_a_pretrained_text_encoder_keeps_its_weights_and_its_first_layers(tmp_path):
+    folder = tmp_path / "language"
+    tokenizer = learn_tokenizer(PHRASES, 90)
+    stored = new_language(replace(SIZES, vocabulary=len(tokenizer)))
+    stored.bert.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    language = untrained_language(folder, replace(SIZES, layers=2), ["other words"])
+    assert language.is_pretrained
+    assert language.encoder.bert.config.num_hidden_layers == 2
+    assert language.tokenizer(PHRASES)["input_ids"] == tokenizer(PHRASES)["input_ids"]
+    for name, weight in language.encoder.state_dict().items():
+        torch.testing.assert_close(weight, stored.state_dict()[name])
+
+
+def test_the_backbone_starts_from_the_classifiers_weights(tmp_path, classifier):
+    language = untrained_language(tmp_path / "language", SIZES, PHRASES)
+    grounder = untrained_grounder(SETTINGS, (19, 7), classifier, language.encoder, False)
+    spec = grounder.spec
+    assert (spec.arch, spec.width, spec.bgr) == ("mobilenet_v2", 0.25, True)
+    assert (spec.num_words, spec.num_labels) == (19, 7)
+    assert not spec.language_pretrained
+    wanted = classifier.network.state_dict()["features.17.conv.0.0.weight"]
+    found = [weight for weight in grounder.state_dict().values() if weight.shape == wanted.shape]
+    assert any(torch.equal(weight, wanted) for weight in found)
+
+
+def test_a_backbone_of_the_classifiers_name_has_its_weights_and_another_starts_anew(tmp_path):
+    info = ClassifierInfo("resnet18", 1.0, (0.4, 0.5, 0.6), (0.2,) * 3, True, ("x",), "", "")
+    made = Classifier(build_network("resnet18", 1.0, 1), info)
+    language = untrained_language(tmp_path / "language", SIZES, PHRASES)
+    same, other = (
+        untrained_grounder(SETTINGS | {"backbone": name}, (19, 7), made, language.encoder, True)
+        for name in ("resnet18", "resnet34")
+    )
+    weight = same.visual_encoder.backbone.state_dict()["extract.network.layer4.1.conv2.weight"]
+    torch.testing.assert_close(weight, made.network.state_dict()["layer4.1.conv2.weight"])
+    assert same.spec.language_pretrained
+    assert (same.spec.backbone_pretrained, other.spec.backbone_pretrained) == (True, False)
+    new = {id(parameter) for parameter in other.new_parameters()}
+    assert {id(p) for p in other.visual_encoder.backbone.parameters()} < new

@@ -1,0 +1,64 @@
+import pytest
+import torch
+
+from models.grounder.visual_encoder import VisualEncoder, parse_levels
+from models.layers.attention import LayerSizes
+from models.layers.backbone import Backbone
+from tests.models.grounder.tiny_grounder import TinyNetwork
+
+SIZES = LayerSizes(dim=12, heads=3, ffn_dim=17, dropout=0.0)
+
+
+def _encoder(levels=(3, 5)):
+    torch.manual_seed(0)
+    return VisualEncoder(Backbone(TinyNetwork(), levels), levels, SIZES, num_layers=1, window=5)
+
+
+def _images():
+    torch.manual_seed(1)
+    mask = torch.zeros(2, 67, 67, dtype=torch.bool)
+    mask[0, :61, :31], mask[1, :23] = True, True
+    return torch.rand(2, 3, 67, 67), mask
+
+
+def test_levels_are_read_from_their_text():
+    assert [parse_levels(text) for text in ("3", "4+5", "3+4+5")] == [(3,), (4, 5), (3, 4, 5)]
+
+
+@pytest.mark.parametrize("text", ["", "2", "5+3", "3+3", "3+4+", "3,5"])
+def test_anything_else_is_refused(text):
+    with pytest.raises(ValueError, match="levels"):
+        parse_levels(text)
+
+
+def test_each_level_has_its_own_grid_at_its_stride():
+    visual = _encoder((3, 4, 5))(*_images())
+    assert [level.features.shape for level in visual.levels] == [
+        (2, 12, 9, 9),
+        (2, 12, 5, 5),
+        (2, 12, 3, 3),
+    ]
+    assert visual.deepest.features.shape == (2, 8, 3, 3)
+
+
+def test_what_lies_under_padding_changes_nothing():
+    images, mask = _images()
+    changed = torch.where(mask[:, None], images, torch.tensor(50.0))
+    encoder = _encoder()
+    first, second = encoder(images, mask), encoder(changed, mask)
+    torch.testing.assert_close(second.levels[0].features, first.levels[0].features)
+    torch.testing.assert_close(second.deepest.features, first.deepest.features)
+
+
+def test_an_image_does_not_see_its_neighbours_in_the_batch():
+    images, mask = _images()
+    encoder = _encoder()
+    alone = encoder(images[1:], mask[1:]).levels[1].features
+    torch.testing.assert_close(encoder(images, mask).levels[1].features[1:], alone)
+
+
+def test_padded_cells_are_zero():
+    visual = _encoder()(*_images())
+    level = visual.levels[0]
+    assert level.features.permute(0, 2, 3, 1)[~level.cell_mask].eq(0).all()
+    assert level.features.permute(0, 2, 3, 1)[level.cell_mask].ne(0).any(-1).all()

@@ -1,0 +1,145 @@
+"""A grounder and a batch with unequal prime sizes, small enough for a test."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import torch
+from torch import nn
+
+from models.grounder.grounder import Grounder, GrounderSpec, GroundingInputs, build_grounder
+from models.grounder.language_encoder import LanguageSizes, new_language
+from models.training.config import LossWeights
+from models.training.mining_loss import ClassScorer
+
+B, P, R, T, W, K, S = 2, 3, 5, 7, 4, 2, 67
+NUM_WORDS, NUM_PIECES, NUM_CLASSES, NUM_LABELS = 19, 23, 3, 5
+
+SPEC = GrounderSpec(
+    backbone="classifier",
+    embed_dim=12,
+    levels="3+4+5",
+    depth="1+1",
+    visual_window=5,
+    heads=3,
+    ffn_dim=17,
+    dropout=0.0,
+    cam="mine",
+    cam_input="both",
+    cam_blocks=1,
+    cam_nouns="head",
+    cam_weight=1.2,
+    fusion="concat",
+    fusion_layers=2,
+    reg_token="phrase",
+    head="reg_token",
+    proposal_dim=11,
+    label_dim=3,
+    decoder_dim=13,
+    prior_weight=1.0,
+    prior_floor=0.001,
+    prior_score=0.7,
+    prior_area=0.4,
+    prior_area_unfit=0.2,
+    prior_number=2.0,
+    prior_colour=0.6,
+    score_bound=2.0,
+    score_mlp=True,
+    teacher="both",
+    contrast_temperature=0.1,
+    mask_sharpness=10.0,
+    mask_threshold=0.5,
+    arch="mobilenet_v2",
+    width=0.25,
+    mean=(0.4, 0.5, 0.6),
+    std=(0.2, 0.3, 0.25),
+    bgr=False,
+    num_words=NUM_WORDS,
+    num_labels=NUM_LABELS,
+    backbone_pretrained=True,
+    language_pretrained=False,
+)
+WEIGHTS = LossWeights(
+    reconstruction=1.0,
+    contrastive=1.0,
+    matching=0.7,
+    regression=0.1,
+    giou=0.5,
+    mining=1.0,
+    area=0.5,
+    regression_iou=0.6,
+    regression_gap=0.1,
+    regression_gate=0.0,
+    regression_start=0.1,
+    mining_px=31,
+    mining_nouns=0,
+)
+
+
+class TinyNetwork(nn.Module):
+    """Five strided convolutions and a head, all that a backbone is cut from."""
+
+    def __init__(self):
+        super().__init__()
+        widths = [3, 4, 5, 6, 7, 8]
+        blocks = [
+            nn.Sequential(
+                nn.Conv2d(before, after, 3, stride=2, padding=1), nn.BatchNorm2d(after), nn.ReLU()
+            )
+            for before, after in pairwise(widths)
+        ]
+        self.features = nn.Sequential(*blocks)
+        self.fc = nn.Linear(8, NUM_CLASSES)
+
+    def forward(self, images):
+        return self.fc(self.features(images).mean((-2, -1)))
+
+
+def tiny_grounder(seed=0, network=TinyNetwork, **changes) -> Grounder:
+    """Return a grounder in training mode whose zero-initialised parts have been stirred."""
+    torch.manual_seed(seed)
+    spec = replace(SPEC, **changes)
+    language = new_language(LanguageSizes(NUM_PIECES, 10, layers=1, heads=2, dropout=spec.dropout))
+    grounder = build_grounder(spec, network(), language)
+    with torch.no_grad():
+        for parameter in grounder.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.05)
+    return grounder
+
+
+def tiny_inputs(seed=0, nouns=K, boxes=R) -> GroundingInputs:
+    """Return a batch with padding of every kind: pixels, phrases, words, boxes, nouns."""
+    torch.manual_seed(seed)
+    corners = torch.rand(B, boxes, 2) * 30
+    pixel_mask = torch.zeros(B, S, S, dtype=torch.bool)
+    pixel_mask[0, :61, :43], pixel_mask[1, :53, :] = True, True
+    lengths = torch.tensor([[7, 4, 5], [3, 6, 2]])
+    return GroundingInputs(
+        images=torch.rand(B, 3, S, S),
+        clean_images=torch.rand(B, 3, S, S),
+        pixel_mask=pixel_mask,
+        phrase_mask=torch.tensor([[True, True, True], [True, True, False]]),
+        phrase_is_plural=torch.tensor([[True, False, False], [False, True, False]]),
+        token_ids=torch.randint(1, NUM_PIECES, (B, P, T)),
+        token_mask=torch.arange(T) < lengths[..., None],
+        word_ids=torch.randint(0, NUM_WORDS, (B, P, W)),
+        word_mask=torch.arange(W) < lengths[..., None] - 1,
+        boxes_xyxy=torch.cat([corners, corners + 1 + torch.rand(B, boxes, 2) * 11], dim=-1),
+        box_mask=torch.arange(boxes) < torch.tensor([[5], [3]]),
+        box_scores=torch.rand(B, boxes),
+        box_labels=torch.randint(0, NUM_LABELS + 1, (B, boxes)),
+        box_is_merged=torch.arange(boxes).expand(B, -1) % 2 == 1,
+        box_priors=torch.rand(B, P, boxes),
+        box_colours=torch.rand(B, P, boxes),
+        cams=torch.rand(B, P, nouns, 3, 3),
+        noun_mask=(torch.arange(nouns) < torch.tensor([[2, 1, 2], [1, 0, 2]])[..., None]),
+        noun_roles=torch.arange(nouns).expand(B, P, nouns),
+        noun_classes=torch.randint(0, NUM_CLASSES, (B, P, nouns)),
+        noun_confidences=torch.rand(B, P, nouns) * 0.5 + 0.5,
+    )
+
+
+def tiny_scorer(seed=0) -> ClassScorer:
+    """Return a frozen classifier with probabilities of NUM_CLASSES nouns."""
+    torch.manual_seed(seed)
+    network = TinyNetwork().eval().requires_grad_(False)
+    return ClassScorer(lambda images: network(images).sigmoid(), torch.full((3, 1, 1), 0.45))

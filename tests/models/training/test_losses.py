@@ -1,0 +1,137 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from models.training.losses import compute_losses, loss_shares, mine_batch, regression_ramp
+from tests.models.grounder.tiny_grounder import (
+    SPEC,
+    WEIGHTS,
+    tiny_grounder,
+    tiny_inputs,
+    tiny_scorer,
+)
+
+
+def _losses(inputs=None, progress=1.0, **changes):
+    inputs = tiny_inputs() if inputs is None else inputs
+    grounder = tiny_grounder(**changes)
+    return compute_losses(grounder(inputs), inputs, grounder.spec, WEIGHTS, tiny_scorer(), progress)
+
+
+@pytest.mark.parametrize(
+    ("progress", "ramp"),
+    [
+        (0.0, 0.0),
+        (0.1, 0.0),
+        (0.15, 0.5),
+        (0.2, 1.0),
+        (1.0, 1.0),
+    ],
+)
+def test_the_regression_is_ramped_from_its_start_to_twice_that(progress, ramp):
+    assert regression_ramp(progress, start=0.1) == pytest.approx(ramp)
+
+
+def test_a_start_of_zero_is_the_full_weight_at_once():
+    assert regression_ramp(0.0, start=0.0) == 1.0
+
+
+def test_the_total_is_the_weighted_sum():
+    losses = _losses(progress=0.15)
+    expected = (
+        losses["reconstruction_loss"]
+        + losses["contrastive_loss"]
+        + 0.7 * losses["matching_loss"]
+        + 0.05 * (losses["regression_loss"] + 0.5 * losses["giou_loss"])
+        + losses["mining_loss"]
+        + 0.5 * losses["area_loss"]
+    )
+    torch.testing.assert_close(losses["loss"], expected)
+
+
+@pytest.mark.parametrize(
+    ("changes", "off"),
+    [
+        ({"teacher": "contrastive"}, {"reconstruction_loss"}),
+        ({"teacher": "reconstruction"}, {"contrastive_loss", "matching_loss"}),
+        ({"teacher": "both"}, set()),
+        ({"cam": "encode"}, {"mining_loss", "area_loss"}),
+        ({"cam": "off"}, {"mining_loss", "area_loss"}),
+    ],
+)
+def test_a_variant_turns_off_its_losses(changes, off):
+    shares = loss_shares(replace(SPEC, **changes), WEIGHTS, progress=1.0)
+    assert {name for name, share in shares.items() if share == 0} == off
+
+
+def test_every_loss_is_above_zero_on_an_ordinary_batch():
+    losses = _losses()
+    assert {name for name, value in losses.items() if not value > 0} == set()
+
+
+@pytest.mark.parametrize(("nouns", "boxes"), [(0, 5), (2, 0), (0, 0), (1, 1)])
+def test_every_loss_and_gradient_is_finite_without_nouns_or_proposals(nouns, boxes):
+    grounder, inputs = tiny_grounder(), tiny_inputs(nouns=nouns, boxes=boxes)
+    losses = compute_losses(grounder(inputs), inputs, SPEC, WEIGHTS, tiny_scorer(), 1.0)
+    losses["loss"].backward()
+    assert {name for name, value in losses.items() if not value.isfinite()} == set()
+    trained = [p for p in grounder.parameters() if p.requires_grad]
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in trained)
+
+
+def test_a_batch_of_padding_alone_is_finite():
+    inputs = tiny_inputs()
+    nothing = {
+        name: getattr(inputs, name) & False
+        for name in ("phrase_mask", "token_mask", "word_mask", "box_mask", "noun_mask")
+    }
+    losses = _losses(replace(inputs, **nothing))
+    assert {name for name, value in losses.items() if not value.isfinite()} == set()
+
+
+def test_equal_proposals_are_finite():
+    inputs = tiny_inputs()
+    same = inputs.boxes_xyxy[:, :1].expand_as(inputs.boxes_xyxy)
+    losses = _losses(replace(inputs, boxes_xyxy=same))
+    assert {name for name, value in losses.items() if not value.isfinite()} == set()
+
+
+@pytest.mark.parametrize("progress", [0.0, 1.0])
+@pytest.mark.parametrize("teacher", ["reconstruction", "contrastive"])
+def test_every_parameter_has_a_gradient_whatever_is_turned_off(progress, teacher):
+    grounder, inputs = tiny_grounder(teacher=teacher), tiny_inputs()
+    outputs = grounder(inputs)
+    compute_losses(outputs, inputs, grounder.spec, WEIGHTS, tiny_scorer(), progress)[
+        "loss"
+    ].backward()
+    missing = [n for n, p in grounder.named_parameters() if p.requires_grad and p.grad is None]
+    assert missing == []
+
+
+def test_mining_without_a_classifier_is_refused():
+    grounder, inputs = tiny_grounder(), tiny_inputs()
+    with pytest.raises(ValueError, match="noun scorer"):
+        mine_batch(grounder(inputs), inputs, SPEC, WEIGHTS, None)
+
+
+def test_only_head_nouns_are_mined_unless_all_are_asked_for():
+    heads, every = tiny_grounder()(tiny_inputs()), tiny_grounder(cam_nouns="all")(tiny_inputs())
+    assert heads.mined_mask.tolist() == [
+        [[True, False], [True, False], [True, False]],
+        [[True, False], [False, False], [False, False]],
+    ]
+    assert every.mined_mask[0].tolist() == [[True, True], [True, False], [True, True]]
+
+
+def test_a_few_steps_on_one_batch_lower_the_loss():
+    grounder, inputs, scorer = tiny_grounder(), tiny_inputs(), tiny_scorer()
+    optimiser = torch.optim.Adam([p for p in grounder.parameters() if p.requires_grad], lr=0.01)
+    totals = []
+    for _ in range(8):
+        losses = compute_losses(grounder(inputs), inputs, SPEC, WEIGHTS, scorer, 1.0)
+        optimiser.zero_grad()
+        losses["loss"].backward()
+        optimiser.step()
+        totals.append(losses["loss"].item())
+    assert totals[-1] < 0.9 * totals[0]
