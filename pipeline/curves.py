@@ -8,7 +8,7 @@ import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pipeline.atomic import whole_file
+from pipeline.caching.atomic import whole_file
 
 GAP = "vision_gap"
 Row = dict[str, str]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from models.noun_classes.detector_labels import match_matrix
 from models.phrases.mirroring import with_mirrored
-from pipeline.cache import Cache, CacheError
+from pipeline.caching.cache import Cache, CacheError
 from pipeline.errors import InputError
 from pipeline.layout import DatasetFiles
 from pipeline.mentions import HEAD_ROLE, Mention, read_mentions, read_plurals

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.cache import Cache
+from pipeline.caching.cache import Cache
 from pipeline.errors import InputError
 from pipeline.records import ImageRecord, PhraseRecord
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pipeline.atomic import whole_file
+from pipeline.caching.atomic import whole_file
 from pipeline.document import Section, to_html, to_markdown
 from pipeline.errors import InputError
 from pipeline.layout import ResultFiles

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pipeline.baselines import Scene
-from pipeline.cache import Cache
+from pipeline.caching.cache import Cache
 from pipeline.joined import JoinedCaches
 from pipeline.mentions import HEAD_ROLE
 

@@ -14,7 +14,7 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 from typing_extensions import override
 
-from pipeline.atomic import whole_file
+from pipeline.caching.atomic import whole_file
 from pipeline.curves import CurveFile
 from pipeline.observe import Observer
 from pipeline.processes import Team

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from pipeline.atomic import whole_file
+from pipeline.caching.atomic import whole_file
+from pipeline.caching.fingerprint import fingerprint
 from pipeline.dataset_sections import DatasetSection, Flickr30kDataset, OwnDataset, ShapesDataset
 from pipeline.datasets.flickr30k import plan_flickr30k
 from pipeline.datasets.locate import image_folder
@@ -28,7 +29,6 @@ from pipeline.datasets.summary import Summary, check_usable, describe_counts, su
 from pipeline.datasets.transvg import read_transvg
 from pipeline.layout import DatasetFiles
 from pipeline.observe import Observer, run_stage
-from pipeline.provenance import fingerprint
 from pipeline.records import write_records
 from pipeline.runtime import stage_arguments
 from pipeline.sections import read_params

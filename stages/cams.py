@@ -28,8 +28,10 @@ from models.grad_cam.load_scorer import ScorerKind, ScorerSource, find_routes, l
 from models.grad_cam.scorer import NounScorer
 from models.noun_classes.detector_labels import match_matrix
 from models.noun_classes.imagenet import TABLE
-from pipeline.atomic import whole_file
-from pipeline.cache import Provenance, write_cache
+from pipeline.caching.atomic import whole_file
+from pipeline.caching.cache import Provenance, write_cache
+from pipeline.caching.fingerprint import fingerprint
+from pipeline.caching.shards import ShardPlan, remove_shards, run_shards
 from pipeline.datasets.locate import image_folder
 from pipeline.errors import InputError
 from pipeline.image_batches import ImageBatch, image_batches
@@ -37,11 +39,9 @@ from pipeline.layout import DatasetFiles
 from pipeline.mentions import nouns_of_images, read_mentions
 from pipeline.noun_coverage import covered_shares, describe_coverage
 from pipeline.observe import Observer, run_stage
-from pipeline.provenance import fingerprint
 from pipeline.records import ImageRecord, PhraseRecord, read_records
 from pipeline.runtime import pick_device, seed_everything, stage_arguments
 from pipeline.sections import CamsParams, read_params
-from pipeline.shards import ShardPlan, remove_shards, run_shards
 
 PARTS = {  # of the weights, by scorer
     "nounhead": "classifier",

@@ -20,7 +20,8 @@ from models.grounder.checkpoint import GrounderFileError, SavedGrounder, load_gr
 from models.grounder.grounder import Grounder
 from models.training.reconstruction_loss import vision_gap
 from pipeline.answers import Answer, BatchAnswers, answers_of_batch, bounded_draws
-from pipeline.atomic import whole_file
+from pipeline.caching.atomic import whole_file
+from pipeline.caching.fingerprint import fingerprint
 from pipeline.collate import build_loader
 from pipeline.dataset import GroundingDataset
 from pipeline.datasets.locate import image_folder
@@ -37,7 +38,6 @@ from pipeline.judging import Judged, evaluation_splits, judge_phrase, questions_
 from pipeline.layout import DatasetFiles, ResultFiles
 from pipeline.leakage import leakage_note, pictures_of
 from pipeline.observe import Observer, run_stage
-from pipeline.provenance import fingerprint
 from pipeline.records import GroundTruth, read_records
 from pipeline.runtime import pick_device, stage_arguments
 from pipeline.sample_spec import SampleSpec, TextEncoding, Tokenize, read_sample_spec

@@ -22,7 +22,9 @@ from torch import Tensor
 from models.classifier.classifier import Classifier, ClassifierError, load_classifier
 from models.classifier.noun_head import NounHead, save_noun_head
 from models.classifier.train_noun_head import NounHeadFit, average_precisions, fit_noun_head
-from pipeline.atomic import whole_file
+from pipeline.caching.atomic import whole_file
+from pipeline.caching.fingerprint import fingerprint
+from pipeline.caching.shards import ShardPlan, remove_shards, run_shards
 from pipeline.datasets.locate import image_folder
 from pipeline.errors import InputError
 from pipeline.image_batches import ImageBatch, image_batches
@@ -30,11 +32,9 @@ from pipeline.layout import DatasetFiles
 from pipeline.mentions import Mention, nouns_of_images, read_mentions
 from pipeline.noun_coverage import describe_coverage
 from pipeline.observe import Observer, run_stage
-from pipeline.provenance import fingerprint
 from pipeline.records import ImageRecord, PhraseRecord, read_records
 from pipeline.runtime import pick_device, seed_everything, stage_arguments
 from pipeline.sections import NounHeadParams, read_params
-from pipeline.shards import ShardPlan, remove_shards, run_shards
 
 TRAIN = "train"
 HELD_OUT = 10  # every tenth training image judges a first fit

@@ -21,15 +21,15 @@ from numpy.typing import NDArray
 from models.phrases.mirroring import may_crop
 from models.phrases.noun_parser import NounParser, ParsedPhrase, TaggerFolderError
 from models.phrases.noun_rules import CONTEXT, HEAD
-from pipeline.cache import Provenance, write_cache
+from pipeline.caching.cache import Provenance, write_cache
+from pipeline.caching.fingerprint import fingerprint
+from pipeline.caching.shards import ShardPlan, remove_shards, run_shards
 from pipeline.errors import InputError
 from pipeline.layout import DatasetFiles
 from pipeline.observe import Observer, run_stage
-from pipeline.provenance import fingerprint
 from pipeline.records import PhraseRecord, read_records
 from pipeline.runtime import pick_device, stage_arguments
 from pipeline.sections import NounsParams, read_params
-from pipeline.shards import ShardPlan, remove_shards, run_shards
 
 ROLES = (HEAD, CONTEXT)  # their numbers in the cache
 _EXAMPLES = 10

@@ -19,7 +19,9 @@ from models.detector.checkpoint import DetectorError
 from models.detector.detector import Detector, load_detector
 from models.safe_load import WeightFileError
 from pipeline.bottom_up_files import read_given
-from pipeline.cache import Provenance, write_cache
+from pipeline.caching.cache import Provenance, write_cache
+from pipeline.caching.fingerprint import fingerprint
+from pipeline.caching.shards import ShardPlan, remove_shards, run_shards
 from pipeline.datasets.locate import image_folder
 from pipeline.errors import InputError
 from pipeline.given_proposals import (
@@ -33,11 +35,9 @@ from pipeline.given_proposals import (
 from pipeline.images import read_image
 from pipeline.layout import DatasetFiles
 from pipeline.observe import Observer, run_stage
-from pipeline.provenance import fingerprint
 from pipeline.records import ImageRecord, read_records
 from pipeline.runtime import pick_device, seed_everything, stage_arguments
 from pipeline.sections import ProposalsParams, read_params
-from pipeline.shards import ShardPlan, remove_shards, run_shards
 
 NO_BOXES = np.zeros((0, 4), np.float32)
 

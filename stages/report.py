@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.atomic import whole_file
+from pipeline.caching.atomic import whole_file
+from pipeline.caching.fingerprint import fingerprint
 from pipeline.datasets.locate import image_folder
 from pipeline.document import Card, Paragraph, Picture, Section, pictures_of, to_html, to_markdown
 from pipeline.errors import InputError
@@ -23,7 +24,6 @@ from pipeline.images import read_image
 from pipeline.layout import DatasetFiles, ResultFiles
 from pipeline.observe import Observer, run_stage
 from pipeline.pictures import choose_rows, draw_boxes, draw_map
-from pipeline.provenance import fingerprint
 from pipeline.records import ImageRecord, read_records
 from pipeline.report_data import collect_data, data_section
 from pipeline.report_origin import curves_section, nouns_section, params_section, weights_section

@@ -24,7 +24,8 @@ from models.grounder.language_encoder import LanguageSizes
 from models.noun_classes.detector_labels import match_matrix
 from models.training.config import LossWeights
 from models.training.training_step import TrainingStep
-from pipeline.atomic import whole_folder
+from pipeline.caching.atomic import whole_folder
+from pipeline.caching.fingerprint import fingerprint
 from pipeline.collate import build_loader
 from pipeline.dataset import GroundingDataset, build_training_dataset
 from pipeline.datasets.locate import image_folder
@@ -34,7 +35,6 @@ from pipeline.joined import JoinedCaches
 from pipeline.layout import DatasetFiles, ResultFiles
 from pipeline.observe import run_stage
 from pipeline.processes import Machine, joined_team, start_team
-from pipeline.provenance import fingerprint
 from pipeline.runtime import pick_device, seed_everything, stage_arguments
 from pipeline.sample_spec import write_sample_spec
 from pipeline.sections import read_params, train_params

@@ -26,14 +26,14 @@ from models.pretrained.convert import (
     copy_folder,
 )
 from models.safe_load import WeightFileError
+from pipeline.caching.atomic import make_folder, work_folder
+from pipeline.caching.fingerprint import fingerprint
 from pipeline.datasets import shapes
 from pipeline.errors import InputError
 from pipeline.layout import DatasetFiles
 from pipeline.observe import Observer, run_stage
-from pipeline.provenance import fingerprint
 from pipeline.runtime import seed_everything, stage_arguments
 from pipeline.sections import read_params, weights_key
-from pipeline.weight_parts import make_folder, work_folder
 from pipeline.weight_sections import (
     ClassifierFile,
     ClassifierTraining,

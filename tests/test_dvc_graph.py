@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.closure import CODE_FOLDERS, code_dependencies
+from pipeline.caching.import_closure import CODE_FOLDERS, code_dependencies
 
 ROOT = Path(__file__).parent.parent
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
@@ -60,7 +60,7 @@ def keys_below(values):
 def test_a_stage_depends_on_the_code_it_imports_and_on_no_other(name):
     listed = [path for path in paths_of(STAGES[name], "deps") if path.split("/")[0] in CODE_FOLDERS]
     wanted = code_dependencies(ROOT / "stages" / f"{name}.py")
-    assert listed == wanted, "`python -m pipeline.closure` rewrites them"
+    assert listed == wanted, "`python -m pipeline.caching.import_closure` rewrites them"
 
 
 @pytest.mark.parametrize("name", STAGES)

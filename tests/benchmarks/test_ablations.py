@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from benchmarks import ablations
-from pipeline.cache import Cache
+from pipeline.caching.cache import Cache
 from pipeline.layout import ResultFiles
 from pipeline.observe import Observer
 from pipeline.params import ParamsError

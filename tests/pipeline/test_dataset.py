@@ -11,7 +11,7 @@ from models.grounder.batch import GroundingInputs
 from models.grounder.language_encoder import learn_tokenizer
 from models.phrases.mirroring import mirror_phrase
 from pipeline.boxes import letterbox, whole_window
-from pipeline.cache import CacheError
+from pipeline.caching.cache import CacheError
 from pipeline.collate import build_loader, collate
 from pipeline.dataset import GroundingDataset, build_training_dataset
 from pipeline.draws import Draw, EpochSampler, fixed_draws

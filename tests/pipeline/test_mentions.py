@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.cache import CacheError
+from pipeline.caching.cache import CacheError
 from pipeline.errors import InputError
 from pipeline.mentions import Mention, nouns_of_images, read_mentions
 from pipeline.records import ImageRecord, PhraseRecord, read_records

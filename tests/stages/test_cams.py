@@ -12,7 +12,7 @@ from models.classifier.classifier import load_classifier
 from models.classifier.noun_head import load_noun_head
 from models.grad_cam.classifier_scorer import NounHeadScorer
 from models.grad_cam.explainer import NounExplainer
-from pipeline.cache import Cache
+from pipeline.caching.cache import Cache
 from pipeline.errors import InputError
 from pipeline.image_batches import read_squashed
 from pipeline.observe import Observer

@@ -7,7 +7,7 @@ import pytest
 
 from models.grounder.batch import GroundingInputs
 from models.grounder.checkpoint import load_grounder
-from pipeline.cache import CacheError
+from pipeline.caching.cache import CacheError
 from pipeline.collate import collate
 from pipeline.dataset import GroundingDataset
 from pipeline.draws import Draw

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from models.phrases.noun_parser import NounParser
-from pipeline.cache import Cache
+from pipeline.caching.cache import Cache
 from pipeline.errors import InputError
 from pipeline.layout import DatasetFiles
 from pipeline.mentions import read_mentions

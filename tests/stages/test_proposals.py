@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from pipeline.cache import Cache
+from pipeline.caching.cache import Cache
 from pipeline.errors import InputError
 from pipeline.observe import Observer
 from pipeline.records import ImageRecord, write_records

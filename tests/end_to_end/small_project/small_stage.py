@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.cache import Provenance, write_cache
+from pipeline.caching.cache import Provenance, write_cache
+from pipeline.caching.shards import ShardPlan, remove_shards, run_shards
 from pipeline.observe import Observer, run_stage
-from pipeline.shards import ShardPlan, remove_shards, run_shards
 
 PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154789c63f8cfc0"

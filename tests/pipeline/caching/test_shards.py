@@ -8,10 +8,10 @@ import time
 import numpy as np
 import pytest
 
-from pipeline.cache import Provenance, write_cache
+from pipeline.caching.cache import Provenance, write_cache
+from pipeline.caching.shards import ShardPlan, remove_shards, run_shards
 from pipeline.errors import InputError
 from pipeline.observe import Observer
-from pipeline.shards import ShardPlan, remove_shards, run_shards
 from tests.conftest import ROOT
 
 PLAN = ShardPlan(stage="cams", fingerprint="f00d", num_items=11, items_per_shard=3)
@@ -232,9 +232,9 @@ STAGE = """
 import sys, time
 import numpy as np
 from pathlib import Path
-from pipeline.cache import Provenance, write_cache
+from pipeline.caching.cache import Provenance, write_cache
 from pipeline.observe import Observer
-from pipeline.shards import ShardPlan, run_shards
+from pipeline.caching.shards import ShardPlan, run_shards
 
 def compute(items):
     time.sleep(float(sys.argv[2]))

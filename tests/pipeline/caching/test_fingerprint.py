@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from pipeline.cache import CacheError, Provenance, write_cache
+from pipeline.caching.cache import CacheError, Provenance, write_cache
+from pipeline.caching.fingerprint import fingerprint
 from pipeline.errors import InputError
-from pipeline.provenance import fingerprint
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ SECTION = Section(256)
 def project(tmp_path):
     for name, text in {
         "stages/cams.py": "from models import grad_cam",
-        "models/grad_cam/grad_cam.py": "import models.deep",
+        "models/grad_cam.py": "import models.deep",
         "models/deep.py": "",
         "models/unused.py": "",
         "weights/a/net.pth": "weights",
@@ -80,7 +80,7 @@ def test_the_order_of_a_mapping_does_not_matter(project):
 
 
 @pytest.mark.parametrize(
-    "name", ["stages/cams.py", "models/grad_cam/grad_cam.py", "models/deep.py"]
+    "name", ["stages/cams.py", "models/grad_cam.py", "models/deep.py"]
 )
 def test_a_changed_source_that_is_imported_gives_another(project, name):
     before = of(project)

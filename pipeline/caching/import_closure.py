@@ -1,6 +1,6 @@
 """Which source files of the project a stage runs: the code dependencies that dvc.yaml lists.
 
-`python -m pipeline.closure` rewrites them in dvc.yaml.
+`python -m pipeline.caching.import_closure` rewrites them in dvc.yaml.
 """
 
 import ast

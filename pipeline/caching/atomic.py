@@ -3,7 +3,7 @@
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -52,6 +52,28 @@ def whole_folder(path: Path) -> Iterator[Path]:
         _flush(path.parent)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def work_folder(stage: str, fingerprint: str) -> Path:
+    """Return where a stage keeps what a later run may use: outside DVC's outputs."""
+    return Path(os.environ.get("DVC_ROOT", ".")) / ".work" / stage / fingerprint
+
+
+def make_folder(folder: Path, fill: Callable[[Path], None]) -> bool:
+    """Fill a folder unless it is there; it gets its name when it is full.
+
+    Args:
+        folder: what to make.
+        fill: writes into the empty folder that it is given.
+
+    Returns:
+        Whether it had to be made.
+    """
+    if folder.is_dir():
+        return False
+    with whole_folder(folder) as partial:
+        fill(partial)
+    return True
 
 
 def _remove_partials_of_the_killed(path: Path) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.atomic import whole_file
+from pipeline.caching.atomic import whole_file
 
 
 def names(folder):

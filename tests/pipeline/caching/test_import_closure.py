@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from pipeline.closure import code_dependencies, import_closure
+from pipeline.caching.import_closure import code_dependencies, import_closure
 from tests.conftest import ROOT
 
 
@@ -109,7 +109,7 @@ stages:
       params: [cams, "weights.${item}"]
 """
     (rooms / "dvc.yaml").write_text(before)
-    command = [sys.executable, "-m", "pipeline.closure"]
+    command = [sys.executable, "-m", "pipeline.caching.import_closure"]
     done = subprocess.run(command, cwd=rooms, env={"PYTHONPATH": str(ROOT)}, capture_output=True)
     assert done.returncode == 0, done.stderr
     listed = code_dependencies(rooms / "stages" / "cams.py")

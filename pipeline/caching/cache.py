@@ -17,7 +17,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.atomic import whole_file
+from pipeline.caching.atomic import whole_file
 from pipeline.errors import InputError
 
 FORMAT_VERSION = 1

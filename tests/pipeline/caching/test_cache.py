@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
-from pipeline.cache import Cache, CacheError, Provenance, read_provenance, write_cache
+from pipeline.caching.cache import Cache, CacheError, Provenance, read_provenance, write_cache
 from tests.conftest import ROOT
 
 WRITTEN_BY = Provenance("cams", "f00d")
@@ -60,8 +60,8 @@ def test_the_folder_holds_the_cache_and_nothing_else(written):
 def test_equal_contents_in_another_order_and_process_give_equal_bytes(written, tmp_path):
     other = tmp_path / "other.h5"
     script = (
-        "import sys; sys.path[:0] = [sys.argv[1], sys.argv[1] + '/tests/pipeline']\n"
-        "from pathlib import Path; from test_cache import *\n"
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from pathlib import Path; from tests.pipeline.caching.test_cache import *\n"
         "turned = lambda values: dict(reversed(values.items()))\n"
         "arrays = {name: np.asfortranarray(a) for name, a in turned(ARRAYS).items()}\n"
         "write_cache(Path(sys.argv[2]), arrays, turned(TEXTS), turned(ATTRIBUTES), WRITTEN_BY)"

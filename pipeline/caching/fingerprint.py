@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pipeline.cache import CACHE_SUFFIX, read_provenance
-from pipeline.closure import import_closure
+from pipeline.caching.cache import CACHE_SUFFIX, read_provenance
+from pipeline.caching.import_closure import import_closure
 from pipeline.errors import InputError
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.cache import CACHE_SUFFIX, Cache, CacheError, Provenance, write_cache
+from pipeline.caching.cache import CACHE_SUFFIX, Cache, CacheError, Provenance, write_cache
 from pipeline.errors import InputError
 from pipeline.observe import Observer
 
