@@ -10,7 +10,7 @@ export DO_NOT_TRACK := 1
 
 repro: $(STAMP)  ## rebuild what params.yaml asks for, then print the results
 ifdef PROFILE
-	python -m pipeline.profile $(PROFILE:%=profiles/%.yaml) $(SET)
+	python -m pipeline.params.profile $(PROFILE:%=profiles/%.yaml) $(SET)
 endif
 	dvc repro
 	python -m pipeline.results

@@ -32,12 +32,13 @@ from pipeline.judging import evaluation_splits
 from pipeline.layout import DatasetFiles
 from pipeline.metrics import score_boxes
 from pipeline.observe import Observer
-from pipeline.params import build, read_yaml
+from pipeline.params.read import read_params, train_params
+from pipeline.params.reader import build, read_yaml
+from pipeline.params.schema import Params
+from pipeline.params.train import TrainParams
 from pipeline.processes import Machine, Team
 from pipeline.records import GroundTruth, read_records
 from pipeline.runtime import keep_freed_memory, pick_device, seed_everything
-from pipeline.sections import Params, read_params, train_params
-from pipeline.train_sections import TrainParams
 from stages.evaluate import Inference, ask_model
 from stages.train import build_training, train
 

@@ -30,10 +30,11 @@ from models.grounder.grounder import Grounder
 from models.grounder.language_encoder import LanguageSizes, new_language
 from models.training.config import LossWeights
 from models.training.training_step import TrainingStep
-from pipeline.profile import apply_values, read_values
+from pipeline.params.profile import apply_values, read_values
+from pipeline.params.read import PARAMS_FILE, read_params, train_params
+from pipeline.params.schema import Params
+from pipeline.params.train import TrainParams, picked
 from pipeline.runtime import pick_device
-from pipeline.sections import PARAMS_FILE, Params, read_params, train_params
-from pipeline.train_sections import TrainParams, picked
 from stages.train import build_optimiser
 
 NUM_WORDS, NUM_LABELS, NUM_NOUNS, NUM_PROPOSALS = 8000, 80, 100, 50

@@ -22,6 +22,7 @@ from pipeline.images import read_image
 from pipeline.joined import Floats, JoinedCaches, NounSlots
 from pipeline.mentions import HEAD_ROLE
 from pipeline.merged_boxes import with_merged
+from pipeline.params.train import AugmentParams, TrainParams, picked
 from pipeline.place import (
     content_cells,
     pad_to_square,
@@ -31,7 +32,6 @@ from pipeline.place import (
     scale_to_unit,
 )
 from pipeline.sample_spec import CAM_STRIDE, SampleSpec, TextEncoding, Tokenize
-from pipeline.train_sections import AugmentParams, TrainParams, picked
 from pipeline.words import build_vocabulary
 
 Fields = dict[str, NDArray[Any]]

@@ -13,8 +13,9 @@ from typing import Any
 from pipeline.doctor_inputs import check_clip, check_dataset, check_given, check_weights
 from pipeline.doctor_machine import check_machine
 from pipeline.findings import Finding, Level, missing, ok
-from pipeline.params import ParamsError, read_yaml
-from pipeline.sections import PARAMS_FILE, Params, read_params, weights_key
+from pipeline.params.read import PARAMS_FILE, read_params, weights_key
+from pipeline.params.reader import ParamsError, read_yaml
+from pipeline.params.schema import Params
 
 FORGOTTEN = {"size", "nfiles"}  # DVC's run cache drops keys of these names
 

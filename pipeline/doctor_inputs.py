@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pipeline.caching.atomic import work_folder
-from pipeline.dataset_sections import DatasetSection, ShapesDataset
 from pipeline.errors import InputError
 from pipeline.findings import Finding, missing, ok, warning
 from pipeline.layout import DatasetFiles
-from pipeline.sections import GivenProposals
-from pipeline.weight_sections import (
+from pipeline.params.datasets import DatasetSection, ShapesDataset
+from pipeline.params.schema import GivenProposals
+from pipeline.params.weights import (
     DetectorFile,
     EmbeddedWeights,
     TaggerFolder,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pipeline import metrics
 from pipeline.answers import Answer
 from pipeline.judging import RECALL_RANKS, Judged
-from pipeline.sections import EvaluateParams
+from pipeline.params.schema import EvaluateParams
 
 Floats = NDArray[np.float64]
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from pipeline.errors import InputError
 from pipeline.observe_server import answering_address, configured_address, use_server
-from pipeline.sections import read_params
+from pipeline.params.read import read_params
 
 SERVED = "camground"
 SERVE_TIMEOUT_S = 60.0

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from pipeline import baselines, metrics
 from pipeline.baselines import Scene
 from pipeline.errors import InputError
+from pipeline.params.schema import EvaluateParams
 from pipeline.records import GroundTruth, PhraseRecord, read_records
-from pipeline.sections import EvaluateParams
 
 Floats = NDArray[np.float64]
 

@@ -1,7 +1,7 @@
 """Whether the detector may have seen the answers."""
 
-from pipeline.dataset_sections import DatasetSection, ShapesDataset
 from pipeline.datasets.published import COCO, published_of
+from pipeline.params.datasets import DatasetSection, ShapesDataset
 
 DRAWN = "drawn scenes"
 _SHOW_COCO = ("coco", "visual genome")  # half of Visual Genome's images are COCO's

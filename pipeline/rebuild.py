@@ -14,8 +14,8 @@ from pipeline.dvc_steps import Step, parse_repro, plan_steps, run_step
 from pipeline.errors import InputError
 from pipeline.observe_prefect import PrefectObserver
 from pipeline.observe_prefect_client import PARENT_TASK_RUN, heartbeats
-from pipeline.profile import apply_values
-from pipeline.sections import PARAMS_FILE, read_params
+from pipeline.params.profile import apply_values
+from pipeline.params.read import PARAMS_FILE, read_params
 
 
 class End(Enum):

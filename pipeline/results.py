@@ -14,8 +14,9 @@ from pipeline.caching.atomic import whole_file
 from pipeline.document import Section, to_html, to_markdown
 from pipeline.errors import InputError
 from pipeline.layout import ResultFiles
-from pipeline.params import ParamsError
-from pipeline.sections import Params, read_params, train_params
+from pipeline.params.read import read_params, train_params
+from pipeline.params.reader import ParamsError
+from pipeline.params.schema import Params
 from pipeline.tables import FULL, Runs, accuracy, table_sections
 
 TABLES = Path("results") / "report"

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from pipeline.errors import InputError
-from pipeline.sections import read_params
+from pipeline.params.read import read_params
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 

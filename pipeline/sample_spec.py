@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import InputError
-from pipeline.params import ParamsError, build
+from pipeline.params.reader import ParamsError, build
 from pipeline.words import WordVocabulary
 
 _FILE = "samples.json"

@@ -17,9 +17,9 @@ from typing_extensions import override
 from pipeline.caching.atomic import whole_file
 from pipeline.curves import CurveFile
 from pipeline.observe import Observer
+from pipeline.params.train import TrainParams
 from pipeline.processes import Team
 from pipeline.schedule import rate_factor
-from pipeline.train_sections import TrainParams
 
 STEPS_PER_ROW = 10  # of curves.csv
 CHECKPOINT, CURVES = "last.pth", "curves.csv"

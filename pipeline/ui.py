@@ -14,7 +14,7 @@ from types import FrameType
 
 from pipeline.errors import InputError
 from pipeline.observe_server import is_healthy, use_server
-from pipeline.sections import read_params
+from pipeline.params.read import read_params
 
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 180.0  # the first start makes a database

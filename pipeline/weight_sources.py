@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import InputError
-from pipeline.weight_sections import ClassifierFile, DetectorFile, TaggerFolder, WeightPart
+from pipeline.params.weights import ClassifierFile, DetectorFile, TaggerFolder, WeightPart
 
 _PAGE = "a web page, as a browser saves in place of the file"
 _IMPOSTORS = {

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from pipeline.caching.atomic import whole_file
 from pipeline.caching.fingerprint import fingerprint
-from pipeline.dataset_sections import DatasetSection, Flickr30kDataset, OwnDataset, ShapesDataset
 from pipeline.datasets.flickr30k import plan_flickr30k
 from pipeline.datasets.locate import image_folder
 from pipeline.datasets.own_lines import read_own_lines
@@ -29,9 +28,10 @@ from pipeline.datasets.summary import Summary, check_usable, describe_counts, su
 from pipeline.datasets.transvg import read_transvg
 from pipeline.layout import DatasetFiles
 from pipeline.observe import Observer, run_stage
+from pipeline.params.datasets import DatasetSection, Flickr30kDataset, OwnDataset, ShapesDataset
+from pipeline.params.read import read_params
 from pipeline.records import write_records
 from pipeline.runtime import stage_arguments
-from pipeline.sections import read_params
 from pipeline.workers import map_in_processes
 
 READERS = {

@@ -39,9 +39,10 @@ from pipeline.layout import DatasetFiles
 from pipeline.mentions import nouns_of_images, read_mentions
 from pipeline.noun_coverage import covered_shares, describe_coverage
 from pipeline.observe import Observer, run_stage
+from pipeline.params.read import read_params
+from pipeline.params.schema import CamsParams
 from pipeline.records import ImageRecord, PhraseRecord, read_records
 from pipeline.runtime import pick_device, seed_everything, stage_arguments
-from pipeline.sections import CamsParams, read_params
 
 PARTS = {  # of the weights, by scorer
     "nounhead": "classifier",

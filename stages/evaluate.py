@@ -38,11 +38,12 @@ from pipeline.judging import Judged, evaluation_splits, judge_phrase, questions_
 from pipeline.layout import DatasetFiles, ResultFiles
 from pipeline.leakage import leakage_note, pictures_of
 from pipeline.observe import Observer, run_stage
+from pipeline.params.read import read_params, train_params
+from pipeline.params.schema import EvaluateParams, RuntimeParams
 from pipeline.records import GroundTruth, read_records
 from pipeline.runtime import pick_device, stage_arguments
 from pipeline.sample_spec import SampleSpec, TextEncoding, Tokenize, read_sample_spec
 from pipeline.scenes import build_scene, read_detector, read_directions
-from pipeline.sections import EvaluateParams, RuntimeParams, read_params, train_params
 from pipeline.words import WordVocabulary
 
 

@@ -32,9 +32,10 @@ from pipeline.layout import DatasetFiles
 from pipeline.mentions import Mention, nouns_of_images, read_mentions
 from pipeline.noun_coverage import describe_coverage
 from pipeline.observe import Observer, run_stage
+from pipeline.params.read import read_params
+from pipeline.params.schema import NounHeadParams
 from pipeline.records import ImageRecord, PhraseRecord, read_records
 from pipeline.runtime import pick_device, seed_everything, stage_arguments
-from pipeline.sections import NounHeadParams, read_params
 
 TRAIN = "train"
 HELD_OUT = 10  # every tenth training image judges a first fit

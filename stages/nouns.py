@@ -27,9 +27,10 @@ from pipeline.caching.shards import ShardPlan, remove_shards, run_shards
 from pipeline.errors import InputError
 from pipeline.layout import DatasetFiles
 from pipeline.observe import Observer, run_stage
+from pipeline.params.read import read_params
+from pipeline.params.schema import NounsParams
 from pipeline.records import PhraseRecord, read_records
 from pipeline.runtime import pick_device, stage_arguments
-from pipeline.sections import NounsParams, read_params
 
 ROLES = (HEAD, CONTEXT)  # their numbers in the cache
 _EXAMPLES = 10

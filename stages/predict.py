@@ -42,9 +42,10 @@ from pipeline.joined import Arrays
 from pipeline.layout import DatasetFiles, ResultFiles
 from pipeline.mentions import HEAD_ROLE, Mention
 from pipeline.one_image import NO_CAMS, NO_PROPOSALS, ImageFacts, OneImage, PhraseFacts
+from pipeline.params.read import read_params
+from pipeline.params.schema import Params
 from pipeline.runtime import pick_device, stage_arguments
 from pipeline.sample_spec import TextEncoding, Tokenize, read_sample_spec
-from pipeline.sections import Params, read_params
 from pipeline.words import WordVocabulary
 
 ANSWERS = ("reg", "proposal", "refined")

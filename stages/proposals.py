@@ -35,9 +35,10 @@ from pipeline.given_proposals import (
 from pipeline.images import read_image
 from pipeline.layout import DatasetFiles
 from pipeline.observe import Observer, run_stage
+from pipeline.params.read import read_params
+from pipeline.params.schema import ProposalsParams
 from pipeline.records import ImageRecord, read_records
 from pipeline.runtime import pick_device, seed_everything, stage_arguments
-from pipeline.sections import ProposalsParams, read_params
 
 NO_BOXES = np.zeros((0, 4), np.float32)
 

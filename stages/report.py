@@ -23,13 +23,14 @@ from pipeline.errors import InputError
 from pipeline.images import read_image
 from pipeline.layout import DatasetFiles, ResultFiles
 from pipeline.observe import Observer, run_stage
+from pipeline.params.read import read_params, train_params
+from pipeline.params.schema import Params, ReportParams
 from pipeline.pictures import choose_rows, draw_boxes, draw_map
 from pipeline.records import ImageRecord, read_records
 from pipeline.report_data import collect_data, data_section
 from pipeline.report_origin import curves_section, nouns_section, params_section, weights_section
 from pipeline.report_results import differences, groups, headline, results
 from pipeline.runtime import stage_arguments
-from pipeline.sections import Params, ReportParams, read_params, train_params
 
 Row = Mapping[str, Any]
 COMPARED = ("proposal", "prior", "largest_label_match", "cam_box")

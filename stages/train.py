@@ -34,12 +34,12 @@ from pipeline.errors import InputError
 from pipeline.joined import JoinedCaches
 from pipeline.layout import DatasetFiles, ResultFiles
 from pipeline.observe import run_stage
+from pipeline.params.read import read_params, train_params
+from pipeline.params.train import TrainParams, picked
 from pipeline.processes import Machine, joined_team, start_team
 from pipeline.runtime import pick_device, seed_everything, stage_arguments
 from pipeline.sample_spec import write_sample_spec
-from pipeline.sections import read_params, train_params
 from pipeline.train_loop import CHECKPOINT, CURVES, GroundingRunner, Watch
-from pipeline.train_sections import TrainParams, picked
 
 
 def build_training(

@@ -32,9 +32,8 @@ from pipeline.datasets import shapes
 from pipeline.errors import InputError
 from pipeline.layout import DatasetFiles
 from pipeline.observe import Observer, run_stage
-from pipeline.runtime import seed_everything, stage_arguments
-from pipeline.sections import read_params, weights_key
-from pipeline.weight_sections import (
+from pipeline.params.read import read_params, weights_key
+from pipeline.params.weights import (
     ClassifierFile,
     ClassifierTraining,
     DetectorFile,
@@ -48,6 +47,7 @@ from pipeline.weight_sections import (
     hub_of,
     parts_of,
 )
+from pipeline.runtime import seed_everything, stage_arguments
 from pipeline.weight_sources import Origin, check_source, files_sha256, source_files
 
 DRAWN = "shapes, pre-training split"

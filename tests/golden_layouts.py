@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from pipeline.dataset_sections import OwnDataset, ReferringDataset
+from pipeline.params.datasets import OwnDataset, ReferringDataset
 from tests.python2_pickle import python2_pickle
 
 SIZES_WH = {9: (50, 40), 25: (61, 37), 30: (43, 59)}

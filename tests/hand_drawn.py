@@ -4,8 +4,8 @@ import numpy as np
 
 from pipeline.baselines import Scene
 from pipeline.judging import Question, judge_phrase
+from pipeline.params.schema import EvaluateParams
 from pipeline.records import GroundTruth, PhraseRecord
-from pipeline.sections import EvaluateParams
 
 PARAMS = EvaluateParams(
     batch_images=2,

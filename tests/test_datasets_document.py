@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.dataset_sections import OwnDataset
 from pipeline.datasets.own_lines import KEYS, read_own_lines
 from pipeline.datasets.published import PUBLISHED, UNKNOWN
+from pipeline.params.datasets import OwnDataset
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENT = (ROOT / "docs" / "datasets.md").read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ import torch
 from models.phrases.noun_parser import NounParser
 from pipeline.layout import DatasetFiles
 from pipeline.observe import Observer
-from pipeline.sections import (
+from pipeline.params.schema import (
     CamsParams,
     ClipParams,
     GivenProposals,

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from benchmarks.step_cost import build_step, random_batch, read_with
-from pipeline.sections import train_params
+from pipeline.params.read import train_params
 from stages.train import build_optimiser
 from tests.cached_world import ROOT
 

@@ -16,12 +16,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from pipeline.dataset_sections import Flickr30kDataset
 from pipeline.datasets.duplicates import mark_file
 from pipeline.datasets.flickr30k_boxes import BadAnnotationError, BoxFile, parse_boxes
 from pipeline.datasets.reading import BadRecord, ImageReading, ReadingPlan
 from pipeline.errors import InputError
 from pipeline.images import BadImageError, whole_image_hw
+from pipeline.params.datasets import Flickr30kDataset
 from pipeline.records import Box, GroundTruth, ImageRecord, PhraseRecord
 
 EVAL_SPLITS = ("val", "test")

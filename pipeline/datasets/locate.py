@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from pipeline.dataset_sections import DatasetSection, ShapesDataset
 from pipeline.layout import DatasetFiles
+from pipeline.params.datasets import DatasetSection, ShapesDataset
 
 
 def image_folder(dataset_name: str, dataset: DatasetSection) -> Path:

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.dataset_sections import OwnDataset
 from pipeline.datasets.data_files import find_file
 from pipeline.datasets.referring import TRAIN, Found, Referral
 from pipeline.errors import InputError
+from pipeline.params.datasets import OwnDataset
 
 REQUIRED = ("image", "phrase")
 KEYS = (*REQUIRED, "boxes_xyxy", "id", "sentence", "span", "kinds")

@@ -9,7 +9,7 @@ Mao et al. 2016 (https://arxiv.org/abs/1511.02283) as cleaned by the `refer` too
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pipeline.dataset_sections import Collection, DatasetSection, Flickr30kDataset, ReferringDataset
+from pipeline.params.datasets import Collection, DatasetSection, Flickr30kDataset, ReferringDataset
 
 COCO = "COCO train2014"
 SAIAPR = "SAIAPR TC-12"

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.dataset_sections import ReferringDataset
 from pipeline.datasets.data_files import find_file, read_json
 from pipeline.datasets.published import PUBLISHED
 from pipeline.datasets.reading import BadRecord
@@ -20,6 +19,7 @@ from pipeline.datasets.refcocog import overlap_remarks
 from pipeline.datasets.referring import TRAIN, Found, Referral
 from pipeline.datasets.safe_pickle import read_plain_pickle
 from pipeline.errors import InputError
+from pipeline.params.datasets import ReferringDataset
 
 FOLDERS = {"refcoco_plus": "refcoco+"}  # where the name of the data set is not the folder's
 

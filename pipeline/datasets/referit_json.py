@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.dataset_sections import ReferringDataset
 from pipeline.datasets.data_files import find_file, read_json
 from pipeline.datasets.published import PUBLISHED
 from pipeline.datasets.reading import BadRecord
 from pipeline.datasets.referring import TRAIN, Found, Referral
 from pipeline.errors import InputError
+from pipeline.params.datasets import ReferringDataset
 
 FOLDERS = ("", "data/", "splits/referit/", "referit/")  # where they lie below what people point at
 

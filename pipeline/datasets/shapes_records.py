@@ -5,9 +5,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from pipeline.dataset_sections import ShapesDataset
 from pipeline.datasets.reading import ImageReading, ReadingPlan
 from pipeline.datasets.shapes import Split, draw_scene, scene_phrases
+from pipeline.params.datasets import ShapesDataset
 from pipeline.records import GroundTruth, ImageRecord, PhraseRecord
 
 _SPLITS: dict[str, Split] = {"train": "train", "test": "test"}

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.dataset_sections import ReferringDataset
 from pipeline.datasets.data_files import find_file, read_json
 from pipeline.datasets.picture_files import COCO_2014
 from pipeline.datasets.published import COCO, PUBLISHED, Published
 from pipeline.datasets.reading import BadRecord
 from pipeline.datasets.referring import TRAIN, Found, Referral
 from pipeline.errors import InputError
+from pipeline.params.datasets import ReferringDataset
 
 FILES = {
     "refcoco_unc": ("refcoco",),

@@ -9,13 +9,13 @@ Source: https://github.com/djiajunustc/TransVG and https://github.com/zyang-ur/o
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.dataset_sections import ReferringDataset
 from pipeline.datasets.data_files import find_file
 from pipeline.datasets.published import COCO, PUBLISHED
 from pipeline.datasets.reading import BadRecord
 from pipeline.datasets.referring import TRAIN, Found, Referral
 from pipeline.datasets.safe_torch import GivenArray, load_list
 from pipeline.errors import InputError
+from pipeline.params.datasets import ReferringDataset
 
 KEYS = {
     "refcoco_unc": "unc",

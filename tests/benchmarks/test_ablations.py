@@ -9,7 +9,7 @@ from benchmarks import ablations
 from pipeline.caching.cache import Cache
 from pipeline.layout import ResultFiles
 from pipeline.observe import Observer
-from pipeline.params import ParamsError
+from pipeline.params.reader import ParamsError
 from stages import evaluate
 from tests.cached_world import FILES, ROOT, write_world
 from tests.stages.test_train import train

@@ -37,7 +37,7 @@ class Project:
     def set(self, **values: object) -> None:
         """Change keys of params.yaml; `__` stands for the dot."""
         assignments = [f"{key.replace('__', '.')}={value}" for key, value in values.items()]
-        done = self.python("-m", "pipeline.profile", "empty.yaml", *assignments)
+        done = self.python("-m", "pipeline.params.profile", "empty.yaml", *assignments)
         assert done.returncode == 0, done.stderr
 
     def set_text(self, old: str, new: str) -> None:
@@ -80,7 +80,7 @@ def clone(folder: Path) -> Project:
     (folder / "empty.yaml").write_text("{}\n")
     project = Project(folder)
     assert project.run("git", "init", "--quiet").returncode == 0
-    shrunk = project.python("-m", "pipeline.profile", str(TINY))
+    shrunk = project.python("-m", "pipeline.params.profile", str(TINY))
     assert shrunk.returncode == 0, shrunk.stderr
     return project
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pipeline.sections import read_params
+from pipeline.params.read import read_params
 
 pytestmark = pytest.mark.slow
 

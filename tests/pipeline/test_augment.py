@@ -11,7 +11,7 @@ from pipeline.augment import (
     draw_placement,
     likely_boxes,
 )
-from pipeline.train_sections import AugmentParams
+from pipeline.params.train import AugmentParams
 
 HW = (70, 110)
 ALWAYS = AugmentParams(flip=1.0, jitter=0.4, crop=1.0, scales=1, translate=False)

@@ -17,9 +17,9 @@ from pipeline.dataset import GroundingDataset, build_training_dataset
 from pipeline.draws import Draw, EpochSampler, fixed_draws
 from pipeline.errors import InputError
 from pipeline.joined import JoinedCaches
+from pipeline.params.read import read_params, train_params
+from pipeline.params.train import AugmentParams
 from pipeline.sample_spec import SampleSpec, TextEncoding, Tokenize
-from pipeline.sections import read_params, train_params
-from pipeline.train_sections import AugmentParams
 from pipeline.words import build_vocabulary
 from tests.cached_world import FILES, HW, PHRASES, write_proposals, write_world
 from tests.conftest import ROOT

@@ -7,12 +7,13 @@ from typing import get_args, get_type_hints
 import pytest
 
 from pipeline import doctor_machine
-from pipeline.dataset_sections import DatasetSection
 from pipeline.doctor import _check_names, check_all, check_run
 from pipeline.doctor_inputs import NEEDED, check_clip, check_dataset, check_given, check_weights
 from pipeline.doctor_machine import check_machine
 from pipeline.findings import Level, missing, ok, warning
-from pipeline.sections import PARAMS_FILE, GivenProposals, read_params
+from pipeline.params.datasets import DatasetSection
+from pipeline.params.read import PARAMS_FILE, read_params
+from pipeline.params.schema import GivenProposals
 from tests.conftest import ROOT
 
 PARAMS = read_params(ROOT / PARAMS_FILE)

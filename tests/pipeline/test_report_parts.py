@@ -5,15 +5,10 @@ import pytest
 from PIL import Image
 
 from pipeline.charts import Bar, bar_chart_png, curves_png
-from pipeline.dataset_sections import (
-    Flickr30kDataset,
-    OwnDataset,
-    ReferringDataset,
-    ShapesDataset,
-)
 from pipeline.document import Picture, Table
 from pipeline.evaluation import split_metrics
 from pipeline.leakage import leakage_note, pictures_of
+from pipeline.params.datasets import Flickr30kDataset, OwnDataset, ReferringDataset, ShapesDataset
 from pipeline.report_origin import curves_section, flat_rows, weights_section
 from pipeline.report_results import differences, groups, headline, results
 from tests.hand_drawn import CAT, DOG, PARAMS, judged, question

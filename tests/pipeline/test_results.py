@@ -5,8 +5,8 @@ import pytest
 from pipeline import results
 from pipeline.errors import InputError
 from pipeline.layout import ResultFiles
-from pipeline.params import read_yaml
-from pipeline.sections import PARAMS_FILE
+from pipeline.params.read import PARAMS_FILE
+from pipeline.params.reader import read_yaml
 from tests.conftest import ROOT
 
 

@@ -3,7 +3,7 @@ import csv
 import pytest
 
 from models.grounder.config import parse_depth
-from pipeline.sections import PARAMS_FILE, read_params
+from pipeline.params.read import PARAMS_FILE, read_params
 from pipeline.tables import NOT_RUN, PAPER_FILE, Runs, table_sections
 from tests.conftest import ROOT
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.dataset_sections import Flickr30kDataset, OwnDataset, ShapesDataset
 from pipeline.datasets.shapes import draw_scene, scene_phrases
 from pipeline.errors import InputError
 from pipeline.layout import DatasetFiles
 from pipeline.observe import Observer
+from pipeline.params.datasets import Flickr30kDataset, OwnDataset, ShapesDataset
 from pipeline.records import GroundTruth, ImageRecord, PhraseRecord, read_records
 from stages.annotations import run
 from tests.stages.evaluated_world import Listener

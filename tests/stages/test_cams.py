@@ -16,7 +16,7 @@ from pipeline.caching.cache import Cache
 from pipeline.errors import InputError
 from pipeline.image_batches import read_squashed
 from pipeline.observe import Observer
-from pipeline.sections import CamsParams, ClipParams
+from pipeline.params.schema import CamsParams, ClipParams
 from stages.cams import CamsInputs, run
 from tests.stages.noun_world import GREY, add_noun_head, make_world
 from tests.tiny_clip import write_tiny_clip

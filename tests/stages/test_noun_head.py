@@ -11,8 +11,8 @@ from pipeline.errors import InputError
 from pipeline.image_batches import image_batches, read_squashed
 from pipeline.mentions import read_mentions
 from pipeline.observe import Observer
+from pipeline.params.schema import NounHeadParams
 from pipeline.records import PhraseRecord, read_records
-from pipeline.sections import NounHeadParams
 from stages.noun_head import NounHeadInputs, choose_nouns, compute_features, run
 from tests.stages.noun_world import make_world
 

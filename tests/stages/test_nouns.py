@@ -10,8 +10,8 @@ from pipeline.errors import InputError
 from pipeline.layout import DatasetFiles
 from pipeline.mentions import read_mentions
 from pipeline.observe import Observer
+from pipeline.params.schema import NounsParams
 from pipeline.records import PhraseRecord, write_records
-from pipeline.sections import NounsParams
 from stages.nouns import load_parser, run
 from tests.tiny_tagger import write_tiny_tagger
 

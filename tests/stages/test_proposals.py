@@ -9,8 +9,8 @@ from PIL import Image
 from pipeline.caching.cache import Cache
 from pipeline.errors import InputError
 from pipeline.observe import Observer
+from pipeline.params.schema import GivenProposals, ProposalsParams
 from pipeline.records import ImageRecord, write_records
-from pipeline.sections import GivenProposals, ProposalsParams
 from stages.proposals import ProposalsInputs, run, run_given
 from tests.tiny_detector import draw
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.sections import read_params
+from pipeline.params.read import read_params
 from stages import report
 from tests.cached_world import FILES
 from tests.stages.evaluated_world import IMAGES, Listener, run_evaluate, save_untrained

@@ -21,9 +21,9 @@ from pipeline.errors import InputError
 from pipeline.joined import JoinedCaches
 from pipeline.layout import ResultFiles
 from pipeline.observe import Observer
+from pipeline.params.read import read_params, train_params
 from pipeline.processes import Machine, Team
 from pipeline.sample_spec import read_sample_spec
-from pipeline.sections import read_params, train_params
 from stages.train import build_training, run
 from tests.cached_world import FILES, ROOT, write_cams, write_world
 from tests.tiny_clip import write_tiny_clip

@@ -16,7 +16,7 @@ from models.detector.detector import load_detector
 from models.phrases.noun_parser import NounParser
 from pipeline.errors import InputError
 from pipeline.observe import Observer
-from pipeline.weight_sections import (
+from pipeline.params.weights import (
     ClassifierFile,
     ClassifierTraining,
     DetectorFile,

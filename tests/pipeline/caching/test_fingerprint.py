@@ -79,9 +79,7 @@ def test_the_order_of_a_mapping_does_not_matter(project):
     assert of(project, {"a": 1, "b": SECTION}) == of(project, {"b": SECTION, "a": 1})
 
 
-@pytest.mark.parametrize(
-    "name", ["stages/cams.py", "models/grad_cam.py", "models/deep.py"]
-)
+@pytest.mark.parametrize("name", ["stages/cams.py", "models/grad_cam.py", "models/deep.py"])
 def test_a_changed_source_that_is_imported_gives_another(project, name):
     before = of(project)
     (project / name).write_text((project / name).read_text() + "\nX = 1\n")

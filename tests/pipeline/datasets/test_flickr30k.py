@@ -1,9 +1,9 @@
 import pytest
 
-from pipeline.dataset_sections import Flickr30kDataset
 from pipeline.datasets.flickr30k import parse_sentence, plan_flickr30k, read_flickr30k_image
 from pipeline.datasets.flickr30k_boxes import BadAnnotationError
 from pipeline.errors import InputError
+from pipeline.params.datasets import Flickr30kDataset
 from pipeline.records import GroundTruth, ImageRecord, PhraseRecord
 from tests.tiny_world import write_annotation, write_sentences, write_tiny_flickr30k
 

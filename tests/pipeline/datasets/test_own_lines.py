@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from pipeline.dataset_sections import OwnDataset
 from pipeline.datasets.own_lines import read_own_lines
 from pipeline.errors import InputError
+from pipeline.params.datasets import OwnDataset
 
 WHOLE = {
     "image": "a/1.png",

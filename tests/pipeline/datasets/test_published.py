@@ -2,8 +2,8 @@ from typing import get_args
 
 import pytest
 
-from pipeline.dataset_sections import Collection, OwnDataset, ReferringDataset
 from pipeline.datasets.published import PUBLISHED, published_of
+from pipeline.params.datasets import Collection, OwnDataset, ReferringDataset
 
 
 def test_every_collection_is_known():

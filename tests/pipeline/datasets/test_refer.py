@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from pipeline.dataset_sections import ReferringDataset
 from pipeline.datasets.refer import read_refer
 from pipeline.errors import InputError
+from pipeline.params.datasets import ReferringDataset
 from tests.golden_layouts import coco_name, instances, refs, write_json, write_refer
 from tests.python2_pickle import python2_pickle
 

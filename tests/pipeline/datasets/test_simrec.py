@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from pipeline.dataset_sections import ReferringDataset
 from pipeline.datasets.simrec import read_simrec
 from pipeline.errors import InputError
+from pipeline.params.datasets import ReferringDataset
 from tests.golden_layouts import coco_name, write_json, write_simrec
 
 

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from pipeline.dataset_sections import ReferringDataset
 from pipeline.datasets.transvg import read_transvg
 from pipeline.errors import InputError
+from pipeline.params.datasets import ReferringDataset
 from tests.golden_layouts import coco_name, transvg_row, write_transvg
 
 

@@ -1,8 +1,8 @@
 import pytest
 import yaml
 
-from pipeline.params import ParamsError
-from pipeline.sections import read_params, train_params
+from pipeline.params.read import read_params, train_params
+from pipeline.params.reader import ParamsError
 from tests.conftest import ROOT
 
 PARAMS_FILE = ROOT / "params.yaml"

@@ -4,7 +4,7 @@ from typing import Any, Literal
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.params import ParamsError, build, read_yaml
+from pipeline.params.reader import ParamsError, build, read_yaml
 
 
 @dataclass(frozen=True)

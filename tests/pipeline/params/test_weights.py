@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.sections import PARAMS_FILE, read_params, weights_key
-from pipeline.weight_sections import hub_of, parts_of
+from pipeline.params.read import PARAMS_FILE, read_params, weights_key
+from pipeline.params.weights import hub_of, parts_of
 from tests.conftest import ROOT
 
 PARAMS = read_params(ROOT / PARAMS_FILE)

@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.params import ParamsError
-from pipeline.profile import apply_values, expand_environment, leaves, main, parse_assignment
-from pipeline.sections import PARAMS_FILE, read_params
+from pipeline.params.profile import apply_values, expand_environment, leaves, main, parse_assignment
+from pipeline.params.read import PARAMS_FILE, read_params
+from pipeline.params.reader import ParamsError
 from tests.conftest import ROOT
 
 

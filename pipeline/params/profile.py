@@ -1,4 +1,6 @@
-"""Put ready sets of values into params.yaml: `python -m pipeline.profile profiles/x.yaml [a.b=1]`.
+"""Put ready sets of values into params.yaml.
+
+`python -m pipeline.params.profile profiles/x.yaml [a.b=1]`
 
 A profile is a YAML file with some of params.yaml's keys; `${NAME}` in a text stands for an
 environment variable. Of several, a later one wins. Comments and everything that no profile names
@@ -16,8 +18,8 @@ import numpy as np
 import yaml
 from ruamel.yaml import YAML
 
-from pipeline.params import ParamsError, read_yaml
-from pipeline.sections import PARAMS_FILE, read_params
+from pipeline.params.read import PARAMS_FILE, read_params
+from pipeline.params.reader import ParamsError, read_yaml
 
 
 def expand_environment(value: Any, environment: Mapping[str, str]) -> Any:
