@@ -18,7 +18,7 @@ from pipeline.datasets.flickr30k import plan_flickr30k
 from pipeline.datasets.locate import image_folder
 from pipeline.datasets.own_lines import read_own_lines
 from pipeline.datasets.published import published_of
-from pipeline.datasets.reading import ImageReading, ReadingPlan
+from pipeline.datasets.reading import ImageReading, ReadingPlan, map_in_processes
 from pipeline.datasets.refer import read_refer
 from pipeline.datasets.referit_json import read_referit_json
 from pipeline.datasets.referring import plan_referring
@@ -32,7 +32,6 @@ from pipeline.params.datasets import DatasetSection, Flickr30kDataset, OwnDatase
 from pipeline.params.read import read_params
 from pipeline.records import write_records
 from pipeline.runtime import stage_arguments
-from pipeline.workers import map_in_processes
 
 READERS = {
     "refer": read_refer,

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
-from pipeline.datasets.given_boxes import clip, has_area
+from pipeline.datasets.box_formats import clip, has_area
 from pipeline.errors import InputError
 from pipeline.records import Box
 

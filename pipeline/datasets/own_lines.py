@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.datasets.data_files import find_file
+from pipeline.datasets.files import find_file
 from pipeline.datasets.referring import TRAIN, Found, Referral
 from pipeline.errors import InputError
 from pipeline.params.datasets import OwnDataset

@@ -1,8 +1,9 @@
 """What reading one image of any data set gives: records, and what was wrong with it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from multiprocessing import get_context
+from typing import Any, Literal, TypeVar
 
 from pipeline.records import GroundTruth, ImageRecord, PhraseRecord
 
@@ -56,3 +57,25 @@ class ReadingPlan:
     read: Callable[[Any], ImageReading]
     bad: tuple[BadRecord, ...] = ()
     remarks: tuple[str, ...] = ()
+
+
+Item = TypeVar("Item")
+Value = TypeVar("Value")
+ITEMS_PER_TASK = 16
+
+
+def map_in_processes(
+    work: Callable[[Item], Value], items: Sequence[Item], workers: int
+) -> Iterator[Value]:
+    """Yield `work(item)` of every item, in order.
+
+    Args:
+        work: picklable, and so are its items and values.
+        items: what to work on.
+        workers: processes; 0 and 1 work in this one.
+    """
+    if workers <= 1:
+        yield from map(work, items)
+        return
+    with get_context("spawn").Pool(workers) as pool:
+        yield from pool.imap(work, items, chunksize=ITEMS_PER_TASK)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.datasets.data_files import find_file, read_json
+from pipeline.datasets.files import find_file, read_json
 from pipeline.datasets.published import PUBLISHED
 from pipeline.datasets.reading import BadRecord
 from pipeline.datasets.refcocog import overlap_remarks

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.datasets.data_files import find_file, read_json
+from pipeline.datasets.files import find_file, read_json
 from pipeline.datasets.published import PUBLISHED
 from pipeline.datasets.reading import BadRecord
 from pipeline.datasets.referring import TRAIN, Found, Referral

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from pipeline.datasets.box_formats import BoxForm, check_box
 from pipeline.datasets.duplicates import mark_file
-from pipeline.datasets.given_boxes import BoxForm, check_box
-from pipeline.datasets.picture_files import PictureFinder
+from pipeline.datasets.files import PictureFinder
 from pipeline.datasets.reading import BadRecord, ImageReading, ReadingPlan
 from pipeline.images import BadImageError, whole_image_hw
 from pipeline.records import Box, GroundTruth, ImageRecord, PhraseRecord

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.datasets.data_files import find_file, read_json
-from pipeline.datasets.picture_files import COCO_2014
+from pipeline.datasets.files import COCO_2014, find_file, read_json
 from pipeline.datasets.published import COCO, PUBLISHED, Published
 from pipeline.datasets.reading import BadRecord
 from pipeline.datasets.referring import TRAIN, Found, Referral

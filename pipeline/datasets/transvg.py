@@ -9,7 +9,7 @@ Source: https://github.com/djiajunustc/TransVG and https://github.com/zyang-ur/o
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.datasets.data_files import find_file
+from pipeline.datasets.files import find_file
 from pipeline.datasets.published import COCO, PUBLISHED
 from pipeline.datasets.reading import BadRecord
 from pipeline.datasets.referring import TRAIN, Found, Referral

@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.datasets.picture_files import PictureFinder
+from pipeline.datasets.files import PictureFinder
 from pipeline.errors import InputError
 
 

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from pipeline.datasets.given_boxes import check_box
+from pipeline.datasets.box_formats import check_box
 
 HW = (40, 100)
 

@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from pipeline.workers import map_in_processes
+from pipeline.datasets.reading import map_in_processes
 
 
 @pytest.mark.parametrize("workers", [0, 1, 3])

@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.datasets.data_files import find_file, read_json
+from pipeline.datasets.files import find_file, read_json
 from pipeline.errors import InputError
 
 NAMES = ("a.json", "anns/a.json")
