@@ -14,18 +14,18 @@ from pathlib import Path
 
 from pipeline.caching.atomic import whole_file
 from pipeline.caching.fingerprint import fingerprint
-from pipeline.datasets.flickr30k import plan_flickr30k
 from pipeline.datasets.locate import image_folder
-from pipeline.datasets.own_lines import read_own_lines
 from pipeline.datasets.published import published_of
+from pipeline.datasets.readers.flickr30k import plan_flickr30k
+from pipeline.datasets.readers.jsonl import read_own_lines
+from pipeline.datasets.readers.refer import read_refer
+from pipeline.datasets.readers.referit_json import read_referit_json
+from pipeline.datasets.readers.simrec import read_simrec
+from pipeline.datasets.readers.transvg import read_transvg
 from pipeline.datasets.reading import ImageReading, ReadingPlan, map_in_processes
-from pipeline.datasets.refer import read_refer
-from pipeline.datasets.referit_json import read_referit_json
 from pipeline.datasets.referring import plan_referring
 from pipeline.datasets.shapes_records import plan_shapes
-from pipeline.datasets.simrec import read_simrec
 from pipeline.datasets.summary import Summary, check_usable, describe_counts, summarise
-from pipeline.datasets.transvg import read_transvg
 from pipeline.layout import DatasetFiles
 from pipeline.observe import Observer, run_stage
 from pipeline.params.datasets import DatasetSection, Flickr30kDataset, OwnDataset, ShapesDataset

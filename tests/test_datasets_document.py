@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.datasets.own_lines import KEYS, read_own_lines
 from pipeline.datasets.published import PUBLISHED, UNKNOWN
+from pipeline.datasets.readers.jsonl import KEYS, read_own_lines
 from pipeline.params.datasets import OwnDataset
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -7,6 +7,7 @@ of the object, so that the one in `instances.json` counts.
 Source: https://github.com/lichengunc/refer.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,9 @@ from typing import Any
 
 from pipeline.datasets.files import find_file, read_json
 from pipeline.datasets.published import PUBLISHED
+from pipeline.datasets.readers.safe_pickle import read_plain_pickle
 from pipeline.datasets.reading import BadRecord
-from pipeline.datasets.refcocog import overlap_remarks
 from pipeline.datasets.referring import TRAIN, Found, Referral
-from pipeline.datasets.safe_pickle import read_plain_pickle
 from pipeline.errors import InputError
 from pipeline.params.datasets import ReferringDataset
 
@@ -140,3 +140,37 @@ def _hw(image: Mapping[str, Any]) -> tuple[int, int] | None:
 def _without_outline(value: dict[str, Any]) -> dict[str, Any]:
     value.pop("segmentation", None)
     return value
+
+
+GOOGLE, UMD = "refs(google).p", "refs(umd).p"
+
+
+def overlap_remarks(folder: Path) -> tuple[str, ...]:
+    """Return how many evaluation images of each way the other trains on; needs the refs of both.
+
+    Raises:
+        InputError: a file of refs is refused.
+    """
+    if not all((folder / name).is_file() for name in (GOOGLE, UMD)):
+        return ()
+    images = {name: images_of_splits(read_plain_pickle(folder / name)) for name in (GOOGLE, UMD)}
+    return (_remark(images, GOOGLE, UMD), _remark(images, UMD, GOOGLE))
+
+
+def images_of_splits(refs: Iterable[Any]) -> dict[str, set[object]]:
+    """Return the ids of the images of each split."""
+    images: dict[str, set[object]] = defaultdict(set)
+    for ref in refs:
+        if isinstance(ref, dict) and {"split", "image_id"} <= set(ref):
+            images[ref["split"]].add(ref["image_id"])
+    return images
+
+
+def _remark(images: dict[str, dict[str, set[object]]], trained: str, tested: str) -> str:
+    held = {split: ids for split, ids in images[tested].items() if split != "train"}
+    evaluated = set().union(*held.values())
+    seen = len(evaluated & images[trained]["train"])
+    return (
+        f"{seen:,} of {len(evaluated):,} images of {tested} outside train are in train of "
+        f"{trained}: train and evaluate by the same file"
+    )

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from pipeline.datasets.safe_pickle import BROKEN_PICKLE
+from pipeline.datasets.readers.safe_pickle import BROKEN_PICKLE
 from pipeline.errors import InputError
 
 _KINDS = ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "f4", "f8")  # of numbers in a box

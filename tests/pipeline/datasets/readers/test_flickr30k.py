@@ -1,7 +1,7 @@
 import pytest
 
-from pipeline.datasets.flickr30k import parse_sentence, plan_flickr30k, read_flickr30k_image
-from pipeline.datasets.flickr30k_boxes import BadAnnotationError
+from pipeline.datasets.readers.flickr30k import parse_sentence, plan_flickr30k, read_flickr30k_image
+from pipeline.datasets.readers.flickr30k_boxes import BadAnnotationError
 from pipeline.errors import InputError
 from pipeline.params.datasets import Flickr30kDataset
 from pipeline.records import GroundTruth, ImageRecord, PhraseRecord

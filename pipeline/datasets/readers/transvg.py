@@ -11,9 +11,9 @@ from pathlib import Path
 
 from pipeline.datasets.files import find_file
 from pipeline.datasets.published import COCO, PUBLISHED
+from pipeline.datasets.readers.safe_torch import GivenArray, load_list
 from pipeline.datasets.reading import BadRecord
 from pipeline.datasets.referring import TRAIN, Found, Referral
-from pipeline.datasets.safe_torch import GivenArray, load_list
 from pipeline.errors import InputError
 from pipeline.params.datasets import ReferringDataset
 

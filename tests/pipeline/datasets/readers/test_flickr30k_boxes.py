@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.datasets.flickr30k_boxes import BadAnnotationError, parse_boxes
+from pipeline.datasets.readers.flickr30k_boxes import BadAnnotationError, parse_boxes
 from tests.tiny_world import write_annotation, write_tiny_flickr30k
 
 

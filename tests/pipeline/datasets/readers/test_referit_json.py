@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.datasets.referit_json import read_referit_json
+from pipeline.datasets.readers.referit_json import read_referit_json
 from pipeline.errors import InputError
 from pipeline.params.datasets import ReferringDataset
 from tests.golden_layouts import write_json, write_referit_json

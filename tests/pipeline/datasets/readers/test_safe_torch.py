@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.datasets.safe_torch import load_list
+from pipeline.datasets.readers.safe_torch import load_list
 from pipeline.errors import InputError
 
 

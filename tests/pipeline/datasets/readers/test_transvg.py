@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from pipeline.datasets.transvg import read_transvg
+from pipeline.datasets.readers.transvg import read_transvg
 from pipeline.errors import InputError
 from pipeline.params.datasets import ReferringDataset
 from tests.golden_layouts import coco_name, transvg_row, write_transvg

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from pipeline.datasets.duplicates import mark_file
-from pipeline.datasets.flickr30k_boxes import BadAnnotationError, BoxFile, parse_boxes
+from pipeline.datasets.readers.flickr30k_boxes import BadAnnotationError, BoxFile, parse_boxes
 from pipeline.datasets.reading import BadRecord, ImageReading, ReadingPlan
 from pipeline.errors import InputError
 from pipeline.images import BadImageError, whole_image_hw

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from pipeline.datasets.refer import read_refer
+from pipeline.datasets.readers.refer import read_refer
 from pipeline.errors import InputError
 from pipeline.params.datasets import ReferringDataset
 from tests.golden_layouts import coco_name, instances, refs, write_json, write_refer

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from pipeline.datasets.own_lines import read_own_lines
+from pipeline.datasets.readers.jsonl import read_own_lines
 from pipeline.errors import InputError
 from pipeline.params.datasets import OwnDataset
 

@@ -6,7 +6,7 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 
-from pipeline.datasets.safe_pickle import read_plain_pickle
+from pipeline.datasets.readers.safe_pickle import read_plain_pickle
 from pipeline.errors import InputError
 from tests.python2_pickle import python2_pickle
 

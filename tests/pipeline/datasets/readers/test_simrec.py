@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from pipeline.datasets.simrec import read_simrec
+from pipeline.datasets.readers.simrec import read_simrec
 from pipeline.errors import InputError
 from pipeline.params.datasets import ReferringDataset
 from tests.golden_layouts import coco_name, write_json, write_simrec

@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.datasets.refcocog import overlap_remarks
+from pipeline.datasets.readers.refer import overlap_remarks
 from pipeline.errors import InputError
 from tests.python2_pickle import python2_pickle
 
