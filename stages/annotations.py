@@ -24,7 +24,7 @@ from pipeline.datasets.readers.simrec import read_simrec
 from pipeline.datasets.readers.transvg import read_transvg
 from pipeline.datasets.reading import ImageReading, ReadingPlan, map_in_processes
 from pipeline.datasets.referring import plan_referring
-from pipeline.datasets.shapes_records import plan_shapes
+from pipeline.datasets.shapes.records import plan_shapes
 from pipeline.datasets.summary import Summary, check_usable, describe_counts, summarise
 from pipeline.layout import DatasetFiles
 from pipeline.observe import Observer, run_stage

@@ -28,7 +28,7 @@ from models.pretrained.convert import (
 from models.safe_load import WeightFileError
 from pipeline.caching.atomic import make_folder, work_folder
 from pipeline.caching.fingerprint import fingerprint
-from pipeline.datasets import shapes
+from pipeline.datasets.shapes import scene
 from pipeline.errors import InputError
 from pipeline.layout import DatasetFiles
 from pipeline.observe import Observer, run_stage
@@ -61,13 +61,13 @@ def compute_classifier(
 ) -> None:
     """Train an image classifier on pictures of single objects and write its folder."""
     indices = observer.progress(range(params.pictures), params.pictures, "pictures")
-    drawn = [shapes.draw_object_picture(seed, index, params.image_px) for index in indices]
+    drawn = [scene.draw_object_picture(seed, index, params.image_px) for index in indices]
     kept = ("arch", "width", "epochs", "learning_rate", "weight_decay", "batch_images")
     fit = ClassifierFit(**{name: getattr(params, name) for name in kept}, seed=seed)
     classifier = train_classifier(
         [picture for picture, _ in drawn],
         [label for _, label in drawn],
-        shapes.PICTURE_CLASSES,
+        scene.PICTURE_CLASSES,
         fit,
         lambda epochs: observer.progress(epochs, len(epochs), "classifier epochs"),
     )
@@ -77,19 +77,19 @@ def compute_classifier(
 def compute_detector(params: DetectorTraining, seed: int, folder: Path, observer: Observer) -> None:
     """Train a detector on scenes and write its folder."""
     indices = observer.progress(range(params.scenes), params.scenes, "scenes")
-    scenes = [shapes.draw_scene(seed, "pretrain", index, params.long_side_px) for index in indices]
+    scenes = [scene.draw_scene(seed, "pretrain", index, params.long_side_px) for index in indices]
     examples = [DetectionExample(scene.image, scene.boxes_xyxy, scene.classes) for scene in scenes]
     fit = DetectorFit(
         params.epochs, params.batch_images, params.learning_rate, params.base_channels, seed
     )
     trained = train_detector(
         examples,
-        len(shapes.CLASSES),
+        len(scene.CLASSES),
         fit,
         lambda steps: observer.progress(steps, len(steps), "detector steps"),
     )
     observer.log(f"detector: loss {trained.losses[0]:.2f} at first, {trained.losses[-1]:.2f} last")
-    info = DetectorInfo("small Faster R-CNN", shapes.CLASSES, DRAWN, LICENCE)
+    info = DetectorInfo("small Faster R-CNN", scene.CLASSES, DRAWN, LICENCE)
     save_detector(folder, trained.config, trained.model.state_dict(), info)
 
 
@@ -100,8 +100,8 @@ def compute_tagger(
     phrases = (
         phrase.words_with_upos
         for index in count()
-        for phrase in shapes.scene_phrases(
-            shapes.draw_scene(seed, "pretrain", index, long_side_px), PHRASES_PER_SCENE
+        for phrase in scene.scene_phrases(
+            scene.draw_scene(seed, "pretrain", index, long_side_px), PHRASES_PER_SCENE
         )
     )
     watched = observer.progress(range(params.phrases), params.phrases, "phrases")

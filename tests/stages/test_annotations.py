@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.datasets.shapes import draw_scene, scene_phrases
+from pipeline.datasets.shapes.scene import draw_scene, scene_phrases
 from pipeline.errors import InputError
 from pipeline.layout import DatasetFiles
 from pipeline.observe import Observer

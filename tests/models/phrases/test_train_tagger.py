@@ -65,7 +65,7 @@ def test_nothing_to_learn_from_is_an_error(phrases, tmp_path):
 
 @pytest.mark.slow
 def test_the_drawn_worlds_words_are_learned(tmp_path):
-    from pipeline.datasets.shapes import draw_scene, scene_phrases
+    from pipeline.datasets.shapes.scene import draw_scene, scene_phrases
 
     def words(split, scenes):
         drawn = [scene_phrases(draw_scene(5, split, index, 192), 5) for index in range(scenes)]

@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.datasets.shapes_semantics import (
+from pipeline.datasets.shapes.semantics import (
     BySize,
     Corner,
     Description,
@@ -21,8 +21,8 @@ from pipeline.datasets.shapes_semantics import (
     Side,
     is_unambiguous,
 )
-from pipeline.datasets.shapes_vocabulary import CLASSES, SYNONYMS, TaggedWord
-from pipeline.datasets.shapes_wording import word_meaning
+from pipeline.datasets.shapes.vocabulary import CLASSES, SYNONYMS, TaggedWord
+from pipeline.datasets.shapes.wording import word_meaning
 
 DIRECTIONS: tuple[Direction, ...] = ("left", "right", "top", "bottom")
 RELATION_KINDS: tuple[RelationKind, ...] = (*DIRECTIONS, "near")

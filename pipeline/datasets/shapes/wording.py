@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from pipeline.datasets import shapes_templates as templates
-from pipeline.datasets.shapes_semantics import (
+from pipeline.datasets.shapes import templates as templates
+from pipeline.datasets.shapes.semantics import (
     BySize,
     Corner,
     Description,
@@ -13,8 +13,8 @@ from pipeline.datasets.shapes_semantics import (
     Relation,
     Side,
 )
-from pipeline.datasets.shapes_templates import tagged, tagged_noun
-from pipeline.datasets.shapes_vocabulary import CLASSES, HYPERNYMS, SYNONYMS, TaggedWord, plural
+from pipeline.datasets.shapes.templates import tagged, tagged_noun
+from pipeline.datasets.shapes.vocabulary import CLASSES, HYPERNYMS, SYNONYMS, TaggedWord, plural
 
 Words = list[TaggedWord]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.datasets.shapes_semantics import (
+from pipeline.datasets.shapes.semantics import (
     BySize,
     Corner,
     Description,
@@ -15,7 +15,7 @@ from pipeline.datasets.shapes_semantics import (
     is_unambiguous,
     readings,
 )
-from pipeline.datasets.shapes_vocabulary import CLASSES, Attributes
+from pipeline.datasets.shapes.vocabulary import CLASSES, Attributes
 
 CUP, LAMP, STAR = (CLASSES.index(name) for name in ("cup", "lamp", "star"))
 RED_CUP = Attributes("red", "plain", "small")

@@ -10,12 +10,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.datasets.shapes_background import add_grain, draw_background
-from pipeline.datasets.shapes_drawing import draw, make_sketch, paste
-from pipeline.datasets.shapes_layout import choose_image_hw, place_objects
-from pipeline.datasets.shapes_phrases import ScenePhrase, write_phrases
-from pipeline.datasets.shapes_semantics import SceneFacts
-from pipeline.datasets.shapes_vocabulary import CLASSES, COLOURS, Attributes, TaggedWord
+from pipeline.datasets.shapes.background import add_grain, draw_background
+from pipeline.datasets.shapes.drawing import draw, make_sketch, paste
+from pipeline.datasets.shapes.layout import choose_image_hw, place_objects
+from pipeline.datasets.shapes.phrases import ScenePhrase, write_phrases
+from pipeline.datasets.shapes.semantics import SceneFacts
+from pipeline.datasets.shapes.vocabulary import CLASSES, COLOURS, Attributes, TaggedWord
 
 __all__ = [
     "CLASSES",

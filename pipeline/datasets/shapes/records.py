@@ -6,7 +6,7 @@ from pathlib import Path
 from PIL import Image
 
 from pipeline.datasets.reading import ImageReading, ReadingPlan
-from pipeline.datasets.shapes import Split, draw_scene, scene_phrases
+from pipeline.datasets.shapes.scene import Split, draw_scene, scene_phrases
 from pipeline.params.datasets import ShapesDataset
 from pipeline.records import GroundTruth, ImageRecord, PhraseRecord
 

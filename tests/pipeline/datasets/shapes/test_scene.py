@@ -4,10 +4,10 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from pipeline.datasets.shapes import CLASSES, PICTURE_CLASSES, draw_object_picture, draw_scene
-from pipeline.datasets.shapes_drawing import Sketch, draw, paste
-from pipeline.datasets.shapes_layout import choose_image_hw, place_objects
-from pipeline.datasets.shapes_vocabulary import COLOURS, SIZES, SIZES_PX, Attributes
+from pipeline.datasets.shapes.drawing import Sketch, draw, paste
+from pipeline.datasets.shapes.layout import choose_image_hw, place_objects
+from pipeline.datasets.shapes.scene import CLASSES, PICTURE_CLASSES, draw_object_picture, draw_scene
+from pipeline.datasets.shapes.vocabulary import COLOURS, SIZES, SIZES_PX, Attributes
 
 IMPOSSIBLE = 300  # no pixel has this value
 

@@ -5,7 +5,7 @@ or `third`, {D} for a side, {V} {H} for a corner.
 A word is tagged as LEXICON says, unless the template writes the tag after a slash.
 """
 
-from pipeline.datasets.shapes_vocabulary import COLOURS, HYPERNYMS, PLURALS, SYNONYMS, TaggedWord
+from pipeline.datasets.shapes.vocabulary import COLOURS, HYPERNYMS, PLURALS, SYNONYMS, TaggedWord
 
 SIZE_WORDS = {"small": ("small", "little", "tiny"), "large": ("big", "large")}
 TEXTURE_WORDS = {"striped": ("striped",), "dotted": ("dotted", "spotted"), "plain": ("plain",)}

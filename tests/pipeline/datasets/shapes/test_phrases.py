@@ -5,8 +5,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from pipeline.datasets.shapes import CLASSES, draw_scene, scene_phrases
-from pipeline.datasets.shapes_phrases import SHARES
+from pipeline.datasets.shapes.phrases import SHARES
+from pipeline.datasets.shapes.scene import CLASSES, draw_scene, scene_phrases
 from tests.oracles.shapes_reader import read_phrase
 
 UPOS = {"ADJ", "ADP", "ADV", "AUX", "DET", "NOUN", "NUM", "PRON", "VERB"}

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.datasets.shapes_drawing import Drawing, Sketch, draw, make_sketch
-from pipeline.datasets.shapes_vocabulary import CLASSES, SIZES, SIZES_PX
+from pipeline.datasets.shapes.drawing import Drawing, Sketch, draw, make_sketch
+from pipeline.datasets.shapes.vocabulary import CLASSES, SIZES, SIZES_PX
 
 FEWEST, MOST = 5, 10
 MARGIN_PX = 2

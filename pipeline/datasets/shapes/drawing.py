@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from pipeline.datasets.shapes_outlines import OUTLINES, Part
-from pipeline.datasets.shapes_vocabulary import CLASSES, COLOURS, TEXTURES, Attributes
+from pipeline.datasets.shapes.outlines import OUTLINES, Part
+from pipeline.datasets.shapes.vocabulary import CLASSES, COLOURS, TEXTURES, Attributes
 
 SCALE = 4  # sub-pixels per pixel and axis
 PAINTS = {"hole": 0, "body": 1, "dark": 2, "light": 3}

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from pipeline.datasets.shapes_vocabulary import COLOURS
+from pipeline.datasets.shapes.vocabulary import COLOURS
 
 Marker = Callable[[np.random.Generator, ImageDraw.ImageDraw, int, int, tuple[int, int, int]], None]
 

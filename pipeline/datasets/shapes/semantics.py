@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.datasets.shapes_vocabulary import Attributes
+from pipeline.datasets.shapes.vocabulary import Attributes
 
 Direction = Literal["left", "right", "top", "bottom"]
 RelationKind = Literal["left", "right", "top", "bottom", "near"]
