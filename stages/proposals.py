@@ -18,13 +18,12 @@ from numpy.typing import NDArray
 from models.detector.checkpoint import DetectorError
 from models.detector.detector import Detector, load_detector
 from models.safe_load import WeightFileError
-from pipeline.bottom_up_files import read_given
 from pipeline.caching.cache import Provenance, write_cache
 from pipeline.caching.fingerprint import fingerprint
 from pipeline.caching.shards import ShardPlan, remove_shards, run_shards
 from pipeline.datasets.locate import image_folder
-from pipeline.errors import InputError
-from pipeline.given_proposals import (
+from pipeline.datasets.proposals.bottom_up_files import read_given
+from pipeline.datasets.proposals.given_proposals import (
     ANYTHING,
     NUM_EXAMPLES,
     GivenLimits,
@@ -32,6 +31,7 @@ from pipeline.given_proposals import (
     import_given,
     read_names,
 )
+from pipeline.errors import InputError
 from pipeline.images import read_image
 from pipeline.layout import DatasetFiles
 from pipeline.observe import Observer, run_stage

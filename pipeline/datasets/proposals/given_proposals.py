@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.bottom_up_files import BadRowError, GivenBoxes
+from pipeline.datasets.proposals.bottom_up_files import BadRowError, GivenBoxes
 from pipeline.errors import InputError
 from pipeline.records import ImageRecord
 

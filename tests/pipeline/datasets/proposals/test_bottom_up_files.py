@@ -4,7 +4,7 @@ import os
 import numpy as np
 import pytest
 
-from pipeline.bottom_up_files import BadRowError, read_given, read_npz, read_row
+from pipeline.datasets.proposals.bottom_up_files import BadRowError, read_given, read_npz, read_row
 from pipeline.errors import InputError
 
 BOXES = np.array([[1.5, 2, 30, 41], [0, 0, 7, 5], [3, 4, 5, 6]], np.float32)

@@ -1,9 +1,14 @@
 import numpy as np
 import pytest
 
-from pipeline.bottom_up_files import BadRowError, GivenBoxes
+from pipeline.datasets.proposals.bottom_up_files import BadRowError, GivenBoxes
+from pipeline.datasets.proposals.given_proposals import (
+    GivenLimits,
+    ImagePlaces,
+    import_given,
+    read_names,
+)
 from pipeline.errors import InputError
-from pipeline.given_proposals import GivenLimits, ImagePlaces, import_given, read_names
 from pipeline.records import ImageRecord
 
 IMAGES = [
