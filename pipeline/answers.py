@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.boxes import boxes_in_image
 from pipeline.draws import Draw
+from pipeline.geometry.boxes import boxes_in_image
 from pipeline.joined import JoinedCaches
 
 Floats = NDArray[np.float32]

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.phrases.mirroring import may_crop, may_flip
-from pipeline.boxes import Placement, Window, box_areas, letterbox, whole_window
+from pipeline.geometry.boxes import Placement, Window, box_areas, letterbox, whole_window
+from pipeline.geometry.placement import Floats, cam_mass, windows_of
 from pipeline.params.train import AugmentParams
-from pipeline.place import Floats, cam_mass, windows_of
 
 JITTER_CHANCE = 0.8  # [C] TransVG
 CROP_TRIES = 20

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.boxes import box_areas, clip_boxes
-from pipeline.cam_boxes import resize_cam, sums_inside, threshold_box
+from pipeline.geometry.boxes import box_areas, clip_boxes
+from pipeline.geometry.cam_boxes import resize_cam, sums_inside, threshold_box
 
 Floats = NDArray[np.float64]
 

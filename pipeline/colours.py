@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.phrases.colour_words import colours_of
-from pipeline.boxes import box_areas
-from pipeline.cam_boxes import sums_inside
+from pipeline.geometry.boxes import box_areas
+from pipeline.geometry.cam_boxes import sums_inside
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]

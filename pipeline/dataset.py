@@ -14,16 +14,12 @@ from torch.utils.data import Dataset
 
 from models.phrases.mirroring import mirror_phrase
 from pipeline.augment import SCALE_STEP_PX, Evidence, draw_jitter, draw_placement
-from pipeline.boxes import Placement, letterbox, whole_window
 from pipeline.colours import colour_shares
 from pipeline.draws import Draw
 from pipeline.errors import InputError
-from pipeline.images import read_image
-from pipeline.joined import Floats, JoinedCaches, NounSlots
-from pipeline.mentions import HEAD_ROLE
-from pipeline.merged_boxes import with_merged
-from pipeline.params.train import AugmentParams, TrainParams, picked
-from pipeline.place import (
+from pipeline.geometry.boxes import Placement, letterbox, whole_window
+from pipeline.geometry.merged_boxes import with_merged
+from pipeline.geometry.placement import (
     content_cells,
     pad_to_square,
     place_boxes,
@@ -31,6 +27,10 @@ from pipeline.place import (
     place_image,
     scale_to_unit,
 )
+from pipeline.images import read_image
+from pipeline.joined import Floats, JoinedCaches, NounSlots
+from pipeline.mentions import HEAD_ROLE
+from pipeline.params.train import AugmentParams, TrainParams, picked
 from pipeline.sample_spec import CAM_STRIDE, SampleSpec, TextEncoding, Tokenize
 from pipeline.words import build_vocabulary
 

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torchvision.ops import box_iou
 
-from pipeline.boxes import clip_boxes
+from pipeline.geometry.boxes import clip_boxes
 
 Floats = NDArray[np.float64]
 

@@ -31,11 +31,11 @@ from models.noun_classes.detector_labels import match_matrix
 from models.phrases.noun_parser import NounParser, TaggerFolderError
 from models.phrases.noun_rules import HEAD
 from models.safe_load import WeightFileError
-from pipeline.boxes import boxes_in_image
 from pipeline.collate import collate
 from pipeline.dataset import GroundingDataset
 from pipeline.draws import Draw
 from pipeline.errors import InputError
+from pipeline.geometry.boxes import boxes_in_image
 from pipeline.image_batches import read_squashed
 from pipeline.images import read_image
 from pipeline.joined import Arrays

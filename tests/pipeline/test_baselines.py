@@ -5,7 +5,7 @@ import pytest
 
 from pipeline import baselines, metrics
 from pipeline.baselines import Scene
-from pipeline.boxes import clip_boxes
+from pipeline.geometry.boxes import clip_boxes
 
 IMAGE = [0, 0, 50, 30]
 PERSON, DOG, BIG_DOG, CAR = [1, 2, 11, 22], [20, 5, 26, 9], [20, 10, 45, 30], [0, 0, 48, 29]

@@ -10,12 +10,12 @@ from PIL import Image, ImageOps
 from models.grounder.batch import GroundingInputs
 from models.grounder.language_encoder import learn_tokenizer
 from models.phrases.mirroring import mirror_phrase
-from pipeline.boxes import letterbox, whole_window
 from pipeline.caching.cache import CacheError
 from pipeline.collate import build_loader, collate
 from pipeline.dataset import GroundingDataset, build_training_dataset
 from pipeline.draws import Draw, EpochSampler, fixed_draws
 from pipeline.errors import InputError
+from pipeline.geometry.boxes import letterbox, whole_window
 from pipeline.joined import JoinedCaches
 from pipeline.params.read import read_params, train_params
 from pipeline.params.train import AugmentParams

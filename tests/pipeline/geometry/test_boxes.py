@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.boxes import (
+from pipeline.geometry.boxes import (
     Affine,
     box_areas,
     boxes_in_image,

@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.boxes import letterbox, whole_window
-from pipeline.place import (
+from pipeline.geometry.boxes import letterbox, whole_window
+from pipeline.geometry.placement import (
     cam_mass,
     content_cells,
     pad_to_square,

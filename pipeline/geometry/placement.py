@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch.nn.functional import grid_sample
 
-from pipeline.boxes import Affine, Placement, box_areas, clip_boxes, whole_window
+from pipeline.geometry.boxes import Affine, Placement, box_areas, clip_boxes, whole_window
 
 Floats = NDArray[np.float32]
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from pipeline.merged_boxes import with_merged
+from pipeline.geometry.merged_boxes import with_merged
 
 MAN, DOG = 3, 5
 PROPOSALS = {

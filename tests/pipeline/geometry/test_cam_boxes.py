@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from pipeline.cam_boxes import resize_cam, sums_inside, threshold_box
+from pipeline.geometry.cam_boxes import resize_cam, sums_inside, threshold_box
 from tests.oracles import grounding_loops as loops
 
 
