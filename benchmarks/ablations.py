@@ -25,9 +25,7 @@ from benchmarks.remembered import LevelMaps, RememberedBackbone, RememberedLangu
 from models.grounder.checkpoint import SavedGrounder
 from models.grounder.grounder import Grounder
 from models.training.training_step import TrainingStep
-from pipeline.dataset import GroundingDataset
 from pipeline.datasets.locate import image_folder
-from pipeline.joined import JoinedCaches
 from pipeline.judging import evaluation_splits
 from pipeline.layout import DatasetFiles
 from pipeline.metrics import score_boxes
@@ -39,6 +37,8 @@ from pipeline.params.train import TrainParams
 from pipeline.processes import Machine, Team
 from pipeline.records import GroundTruth, read_records
 from pipeline.runtime import keep_freed_memory, pick_device, seed_everything
+from pipeline.samples.dataset import GroundingDataset
+from pipeline.samples.joined_caches import JoinedCaches
 from stages.evaluate import Inference, ask_model
 from stages.train import build_training, train
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.draws import Draw
 from pipeline.geometry.boxes import boxes_in_image
-from pipeline.joined import JoinedCaches
+from pipeline.samples.joined_caches import JoinedCaches
+from pipeline.samples.sampler import Draw
 
 Floats = NDArray[np.float32]
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from pipeline.baselines import Scene
 from pipeline.caching.cache import Cache
-from pipeline.joined import JoinedCaches
 from pipeline.mentions import HEAD_ROLE
+from pipeline.samples.joined_caches import JoinedCaches
 
 
 def build_scene(caches: JoinedCaches, image_index: int, phrase_index: int) -> Scene:

@@ -22,8 +22,6 @@ from models.training.reconstruction_loss import vision_gap
 from pipeline.answers import Answer, BatchAnswers, answers_of_batch, bounded_draws
 from pipeline.caching.atomic import whole_file
 from pipeline.caching.fingerprint import fingerprint
-from pipeline.collate import build_loader
-from pipeline.dataset import GroundingDataset
 from pipeline.datasets.locate import image_folder
 from pipeline.errors import InputError
 from pipeline.evaluation import (
@@ -33,7 +31,6 @@ from pipeline.evaluation import (
     table_rows,
     weighted_mean,
 )
-from pipeline.joined import JoinedCaches
 from pipeline.judging import Judged, evaluation_splits, judge_phrase, questions_of
 from pipeline.layout import DatasetFiles, ResultFiles
 from pipeline.leakage import leakage_note, pictures_of
@@ -42,9 +39,12 @@ from pipeline.params.read import read_params, train_params
 from pipeline.params.schema import EvaluateParams, RuntimeParams
 from pipeline.records import GroundTruth, read_records
 from pipeline.runtime import pick_device, stage_arguments
-from pipeline.sample_spec import SampleSpec, TextEncoding, Tokenize, read_sample_spec
+from pipeline.samples.dataset import GroundingDataset
+from pipeline.samples.joined_caches import JoinedCaches
+from pipeline.samples.loader import build_loader
+from pipeline.samples.sample_spec import SampleSpec, TextEncoding, Tokenize, read_sample_spec
+from pipeline.samples.vocabulary import WordVocabulary
 from pipeline.scenes import build_scene, read_detector, read_directions
-from pipeline.words import WordVocabulary
 
 
 @dataclass(frozen=True)

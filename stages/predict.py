@@ -31,22 +31,22 @@ from models.noun_classes.detector_labels import match_matrix
 from models.phrases.noun_parser import NounParser, TaggerFolderError
 from models.phrases.noun_rules import HEAD
 from models.safe_load import WeightFileError
-from pipeline.collate import collate
-from pipeline.dataset import GroundingDataset
-from pipeline.draws import Draw
 from pipeline.errors import InputError
 from pipeline.geometry.boxes import boxes_in_image
 from pipeline.image_batches import read_squashed
 from pipeline.images import read_image
-from pipeline.joined import Arrays
 from pipeline.layout import DatasetFiles, ResultFiles
 from pipeline.mentions import HEAD_ROLE, Mention
-from pipeline.one_image import NO_CAMS, NO_PROPOSALS, ImageFacts, OneImage, PhraseFacts
 from pipeline.params.read import read_params
 from pipeline.params.schema import Params
 from pipeline.runtime import pick_device, stage_arguments
-from pipeline.sample_spec import TextEncoding, Tokenize, read_sample_spec
-from pipeline.words import WordVocabulary
+from pipeline.samples.dataset import GroundingDataset
+from pipeline.samples.joined_caches import Arrays
+from pipeline.samples.loader import collate
+from pipeline.samples.one_image import NO_CAMS, NO_PROPOSALS, ImageFacts, OneImage, PhraseFacts
+from pipeline.samples.sample_spec import TextEncoding, Tokenize, read_sample_spec
+from pipeline.samples.sampler import Draw
+from pipeline.samples.vocabulary import WordVocabulary
 
 ANSWERS = ("reg", "proposal", "refined")
 LINE_PX, COLOUR = 3, "#ff7a1a"

@@ -3,12 +3,12 @@
 import torch
 
 from models.grounder.checkpoint import save_grounder
-from pipeline.joined import JoinedCaches
 from pipeline.layout import ResultFiles
 from pipeline.leakage import DRAWN
 from pipeline.observe import Observer
 from pipeline.params.read import read_params, train_params
-from pipeline.sample_spec import write_sample_spec
+from pipeline.samples.joined_caches import JoinedCaches
+from pipeline.samples.sample_spec import write_sample_spec
 from stages import evaluate
 from stages.train import build_training
 from tests.cached_world import FILES, write_world

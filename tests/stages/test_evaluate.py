@@ -8,11 +8,7 @@ import pytest
 from models.grounder.batch import GroundingInputs
 from models.grounder.checkpoint import load_grounder
 from pipeline.caching.cache import CacheError
-from pipeline.collate import collate
-from pipeline.dataset import GroundingDataset
-from pipeline.draws import Draw
 from pipeline.errors import InputError
-from pipeline.joined import JoinedCaches
 from pipeline.layout import ResultFiles
 from pipeline.records import (
     GroundTruth,
@@ -21,8 +17,12 @@ from pipeline.records import (
     read_records,
     write_records,
 )
-from pipeline.sample_spec import TextEncoding, Tokenize, read_sample_spec
-from pipeline.words import WordVocabulary
+from pipeline.samples.dataset import GroundingDataset
+from pipeline.samples.joined_caches import JoinedCaches
+from pipeline.samples.loader import collate
+from pipeline.samples.sample_spec import TextEncoding, Tokenize, read_sample_spec
+from pipeline.samples.sampler import Draw
+from pipeline.samples.vocabulary import WordVocabulary
 from stages.evaluate import compute_answers
 from tests.cached_world import FILES
 from tests.stages.evaluated_world import run_evaluate, save_untrained

@@ -15,15 +15,15 @@ import torch
 
 from models.grounder.batch import GroundingInputs
 from models.grounder.checkpoint import load_grounder
-from pipeline.collate import collate
-from pipeline.draws import Draw
 from pipeline.errors import InputError
-from pipeline.joined import JoinedCaches
 from pipeline.layout import ResultFiles
 from pipeline.observe import Observer
 from pipeline.params.read import read_params, train_params
 from pipeline.processes import Machine, Team
-from pipeline.sample_spec import read_sample_spec
+from pipeline.samples.joined_caches import JoinedCaches
+from pipeline.samples.loader import collate
+from pipeline.samples.sample_spec import read_sample_spec
+from pipeline.samples.sampler import Draw
 from stages.train import build_training, run
 from tests.cached_world import FILES, ROOT, write_cams, write_world
 from tests.tiny_clip import write_tiny_clip

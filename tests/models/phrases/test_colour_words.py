@@ -1,7 +1,7 @@
 import pytest
 
 from models.phrases.colour_words import COLOURS, colours_of
-from pipeline.colours import RANGES
+from pipeline.samples.colours import RANGES
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import InputError
 from pipeline.params.reader import ParamsError, build
-from pipeline.words import WordVocabulary
+from pipeline.samples.vocabulary import WordVocabulary
 
 _FILE = "samples.json"
 CAM_STRIDE = 32  # pixels per cell of the grounder's coarsest level

@@ -11,16 +11,16 @@ from models.grounder.batch import GroundingInputs
 from models.grounder.language_encoder import learn_tokenizer
 from models.phrases.mirroring import mirror_phrase
 from pipeline.caching.cache import CacheError
-from pipeline.collate import build_loader, collate
-from pipeline.dataset import GroundingDataset, build_training_dataset
-from pipeline.draws import Draw, EpochSampler, fixed_draws
 from pipeline.errors import InputError
 from pipeline.geometry.boxes import letterbox, whole_window
-from pipeline.joined import JoinedCaches
 from pipeline.params.read import read_params, train_params
 from pipeline.params.train import AugmentParams
-from pipeline.sample_spec import SampleSpec, TextEncoding, Tokenize
-from pipeline.words import build_vocabulary
+from pipeline.samples.dataset import GroundingDataset, build_training_dataset
+from pipeline.samples.joined_caches import JoinedCaches
+from pipeline.samples.loader import build_loader, collate
+from pipeline.samples.sample_spec import SampleSpec, TextEncoding, Tokenize
+from pipeline.samples.sampler import Draw, EpochSampler, fixed_draws
+from pipeline.samples.vocabulary import build_vocabulary
 from tests.cached_world import FILES, HW, PHRASES, write_proposals, write_world
 from tests.conftest import ROOT
 
@@ -410,7 +410,11 @@ def test_a_square_that_the_strides_do_not_divide_is_refused():
 
 def test_training_data_never_hold_a_name_of_the_ground_truth():
     root = ROOT
-    for name in ("pipeline/dataset.py", "pipeline/joined.py", "stages/train.py"):
+    for name in (
+        "pipeline/samples/dataset.py",
+        "pipeline/samples/joined_caches.py",
+        "stages/train.py",
+    ):
         text = (root / name).read_text(encoding="utf-8")
         assert "gt_" not in text
         assert "GroundTruth" not in text

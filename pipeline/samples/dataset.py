@@ -13,9 +13,6 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from models.phrases.mirroring import mirror_phrase
-from pipeline.augment import SCALE_STEP_PX, Evidence, draw_jitter, draw_placement
-from pipeline.colours import colour_shares
-from pipeline.draws import Draw
 from pipeline.errors import InputError
 from pipeline.geometry.boxes import Placement, letterbox, whole_window
 from pipeline.geometry.merged_boxes import with_merged
@@ -28,11 +25,14 @@ from pipeline.geometry.placement import (
     scale_to_unit,
 )
 from pipeline.images import read_image
-from pipeline.joined import Floats, JoinedCaches, NounSlots
 from pipeline.mentions import HEAD_ROLE
 from pipeline.params.train import AugmentParams, TrainParams, picked
-from pipeline.sample_spec import CAM_STRIDE, SampleSpec, TextEncoding, Tokenize
-from pipeline.words import build_vocabulary
+from pipeline.samples.augment import SCALE_STEP_PX, Evidence, draw_jitter, draw_placement
+from pipeline.samples.colours import colour_shares
+from pipeline.samples.joined_caches import Floats, JoinedCaches, NounSlots
+from pipeline.samples.sample_spec import CAM_STRIDE, SampleSpec, TextEncoding, Tokenize
+from pipeline.samples.sampler import Draw
+from pipeline.samples.vocabulary import build_vocabulary
 
 Fields = dict[str, NDArray[Any]]
 NO_AUGMENTATION = AugmentParams(flip=0.0, jitter=0.0, crop=0.0, scales=1, translate=False)

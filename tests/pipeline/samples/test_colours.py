@@ -3,7 +3,7 @@ import colorsys
 import numpy as np
 import pytest
 
-from pipeline.colours import colour_shares, has_colour, to_hsv
+from pipeline.samples.colours import colour_shares, has_colour, to_hsv
 
 H, W = 7, 11
 # the colours that CSS gives these names

@@ -10,9 +10,9 @@ import numpy as np
 from typing_extensions import override
 
 from pipeline.images import read_image
-from pipeline.joined import Arrays, JoinedCaches, LabelFits
 from pipeline.mentions import Mention
 from pipeline.records import ImageRecord, PhraseRecord
+from pipeline.samples.joined_caches import Arrays, JoinedCaches, LabelFits
 
 NO_PROPOSALS: Arrays = {
     "boxes_xyxy": np.zeros((0, 4), np.float32),

@@ -2,7 +2,7 @@ from collections import Counter
 
 import pytest
 
-from pipeline.draws import EpochSampler, epoch_draws, fixed_draws
+from pipeline.samples.sampler import EpochSampler, epoch_draws, fixed_draws
 
 PHRASES = {0: [0, 1, 2], 2: [3], 3: list(range(4, 15)), 5: [15, 16]}
 

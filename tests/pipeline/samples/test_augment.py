@@ -3,7 +3,8 @@ import pytest
 import torch
 from torchvision.transforms.v2 import functional as tv
 
-from pipeline.augment import (
+from pipeline.params.train import AugmentParams
+from pipeline.samples.augment import (
     Evidence,
     _jittered,
     draw_crop,
@@ -11,7 +12,6 @@ from pipeline.augment import (
     draw_placement,
     likely_boxes,
 )
-from pipeline.params.train import AugmentParams
 
 HW = (70, 110)
 ALWAYS = AugmentParams(flip=1.0, jitter=0.4, crop=1.0, scales=1, translate=False)

@@ -1,11 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.words import (
-    WordVocabulary,
-    build_vocabulary,
-    split_words,
-)
+from pipeline.samples.vocabulary import WordVocabulary, build_vocabulary, split_words
 
 
 def test_words_are_lower_case_and_without_punctuation():

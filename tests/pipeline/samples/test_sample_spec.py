@@ -2,7 +2,7 @@ import pytest
 
 from models.grounder.language_encoder import learn_tokenizer
 from pipeline.errors import InputError
-from pipeline.sample_spec import SampleSpec, Tokenize, read_sample_spec, write_sample_spec
+from pipeline.samples.sample_spec import SampleSpec, Tokenize, read_sample_spec, write_sample_spec
 
 SPEC = SampleSpec(
     image_px=96,

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from pipeline.dataset import GroundingDataset
-from pipeline.draws import Draw
+from pipeline.samples.dataset import GroundingDataset
+from pipeline.samples.sampler import Draw
 
 Sample = Mapping[str, NDArray[Any]]
 
