@@ -34,11 +34,11 @@ from pipeline.params.read import read_params, train_params
 from pipeline.params.reader import build, read_yaml
 from pipeline.params.schema import Params
 from pipeline.params.train import TrainParams
-from pipeline.processes import Machine, Team
 from pipeline.records import GroundTruth, read_records
 from pipeline.runtime import keep_freed_memory, pick_device, seed_everything
 from pipeline.samples.dataset import GroundingDataset
 from pipeline.samples.joined_caches import JoinedCaches
+from pipeline.training.processes import Machine, Team
 from stages.evaluate import Inference, ask_model
 from stages.train import build_training, train
 

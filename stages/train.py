@@ -32,14 +32,14 @@ from pipeline.layout import DatasetFiles, ResultFiles
 from pipeline.observe import run_stage
 from pipeline.params.read import read_params, train_params
 from pipeline.params.train import TrainParams, picked
-from pipeline.processes import Machine, joined_team, start_team
 from pipeline.runtime import pick_device, seed_everything, stage_arguments
 from pipeline.samples.dataset import GroundingDataset, build_training_dataset
 from pipeline.samples.joined_caches import JoinedCaches
 from pipeline.samples.loader import build_loader
 from pipeline.samples.sample_spec import write_sample_spec
 from pipeline.samples.sampler import EpochSampler
-from pipeline.train_loop import CHECKPOINT, CURVES, GroundingRunner, Watch
+from pipeline.training.loop import CHECKPOINT, CURVES, GroundingRunner, Watch
+from pipeline.training.processes import Machine, joined_team, start_team
 
 
 def build_training(

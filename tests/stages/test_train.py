@@ -19,11 +19,11 @@ from pipeline.errors import InputError
 from pipeline.layout import ResultFiles
 from pipeline.observe import Observer
 from pipeline.params.read import read_params, train_params
-from pipeline.processes import Machine, Team
 from pipeline.samples.joined_caches import JoinedCaches
 from pipeline.samples.loader import collate
 from pipeline.samples.sample_spec import read_sample_spec
 from pipeline.samples.sampler import Draw
+from pipeline.training.processes import Machine, Team
 from stages.train import build_training, run
 from tests.cached_world import FILES, ROOT, write_cams, write_world
 from tests.tiny_clip import write_tiny_clip

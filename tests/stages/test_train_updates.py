@@ -12,8 +12,8 @@ from models.training.training_step import TrainingStep
 from pipeline.errors import InputError
 from pipeline.observe import Observer
 from pipeline.params.read import read_params, train_params
-from pipeline.processes import Machine, Team
 from pipeline.samples.joined_caches import JoinedCaches
+from pipeline.training.processes import Machine, Team
 from stages.train import build_optimiser, build_training, train
 from tests.cached_world import FILES, write_world
 from tests.models.grounder.tiny_grounder import WEIGHTS, tiny_grounder, tiny_inputs, tiny_scorer

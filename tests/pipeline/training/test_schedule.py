@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.schedule import rate_factor
+from pipeline.training.loop import rate_factor
 
 
 def test_the_rate_rises_linearly_then_falls_along_half_a_cosine():

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pipeline.errors import InputError
-from pipeline.processes import joined_team, start_team
+from pipeline.training.processes import joined_team, start_team
 from tests.conftest import ROOT
 
 PROGRAM = """
@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 import torch
 from torch import distributed
-from pipeline.processes import joined_team, start_team
+from pipeline.training.processes import joined_team, start_team
 
 start_team("program")
 with joined_team(torch.device("cpu")) as team:

@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.curves import CurveFile
+from pipeline.training.curves import CurveFile
 
 
 def lines(path):

@@ -1,5 +1,6 @@
 """The loop of a training: mmengine's runner, with our curves, checkpoints and learning rates."""
 
+import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,11 +16,10 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from pipeline.caching.atomic import whole_file
-from pipeline.curves import CurveFile
 from pipeline.observe import Observer
 from pipeline.params.train import TrainParams
-from pipeline.processes import Team
-from pipeline.schedule import rate_factor
+from pipeline.training.curves import CurveFile
+from pipeline.training.processes import Team
 
 STEPS_PER_ROW = 10  # of curves.csv
 CHECKPOINT, CURVES = "last.pth", "curves.csv"
@@ -116,3 +116,20 @@ class GroundingRunner(Runner):
     def resume(self, filename: str, *_: Any, **__: Any) -> None:
         with torch.serialization.safe_globals([HistoryBuffer]):  # a checkpoint of our own
             super().resume(filename, map_location="cpu")
+
+
+def rate_factor(step: int, num_steps: int, warmup_fraction: float) -> float:
+    """Return the share of the full learning rate: a linear rise, then half a cosine towards 0.
+
+    With w warm-up steps of n, step t (counted from 0) gets (t + 1) / (w + 1) while t < w, then
+    (1 + cos(pi (t - w) / (n - w))) / 2 (https://arxiv.org/abs/1608.03983, eq. 5, no restart).
+
+    Args:
+        step: steps done before this one.
+        num_steps: of the whole training.
+        warmup_fraction: share of the steps that the rise takes, in [0, 1).
+    """
+    warmup = round(warmup_fraction * num_steps)
+    if step < warmup:
+        return (step + 1) / (warmup + 1)
+    return (1 + math.cos(math.pi * (step - warmup) / (num_steps - warmup))) / 2
