@@ -13,7 +13,7 @@ ifdef PROFILE
 	python -m pipeline.params.profile $(PROFILE:%=profiles/%.yaml) $(SET)
 endif
 	dvc repro
-	python -m pipeline.results
+	python -m pipeline.reporting.results
 
 doctor: $(STAMP)  ## what is missing, before anything is computed
 	python -m pipeline.doctor

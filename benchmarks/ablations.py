@@ -26,9 +26,9 @@ from models.grounder.checkpoint import SavedGrounder
 from models.grounder.grounder import Grounder
 from models.training.training_step import TrainingStep
 from pipeline.datasets.locate import image_folder
-from pipeline.judging import evaluation_splits
+from pipeline.evaluation.judging import evaluation_splits
+from pipeline.evaluation.metrics import score_boxes
 from pipeline.layout import DatasetFiles
-from pipeline.metrics import score_boxes
 from pipeline.observe import Observer
 from pipeline.params.read import read_params, train_params
 from pipeline.params.reader import build, read_yaml

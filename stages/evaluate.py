@@ -19,21 +19,22 @@ from models.grounder.box_head import answer_boxes
 from models.grounder.checkpoint import GrounderFileError, SavedGrounder, load_grounder
 from models.grounder.grounder import Grounder
 from models.training.reconstruction_loss import vision_gap
-from pipeline.answers import Answer, BatchAnswers, answers_of_batch, bounded_draws
 from pipeline.caching.atomic import whole_file
 from pipeline.caching.fingerprint import fingerprint
 from pipeline.datasets.locate import image_folder
 from pipeline.errors import InputError
-from pipeline.evaluation import (
+from pipeline.evaluation.aggregate import (
     choose_phrases,
     prediction_row,
     split_metrics,
     table_rows,
     weighted_mean,
 )
-from pipeline.judging import Judged, evaluation_splits, judge_phrase, questions_of
+from pipeline.evaluation.answers import Answer, BatchAnswers, answers_of_batch, bounded_draws
+from pipeline.evaluation.judging import Judged, evaluation_splits, judge_phrase, questions_of
+from pipeline.evaluation.leakage import leakage_note, pictures_of
+from pipeline.evaluation.scene import build_scene, read_detector, read_directions
 from pipeline.layout import DatasetFiles, ResultFiles
-from pipeline.leakage import leakage_note, pictures_of
 from pipeline.observe import Observer, run_stage
 from pipeline.params.read import read_params, train_params
 from pipeline.params.schema import EvaluateParams, RuntimeParams
@@ -44,7 +45,6 @@ from pipeline.samples.joined_caches import JoinedCaches
 from pipeline.samples.loader import build_loader
 from pipeline.samples.sample_spec import SampleSpec, TextEncoding, Tokenize, read_sample_spec
 from pipeline.samples.vocabulary import WordVocabulary
-from pipeline.scenes import build_scene, read_detector, read_directions
 
 
 @dataclass(frozen=True)

@@ -18,18 +18,31 @@ import numpy as np
 from pipeline.caching.atomic import whole_file
 from pipeline.caching.fingerprint import fingerprint
 from pipeline.datasets.locate import image_folder
-from pipeline.document import Card, Paragraph, Picture, Section, pictures_of, to_html, to_markdown
 from pipeline.errors import InputError
 from pipeline.images import read_image
 from pipeline.layout import DatasetFiles, ResultFiles
 from pipeline.observe import Observer, run_stage
 from pipeline.params.read import read_params, train_params
 from pipeline.params.schema import Params, ReportParams
-from pipeline.pictures import choose_rows, draw_boxes, draw_map
 from pipeline.records import ImageRecord, read_records
-from pipeline.report_data import collect_data, data_section
-from pipeline.report_origin import curves_section, nouns_section, params_section, weights_section
-from pipeline.report_results import differences, groups, headline, results
+from pipeline.reporting.data_section import collect_data, data_section
+from pipeline.reporting.document import (
+    Card,
+    Paragraph,
+    Picture,
+    Section,
+    pictures_of,
+    to_html,
+    to_markdown,
+)
+from pipeline.reporting.origin_sections import (
+    curves_section,
+    nouns_section,
+    params_section,
+    weights_section,
+)
+from pipeline.reporting.pictures import choose_rows, draw_boxes, draw_map
+from pipeline.reporting.result_sections import differences, groups, headline, results
 from pipeline.runtime import stage_arguments
 
 Row = Mapping[str, Any]

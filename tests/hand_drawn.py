@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from pipeline.baselines import Scene
-from pipeline.judging import Question, judge_phrase
+from pipeline.evaluation.baselines import Scene
+from pipeline.evaluation.judging import Question, judge_phrase
 from pipeline.params.schema import EvaluateParams
 from pipeline.records import GroundTruth, PhraseRecord
 

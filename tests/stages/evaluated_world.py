@@ -3,8 +3,8 @@
 import torch
 
 from models.grounder.checkpoint import save_grounder
+from pipeline.evaluation.leakage import DRAWN
 from pipeline.layout import ResultFiles
-from pipeline.leakage import DRAWN
 from pipeline.observe import Observer
 from pipeline.params.read import read_params, train_params
 from pipeline.samples.joined_caches import JoinedCaches

@@ -17,8 +17,8 @@ from models.detector.checkpoint import (
 from models.detector.detector import Detector, load_detector, select_boxes
 from models.pretrained.convert import convert_detector
 from models.safe_load import WeightFileError
+from pipeline.evaluation.metrics import iou_matrix
 from pipeline.images import read_image
-from pipeline.metrics import iou_matrix
 from tests.oracles import detection_loops as loops
 from tests.tiny_detector import CLASSES, draw
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from pipeline.document_style import CSS
+from pipeline.reporting.document_style import CSS
 
 
 @dataclass(frozen=True)

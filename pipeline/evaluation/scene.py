@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from pipeline.baselines import Scene
 from pipeline.caching.cache import Cache
+from pipeline.evaluation.baselines import Scene
 from pipeline.mentions import HEAD_ROLE
 from pipeline.samples.joined_caches import JoinedCaches
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pipeline import metrics
+from pipeline.evaluation import metrics
 from tests.oracles import grounding_loops as loops
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from models.grounder.config import parse_depth
 from pipeline.params.read import PARAMS_FILE, read_params
-from pipeline.tables import NOT_RUN, PAPER_FILE, Runs, table_sections
+from pipeline.reporting.paper_tables import NOT_RUN, PAPER_FILE, Runs, table_sections
 from tests.conftest import ROOT
 
 

@@ -6,9 +6,9 @@ Every function takes what `metrics.json` holds of one split.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.charts import Bar, bar_chart_png
-from pipeline.document import Paragraph, Picture, Section, Table, Tile
-from pipeline.evaluation import BOUNDS, MODEL_METHODS
+from pipeline.reporting.charts import Bar, bar_chart_png
+from pipeline.reporting.document import Paragraph, Picture, Section, Table, Tile
+from pipeline.reporting.methods import BOUNDS, MODEL_METHODS
 
 LABELS = {
     "reg": "REG box: the model's answer",

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from pipeline.baselines import Scene
 from pipeline.errors import InputError
-from pipeline.judging import evaluation_splits, judge_phrase, phrase_groups, questions_of
+from pipeline.evaluation.baselines import Scene
+from pipeline.evaluation.judging import evaluation_splits, judge_phrase, phrase_groups, questions_of
 from pipeline.records import GroundTruth, PhraseRecord, write_records
 from tests.hand_drawn import CAT, DOG, PARAMS, judged, question, scene
 

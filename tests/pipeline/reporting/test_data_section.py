@@ -1,7 +1,7 @@
 import pytest
 
-from pipeline.document import Paragraph, Table
-from pipeline.report_data import collect_data, data_section
+from pipeline.reporting.data_section import collect_data, data_section
+from pipeline.reporting.document import Paragraph, Table
 
 SHARED = {"images": 3, "examples": ["a.jpg"]}
 ANNOTATIONS = {

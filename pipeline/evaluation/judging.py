@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import baselines, metrics
-from pipeline.baselines import Scene
 from pipeline.errors import InputError
+from pipeline.evaluation import baselines, metrics
+from pipeline.evaluation.baselines import Scene
 from pipeline.params.schema import EvaluateParams
 from pipeline.records import GroundTruth, PhraseRecord, read_records
 

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.charts import curves_png
-from pipeline.document import Paragraph, Picture, Section, Table
+from pipeline.reporting.charts import curves_png
+from pipeline.reporting.document import Paragraph, Picture, Section, Table
 
 LISTED = 5  # entries of a list that are shown
 STEP_COLUMNS = ("step", "epoch")

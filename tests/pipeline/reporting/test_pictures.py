@@ -3,7 +3,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from pipeline import pictures
+from pipeline.reporting import pictures
 
 
 def shown(content):

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import metrics
-from pipeline.answers import Answer
-from pipeline.judging import RECALL_RANKS, Judged
+from pipeline.evaluation import metrics
+from pipeline.evaluation.answers import Answer
+from pipeline.evaluation.judging import RECALL_RANKS, Judged
 from pipeline.params.schema import EvaluateParams
+from pipeline.reporting.methods import BOUNDS, MODEL_METHODS
 
 Floats = NDArray[np.float64]
 
-MODEL_METHODS = ("reg", "proposal", "refined")
-BOUNDS = ("oracle", "oracle_whole_image")
+
 DECIMALS = 6  # of what is written; hides the last bits, in which machines may differ
 
 

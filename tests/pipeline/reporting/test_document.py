@@ -1,6 +1,6 @@
 from html.parser import HTMLParser
 
-from pipeline.document import (
+from pipeline.reporting.document import (
     Card,
     Paragraph,
     Picture,

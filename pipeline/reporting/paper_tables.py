@@ -1,6 +1,6 @@
 """The paper's Tables 3 to 6, filled in with what was run here, beside the paper's own numbers.
 
-`pipeline/paper_tables.csv` holds the paper's: "Improve weakly supervised visual grounding by
+`paper_tables.csv` beside it holds the paper's: "Improve weakly supervised visual grounding by
 learning where to focus on" (anonymous submission), every row of Tables 3 to 6, Acc@0.5 in percent,
 with the variant of params.yaml that is the row here. The last row of Tables 3, 4 and 5 and the row
 6+12 of Table 6 are the same model, `full`.
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.document import Paragraph, Section, Table
+from pipeline.reporting.document import Paragraph, Section, Table
 
 PAPER_FILE = Path(__file__).with_name("paper_tables.csv")
 TITLES = {

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.document import Block, Paragraph, Section, Table
+from pipeline.reporting.document import Block, Paragraph, Section, Table
 
 RECALL_SHOWN = ("10", "50", "100")  # of the first proposals
 Found = Mapping[str, Any]

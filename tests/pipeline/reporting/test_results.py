@@ -2,11 +2,11 @@ import json
 
 import pytest
 
-from pipeline import results
 from pipeline.errors import InputError
 from pipeline.layout import ResultFiles
 from pipeline.params.read import PARAMS_FILE
 from pipeline.params.reader import read_yaml
+from pipeline.reporting import results
 from tests.conftest import ROOT
 
 

@@ -1,7 +1,7 @@
 """Print the accuracies of every dataset and variant that `run` names, and where the reports lie.
 
-`python -m pipeline.results` also writes `results/report.html` and `.md`: the ablation tables
-filled in with these. They compare variants, so no stage of one variant can make them
+`python -m pipeline.reporting.results` also writes `results/report.html` and `.md`: the ablation
+tables filled in with these. They compare variants, so no stage of one variant can make them
 (docs/decisions/0007).
 """
 
@@ -11,13 +11,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pipeline.caching.atomic import whole_file
-from pipeline.document import Section, to_html, to_markdown
 from pipeline.errors import InputError
 from pipeline.layout import ResultFiles
 from pipeline.params.read import read_params, train_params
 from pipeline.params.reader import ParamsError
 from pipeline.params.schema import Params
-from pipeline.tables import FULL, Runs, accuracy, table_sections
+from pipeline.reporting.document import Section, to_html, to_markdown
+from pipeline.reporting.paper_tables import FULL, Runs, accuracy, table_sections
 
 TABLES = Path("results") / "report"
 TITLE = "The paper's Tables 3 to 6"

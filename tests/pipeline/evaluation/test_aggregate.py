@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.answers import Answer
-from pipeline.evaluation import (
+from pipeline.evaluation.aggregate import (
     choose_phrases,
     prediction_row,
     rounded,
@@ -10,6 +9,7 @@ from pipeline.evaluation import (
     table_rows,
     weighted_mean,
 )
+from pipeline.evaluation.answers import Answer
 from tests.hand_drawn import CAT, DOG, PARAMS, judged, question
 
 

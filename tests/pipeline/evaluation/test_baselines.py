@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline import baselines, metrics
-from pipeline.baselines import Scene
+from pipeline.evaluation import baselines, metrics
+from pipeline.evaluation.baselines import Scene
 from pipeline.geometry.boxes import clip_boxes
 
 IMAGE = [0, 0, 50, 30]

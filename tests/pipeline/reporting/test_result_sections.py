@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.charts import Bar, bar_chart_png, curves_png
-from pipeline.document import Picture, Table
-from pipeline.evaluation import split_metrics
-from pipeline.leakage import leakage_note, pictures_of
+from pipeline.evaluation.aggregate import split_metrics
+from pipeline.evaluation.leakage import leakage_note, pictures_of
 from pipeline.params.datasets import Flickr30kDataset, OwnDataset, ReferringDataset, ShapesDataset
-from pipeline.report_origin import curves_section, flat_rows, weights_section
-from pipeline.report_results import differences, groups, headline, results
+from pipeline.reporting.charts import Bar, bar_chart_png, curves_png
+from pipeline.reporting.document import Picture, Table
+from pipeline.reporting.origin_sections import curves_section, flat_rows, weights_section
+from pipeline.reporting.result_sections import differences, groups, headline, results
 from tests.hand_drawn import CAT, DOG, PARAMS, judged, question
 
 SHAPES = ShapesDataset("shapes", 1, 2, 3, 4, 96)
