@@ -29,7 +29,7 @@ from pipeline.datasets.locate import image_folder
 from pipeline.evaluation.judging import evaluation_splits
 from pipeline.evaluation.metrics import score_boxes
 from pipeline.layout import DatasetFiles
-from pipeline.observe import Observer
+from pipeline.observe.observer import Observer
 from pipeline.params.read import read_params, train_params
 from pipeline.params.reader import build, read_yaml
 from pipeline.params.schema import Params

@@ -20,7 +20,7 @@ from pipeline.ui import api_address, start_server, stop_server
 STAGE = """
 import sys, time
 import numpy as np
-from pipeline.observe import run_stage
+from pipeline.observe.observer import run_stage
 from pipeline.shards import ShardPlan, remove_shards, run_shards
 
 num_shards, cpu_s = int(sys.argv[1]), float(sys.argv[2])

@@ -35,7 +35,7 @@ STAGE = """
 from pathlib import Path
 from pipeline.params.datasets import Flickr30kDataset
 from pipeline.layout import DatasetFiles
-from pipeline.observe import Observer
+from pipeline.observe.observer import Observer
 from stages.annotations import run
 
 section = Flickr30kDataset("flickr30k", "flickr30k", "flickr30k/flickr30k-images", 0, 0)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.findings import Finding, missing, ok, warning
-from pipeline.observe_server import answering_address, configured_address
+from pipeline.observe.server import answering_address, configured_address
 
 PACKAGES = ("torch", "torchvision", "transformers", "mmdet", "stanza", "h5py", "dvc", "prefect")
 LEAST_FREE_GB, ENOUGH_FREE_GB = 2, 20

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 
 from pipeline.errors import InputError
-from pipeline.observe_server import answering_address, configured_address, use_server
+from pipeline.observe.server import answering_address, configured_address, use_server
 from pipeline.params.read import read_params
 
 SERVED = "camground"

@@ -12,8 +12,8 @@ from prefect.states import Cancelled, Completed, Failed
 
 from pipeline.dvc_steps import Step, parse_repro, plan_steps, run_step
 from pipeline.errors import InputError
-from pipeline.observe_prefect import PrefectObserver
-from pipeline.observe_prefect_client import PARENT_TASK_RUN, heartbeats
+from pipeline.observe.prefect_client import PARENT_TASK_RUN, heartbeats
+from pipeline.observe.prefect_observer import PrefectObserver
 from pipeline.params.profile import apply_values
 from pipeline.params.read import PARAMS_FILE, read_params
 

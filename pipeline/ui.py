@@ -13,7 +13,7 @@ import time
 from types import FrameType
 
 from pipeline.errors import InputError
-from pipeline.observe_server import is_healthy, use_server
+from pipeline.observe.server import is_healthy, use_server
 from pipeline.params.read import read_params
 
 HOST = "127.0.0.1"

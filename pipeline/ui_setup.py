@@ -9,7 +9,7 @@ from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.settings import PREFECT_API_URL, Profile, load_profiles, save_profiles
 
-from pipeline.observe_prefect_client import HEARTBEAT
+from pipeline.observe.prefect_client import HEARTBEAT
 
 PROFILE = "camground"
 SILENT_RUNS = "camground: runs without a heartbeat are crashed"

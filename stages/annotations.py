@@ -27,7 +27,8 @@ from pipeline.datasets.referring import plan_referring
 from pipeline.datasets.shapes.records import plan_shapes
 from pipeline.datasets.summary import Summary, check_usable, describe_counts, summarise
 from pipeline.layout import DatasetFiles
-from pipeline.observe import Observer, run_stage
+from pipeline.observe.observer import Observer
+from pipeline.observe.run_stage import run_stage
 from pipeline.params.datasets import DatasetSection, Flickr30kDataset, OwnDataset, ShapesDataset
 from pipeline.params.read import read_params
 from pipeline.records import write_records

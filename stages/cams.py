@@ -38,7 +38,8 @@ from pipeline.image_batches import ImageBatch, image_batches
 from pipeline.layout import DatasetFiles
 from pipeline.mentions import nouns_of_images, read_mentions
 from pipeline.noun_coverage import covered_shares, describe_coverage
-from pipeline.observe import Observer, run_stage
+from pipeline.observe.observer import Observer
+from pipeline.observe.run_stage import run_stage
 from pipeline.params.read import read_params
 from pipeline.params.schema import CamsParams
 from pipeline.records import ImageRecord, PhraseRecord, read_records

@@ -35,7 +35,8 @@ from pipeline.evaluation.judging import Judged, evaluation_splits, judge_phrase,
 from pipeline.evaluation.leakage import leakage_note, pictures_of
 from pipeline.evaluation.scene import build_scene, read_detector, read_directions
 from pipeline.layout import DatasetFiles, ResultFiles
-from pipeline.observe import Observer, run_stage
+from pipeline.observe.observer import Observer
+from pipeline.observe.run_stage import run_stage
 from pipeline.params.read import read_params, train_params
 from pipeline.params.schema import EvaluateParams, RuntimeParams
 from pipeline.records import GroundTruth, read_records

@@ -26,7 +26,8 @@ from pipeline.caching.fingerprint import fingerprint
 from pipeline.caching.shards import ShardPlan, remove_shards, run_shards
 from pipeline.errors import InputError
 from pipeline.layout import DatasetFiles
-from pipeline.observe import Observer, run_stage
+from pipeline.observe.observer import Observer
+from pipeline.observe.run_stage import run_stage
 from pipeline.params.read import read_params
 from pipeline.params.schema import NounsParams
 from pipeline.records import PhraseRecord, read_records

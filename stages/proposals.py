@@ -34,7 +34,8 @@ from pipeline.datasets.proposals.given_proposals import (
 from pipeline.errors import InputError
 from pipeline.images import read_image
 from pipeline.layout import DatasetFiles
-from pipeline.observe import Observer, run_stage
+from pipeline.observe.observer import Observer
+from pipeline.observe.run_stage import run_stage
 from pipeline.params.read import read_params
 from pipeline.params.schema import ProposalsParams
 from pipeline.records import ImageRecord, read_records

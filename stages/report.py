@@ -21,7 +21,8 @@ from pipeline.datasets.locate import image_folder
 from pipeline.errors import InputError
 from pipeline.images import read_image
 from pipeline.layout import DatasetFiles, ResultFiles
-from pipeline.observe import Observer, run_stage
+from pipeline.observe.observer import Observer
+from pipeline.observe.run_stage import run_stage
 from pipeline.params.read import read_params, train_params
 from pipeline.params.schema import Params, ReportParams
 from pipeline.records import ImageRecord, read_records

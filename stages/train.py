@@ -29,7 +29,7 @@ from pipeline.caching.fingerprint import fingerprint
 from pipeline.datasets.locate import image_folder
 from pipeline.errors import InputError
 from pipeline.layout import DatasetFiles, ResultFiles
-from pipeline.observe import run_stage
+from pipeline.observe.run_stage import run_stage
 from pipeline.params.read import read_params, train_params
 from pipeline.params.train import TrainParams, picked
 from pipeline.runtime import pick_device, seed_everything, stage_arguments

@@ -31,7 +31,8 @@ from pipeline.caching.fingerprint import fingerprint
 from pipeline.datasets.shapes import scene
 from pipeline.errors import InputError
 from pipeline.layout import DatasetFiles
-from pipeline.observe import Observer, run_stage
+from pipeline.observe.observer import Observer
+from pipeline.observe.run_stage import run_stage
 from pipeline.params.read import read_params, weights_key
 from pipeline.params.weights import (
     ClassifierFile,

@@ -9,7 +9,7 @@ import torch
 
 from models.phrases.noun_parser import NounParser
 from pipeline.layout import DatasetFiles
-from pipeline.observe import Observer
+from pipeline.observe.observer import Observer
 from pipeline.params.schema import (
     CamsParams,
     ClipParams,

@@ -10,13 +10,14 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 CODE_FOLDERS = ("models", "pipeline", "stages")
-_NEVER_COMPUTES = Path("pipeline/observe.py")  # it reports: changing it must recompute nothing
+# rooms that only report: changing them must recompute nothing
+_NEVER_COMPUTES = (Path("pipeline/observe"),)
 
 
 def import_closure(stage_file: Path) -> list[Path]:
     """Return the project's files that a stage imports, directly or not, and the stage itself.
 
-    Imports inside functions count; `pipeline/observe.py` and empty `__init__.py` files do not.
+    Imports inside functions count; `pipeline/observe/` and empty `__init__.py` files do not.
 
     Args:
         stage_file: a file in a folder of the project root, such as `stages/cams.py`.
@@ -31,7 +32,8 @@ def import_closure(stage_file: Path) -> list[Path]:
     while waiting:
         file = waiting.pop()
         found.add(file)
-        waiting |= set(_imported_files(root, file)) - found - {_NEVER_COMPUTES}
+        imported = _imported_files(root, file)
+        waiting |= {file for file in imported if file.parent not in _NEVER_COMPUTES} - found
     return sorted(file for file in found if file.name != "__init__.py" or _has_code(root / file))
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from pipeline.caching.cache import CACHE_SUFFIX, Cache, CacheError, Provenance, write_cache
 from pipeline.errors import InputError
-from pipeline.observe import Observer
+from pipeline.observe.observer import Observer
 
 Arrays = Mapping[str, NDArray[Any]]
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from pipeline.caching.atomic import whole_file
-from pipeline.observe import Observer
+from pipeline.observe.observer import Observer
 from pipeline.params.train import TrainParams
 from pipeline.training.curves import CurveFile
 from pipeline.training.processes import Team

@@ -10,7 +10,7 @@ import torch
 from torch import distributed
 
 from pipeline.errors import InputError
-from pipeline.observe import Observer
+from pipeline.observe.observer import Observer
 
 
 @dataclass(frozen=True)

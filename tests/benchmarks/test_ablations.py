@@ -8,7 +8,7 @@ import yaml
 from benchmarks import ablations
 from pipeline.caching.cache import Cache
 from pipeline.layout import ResultFiles
-from pipeline.observe import Observer
+from pipeline.observe.observer import Observer
 from pipeline.params.reader import ParamsError
 from stages import evaluate
 from tests.cached_world import FILES, ROOT, write_world

@@ -9,7 +9,7 @@ from PIL import Image
 from pipeline.datasets.shapes.scene import draw_scene, scene_phrases
 from pipeline.errors import InputError
 from pipeline.layout import DatasetFiles
-from pipeline.observe import Observer
+from pipeline.observe.observer import Observer
 from pipeline.params.datasets import Flickr30kDataset, OwnDataset, ShapesDataset
 from pipeline.records import GroundTruth, ImageRecord, PhraseRecord, read_records
 from stages.annotations import run

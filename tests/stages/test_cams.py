@@ -15,7 +15,7 @@ from models.grad_cam.explainer import NounExplainer
 from pipeline.caching.cache import Cache
 from pipeline.errors import InputError
 from pipeline.image_batches import read_squashed
-from pipeline.observe import Observer
+from pipeline.observe.observer import Observer
 from pipeline.params.schema import CamsParams, ClipParams
 from stages.cams import CamsInputs, run
 from tests.stages.noun_world import GREY, add_noun_head, make_world

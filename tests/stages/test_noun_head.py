@@ -10,7 +10,7 @@ from models.classifier.noun_head import load_noun_head
 from pipeline.errors import InputError
 from pipeline.image_batches import image_batches, read_squashed
 from pipeline.mentions import read_mentions
-from pipeline.observe import Observer
+from pipeline.observe.observer import Observer
 from pipeline.params.schema import NounHeadParams
 from pipeline.records import PhraseRecord, read_records
 from stages.noun_head import NounHeadInputs, choose_nouns, compute_features, run

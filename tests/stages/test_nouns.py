@@ -9,7 +9,7 @@ from pipeline.caching.cache import Cache
 from pipeline.errors import InputError
 from pipeline.layout import DatasetFiles
 from pipeline.mentions import read_mentions
-from pipeline.observe import Observer
+from pipeline.observe.observer import Observer
 from pipeline.params.schema import NounsParams
 from pipeline.records import PhraseRecord, write_records
 from stages.nouns import load_parser, run

@@ -8,7 +8,7 @@ from PIL import Image
 
 from pipeline.caching.cache import Cache
 from pipeline.errors import InputError
-from pipeline.observe import Observer
+from pipeline.observe.observer import Observer
 from pipeline.params.schema import GivenProposals, ProposalsParams
 from pipeline.records import ImageRecord, write_records
 from stages.proposals import ProposalsInputs, run, run_given

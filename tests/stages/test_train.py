@@ -17,7 +17,7 @@ from models.grounder.batch import GroundingInputs
 from models.grounder.checkpoint import load_grounder
 from pipeline.errors import InputError
 from pipeline.layout import ResultFiles
-from pipeline.observe import Observer
+from pipeline.observe.observer import Observer
 from pipeline.params.read import read_params, train_params
 from pipeline.samples.joined_caches import JoinedCaches
 from pipeline.samples.loader import collate

@@ -10,7 +10,7 @@ from mmengine.optim.optimizer import amp_optimizer_wrapper
 
 from models.training.training_step import TrainingStep
 from pipeline.errors import InputError
-from pipeline.observe import Observer
+from pipeline.observe.observer import Observer
 from pipeline.params.read import read_params, train_params
 from pipeline.samples.joined_caches import JoinedCaches
 from pipeline.training.processes import Machine, Team

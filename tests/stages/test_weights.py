@@ -15,7 +15,7 @@ from models.detector.checkpoint import build_model, read_config
 from models.detector.detector import load_detector
 from models.phrases.noun_parser import NounParser
 from pipeline.errors import InputError
-from pipeline.observe import Observer
+from pipeline.observe.observer import Observer
 from pipeline.params.weights import (
     ClassifierFile,
     ClassifierTraining,

@@ -10,7 +10,8 @@ import numpy as np
 
 from pipeline.caching.cache import Provenance, write_cache
 from pipeline.caching.shards import ShardPlan, remove_shards, run_shards
-from pipeline.observe import Observer, run_stage
+from pipeline.observe.observer import Observer
+from pipeline.observe.run_stage import run_stage
 
 PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154789c63f8cfc0"

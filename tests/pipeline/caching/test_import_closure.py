@@ -67,8 +67,8 @@ def test_a_package_file_counts_if_it_holds_code(project):
 
 def test_the_observer_and_what_only_it_imports_are_left_out(project):
     root = project(
-        stages__cams="from pipeline.observe import run_stage",
-        pipeline__observe="import pipeline.secret",
+        stages__cams="from pipeline.observe.run_stage import run_stage",
+        pipeline__observe__run_stage="import pipeline.secret",
         pipeline__secret="",
     )
     assert closure(root) == ["stages/cams.py"]

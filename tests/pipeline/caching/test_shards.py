@@ -11,7 +11,7 @@ import pytest
 from pipeline.caching.cache import Provenance, write_cache
 from pipeline.caching.shards import ShardPlan, remove_shards, run_shards
 from pipeline.errors import InputError
-from pipeline.observe import Observer
+from pipeline.observe.observer import Observer
 from tests.conftest import ROOT
 
 PLAN = ShardPlan(stage="cams", fingerprint="f00d", num_items=11, items_per_shard=3)
@@ -233,7 +233,7 @@ import sys, time
 import numpy as np
 from pathlib import Path
 from pipeline.caching.cache import Provenance, write_cache
-from pipeline.observe import Observer
+from pipeline.observe.observer import Observer
 from pipeline.caching.shards import ShardPlan, run_shards
 
 def compute(items):

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-observe_dask = pytest.importorskip("pipeline.observe_dask", reason="Dask is not installed")
+observe_dask = pytest.importorskip("pipeline.observe.dask_workers", reason="Dask is not installed")
 
 
 @pytest.fixture

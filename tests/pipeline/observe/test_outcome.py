@@ -2,7 +2,7 @@ import pickle
 
 import pytest
 
-from pipeline.outcome import Outcome
+from pipeline.observe.outcome import Outcome
 
 
 def test_the_value_is_there_though_nobody_asked_for_the_work():

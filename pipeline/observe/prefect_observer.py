@@ -28,15 +28,15 @@ from prefect.task_runners import TaskRunner
 from prefect.utilities.urls import url_for
 from typing_extensions import override
 
-from pipeline.observe import Observer, cluster_address
-from pipeline.observe_prefect_client import (
+from pipeline.observe.observer import Observer, cluster_address
+from pipeline.observe.outcome import Outcome
+from pipeline.observe.prefect_client import (
     hang_up,
     heartbeats,
     keep_off_the_console,
     let_forked_processes_end,
     parent_task_run,
 )
-from pipeline.outcome import Outcome
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -163,7 +163,7 @@ class PrefectObserver(Observer):
     def _map_on_dask(
         self, work: Callable[[Item], Value], items: Sequence[Item], label: str
     ) -> list[Value]:
-        from pipeline.observe_prefect_dask import WorkError, map_as_tasks  # an optional part
+        from pipeline.observe.prefect_dask import WorkError, map_as_tasks  # an optional part
 
         try:
             if self.connected:
@@ -177,7 +177,7 @@ class PrefectObserver(Observer):
     def _task_runner(self) -> TaskRunner[Any] | None:
         if not (cluster := cluster_address()):
             return None
-        from pipeline.observe_prefect_dask import dask_runner  # an optional part
+        from pipeline.observe.prefect_dask import dask_runner  # an optional part
 
         return dask_runner(cluster)
 

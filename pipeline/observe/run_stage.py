@@ -1,11 +1,39 @@
-"""What params.yaml tells a stage: the keys that dvc.yaml says it tracks."""
+"""Run the body of a stage, watched by Prefect where a server answers."""
 
+import importlib.util
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
+
+from pipeline.observe.observer import Observer
+from pipeline.observe.server import answering_address, use_server
+
+Value = TypeVar("Value")
+
+
+def run_stage(stage: str, body: Callable[[Observer], Value]) -> Value:
+    """Run the body of a stage process and report on it.
+
+    It is a flow run where the configured Prefect server answers within a second, and otherwise a
+    plain call for which Prefect is not even imported. Of several processes that train together
+    the first one reports.
+
+    Args:
+        stage: the DVC stage's name, as in `cams@shapes`.
+        body: does the work; its value and exception are this function's.
+    """
+    address = answering_address() if os.environ.get("RANK", "0") == "0" else None
+    if address is None or importlib.util.find_spec("prefect") is None:
+        return body(Observer(stage))
+    use_server(address)
+    from pipeline.observe.prefect_observer import PrefectObserver  # slow to import
+
+    parameters = {"stage": stage, "params": tracked_params(stage)}
+    return PrefectObserver(stage, parameters).watch(body)
 
 
 def tracked_params(stage: str, folder: Path = Path()) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from prefect.context import FlowRunContext
 from prefect.futures import as_completed
 from prefect_dask import DaskTaskRunner
 
-from pipeline.observe_dask import Watch, connect, send_once
+from pipeline.observe.dask_workers import Watch, connect, send_once
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")

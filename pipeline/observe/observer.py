@@ -9,8 +9,6 @@ from typing import Any, TypeVar
 from tqdm import tqdm
 
 from pipeline.errors import InputError
-from pipeline.observe_params import tracked_params
-from pipeline.observe_server import answering_address, use_server
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -39,7 +37,7 @@ class Observer:
         With PIPELINE_DASK=tcp://HOST:PORT it is done by the workers of that Dask cluster.
         """
         if cluster := cluster_address():
-            from pipeline.observe_dask import map_on_dask  # an optional part
+            from pipeline.observe.dask_workers import map_on_dask  # an optional part
 
             return map_on_dask(cluster, work, items, partial(self.progress, label=label))
         return [work(item) for item in self.progress(items, len(items), label)]
@@ -74,24 +72,3 @@ def cluster_address() -> str | None:
     if address and importlib.util.find_spec("prefect_dask") is None:
         raise InputError(f"PIPELINE_DASK={address} needs Dask: pip install -e '.[dask]'")
     return address
-
-
-def run_stage(stage: str, body: Callable[[Observer], Value]) -> Value:
-    """Run the body of a stage process and report on it.
-
-    It is a flow run where the configured Prefect server answers within a second, and otherwise a
-    plain call for which Prefect is not even imported. Of several processes that train together
-    the first one reports.
-
-    Args:
-        stage: the DVC stage's name, as in `cams@shapes`.
-        body: does the work; its value and exception are this function's.
-    """
-    address = answering_address() if os.environ.get("RANK", "0") == "0" else None
-    if address is None or importlib.util.find_spec("prefect") is None:
-        return body(Observer(stage))
-    use_server(address)
-    from pipeline.observe_prefect import PrefectObserver  # takes a second, so only if needed
-
-    parameters = {"stage": stage, "params": tracked_params(stage)}
-    return PrefectObserver(stage, parameters).watch(body)

@@ -8,9 +8,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from pipeline import observe, observe_server
-from pipeline.observe import Observer, run_stage
-from pipeline.observe_params import tracked_params
+from pipeline.observe import server
+from pipeline.observe.observer import Observer
+from pipeline.observe.run_stage import run_stage, tracked_params
 from tests.conftest import ROOT
 
 NOBODY = "http://127.0.0.1:9/api"  # the discard port: refused
@@ -62,80 +62,80 @@ PREFECT_API_URL = "http://home:4200/api"
 
 
 def test_nothing_configured_is_no_address():
-    assert observe_server.configured_address() is None
+    assert server.configured_address() is None
 
 
 def test_the_active_profile_names_the_server(prefect_home):
     write_profiles(prefect_home, TWO_PROFILES)
-    assert observe_server.configured_address() == "http://lab:4200/api"
+    assert server.configured_address() == "http://lab:4200/api"
 
 
 def test_the_environment_may_name_another_profile(prefect_home, monkeypatch):
     write_profiles(prefect_home, TWO_PROFILES)
     monkeypatch.setenv("PREFECT_PROFILE", "home")
-    assert observe_server.configured_address() == "http://home:4200/api"
+    assert server.configured_address() == "http://home:4200/api"
 
 
 def test_the_environment_goes_before_the_profile(prefect_home, monkeypatch):
     write_profiles(prefect_home, TWO_PROFILES)
     monkeypatch.setenv("PREFECT_API_URL", NOBODY)
-    assert observe_server.configured_address() == NOBODY
+    assert server.configured_address() == NOBODY
 
 
 def test_a_damaged_profile_file_is_no_address(prefect_home):
     write_profiles(prefect_home, "active = ")
-    assert observe_server.configured_address() is None
+    assert server.configured_address() is None
 
 
 def test_prefect_reads_the_same_address_from_the_profile(prefect_home):
     write_profiles(prefect_home, TWO_PROFILES)
     code = "from prefect.settings import get_current_settings as s; print(s().api.url)"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert shown.stdout.strip() == observe_server.configured_address()
+    assert shown.stdout.strip() == server.configured_address()
 
 
 def test_a_healthy_server_answers(health, monkeypatch):
     monkeypatch.setenv("PREFECT_API_URL", health.address)
-    assert observe_server.answering_address() == health.address
+    assert server.answering_address() == health.address
 
 
 def test_a_proxy_does_not_come_between_a_process_and_its_own_machine(health, monkeypatch):
     monkeypatch.setenv("PREFECT_API_URL", health.address)
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    assert observe_server.answering_address() == health.address
+    assert server.answering_address() == health.address
 
 
 @pytest.mark.parametrize("status", [404, 500, 503])
 def test_a_server_that_is_not_well_does_not_answer(health, monkeypatch, status):
     monkeypatch.setenv("PREFECT_API_URL", health.address)
     health.status = status
-    assert observe_server.answering_address() is None
+    assert server.answering_address() is None
 
 
 def test_a_server_that_takes_too_long_does_not_answer(health, monkeypatch):
     monkeypatch.setenv("PREFECT_API_URL", health.address)
     health.pause_s = 1.3
     started = time.monotonic()
-    assert observe_server.answering_address() is None
+    assert server.answering_address() is None
     assert time.monotonic() - started < 1.25
 
 
 @pytest.mark.parametrize("address", [NOBODY, "http://", "nonsense", "ftp://127.0.0.1/api"])
 def test_an_address_where_nobody_is_does_not_answer(monkeypatch, address):
     monkeypatch.setenv("PREFECT_API_URL", address)
-    assert observe_server.answering_address() is None
+    assert server.answering_address() is None
 
 
 def test_only_the_first_of_several_processes_looks_for_a_server(health, monkeypatch):
     monkeypatch.setenv("PREFECT_API_URL", health.address)
     monkeypatch.setenv("RANK", "1")
-    monkeypatch.setattr(observe, "use_server", None)  # calling it would fail
+    monkeypatch.setattr("pipeline.observe.run_stage.use_server", None)  # calling it would fail
     assert type(run_stage("train@shapes-full", lambda observer: observer)) is Observer
 
 
 def test_without_a_server_prefect_is_not_imported(tmp_path):
     code = (
-        "import sys; from pipeline.observe import run_stage\n"
+        "import sys; from pipeline.observe.run_stage import run_stage\n"
         "run_stage('cams@shapes', lambda observer: observer.map(abs, [-3, 4], 'shards'))\n"
         "print([name for name in sys.modules if name.split('.')[0] == 'prefect'])"
     )
