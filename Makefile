@@ -31,7 +31,7 @@ check: $(STAMP)  ## format, lint, types, import arrows
 	lint-imports
 
 ui: $(STAMP)  ## Prefect server and UI on loopback
-	python -m pipeline.ui
+	python -m pipeline.flow.ui
 
 clean:  ## remove what can be made again; keeps the environment and DVC's cache
 	rm -rf data results .work .pytest_cache .mypy_cache .ruff_cache

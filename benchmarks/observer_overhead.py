@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from pipeline.ui import api_address, start_server, stop_server
+from pipeline.flow.ui import api_address, start_server, stop_server
 
 STAGE = """
 import sys, time

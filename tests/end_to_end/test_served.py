@@ -12,7 +12,7 @@ from tests.end_to_end.prefect_server import small_project, wait_for
 
 pytestmark = pytest.mark.slow
 LONG_STAGE = ("small_stage.py", "cams@shapes", "99", "3")
-SET_UP = "from pipeline.ui_setup import crash_silent_runs; crash_silent_runs()"
+SET_UP = "from pipeline.flow.ui_setup import crash_silent_runs; crash_silent_runs()"
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ def set_port(project, port):
 def test_stages_find_the_server_of_the_ui_which_ends_with_its_process(project, home):
     set_port(project, port := free_port())
     server = Server(port, home)
-    ui = project.start(sys.executable, "-m", "pipeline.ui", PREFECT_HOME=str(home))
+    ui = project.start(sys.executable, "-m", "pipeline.flow.ui", PREFECT_HOME=str(home))
     try:
         said = ui.stdout.readline() + ui.stdout.readline()
         server.variables()  # it answers in time
@@ -53,6 +53,6 @@ def test_a_port_that_is_taken_is_one_clear_error(project, home):
         other.bind(("127.0.0.1", 0))
         other.listen()
         set_port(project, other.getsockname()[1])
-        status, console = project.python("-m", "pipeline.ui", PREFECT_HOME=str(home))
+        status, console = project.python("-m", "pipeline.flow.ui", PREFECT_HOME=str(home))
     assert status == 1
     assert console.splitlines()[-1].startswith("error: no Prefect server at 127.0.0.1:")

@@ -41,7 +41,7 @@ def _rebuild(arguments: Sequence[str]) -> int:
         command = [sys.executable, "-m", "dvc", "repro", "--keep-going", *arguments]
         return subprocess.run(command, check=False).returncode
     use_server(address)
-    from pipeline.rebuild import rebuild_observed  # Prefect and DVC are slow to import
+    from pipeline.flow.rebuild import rebuild_observed  # Prefect and DVC are slow to import
 
     rebuild_observed(arguments)
     return 0
@@ -49,7 +49,7 @@ def _rebuild(arguments: Sequence[str]) -> int:
 
 def _serve(cron: str | None) -> None:
     use_server(_patiently_found_address())
-    from pipeline.rebuild import rebuild
+    from pipeline.flow.rebuild import rebuild
 
     run = read_params().run
     defaults = {"datasets": list(run.datasets), "variants": list(run.variants), "arguments": []}

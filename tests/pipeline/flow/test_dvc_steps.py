@@ -1,7 +1,7 @@
 import pytest
 
-from pipeline.dvc_steps import parse_repro
 from pipeline.errors import InputError
+from pipeline.flow.dvc_steps import parse_repro
 
 
 def test_the_arguments_are_those_of_dvc_repro():

@@ -1,4 +1,4 @@
-"""Start the Prefect server and its UI on this machine: `python -m pipeline.ui` (`make ui`).
+"""Start the Prefect server and its UI on this machine: `python -m pipeline.flow.ui` (`make ui`).
 
 It listens on 127.0.0.1 at `runtime.port` of params.yaml and stays in the foreground. Its data lie
 in `$PREFECT_HOME` (`~/.prefect`), or in PostgreSQL where PREFECT_SERVER_DATABASE_CONNECTION_URL
@@ -88,7 +88,10 @@ def _set_up(port: int) -> None:
     """Let stages find the server, let it find killed runs, and say where it is."""
     asked_for = os.environ.get("PREFECT_API_URL")
     use_server(api_address(port))
-    from pipeline.ui_setup import choose_profile, crash_silent_runs  # Prefect is slow to import
+    from pipeline.flow.ui_setup import (  # Prefect is slow to import
+        choose_profile,
+        crash_silent_runs,
+    )
 
     crash_silent_runs()
     print(f"Prefect UI: http://{HOST}:{port}")  # noqa: T201

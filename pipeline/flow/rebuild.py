@@ -10,8 +10,8 @@ from prefect import State, flow
 from prefect.runtime import flow_run, task_run
 from prefect.states import Cancelled, Completed, Failed
 
-from pipeline.dvc_steps import Step, parse_repro, plan_steps, run_step
 from pipeline.errors import InputError
+from pipeline.flow.dvc_steps import Step, parse_repro, plan_steps, run_step
 from pipeline.observe.prefect_client import PARENT_TASK_RUN, heartbeats
 from pipeline.observe.prefect_observer import PrefectObserver
 from pipeline.params.profile import apply_values
