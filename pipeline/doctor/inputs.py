@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pipeline.caching.atomic import work_folder
+from pipeline.doctor.findings import Finding, missing, ok, warning
 from pipeline.errors import InputError
-from pipeline.findings import Finding, missing, ok, warning
 from pipeline.layout import DatasetFiles
 from pipeline.params.datasets import DatasetSection, ShapesDataset
 from pipeline.params.schema import GivenProposals

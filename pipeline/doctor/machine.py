@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.findings import Finding, missing, ok, warning
+from pipeline.doctor.findings import Finding, missing, ok, warning
 from pipeline.observe.server import answering_address, configured_address
 
 PACKAGES = ("torch", "torchvision", "transformers", "mmdet", "stanza", "h5py", "dvc", "prefect")

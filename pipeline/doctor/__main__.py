@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.doctor_inputs import check_clip, check_dataset, check_given, check_weights
-from pipeline.doctor_machine import check_machine
-from pipeline.findings import Finding, Level, missing, ok
+from pipeline.doctor.findings import Finding, Level, missing, ok
+from pipeline.doctor.inputs import check_clip, check_dataset, check_given, check_weights
+from pipeline.doctor.machine import check_machine
 from pipeline.params.read import PARAMS_FILE, read_params, weights_key
 from pipeline.params.reader import ParamsError, read_yaml
 from pipeline.params.schema import Params

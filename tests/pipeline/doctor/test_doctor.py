@@ -6,11 +6,10 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from pipeline import doctor_machine
-from pipeline.doctor import _check_names, check_all, check_run
-from pipeline.doctor_inputs import NEEDED, check_clip, check_dataset, check_given, check_weights
-from pipeline.doctor_machine import check_machine
-from pipeline.findings import Level, missing, ok, warning
+from pipeline.doctor.__main__ import _check_names, check_all, check_run
+from pipeline.doctor.findings import Level, missing, ok, warning
+from pipeline.doctor.inputs import NEEDED, check_clip, check_dataset, check_given, check_weights
+from pipeline.doctor.machine import check_machine
 from pipeline.params.datasets import DatasetSection
 from pipeline.params.read import PARAMS_FILE, read_params
 from pipeline.params.schema import GivenProposals
@@ -59,7 +58,7 @@ def test_a_finding_stands_above_its_remedy():
 def test_the_command_ends_with_its_status_and_imports_nothing_heavy(project, asked, status):
     text = (project / PARAMS_FILE).read_text().replace("datasets: [shapes]", f"datasets: {asked}")
     (project / PARAMS_FILE).write_text(text)
-    told = "import sys; sys.argv=['doctor']; import pipeline.doctor as d\n"
+    told = "import sys; sys.argv=['doctor']; import pipeline.doctor.__main__ as d\n"
     told += "try: d.main()\nfinally: print({'torch', 'mmdet', 'prefect', 'dvc'} & set(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", told],
@@ -201,13 +200,13 @@ def test_given_proposals_are_looked_for_by_the_dataset_s_name(project):
     [(0, 0, Level.OK), (0, 10**9, Level.WARNING), (10**9, 10**9, Level.MISSING)],
 )
 def test_a_full_disk_and_an_almost_full_one_are_told(project, monkeypatch, least, enough, level):
-    monkeypatch.setattr(doctor_machine, "LEAST_FREE_GB", least)
-    monkeypatch.setattr(doctor_machine, "ENOUGH_FREE_GB", enough)
+    monkeypatch.setattr("pipeline.doctor.machine.LEAST_FREE_GB", least)
+    monkeypatch.setattr("pipeline.doctor.machine.ENOUGH_FREE_GB", enough)
     assert machine(project)["disk"].level is level
 
 
 def test_a_package_that_is_not_installed_is_missing(project, monkeypatch):
-    monkeypatch.setattr(doctor_machine, "PACKAGES", ("yaml", "no_such_package"))
+    monkeypatch.setattr("pipeline.doctor.machine.PACKAGES", ("yaml", "no_such_package"))
     assert machine(project)["packages"].what == "packages: no no_such_package"
 
 
