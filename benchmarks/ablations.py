@@ -25,15 +25,14 @@ from benchmarks.remembered import LevelMaps, RememberedBackbone, RememberedLangu
 from models.grounder.checkpoint import SavedGrounder
 from models.grounder.grounder import Grounder
 from models.training.training_step import TrainingStep
-from pipeline.datasets.locate import image_folder
 from pipeline.evaluation.judging import evaluation_splits
 from pipeline.evaluation.metrics import score_boxes
-from pipeline.layout import DatasetFiles
 from pipeline.observe.observer import Observer
 from pipeline.params.read import read_params, train_params
 from pipeline.params.reader import build, read_yaml
 from pipeline.params.schema import Params
 from pipeline.params.train import TrainParams
+from pipeline.paths import DatasetFiles, image_folder
 from pipeline.records import GroundTruth, read_records
 from pipeline.runtime import keep_freed_memory, pick_device, seed_everything
 from pipeline.samples.dataset import GroundingDataset

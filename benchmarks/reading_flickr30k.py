@@ -34,7 +34,7 @@ WORDS = ("a man", "the red jacket", "her left hand", "two brown dogs", "an old b
 STAGE = """
 from pathlib import Path
 from pipeline.params.datasets import Flickr30kDataset
-from pipeline.layout import DatasetFiles
+from pipeline.paths import DatasetFiles
 from pipeline.observe.observer import Observer
 from stages.annotations import run
 

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from pipeline.caching.atomic import whole_file
 from pipeline.caching.fingerprint import fingerprint
-from pipeline.datasets.locate import image_folder
 from pipeline.datasets.published import published_of
 from pipeline.datasets.readers.flickr30k import plan_flickr30k
 from pipeline.datasets.readers.jsonl import read_own_lines
@@ -26,11 +25,11 @@ from pipeline.datasets.reading import ImageReading, ReadingPlan, map_in_processe
 from pipeline.datasets.referring import plan_referring
 from pipeline.datasets.shapes.records import plan_shapes
 from pipeline.datasets.summary import Summary, check_usable, describe_counts, summarise
-from pipeline.layout import DatasetFiles
 from pipeline.observe.observer import Observer
 from pipeline.observe.run_stage import run_stage
 from pipeline.params.datasets import DatasetSection, Flickr30kDataset, OwnDataset, ShapesDataset
 from pipeline.params.read import read_params
+from pipeline.paths import DatasetFiles, image_folder
 from pipeline.records import write_records
 from pipeline.runtime import stage_arguments
 

@@ -32,16 +32,15 @@ from pipeline.caching.atomic import whole_file
 from pipeline.caching.cache import Provenance, write_cache
 from pipeline.caching.fingerprint import fingerprint
 from pipeline.caching.shards import ShardPlan, remove_shards, run_shards
-from pipeline.datasets.locate import image_folder
 from pipeline.errors import InputError
 from pipeline.image_batches import ImageBatch, image_batches
-from pipeline.layout import DatasetFiles
 from pipeline.mentions import nouns_of_images, read_mentions
 from pipeline.noun_coverage import covered_shares, describe_coverage
 from pipeline.observe.observer import Observer
 from pipeline.observe.run_stage import run_stage
 from pipeline.params.read import read_params
 from pipeline.params.schema import CamsParams
+from pipeline.paths import DatasetFiles, image_folder
 from pipeline.records import ImageRecord, PhraseRecord, read_records
 from pipeline.runtime import pick_device, seed_everything, stage_arguments
 

@@ -12,9 +12,9 @@ from typing import get_args
 
 from models.grad_cam.load_scorer import ScorerKind, ScorerSource, find_routes
 from models.noun_classes.detector_labels import match_matrix
-from pipeline.layout import DatasetFiles
 from pipeline.mentions import read_mentions
 from pipeline.noun_coverage import compute_coverage, head_nouns, rank_uncovered
+from pipeline.paths import DatasetFiles
 from pipeline.records import PhraseRecord, read_records
 from pipeline.runtime import stage_arguments
 

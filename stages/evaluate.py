@@ -21,7 +21,6 @@ from models.grounder.grounder import Grounder
 from models.training.reconstruction_loss import vision_gap
 from pipeline.caching.atomic import whole_file
 from pipeline.caching.fingerprint import fingerprint
-from pipeline.datasets.locate import image_folder
 from pipeline.errors import InputError
 from pipeline.evaluation.aggregate import (
     choose_phrases,
@@ -34,11 +33,11 @@ from pipeline.evaluation.answers import Answer, BatchAnswers, answers_of_batch, 
 from pipeline.evaluation.judging import Judged, evaluation_splits, judge_phrase, questions_of
 from pipeline.evaluation.leakage import leakage_note, pictures_of
 from pipeline.evaluation.scene import build_scene, read_detector, read_directions
-from pipeline.layout import DatasetFiles, ResultFiles
 from pipeline.observe.observer import Observer
 from pipeline.observe.run_stage import run_stage
 from pipeline.params.read import read_params, train_params
 from pipeline.params.schema import EvaluateParams, RuntimeParams
+from pipeline.paths import DatasetFiles, ResultFiles, image_folder
 from pipeline.records import GroundTruth, read_records
 from pipeline.runtime import pick_device, stage_arguments
 from pipeline.samples.dataset import GroundingDataset

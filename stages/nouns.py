@@ -25,11 +25,11 @@ from pipeline.caching.cache import Provenance, write_cache
 from pipeline.caching.fingerprint import fingerprint
 from pipeline.caching.shards import ShardPlan, remove_shards, run_shards
 from pipeline.errors import InputError
-from pipeline.layout import DatasetFiles
 from pipeline.observe.observer import Observer
 from pipeline.observe.run_stage import run_stage
 from pipeline.params.read import read_params
 from pipeline.params.schema import NounsParams
+from pipeline.paths import DatasetFiles
 from pipeline.records import PhraseRecord, read_records
 from pipeline.runtime import pick_device, stage_arguments
 

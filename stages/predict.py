@@ -35,10 +35,10 @@ from pipeline.errors import InputError
 from pipeline.geometry.boxes import boxes_in_image
 from pipeline.image_batches import read_squashed
 from pipeline.images import read_image
-from pipeline.layout import DatasetFiles, ResultFiles
 from pipeline.mentions import HEAD_ROLE, Mention
 from pipeline.params.read import read_params
 from pipeline.params.schema import Params
+from pipeline.paths import DatasetFiles, ResultFiles
 from pipeline.runtime import pick_device, stage_arguments
 from pipeline.samples.dataset import GroundingDataset
 from pipeline.samples.joined_caches import Arrays

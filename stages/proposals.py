@@ -21,7 +21,6 @@ from models.safe_load import WeightFileError
 from pipeline.caching.cache import Provenance, write_cache
 from pipeline.caching.fingerprint import fingerprint
 from pipeline.caching.shards import ShardPlan, remove_shards, run_shards
-from pipeline.datasets.locate import image_folder
 from pipeline.datasets.proposals.bottom_up_files import read_given
 from pipeline.datasets.proposals.given_proposals import (
     ANYTHING,
@@ -33,11 +32,11 @@ from pipeline.datasets.proposals.given_proposals import (
 )
 from pipeline.errors import InputError
 from pipeline.images import read_image
-from pipeline.layout import DatasetFiles
 from pipeline.observe.observer import Observer
 from pipeline.observe.run_stage import run_stage
 from pipeline.params.read import read_params
 from pipeline.params.schema import ProposalsParams
+from pipeline.paths import DatasetFiles, image_folder
 from pipeline.records import ImageRecord, read_records
 from pipeline.runtime import pick_device, seed_everything, stage_arguments
 

@@ -17,14 +17,13 @@ import numpy as np
 
 from pipeline.caching.atomic import whole_file
 from pipeline.caching.fingerprint import fingerprint
-from pipeline.datasets.locate import image_folder
 from pipeline.errors import InputError
 from pipeline.images import read_image
-from pipeline.layout import DatasetFiles, ResultFiles
 from pipeline.observe.observer import Observer
 from pipeline.observe.run_stage import run_stage
 from pipeline.params.read import read_params, train_params
 from pipeline.params.schema import Params, ReportParams
+from pipeline.paths import DatasetFiles, ResultFiles, image_folder
 from pipeline.records import ImageRecord, read_records
 from pipeline.reporting.data_section import collect_data, data_section
 from pipeline.reporting.document import (

@@ -26,12 +26,11 @@ from models.training.config import LossWeights
 from models.training.training_step import TrainingStep
 from pipeline.caching.atomic import whole_folder
 from pipeline.caching.fingerprint import fingerprint
-from pipeline.datasets.locate import image_folder
 from pipeline.errors import InputError
-from pipeline.layout import DatasetFiles, ResultFiles
 from pipeline.observe.run_stage import run_stage
 from pipeline.params.read import read_params, train_params
 from pipeline.params.train import TrainParams, picked
+from pipeline.paths import DatasetFiles, ResultFiles, image_folder
 from pipeline.runtime import pick_device, seed_everything, stage_arguments
 from pipeline.samples.dataset import GroundingDataset, build_training_dataset
 from pipeline.samples.joined_caches import JoinedCaches

@@ -30,7 +30,6 @@ from pipeline.caching.atomic import make_folder, work_folder
 from pipeline.caching.fingerprint import fingerprint
 from pipeline.datasets.shapes import scene
 from pipeline.errors import InputError
-from pipeline.layout import DatasetFiles
 from pipeline.observe.observer import Observer
 from pipeline.observe.run_stage import run_stage
 from pipeline.params.read import read_params, weights_key
@@ -48,6 +47,7 @@ from pipeline.params.weights import (
     hub_of,
     parts_of,
 )
+from pipeline.paths import DatasetFiles
 from pipeline.runtime import seed_everything, stage_arguments
 from pipeline.weight_sources import Origin, check_source, files_sha256, source_files
 

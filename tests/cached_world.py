@@ -19,7 +19,7 @@ from PIL import Image
 from models.classifier.classifier import Classifier, ClassifierInfo, build_network, save_classifier
 from models.classifier.noun_head import NounHead, save_noun_head
 from pipeline.caching.cache import Provenance, write_cache
-from pipeline.layout import DatasetFiles
+from pipeline.paths import DatasetFiles
 from pipeline.records import GroundTruth, ImageRecord, PhraseRecord, write_records
 
 ROOT = Path(__file__).resolve().parents[1]

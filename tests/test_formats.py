@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from models.phrases.noun_parser import NounParser
-from pipeline.layout import DatasetFiles
 from pipeline.observe.observer import Observer
 from pipeline.params.schema import (
     CamsParams,
@@ -17,6 +16,7 @@ from pipeline.params.schema import (
     NounsParams,
     ProposalsParams,
 )
+from pipeline.paths import DatasetFiles
 from stages import cams, nouns, proposals
 from tests.cached_world import FILES, write_world
 from tests.tiny_tagger import write_tiny_tagger

@@ -9,7 +9,6 @@ from pathlib import Path
 from pipeline.caching.atomic import work_folder
 from pipeline.doctor.findings import Finding, missing, ok, warning
 from pipeline.errors import InputError
-from pipeline.layout import DatasetFiles
 from pipeline.params.datasets import DatasetSection, ShapesDataset
 from pipeline.params.schema import GivenProposals
 from pipeline.params.weights import (
@@ -21,6 +20,7 @@ from pipeline.params.weights import (
     hub_of,
     parts_of,
 )
+from pipeline.paths import DatasetFiles
 from pipeline.weight_sources import check_present
 
 NEEDED: Mapping[str, tuple[str, ...]] = {  # below the root, or below a folder in it

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from pipeline.caching.atomic import whole_file
 from pipeline.errors import InputError
-from pipeline.layout import ResultFiles
 from pipeline.params.read import read_params, train_params
 from pipeline.params.reader import ParamsError
 from pipeline.params.schema import Params
+from pipeline.paths import ResultFiles
 from pipeline.reporting.document import Section, to_html, to_markdown
 from pipeline.reporting.paper_tables import FULL, Runs, accuracy, table_sections
 

@@ -18,8 +18,8 @@ from models.noun_classes.detector_labels import match_matrix
 from models.phrases.mirroring import with_mirrored
 from pipeline.caching.cache import Cache, CacheError
 from pipeline.errors import InputError
-from pipeline.layout import DatasetFiles
 from pipeline.mentions import HEAD_ROLE, Mention, read_mentions, read_plurals
+from pipeline.paths import DatasetFiles
 from pipeline.records import ImageRecord, PhraseRecord, read_records
 
 Arrays = dict[str, NDArray[Any]]

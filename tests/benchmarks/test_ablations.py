@@ -7,9 +7,9 @@ import yaml
 
 from benchmarks import ablations
 from pipeline.caching.cache import Cache
-from pipeline.layout import ResultFiles
 from pipeline.observe.observer import Observer
 from pipeline.params.reader import ParamsError
+from pipeline.paths import ResultFiles
 from stages import evaluate
 from tests.cached_world import FILES, ROOT, write_world
 from tests.stages.test_train import train

@@ -4,9 +4,9 @@ import torch
 
 from models.grounder.checkpoint import save_grounder
 from pipeline.evaluation.leakage import DRAWN
-from pipeline.layout import ResultFiles
 from pipeline.observe.observer import Observer
 from pipeline.params.read import read_params, train_params
+from pipeline.paths import ResultFiles
 from pipeline.samples.joined_caches import JoinedCaches
 from pipeline.samples.sample_spec import write_sample_spec
 from stages import evaluate

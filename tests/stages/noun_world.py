@@ -9,7 +9,7 @@ from PIL import Image
 from models.classifier.classifier import load_classifier, save_classifier
 from models.classifier.noun_head import NounHead, save_noun_head
 from pipeline.caching.cache import Provenance, write_cache
-from pipeline.layout import DatasetFiles
+from pipeline.paths import DatasetFiles
 from pipeline.records import ImageRecord, PhraseRecord, write_records
 from tests.models.classifier.tiny_classifier import tiny_classifier
 

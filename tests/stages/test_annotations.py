@@ -8,9 +8,9 @@ from PIL import Image
 
 from pipeline.datasets.shapes.scene import draw_scene, scene_phrases
 from pipeline.errors import InputError
-from pipeline.layout import DatasetFiles
 from pipeline.observe.observer import Observer
 from pipeline.params.datasets import Flickr30kDataset, OwnDataset, ShapesDataset
+from pipeline.paths import DatasetFiles
 from pipeline.records import GroundTruth, ImageRecord, PhraseRecord, read_records
 from stages.annotations import run
 from tests.stages.evaluated_world import Listener

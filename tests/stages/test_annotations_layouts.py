@@ -10,7 +10,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from pipeline.layout import DatasetFiles
+from pipeline.paths import DatasetFiles
 from pipeline.records import GroundTruth, ImageRecord, PhraseRecord, read_records
 from stages import annotations
 from tests.conftest import ROOT

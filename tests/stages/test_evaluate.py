@@ -9,7 +9,7 @@ from models.grounder.batch import GroundingInputs
 from models.grounder.checkpoint import load_grounder
 from pipeline.caching.cache import CacheError
 from pipeline.errors import InputError
-from pipeline.layout import ResultFiles
+from pipeline.paths import ResultFiles
 from pipeline.records import (
     GroundTruth,
     ImageRecord,

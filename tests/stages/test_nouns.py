@@ -7,10 +7,10 @@ import pytest
 from models.phrases.noun_parser import NounParser
 from pipeline.caching.cache import Cache
 from pipeline.errors import InputError
-from pipeline.layout import DatasetFiles
 from pipeline.mentions import read_mentions
 from pipeline.observe.observer import Observer
 from pipeline.params.schema import NounsParams
+from pipeline.paths import DatasetFiles
 from pipeline.records import PhraseRecord, write_records
 from stages.nouns import load_parser, run
 from tests.tiny_tagger import write_tiny_tagger

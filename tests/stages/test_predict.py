@@ -10,8 +10,8 @@ from PIL import Image
 
 from models.detector.detector import load_detector
 from pipeline.errors import InputError
-from pipeline.layout import ResultFiles
 from pipeline.params.read import read_params
+from pipeline.paths import ResultFiles
 from stages.predict import Question, predict
 from tests.cached_world import FILES, ROOT
 from tests.stages.evaluated_world import save_untrained

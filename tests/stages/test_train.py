@@ -16,9 +16,9 @@ import torch
 from models.grounder.batch import GroundingInputs
 from models.grounder.checkpoint import load_grounder
 from pipeline.errors import InputError
-from pipeline.layout import ResultFiles
 from pipeline.observe.observer import Observer
 from pipeline.params.read import read_params, train_params
+from pipeline.paths import ResultFiles
 from pipeline.samples.joined_caches import JoinedCaches
 from pipeline.samples.loader import collate
 from pipeline.samples.sample_spec import read_sample_spec

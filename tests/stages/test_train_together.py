@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from models.grounder.checkpoint import load_grounder
-from pipeline.layout import ResultFiles
+from pipeline.paths import ResultFiles
 from tests.cached_world import ROOT, write_world
 
 EPOCHS = 12

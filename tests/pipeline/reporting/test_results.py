@@ -3,9 +3,9 @@ import json
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.layout import ResultFiles
 from pipeline.params.read import PARAMS_FILE
 from pipeline.params.reader import read_yaml
+from pipeline.paths import ResultFiles
 from pipeline.reporting import results
 from tests.conftest import ROOT
 

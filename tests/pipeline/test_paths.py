@@ -2,7 +2,7 @@ from pathlib import Path
 
 import yaml
 
-from pipeline.layout import DatasetFiles, ResultFiles
+from pipeline.paths import DatasetFiles, ResultFiles
 from tests.conftest import ROOT
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.params.datasets import DatasetSection, ShapesDataset
+
 
 @dataclass(frozen=True)
 class DatasetFiles:
@@ -102,3 +104,15 @@ class ResultFiles:
     def report(self) -> Path:
         """Folder of `report.html`, `report.md` and pictures."""
         return self.folder / "report"
+
+
+def image_folder(dataset_name: str, dataset: DatasetSection) -> Path:
+    """Return the folder that the `file` of every `ImageRecord` is relative to.
+
+    Args:
+        dataset_name: key of the data set in params.yaml.
+        dataset: its section.
+    """
+    if isinstance(dataset, ShapesDataset):
+        return DatasetFiles(dataset_name).annotations / "images"
+    return Path(dataset.images)

@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from pipeline.datasets.locate import image_folder
 from pipeline.params.datasets import Flickr30kDataset, OwnDataset, ShapesDataset
+from pipeline.paths import image_folder
 
 
 def test_drawn_pictures_lie_beside_their_records():
