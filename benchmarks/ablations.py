@@ -25,8 +25,8 @@ from benchmarks.remembered import LevelMaps, RememberedBackbone, RememberedLangu
 from models.grounder.checkpoint import SavedGrounder
 from models.grounder.grounder import Grounder
 from models.training.training_step import TrainingStep
-from pipeline.evaluation.judging import evaluation_splits
 from pipeline.evaluation.metrics import score_boxes
+from pipeline.evaluation.phrase_results import evaluation_splits
 from pipeline.observe.observer import Observer
 from pipeline.params.read import read_params, train_params
 from pipeline.params.reader import build, read_yaml
@@ -36,8 +36,8 @@ from pipeline.paths import DatasetFiles, image_folder
 from pipeline.records import GroundTruth, read_records
 from pipeline.runtime import keep_freed_memory, pick_device, seed_everything
 from pipeline.samples.dataset import GroundingDataset
-from pipeline.samples.joined_caches import JoinedCaches
-from pipeline.training.processes import Machine, Team
+from pipeline.samples.grounding_tables import GroundingTables
+from pipeline.training.processes import Machine, ProcessGroup
 from stages.evaluate import Inference, ask_model
 from stages.train import build_training, train
 
@@ -105,17 +105,17 @@ def measure(params: Params, wanted: Ablations, setting: str, seed: int, memory: 
     section = section_of(params, wanted, setting, seed)
     files = OtherCams(wanted.dataset, wanted.cams.get(setting, ""))
     pictures = image_folder(wanted.dataset, params.datasets[wanted.dataset])
-    team = Team(0, 1, pick_device(params.runtime.device))
-    machine = Machine(team, params.runtime.workers, Observer(f"{setting}, seed {seed}"))
+    group = ProcessGroup(0, 1, pick_device(params.runtime.device))
+    machine = Machine(group, params.runtime.workers, Observer(f"{setting}, seed {seed}"))
     seed_everything(seed)
-    caches = first_images(JoinedCaches(files, pictures, ("train",)), wanted.train_images)
-    step, dataset = build_training(files, caches, section, team.device)
+    caches = first_images(GroundingTables(files, pictures, ("train",)), wanted.train_images)
+    step, dataset = build_training(files, caches, section, group.device)
     memory.serve(step.grounder, section)
     begin = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         train(step, dataset, section, Path(folder), machine)
     minutes = (time.process_time() - begin) / 60
-    known = JoinedCaches(files, pictures, evaluation_splits(files.phrases))
+    known = GroundingTables(files, pictures, evaluation_splits(files.phrases))
     hits = judge(step, dataset, known, read_records(files.ground_truth, GroundTruth), params)
     found = dict(zip(METHODS, (f"{100 * hit:.3f}" for hit in hits.mean(axis=0)), strict=True))
     sizes = {"images": len(caches.images), "phrases": len(hits)}
@@ -132,7 +132,7 @@ def section_of(params: Params, wanted: Ablations, setting: str, seed: int) -> Tr
     return train_params(replace(params, variants={setting: changes}), setting)
 
 
-def first_images(caches: JoinedCaches, count: int) -> JoinedCaches:
+def first_images(caches: GroundingTables, count: int) -> GroundingTables:
     """Forget all but the first images, in place; 0 keeps all."""
     if count:
         caches.images = caches.images[:count]
@@ -144,7 +144,7 @@ def first_images(caches: JoinedCaches, count: int) -> JoinedCaches:
 def judge(
     step: TrainingStep,
     trained_on: GroundingDataset,
-    caches: JoinedCaches,
+    caches: GroundingTables,
     truths: Sequence[GroundTruth],
     params: Params,
 ) -> Any:

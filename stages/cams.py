@@ -26,7 +26,7 @@ from torch import Tensor
 from models.grad_cam.explainer import LayerError, NounExplainer
 from models.grad_cam.load_scorer import ScorerKind, ScorerSource, find_routes, load_scorer
 from models.grad_cam.scorer import NounScorer
-from models.noun_classes.detector_labels import match_matrix
+from models.noun_classes.detector_labels import noun_label_matches
 from models.noun_classes.imagenet import TABLE
 from pipeline.caching.atomic import whole_file
 from pipeline.caching.cache import Provenance, write_cache
@@ -128,9 +128,9 @@ def run(
     torch.backends.cudnn.allow_tf32 = False
     images = read_records(inputs.files.images, ImageRecord)
     nouns = read_nouns(inputs.files, images)
-    scorer = read_scorer(inputs, params, nouns).to(device)
+    scorer = load_cams_scorer(inputs, params, nouns).to(device)
     explainer = NounExplainer(scorer, params.layer, params.backend)
-    wanted = choose_nouns(scorer, nouns)
+    wanted = nouns_per_image(scorer, nouns)
     plan = ShardPlan("cams", find_key(inputs, params), len(images), params.images_per_shard)
 
     def compute(items: range) -> Arrays:
@@ -161,7 +161,9 @@ def read_nouns(files: DatasetFiles, images: Sequence[ImageRecord]) -> list[set[s
     return nouns_of_images(read_mentions(files.nouns), images, phrases)
 
 
-def read_scorer(inputs: CamsInputs, params: CamsParams, nouns: Sequence[set[str]]) -> NounScorer:
+def load_cams_scorer(
+    inputs: CamsInputs, params: CamsParams, nouns: Sequence[set[str]]
+) -> NounScorer:
     """Return the scorer that params.yaml names.
 
     Raises:
@@ -171,7 +173,7 @@ def read_scorer(inputs: CamsInputs, params: CamsParams, nouns: Sequence[set[str]
     source = ScorerSource(
         files.weights,
         files.noun_head,
-        match_matrix,
+        noun_label_matches,
         kind=params.scorer,
         prompt=params.clip.prompt,
         backgrounds=params.clip.backgrounds,
@@ -182,7 +184,7 @@ def read_scorer(inputs: CamsInputs, params: CamsParams, nouns: Sequence[set[str]
         raise InputError(f"{error}; `dvc repro` makes it anew") from error
 
 
-def choose_nouns(scorer: NounScorer, nouns: Sequence[set[str]]) -> list[list[int]]:
+def nouns_per_image(scorer: NounScorer, nouns: Sequence[set[str]]) -> list[list[int]]:
     """Return which of the scorer's nouns are said of each image, ascending."""
     index_of = {noun: index for index, noun in enumerate(scorer.nouns)}
     return [sorted(index_of[noun] for noun in said if noun in index_of) for said in nouns]
@@ -227,7 +229,7 @@ def routes_by_scorer(files: DatasetFiles, nouns: Sequence[str]) -> dict[str, Map
     """Return how each noun finds its class, for every scorer whose part of the weights is there."""
     found: dict[str, Mapping[str, str]] = {}
     for kind in get_args(ScorerKind):
-        source = ScorerSource(files.weights, files.noun_head, match_matrix, kind, "{}", ())
+        source = ScorerSource(files.weights, files.noun_head, noun_label_matches, kind, "{}", ())
         if (files.weights / PARTS[kind]).is_dir():
             found[kind] = find_routes(source, nouns)
     return found

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import get_args
 
 from models.grad_cam.load_scorer import ScorerKind, ScorerSource, find_routes
-from models.noun_classes.detector_labels import match_matrix
+from models.noun_classes.detector_labels import noun_label_matches
 from pipeline.mentions import read_mentions
 from pipeline.noun_coverage import compute_coverage, head_nouns, rank_uncovered
 from pipeline.paths import DatasetFiles
@@ -30,7 +30,7 @@ def compare_scorers(files: DatasetFiles) -> Iterator[str]:
     heads = head_nouns(read_records(files.phrases, PhraseRecord), read_mentions(files.nouns))
     nouns = sorted({head for head in heads if head is not None})
     for kind in get_args(ScorerKind):
-        source = ScorerSource(files.weights, files.noun_head, match_matrix, kind, "{}", ())
+        source = ScorerSource(files.weights, files.noun_head, noun_label_matches, kind, "{}", ())
         try:
             routes = find_routes(source, nouns)
         except ValueError as error:

@@ -29,10 +29,19 @@ from pipeline.evaluation.aggregate import (
     table_rows,
     weighted_mean,
 )
-from pipeline.evaluation.answers import Answer, BatchAnswers, answers_of_batch, bounded_draws
-from pipeline.evaluation.judging import Judged, evaluation_splits, judge_phrase, questions_of
-from pipeline.evaluation.leakage import leakage_note, pictures_of
-from pipeline.evaluation.scene import build_scene, read_detector, read_directions
+from pipeline.evaluation.answers import Answer, BatchAnswers, answers_of_batch, chunked_samples
+from pipeline.evaluation.baseline_inputs import (
+    build_baseline_inputs,
+    read_detector,
+    read_directions,
+)
+from pipeline.evaluation.leakage import image_source, leakage_note
+from pipeline.evaluation.phrase_results import (
+    PhraseResult,
+    annotated_phrases,
+    evaluate_phrase,
+    evaluation_splits,
+)
 from pipeline.observe.observer import Observer
 from pipeline.observe.run_stage import run_stage
 from pipeline.params.read import read_params, train_params
@@ -41,7 +50,7 @@ from pipeline.paths import DatasetFiles, ResultFiles, image_folder
 from pipeline.records import GroundTruth, read_records
 from pipeline.runtime import pick_device, stage_arguments
 from pipeline.samples.dataset import GroundingDataset
-from pipeline.samples.joined_caches import JoinedCaches
+from pipeline.samples.grounding_tables import GroundingTables
 from pipeline.samples.loader import build_loader
 from pipeline.samples.sample_spec import SampleSpec, TextEncoding, Tokenize, read_sample_spec
 from pipeline.samples.vocabulary import WordVocabulary
@@ -55,7 +64,7 @@ class EvaluateInputs:
         files: of the dataset.
         results: of dataset and variant.
         image_folder: where the images lie.
-        pictures: whose they are, as `pictures_of` says.
+        pictures: whose they are, as `image_source` says.
         train_seed: of the training that made the model.
     """
 
@@ -110,13 +119,15 @@ def run(
     splits: dict[str, Any] = {}
     rows: list[dict[str, Any]] = []
     for split in evaluation_splits(inputs.files.phrases):
-        caches = JoinedCaches(inputs.files, inputs.image_folder, [split])
+        caches = GroundingTables(inputs.files, inputs.image_folder, [split])
         answers, gap = ask_model(inference, caches, params, observer)
-        judged = judge_split(inputs.files, caches, answers, params, observer)
-        splits[split] = {**split_metrics(judged, params), "vision_gap": round(gap, 6)}
-        kept = choose_phrases(judged, params.attention_phrases, params.seed)
-        rows += [prediction_row(one, answers, kept) for one in judged]
-        observer.table(f"hits in % of {len(judged)} phrases of {split}", table_rows(splits[split]))
+        phrase_results = evaluate_split(inputs.files, caches, answers, params, observer)
+        splits[split] = {**split_metrics(phrase_results, params), "vision_gap": round(gap, 6)}
+        kept = choose_phrases(phrase_results, params.attention_phrases, params.seed)
+        rows += [prediction_row(one, answers, kept) for one in phrase_results]
+        observer.table(
+            f"hits in % of {len(phrase_results)} phrases of {split}", table_rows(splits[split])
+        )
     _write(inputs.results.predictions, "".join(_json_line(row) for row in rows))
     report = {"provenance": origin, "splits": splits}
     text = json.dumps(report, indent=1, sort_keys=True, ensure_ascii=False)
@@ -140,7 +151,7 @@ def load_inference(folder: Path, runtime: RuntimeParams) -> Inference:
 
 
 def ask_model(
-    inference: Inference, caches: JoinedCaches, params: EvaluateParams, observer: Observer
+    inference: Inference, caches: GroundingTables, params: EvaluateParams, observer: Observer
 ) -> tuple[dict[str, Answer], float]:
     """Return the model's answer to every phrase by id, and the mean vision gap in nats per word.
 
@@ -154,43 +165,43 @@ def ask_model(
     vocabulary = WordVocabulary(inference.saved.words)
     tokenize = Tokenize(inference.saved.tokenizer, inference.spec.max_tokens)
     dataset = GroundingDataset(caches, inference.spec, TextEncoding(tokenize, vocabulary, {}))
-    draws = bounded_draws(caches.phrases_of_image, params.phrases_per_image)
-    starts = range(0, len(draws), params.batch_images)
-    loader = build_loader(dataset, draws, params.batch_images, inference.workers)
+    sample_indices = chunked_samples(caches.phrases_of_image, params.phrases_per_image)
+    starts = range(0, len(sample_indices), params.batch_images)
+    loader = build_loader(dataset, sample_indices, params.batch_images, inference.workers)
     answers: dict[str, Answer] = {}
     batches: list[BatchAnswers] = []
     for start, batch in zip(observer.progress(starts, len(starts), "model"), loader, strict=True):
         given = GroundingInputs(**batch).to(inference.device)
         batches.append(compute_answers(inference.saved.grounder, given))
-        asked = draws[start : start + params.batch_images]
+        asked = sample_indices[start : start + params.batch_images]
         answers.update(answers_of_batch(caches, asked, batches[-1], inference.spec.image_px))
     seconds = sum(batch.seconds for batch in batches)
     observer.log(f"{1000 * seconds / len(answers):.1f} ms per phrase on {inference.device}")
     return answers, weighted_mean([(batch.vision_gap, batch.num_words) for batch in batches])
 
 
-def judge_split(
+def evaluate_split(
     files: DatasetFiles,
-    caches: JoinedCaches,
+    caches: GroundingTables,
     answers: Mapping[str, Answer],
     params: EvaluateParams,
     observer: Observer,
-) -> list[Judged]:
+) -> list[PhraseResult]:
     """Return every phrase of a split, answered by the model and by what needs no training.
 
     Raises:
         InputError: a phrase has no ground truth.
     """
     truths = read_records(files.ground_truth, GroundTruth)
-    questions = questions_of(caches.phrases, truths, read_directions(files.nouns))
+    questions = annotated_phrases(caches.phrases, truths, read_directions(files.nouns))
     image_of = {
         phrase: image for image, phrases in caches.phrases_of_image.items() for phrase in phrases
     }
     numbered: Iterator[int] = iter(observer.progress(range(len(questions)), len(questions), "all"))
     return [
-        judge_phrase(
+        evaluate_phrase(
             questions[index],
-            build_scene(caches, image_of[index], index),
+            build_baseline_inputs(caches, image_of[index], index),
             answers[caches.phrases[index].phrase_id].boxes_xyxy,
             params,
         )
@@ -237,7 +248,7 @@ def main() -> None:
         DatasetFiles(dataset),
         ResultFiles(dataset, variant),
         image_folder(dataset, section),
-        pictures_of(section),
+        image_source(section),
         train_params(params, variant).seed,
     )
     run_stage(

@@ -70,7 +70,7 @@ def compute_features(
     return np.concatenate(pooled)
 
 
-def choose_nouns(
+def frequent_nouns(
     phrases: Sequence[PhraseRecord], mentions: Mentions, min_count: int, max_nouns: int
 ) -> list[str]:
     """Return the nouns that enough phrases hold, the most frequent first, equals by alphabet."""
@@ -127,7 +127,7 @@ def run(
     ]
     said_of = nouns_of_images(mentions, images, phrases)
     training = [record for record in phrases if record.split == TRAIN]
-    nouns = choose_nouns(training, mentions, params.min_count, params.max_nouns)
+    nouns = frequent_nouns(training, mentions, params.min_count, params.max_nouns)
     check_nouns(nouns, params)
     features, plan = read_features(inputs, params, images, device, observer)
     said = torch.tensor([[noun in some for noun in nouns] for some in said_of])  # (I, N)

@@ -27,7 +27,7 @@ from models.grounder.batch import GroundingInputs
 from models.grounder.box_head import answer_boxes
 from models.grounder.checkpoint import SavedGrounder, load_grounder
 from models.grounder.config import GrounderSpec
-from models.noun_classes.detector_labels import match_matrix
+from models.noun_classes.detector_labels import noun_label_matches
 from models.phrases.noun_parser import NounParser, TaggerFolderError
 from models.phrases.noun_rules import HEAD
 from models.safe_load import WeightFileError
@@ -41,11 +41,11 @@ from pipeline.params.schema import Params
 from pipeline.paths import DatasetFiles, ResultFiles
 from pipeline.runtime import pick_device, stage_arguments
 from pipeline.samples.dataset import GroundingDataset
-from pipeline.samples.joined_caches import Arrays
+from pipeline.samples.grounding_tables import Arrays
 from pipeline.samples.loader import collate
 from pipeline.samples.one_image import NO_CAMS, NO_PROPOSALS, ImageFacts, OneImage, PhraseFacts
 from pipeline.samples.sample_spec import TextEncoding, Tokenize, read_sample_spec
-from pipeline.samples.sampler import Draw
+from pipeline.samples.sampler import SampleIndex
 from pipeline.samples.vocabulary import WordVocabulary
 
 ANSWERS = ("reg", "proposal", "refined")
@@ -54,7 +54,7 @@ Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
-class Question:
+class PredictRequest:
     """What is asked: a picture, a phrase, and which of the model's three answers is wanted."""
 
     image: Path
@@ -63,12 +63,12 @@ class Question:
 
 
 def predict(
-    question: Question, files: DatasetFiles, model: Path, params: Params
+    request: PredictRequest, files: DatasetFiles, model: Path, params: Params
 ) -> tuple[float, float, float, float]:
     """Return the box of a phrase, pixels of the picture.
 
     Args:
-        question: what is asked.
+        request: what is asked.
         files: of the dataset that the model was trained on.
         model: the model's folder.
         params: say how detector and scorer are run.
@@ -79,14 +79,14 @@ def predict(
     device = pick_device(params.runtime.device)
     saved = _or_input_error(lambda: load_grounder(model))
     spec = saved.grounder.spec
-    ranks_boxes = question.answer != "reg" or spec.head == "per_proposal"
+    ranks_boxes = request.answer != "reg" or spec.head == "per_proposal"
     phrase = PhraseFacts((), is_plural=False)
     if ranks_boxes or spec.cam != "off":
-        phrase = parse_phrase(question.phrase, files, params, device)
-    boxes = detect(question.image, files, params, device) if ranks_boxes else (NO_PROPOSALS, ())
-    facts = ImageFacts(*boxes, *find_cams(question.image, phrase, spec, files, params))
-    world = OneImage(question.image, question.phrase, phrase, facts)
-    return ask(saved, model, world, question.answer, device)
+        phrase = parse_phrase(request.phrase, files, params, device)
+    boxes = detect(request.image, files, params, device) if ranks_boxes else (NO_PROPOSALS, ())
+    facts = ImageFacts(*boxes, *find_cams(request.image, phrase, spec, files, params))
+    world = OneImage(request.image, request.phrase, phrase, facts)
+    return ask(saved, model, world, request.answer, device)
 
 
 def parse_phrase(
@@ -139,7 +139,7 @@ def find_cams(
     source = ScorerSource(
         files.weights,
         files.noun_head,
-        match_matrix,
+        noun_label_matches,
         kind=section.scorer,
         prompt=section.clip.prompt,
         backgrounds=section.clip.backgrounds,
@@ -164,7 +164,7 @@ def ask(
     spec = read_sample_spec(model)
     tokenize = Tokenize(saved.tokenizer, spec.max_tokens)
     text = TextEncoding(tokenize, WordVocabulary(saved.words), {})
-    batch = collate([GroundingDataset(world, spec, text)[Draw(0, (0,), None)]])
+    batch = collate([GroundingDataset(world, spec, text)[SampleIndex(0, (0,), None)]])
     inputs = GroundingInputs(**batch).to(device)
     outputs = saved.grounder.to(device)(inputs)
     square = answer_boxes(outputs, inputs)[answer][0].cpu().numpy()  # (1, 4)
@@ -172,7 +172,7 @@ def ask(
     return x1, y1, x2, y2
 
 
-def draw(image: Path, box: tuple[float, float, float, float], target: Path) -> None:
+def draw_box(image: Path, box: tuple[float, float, float, float], target: Path) -> None:
     """Write the picture with its box; the suffix of `target` says in which format."""
     picture = Image.fromarray(read_image(image))
     ImageDraw.Draw(picture).rectangle(box, outline=COLOUR, width=LINE_PX)
@@ -200,12 +200,12 @@ def main() -> None:
     given = stage_arguments(__doc__, variant=True, add=add_question)
     if not given.phrase.strip():
         raise InputError("--phrase: is empty")
-    question = Question(given.image, given.phrase, given.answer)
+    request = PredictRequest(given.image, given.phrase, given.answer)
     files, model = DatasetFiles(given.dataset), ResultFiles(given.dataset, given.variant).model
-    box = predict(question, files, model, read_params())
+    box = predict(request, files, model, read_params())
     sys.stdout.write(" ".join(f"{value:.1f}" for value in box) + "\n")
     if given.draw:
-        draw(given.image, box, given.draw)
+        draw_box(given.image, box, given.draw)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from models.grounder.checkpoint import save_grounder, untrained_grounder, untrai
 from models.grounder.config import parse_depth
 from models.grounder.grounder import Grounder
 from models.grounder.language_encoder import LanguageSizes
-from models.noun_classes.detector_labels import match_matrix
+from models.noun_classes.detector_labels import noun_label_matches
 from models.training.config import LossWeights
 from models.training.training_step import TrainingStep
 from pipeline.caching.atomic import whole_folder
@@ -33,16 +33,16 @@ from pipeline.params.train import TrainParams, picked
 from pipeline.paths import DatasetFiles, ResultFiles, image_folder
 from pipeline.runtime import pick_device, seed_everything, stage_arguments
 from pipeline.samples.dataset import GroundingDataset, build_training_dataset
-from pipeline.samples.joined_caches import JoinedCaches
+from pipeline.samples.grounding_tables import GroundingTables
 from pipeline.samples.loader import build_loader
 from pipeline.samples.sample_spec import write_sample_spec
 from pipeline.samples.sampler import EpochSampler
 from pipeline.training.loop import CHECKPOINT, CURVES, GroundingRunner, Watch
-from pipeline.training.processes import Machine, joined_team, start_team
+from pipeline.training.processes import Machine, process_group, start_processes
 
 
 def build_training(
-    files: DatasetFiles, caches: JoinedCaches, params: TrainParams, device: torch.device
+    files: DatasetFiles, caches: GroundingTables, params: TrainParams, device: torch.device
 ) -> tuple[TrainingStep, GroundingDataset]:
     """Build what is trained, and on what, from what earlier stages made of the training split.
 
@@ -62,7 +62,9 @@ def build_training(
     )
     scorer = None
     if params.model.cam == "mine":
-        source = ScorerSource(files.weights, files.noun_head, match_matrix, **caches.cam_scorer)
+        source = ScorerSource(
+            files.weights, files.noun_head, noun_label_matches, **caches.cam_scorer
+        )
         scorer = load_scorer(source, caches.cam_nouns).to(device)
     nouns = scorer.nouns if scorer else ()
     dataset = build_training_dataset(caches, params, language.tokenizer, nouns)
@@ -100,13 +102,13 @@ def train(
     machine: Machine,
 ) -> None:
     """Train the grounder in place, on from where the last run in `folder` was cut off."""
-    team, phrases = machine.team, dataset.caches.phrases_of_image
-    part = (team.rank, team.num_processes)
+    group, phrases = machine.group, dataset.caches.phrases_of_image
+    part = (group.rank, group.num_processes)
     sampler = EpochSampler(phrases, params.phrases_per_image, params.seed, part)
-    batch_images = -(-params.batch_images // team.num_processes)
+    batch_images = -(-params.batch_images // group.num_processes)
     checkpoint = folder / CHECKPOINT
     GroundingRunner(
-        team,
+        group,
         model=step,
         work_dir=str(folder),
         train_dataloader=build_loader(dataset, sampler, batch_images, machine.workers),
@@ -130,12 +132,12 @@ def run(
     folder = Path(os.environ.get("DVC_ROOT", ".")) / ".work" / "train" / stamp
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        caches = JoinedCaches(files, images, ("train",))
-        step, dataset = build_training(files, caches, params, machine.team.device)
+        caches = GroundingTables(files, images, ("train",))
+        step, dataset = build_training(files, caches, params, machine.group.device)
     except ValueError as error:
         raise InputError(f"train cannot begin: {error}") from error
     train(step, dataset, params, folder, machine)
-    if machine.team.rank == 0:
+    if machine.group.rank == 0:
         text = dataset.text
         with whole_folder(results.model) as fresh:
             save_grounder(fresh, step.grounder, text.tokenize.tokenizer, text.vocabulary.words)
@@ -147,15 +149,15 @@ def run(
 def main() -> None:
     """Train one variant on one dataset."""
     arguments = stage_arguments(__doc__, variant=True)
-    start_team("stages.train")
+    start_processes("stages.train")
     dataset, variant, params = arguments.dataset, arguments.variant, read_params()
     files, results = DatasetFiles(dataset), ResultFiles(dataset, variant)
     images = image_folder(dataset, params.datasets[dataset])
     section, workers = train_params(params, variant), params.runtime.workers
-    with joined_team(pick_device(params.runtime.device)) as team:
+    with process_group(pick_device(params.runtime.device)) as group:
         run_stage(
             f"train@{dataset}-{variant}",
-            lambda seen: run(files, images, section, results, Machine(team, workers, seen)),
+            lambda seen: run(files, images, section, results, Machine(group, workers, seen)),
         )
 
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from pipeline.evaluation.baselines import Scene
-from pipeline.evaluation.judging import Question, judge_phrase
+from pipeline.evaluation.baselines import BaselineInputs
+from pipeline.evaluation.phrase_results import AnnotatedPhrase, evaluate_phrase
 from pipeline.params.schema import EvaluateParams
 from pipeline.records import GroundTruth, PhraseRecord
 
@@ -21,7 +21,7 @@ WRONG = [0.0, 0, 3, 2]
 
 
 def scene(matches=(1, 0)):
-    return Scene(
+    return BaselineInputs(
         image_hw=(30, 50),
         boxes_xyxy=np.array([DOG, CAT], np.float32),
         scores=np.array([0.9, 0.4], np.float32),
@@ -31,12 +31,12 @@ def scene(matches=(1, 0)):
     )
 
 
-def question(number=0, phrase="the dog", image="a", boxes=(DOG,), kinds=("animals",)):
+def phrase_truth(number=0, phrase="the dog", image="a", boxes=(DOG,), kinds=("animals",)):
     name = f"p{number}"
     record = PhraseRecord(name, image, "val", phrase)
-    return Question(record, GroundTruth(name, tuple(map(tuple, boxes)), kinds), False)
+    return AnnotatedPhrase(record, GroundTruth(name, tuple(map(tuple, boxes)), kinds), False)
 
 
-def judged(asked, reg=WRONG, **kwargs):
+def phrase_result(asked, reg=WRONG, **kwargs):
     predicted = {"reg": np.array(reg), "proposal": np.array(CAT)}
-    return judge_phrase(asked, scene(**kwargs), predicted, PARAMS)
+    return evaluate_phrase(asked, scene(**kwargs), predicted, PARAMS)

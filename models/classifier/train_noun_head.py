@@ -56,14 +56,14 @@ def fit_noun_head(
     mean, std = features.mean(0), features.std(0).clamp(min=1e-6)
     inputs, targets = (features - mean) / std, said.float()
     weight = torch.zeros(len(nouns), features.shape[1], requires_grad=True)
-    bias = prior_logits(said, fit.negative_weight).requires_grad_()
+    bias = base_rate_logits(said, fit.negative_weight).requires_grad_()
     _descend(inputs, targets, weight, bias, fit, watch)
     with torch.no_grad():
         weight = weight / std
         return NounHead(tuple(nouns), weight, bias - weight @ mean)
 
 
-def prior_logits(said: Tensor, negative_weight: float) -> Tensor:
+def base_rate_logits(said: Tensor, negative_weight: float) -> Tensor:
     """Return the constant logits of least loss, float32 (N,), of bool (I, N).
 
     Half an image is added on either side, so that a noun of all or of no images stays finite.

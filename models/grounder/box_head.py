@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from torchvision.ops import box_convert
 
 from models.grounder.batch import GroundingInputs, GroundingOutputs
-from models.layers.masking import frames_xyxy
+from models.layers.masking import content_boxes_xyxy
 
 CODE_WEIGHTS = (10.0, 10.0, 5.0, 5.0)  # Faster R-CNN's, kept by RIF
 MAX_LOG_RATIO = math.log(1000 / 16)  # Faster R-CNN's clamp of a log side ratio
@@ -62,15 +62,15 @@ class RegHead(nn.Module):
             nn.Linear(HIDDEN_DIM, 4),
         )
 
-    def forward(self, states: Tensor, frames_xyxy: Tensor) -> Tensor:
+    def forward(self, states: Tensor, content_boxes_xyxy: Tensor) -> Tensor:
         """Return a box per phrase in pixels of the padded input, xyxy (B, P, 4).
 
         Args:
             states: float (B, P, G).
-            frames_xyxy: the real part of each image in its square, float32 (B, 4).
+            content_boxes_xyxy: the real part of each image in its square, float32 (B, 4).
         """
         shares = box_convert(self.layers(states).float().sigmoid(), "cxcywh", "xyxy")
-        start, end = frames_xyxy[:, None].split(2, dim=-1)  # (B, 1, 2) each
+        start, end = content_boxes_xyxy[:, None].split(2, dim=-1)  # (B, 1, 2) each
         return start.repeat(1, 1, 2) + shares * (end - start).repeat(1, 1, 2)
 
 
@@ -111,7 +111,7 @@ def answer_boxes(outputs: GroundingOutputs, inputs: GroundingInputs) -> dict[str
 
 def _best_proposals(box_logits: Tensor, inputs: GroundingInputs) -> Tensor:
     num_phrases = box_logits.shape[1]
-    frames = frames_xyxy(inputs.pixel_mask)[:, None].expand(-1, num_phrases, -1)  # (B, P, 4)
+    frames = content_boxes_xyxy(inputs.pixel_mask)[:, None].expand(-1, num_phrases, -1)  # (B, P, 4)
     if box_logits.shape[-1] == 0:
         return frames
     best = box_logits.argmax(-1)[..., None].expand(-1, -1, 4)  # (B, P, 4)

@@ -25,7 +25,7 @@ from models.grounder.proposal_encoder import ProposalEncoder
 from models.grounder.visual_encoder import LevelMap, VisualEncoder, parse_levels
 from models.layers.attention import LayerSizes, TokenSet
 from models.layers.backbone import Backbone
-from models.layers.masking import frames_xyxy
+from models.layers.masking import content_boxes_xyxy
 
 __all__ = ["Grounder", "GrounderSpec", "GroundingInputs", "GroundingOutputs", "build_grounder"]
 
@@ -132,7 +132,7 @@ class Grounder(nn.Module):
         """Ground the phrases of a batch; works without proposals and without nouns."""
         visual = self.visual_encoder(self.norm(inputs.images), inputs.pixel_mask)
         words = self._encode_words(inputs)  # (B, P, T, C)
-        phrases = self.phrase_embedding(mean_of_real(words))  # (B, P, D)
+        phrases = self.phrase_embedding(masked_mean(words))  # (B, P, D)
         cams = self._encode_cams(inputs, visual.deepest)
         states = self.fusion(
             visual.levels, words, TokenSet(cams.tokens, cams.token_mask), phrases
@@ -213,12 +213,12 @@ class Grounder(nn.Module):
         """Predict boxes from the fused states; from the best proposal's offset in RIF's way."""
         anchors = inputs.boxes_xyxy[:, None].expand(-1, states.shape[1], -1, -1)  # (B, P, R, 4)
         if isinstance(self.head, RegHead):
-            pred = self.head(states, frames_xyxy(inputs.pixel_mask))  # (B, P, 4)
+            pred = self.head(states, content_boxes_xyxy(inputs.pixel_mask))  # (B, P, 4)
             deltas = encode_boxes(anchors, pred[:, :, None].expand_as(anchors))
             return _Boxes(pred, pred, deltas)
         deltas = self.head(states, proposals)  # (B, P, R, 4)
         refined = decode_boxes(anchors, deltas)
-        frames = frames_xyxy(inputs.pixel_mask)[:, None].expand(-1, states.shape[1], -1)
+        frames = content_boxes_xyxy(inputs.pixel_mask)[:, None].expand(-1, states.shape[1], -1)
         if anchors.shape[2] == 0:
             return _Boxes(frames, frames, deltas)
         best = box_logits.argmax(-1)[..., None, None].expand(-1, -1, 1, 4)
@@ -242,7 +242,7 @@ def build_grounder(spec: GrounderSpec, network: nn.Module, language: LanguageEnc
     return Grounder(spec, network, language)
 
 
-def mean_of_real(words: TokenSet) -> Tensor:
+def masked_mean(words: TokenSet) -> Tensor:
     """Return the mean state of the real tokens, float (B, P, C); 0 where there are none."""
     mask = words.mask[..., None]
     return (words.tokens * mask).sum(2) / mask.sum(2).clamp(min=1)

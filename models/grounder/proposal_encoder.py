@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from models.grounder.visual_encoder import LevelMap
-from models.layers.masking import frames_xyxy, real_span
+from models.layers.masking import content_boxes_xyxy, valid_span
 
 POOL_BINS = 7  # He et al. 2017, https://arxiv.org/abs/1703.06870
 SAMPLES_PER_BIN = 2
@@ -77,7 +77,7 @@ class ProposalEncoder(nn.Module):
 
 def box_geometry(boxes_xyxy: Tensor, pixel_mask: Tensor) -> Tensor:
     """Return x1, y1, x2, y2, width, height and area as fractions of the real image, (B, R, 7)."""
-    frames = frames_xyxy(pixel_mask)[:, None]  # (B, 1, 4)
+    frames = content_boxes_xyxy(pixel_mask)[:, None]  # (B, 1, 4)
     start, end = frames.split(2, dim=-1)
     corners = (boxes_xyxy - start.repeat(1, 1, 2)) / (end - start).repeat(1, 1, 2)
     sides = corners[..., 2:] - corners[..., :2]
@@ -117,6 +117,6 @@ def _sample_weights(spans_cells: Tensor, cell_mask: Tensor) -> Tensor:
     steps = (torch.arange(num_samples, device=spans_cells.device) + 0.5) / num_samples
     start, end = spans_cells[..., :1], spans_cells[..., 1:]
     centres = torch.arange(cell_mask.shape[1], device=spans_cells.device)
-    first, last = (cell[:, None, None] for cell in real_span(cell_mask))
+    first, last = (cell[:, None, None] for cell in valid_span(cell_mask))
     places = (start + (end - start) * steps - 0.5).clamp(first, last)  # (B, R, samples)
     return (1 - (places[..., None] - centres).abs()).clamp(min=0).mean(-2)

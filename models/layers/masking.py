@@ -20,7 +20,7 @@ def cells_of(pixel_mask: Tensor, grid: Tensor) -> Tensor:
     return F.adaptive_max_pool2d(pixel_mask[:, None].float(), grid.shape[-2:])[:, 0] > 0
 
 
-def real_span(mask: Tensor) -> tuple[Tensor, Tensor]:
+def valid_span(mask: Tensor) -> tuple[Tensor, Tensor]:
     """Return the first and the last real cell along an axis, i64 (B,) each; all if none is real.
 
     Args:
@@ -30,10 +30,10 @@ def real_span(mask: Tensor) -> tuple[Tensor, Tensor]:
     return real.argmax(1), mask.shape[1] - 1 - real.flip(1).argmax(1)
 
 
-def frames_xyxy(pixel_mask: Tensor) -> Tensor:
+def content_boxes_xyxy(pixel_mask: Tensor) -> Tensor:
     """Return the box of each image's real part, float32 (B, 4), of masks (B, S, S)."""
-    left, right = real_span(pixel_mask.any(1))
-    top, bottom = real_span(pixel_mask.any(2))
+    left, right = valid_span(pixel_mask.any(1))
+    top, bottom = valid_span(pixel_mask.any(2))
     return torch.stack([left, top, right + 1, bottom + 1], dim=-1).float()
 
 

@@ -26,7 +26,7 @@ _IRREGULAR = {
 }
 
 
-def match_matrix(nouns: Sequence[str], labels: Sequence[str]) -> NDArray[np.bool_]:
+def noun_label_matches(nouns: Sequence[str], labels: Sequence[str]) -> NDArray[np.bool_]:
     """Tell which nouns mean which labels.
 
     A label of COCO's is meant by the nouns of `coco_words`; any other by its whole text or its last
@@ -50,7 +50,7 @@ def coverage(matches: NDArray[np.bool_]) -> float:
     """Return the share of nouns that mean a label, 0 if there are no nouns.
 
     Args:
-        matches: as `match_matrix` returns it, bool (N, L).
+        matches: as `noun_label_matches` returns it, bool (N, L).
     """
     return float(matches.any(axis=1).mean()) if len(matches) else 0.0
 

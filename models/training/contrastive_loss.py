@@ -13,7 +13,7 @@ def contrastive_loss(
     box_embeddings: Tensor,
     phrase_mask: Tensor,
     box_mask: Tensor,
-    rivals: Tensor,
+    negatives: Tensor,
     temperature: float,
 ) -> Tensor:
     """Cross-entropy of a phrase choosing its own image among those of the batch.
@@ -26,7 +26,7 @@ def contrastive_loss(
         box_embeddings: unit vectors, float (B, R, D).
         phrase_mask: True = real, bool (B, P).
         box_mask: True = real, bool (B, R).
-        rivals: True where an image may stand against a phrase, bool (B, P, B).
+        negatives: True where an image may stand against a phrase, bool (B, P, B).
         temperature: > 0.
 
     Returns:
@@ -36,7 +36,7 @@ def contrastive_loss(
     num_images, num_phrases = phrase_mask.shape
     own = torch.eye(num_images, dtype=torch.bool, device=scores.device)[:, None]  # (B, 1, B)
     has_boxes = box_mask.any(-1)  # (B,)
-    scores = scores.masked_fill(~(own | rivals), torch.finfo(scores.dtype).min)
+    scores = scores.masked_fill(~(own | negatives), torch.finfo(scores.dtype).min)
     targets = torch.arange(num_images, device=scores.device)[:, None].expand(-1, num_phrases)
     losses = F.cross_entropy(scores.flatten(0, 1), targets.flatten(), reduction="none")
     real = (phrase_mask & has_boxes[:, None]).flatten()
@@ -48,7 +48,7 @@ def matching_loss(
     box_embeddings: Tensor,
     box_probs: Tensor,
     phrase_mask: Tensor,
-    rivals: Tensor,
+    negatives: Tensor,
     temperature: float,
 ) -> Tensor:
     """Cross-entropy of phrases and attended boxes choosing each other.
@@ -63,7 +63,7 @@ def matching_loss(
         box_embeddings: unit vectors, float (B, R, D).
         box_probs: float (B, P, R); all 0 for a phrase whose image has no box.
         phrase_mask: True = real, bool (B, P).
-        rivals: True where an image may stand against a phrase, bool (B, P, B).
+        negatives: True where an image may stand against a phrase, bool (B, P, B).
         temperature: > 0.
 
     Returns:
@@ -73,7 +73,7 @@ def matching_loss(
     real = (phrase_mask & (box_probs.detach().sum(-1) > 0)).flatten()  # (N,), N = B P
     attended = F.normalize(box_probs.float() @ box_embeddings.float(), dim=-1)  # (B, P, D)
     sims = phrase_embeddings.float().flatten(0, 1) @ attended.flatten(0, 1).T  # (N, N)
-    against = rivals.flatten(0, 1).repeat_interleave(num_phrases, dim=1) & real
+    against = negatives.flatten(0, 1).repeat_interleave(num_phrases, dim=1) & real
     itself = torch.eye(len(real), dtype=torch.bool, device=sims.device)
     floor = torch.finfo(sims.dtype).min
     logits = (sims / temperature).masked_fill(~(against | itself), floor)
@@ -95,7 +95,7 @@ def image_scores(
     return torch.cat([logits, padding], dim=-1).logsumexp(-1) - counts
 
 
-def rival_images(token_ids: Tensor, token_mask: Tensor, phrase_mask: Tensor) -> Tensor:
+def negative_mask(token_ids: Tensor, token_mask: Tensor, phrase_mask: Tensor) -> Tensor:
     """Return which images may stand against each phrase, bool (B, P, B).
 
     An image that carries the very same phrase may well show what is meant, so it is no rival. One

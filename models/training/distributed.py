@@ -16,7 +16,7 @@ def num_processes() -> int:
     return distributed.get_world_size() if distributed.is_initialized() else 1
 
 
-def shared_mean(values: Tensor) -> Tensor:
+def all_reduce_mean(values: Tensor) -> Tensor:
     """Return the mean over the processes of a tensor that each has, float32, detached.
 
     Every process must call it, in the same order.
@@ -27,16 +27,16 @@ def shared_mean(values: Tensor) -> Tensor:
     return whole / num_processes()
 
 
-def shared_count(count: Tensor) -> Tensor:
-    """Return what to divide this part's sum by for a mean: `shared_mean`, at least 1 / N."""
-    return shared_mean(count).clamp(min=1 / num_processes())
+def global_count(count: Tensor) -> Tensor:
+    """Return what to divide this part's sum by for a mean: `all_reduce_mean`, at least 1 / N."""
+    return all_reduce_mean(count).clamp(min=1 / num_processes())
 
 
-def gathered(values: Tensor) -> Tensor:
+def all_gather_batch(values: Tensor) -> Tensor:
     """Put the parts of a batch together, process after process, padded to the largest with zeros.
 
     Gradient flows into this process's own part only: as every process computes the whole loss, that
-    is all of the part's gradient (see `of_the_whole_batch`).
+    is all of the part's gradient (see `scale_to_global_batch`).
 
     Args:
         values: this process's part, (B, ...), of any type; every process has as many axes.
@@ -54,7 +54,7 @@ def gathered(values: Tensor) -> Tensor:
     return torch.cat(parts)
 
 
-def of_the_whole_batch(loss: Tensor) -> Tensor:
+def scale_to_global_batch(loss: Tensor) -> Tensor:
     """Return a loss that every process computes of the gathered batch, its gradient times N."""
     return loss.detach() + num_processes() * (loss - loss.detach())
 

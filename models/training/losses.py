@@ -6,19 +6,19 @@ from torch import Tensor
 from models.grounder.batch import GroundingInputs, GroundingOutputs
 from models.grounder.config import GrounderSpec
 from models.training.config import LossWeights
-from models.training.contrastive_loss import contrastive_loss, matching_loss, rival_images
-from models.training.distributed import gathered, of_the_whole_batch, shared_count
+from models.training.contrastive_loss import contrastive_loss, matching_loss, negative_mask
+from models.training.distributed import all_gather_batch, global_count, scale_to_global_batch
 from models.training.mining_loss import (
-    ClassScorer,
+    FrozenClassifier,
     Mined,
     SoftMask,
-    ask_unknown,
-    choose_nouns,
-    draw_nouns,
-    mine,
+    fill_missing_confidences,
+    mining_loss,
+    sample_nouns,
+    select_nouns,
 )
 from models.training.reconstruction_loss import reconstruction_loss
-from models.training.regression_loss import RegressionGates, giou_loss, regression_loss
+from models.training.regression_loss import PseudoLabelThresholds, giou_loss, regression_loss
 
 
 def regression_ramp(progress: float, start: float) -> float:
@@ -38,7 +38,7 @@ def compute_losses(
     inputs: GroundingInputs,
     spec: GrounderSpec,
     weights: LossWeights,
-    scorer: ClassScorer | None,
+    scorer: FrozenClassifier | None,
     progress: float,
 ) -> dict[str, Tensor]:
     """Compute every loss and what is worth watching beside them, of the batch of all processes.
@@ -100,7 +100,7 @@ def mine_batch(
     inputs: GroundingInputs,
     spec: GrounderSpec,
     weights: LossWeights,
-    scorer: ClassScorer | None,
+    scorer: FrozenClassifier | None,
 ) -> Mined:
     """Mine a batch's nouns; all zero when the variant does not mine.
 
@@ -112,15 +112,17 @@ def mine_batch(
         return Mined(zero, zero, zero, zero)
     if scorer is None:
         raise ValueError("cam: mine needs the noun scorer that the CAMs came from")
-    confidences = ask_unknown(
+    confidences = fill_missing_confidences(
         inputs.noun_confidences, inputs.noun_classes, inputs.clean_images, scorer, weights.mining_px
     )
-    nouns = choose_nouns(
+    nouns = select_nouns(
         outputs.attention_maps, outputs.mined_mask, inputs.noun_classes, confidences
     )
-    nouns = draw_nouns(nouns, weights.mining_nouns)
+    nouns = sample_nouns(nouns, weights.mining_nouns)
     soft_mask = SoftMask(spec.mask_sharpness, spec.mask_threshold)
-    return mine(nouns, inputs.clean_images, outputs.cell_mask, scorer, soft_mask, weights.mining_px)
+    return mining_loss(
+        nouns, inputs.clean_images, outputs.cell_mask, scorer, soft_mask, weights.mining_px
+    )
 
 
 def _reconstruction(outputs: GroundingOutputs, inputs: GroundingInputs) -> Tensor:
@@ -132,35 +134,40 @@ def _contrast(
     outputs: GroundingOutputs, inputs: GroundingInputs, temperature: float
 ) -> tuple[Tensor, Tensor]:
     """Return the contrast of phrases with images, and of phrases with attended boxes."""
-    phrase_mask, box_mask = gathered(inputs.phrase_mask), gathered(inputs.box_mask)
-    phrases, boxes = gathered(outputs.phrase_embeddings), gathered(outputs.box_embeddings)
-    probs = gathered(outputs.box_probs)
-    token_ids, token_mask = gathered(inputs.token_ids), gathered(inputs.token_mask)
-    rivals = rival_images(token_ids, token_mask, phrase_mask)
-    found = (
-        contrastive_loss(phrases, boxes, phrase_mask, box_mask, rivals, temperature),
-        matching_loss(phrases, boxes, probs, phrase_mask, rivals, temperature),
+    phrase_mask, box_mask = all_gather_batch(inputs.phrase_mask), all_gather_batch(inputs.box_mask)
+    phrases, boxes = (
+        all_gather_batch(outputs.phrase_embeddings),
+        all_gather_batch(outputs.box_embeddings),
     )
-    return of_the_whole_batch(found[0]), of_the_whole_batch(found[1])
+    probs = all_gather_batch(outputs.box_probs)
+    token_ids, token_mask = all_gather_batch(inputs.token_ids), all_gather_batch(inputs.token_mask)
+    negatives = negative_mask(token_ids, token_mask, phrase_mask)
+    found = (
+        contrastive_loss(phrases, boxes, phrase_mask, box_mask, negatives, temperature),
+        matching_loss(phrases, boxes, probs, phrase_mask, negatives, temperature),
+    )
+    return scale_to_global_batch(found[0]), scale_to_global_batch(found[1])
 
 
 def _regression(
     outputs: GroundingOutputs, inputs: GroundingInputs, weights: LossWeights
 ) -> tuple[Tensor, Tensor]:
     """Return smooth L1 and generalised IoU against the most trusted proposal."""
-    gates = RegressionGates(weights.regression_iou, weights.regression_gap, weights.regression_gate)
+    thresholds = PseudoLabelThresholds(
+        weights.regression_iou, weights.regression_gap, weights.regression_gate
+    )
     masks = (inputs.phrase_mask, inputs.box_mask)
     boxes, probs = inputs.boxes_xyxy, outputs.box_probs
     return (
-        regression_loss(outputs.box_deltas, boxes, probs, masks, gates),
-        giou_loss(outputs.pred_boxes_xyxy, boxes, probs, masks, gates),
+        regression_loss(outputs.box_deltas, boxes, probs, masks, thresholds),
+        giou_loss(outputs.pred_boxes_xyxy, boxes, probs, masks, thresholds),
     )
 
 
 def _sharpness(box_probs: Tensor, phrase_mask: Tensor) -> dict[str, Tensor]:
     """Return the mean entropy and the mean largest probability over real phrases, detached."""
     probs = torch.nn.functional.pad(box_probs.detach(), (0, 1))  # (B, P, R + 1), never empty
-    count = shared_count(phrase_mask.sum())
+    count = global_count(phrase_mask.sum())
     entropies = torch.special.entr(probs).sum(-1)  # (B, P)
     return {
         "box_entropy": (entropies * phrase_mask).sum() / count,

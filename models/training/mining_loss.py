@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.training.distributed import shared_mean
+from models.training.distributed import all_reduce_mean
 
 LOWEST_CONFIDENCE = 0.05  # below it the classifier's word on the masked image means nothing
 
 
 @dataclass(frozen=True)
-class ClassScorer:
+class FrozenClassifier:
     """A frozen classifier as the mining loss sees it.
 
     Attributes:
@@ -67,7 +67,7 @@ class MinedNouns:
     weights: Tensor
 
 
-def choose_nouns(
+def select_nouns(
     attention_maps: Tensor, used: Tensor, noun_classes: Tensor, confidences: Tensor
 ) -> MinedNouns:
     """Pick the nouns to mine; a noun named by several phrases of an image is mined once.
@@ -98,11 +98,11 @@ def choose_nouns(
 
 
 @torch.no_grad()
-def ask_unknown(
+def fill_missing_confidences(
     confidences: Tensor,
     noun_classes: Tensor,
     clean_images: Tensor,
-    scorer: ClassScorer,
+    scorer: FrozenClassifier,
     mining_px: int,
 ) -> Tensor:
     """Ask the classifier for the confidences that nobody knows, one pass an image that has some.
@@ -131,7 +131,7 @@ def ask_unknown(
     return torch.where(unknown, asked, confidences.clamp(min=0))
 
 
-def draw_nouns(nouns: MinedNouns, most: int) -> MinedNouns:
+def sample_nouns(nouns: MinedNouns, most: int) -> MinedNouns:
     """Return `most` of the nouns, each as likely as the others, in order; 0 means all."""
     if most == 0 or len(nouns.weights) <= most:
         return nouns
@@ -145,31 +145,31 @@ def draw_nouns(nouns: MinedNouns, most: int) -> MinedNouns:
     )
 
 
-def mine(
+def mining_loss(
     nouns: MinedNouns,
     clean_images: Tensor,
     cell_mask: Tensor,
-    scorer: ClassScorer,
+    scorer: FrozenClassifier,
     soft_mask: SoftMask,
     mining_px: int,
 ) -> Mined:
     """Hide every noun's attention in its image and ask the classifier for the noun.
 
     Args:
-        nouns: what to mine, of `choose_nouns`.
+        nouns: what to mine, of `select_nouns`.
         clean_images: RGB in [0, 1] without colour jitter, float32 (B, 3, S, S).
         cell_mask: True = image, bool (B, h, w).
         scorer: the frozen classifier.
         soft_mask: how attention becomes a mask.
         mining_px: side of the images that the classifier is shown.
     """
-    total = shared_mean(nouns.weights.sum())
+    total = all_reduce_mean(nouns.weights.sum())
     if len(nouns.weights) == 0:
         nothing = nouns.maps.sum() * 0
         return Mined(nothing, nothing, nothing, nothing)
     share = nouns.weights / total  # (J,)
     images = _resize(clean_images, mining_px)[nouns.image_index]  # (J, 3, s, s)
-    hidden = hide(images, nouns.maps, soft_mask, scorer.blank)
+    hidden = erase(images, nouns.maps, soft_mask, scorer.blank)
     hidden_probs = scorer.probs(hidden).gather(1, nouns.classes[:, None])[:, 0]
     with torch.no_grad():
         blank_probs = scorer.probs(scorer.blank.expand_as(images[:1]))[0, nouns.classes]
@@ -183,7 +183,7 @@ def mine(
     )
 
 
-def hide(images: Tensor, maps: Tensor, soft_mask: SoftMask, blank: Tensor) -> Tensor:
+def erase(images: Tensor, maps: Tensor, soft_mask: SoftMask, blank: Tensor) -> Tensor:
     """Replace what maps (J, h, w) attend to by `blank` in images (J, 3, s, s)."""
     sized = _resize(maps[:, None], images.shape[-1])
     mask = torch.sigmoid(soft_mask.sharpness * (sized - soft_mask.threshold))  # (J, 1, s, s)

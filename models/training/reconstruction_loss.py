@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from models.grounder.phrase_decoder import PhraseDecoder
-from models.training.distributed import shared_count
+from models.training.distributed import global_count
 
 
 def reconstruction_loss(logits: Tensor, word_ids: Tensor, word_mask: Tensor) -> Tensor:
@@ -20,7 +20,7 @@ def reconstruction_loss(logits: Tensor, word_ids: Tensor, word_mask: Tensor) -> 
         word_ids: i64 (B, P, W).
         word_mask: True = a word or <eos> of a real phrase, bool (B, P, W).
     """
-    return _summed(logits, word_ids, word_mask) / shared_count(word_mask.sum())
+    return _summed(logits, word_ids, word_mask) / global_count(word_mask.sum())
 
 
 def _summed(logits: Tensor, word_ids: Tensor, word_mask: Tensor) -> Tensor:

@@ -11,26 +11,26 @@ from torch.nn import functional as F
 from torchvision.ops import generalized_box_iou_loss
 
 from models.grounder.box_head import encode_boxes
-from models.training.distributed import shared_count
+from models.training.distributed import global_count
 
 
 @dataclass(frozen=True)
-class RegressionGates:
+class PseudoLabelThresholds:
     """When a proposal learns from the most trusted one (RIF's thresholds).
 
     Attributes:
         iou: overlap with the most trusted proposal from which a proposal is its neighbour.
-        gap: how much less probable than the most trusted a neighbour must be.
-        gate: probability of the most trusted below which a phrase teaches nothing.
+        margin: how much less probable than the most trusted a neighbour must be.
+        min_confidence: probability of the most trusted below which a phrase teaches nothing.
     """
 
     iou: float
-    gap: float
-    gate: float
+    margin: float
+    min_confidence: float
 
 
-def neighbours(
-    boxes_xyxy: Tensor, box_probs: Tensor, box_mask: Tensor, gates: RegressionGates
+def select_pseudo_targets(
+    boxes_xyxy: Tensor, box_probs: Tensor, box_mask: Tensor, thresholds: PseudoLabelThresholds
 ) -> tuple[Tensor, Tensor]:
     """Find the most trusted proposal of every phrase and who learns from it.
 
@@ -38,7 +38,7 @@ def neighbours(
         boxes_xyxy: float32 (B, R, 4), R >= 1.
         box_probs: float (B, P, R).
         box_mask: True = real, bool (B, R).
-        gates: thresholds.
+        thresholds: thresholds.
 
     Returns:
         The most trusted boxes, detached, (B, P, 4), and the learners, bool (B, P, R): proposals
@@ -50,7 +50,9 @@ def neighbours(
     ious = pairwise_iou(best_xyxy, boxes_xyxy.detach())  # (B, P, R)
     gaps = probs.gather(-1, best[..., None]) - probs
     itself = F.one_hot(best, probs.shape[-1]).bool()
-    return best_xyxy, ((ious >= gates.iou) & (gaps >= gates.gap) | itself) & box_mask[:, None]
+    return best_xyxy, ((ious >= thresholds.iou) & (gaps >= thresholds.margin) | itself) & box_mask[
+        :, None
+    ]
 
 
 def pairwise_iou(boxes_xyxy: Tensor, others_xyxy: Tensor) -> Tensor:
@@ -68,7 +70,7 @@ def regression_loss(
     boxes_xyxy: Tensor,
     box_probs: Tensor,
     masks: tuple[Tensor, Tensor],
-    gates: RegressionGates,
+    thresholds: PseudoLabelThresholds,
 ) -> Tensor:
     """Smooth L1 between the predicted offsets and those to the most trusted proposal.
 
@@ -77,22 +79,22 @@ def regression_loss(
         boxes_xyxy: proposals, float32 (B, R, 4).
         box_probs: float (B, P, R).
         masks: real phrases, bool (B, P), and real proposals, bool (B, R).
-        gates: thresholds.
+        thresholds: thresholds.
 
     Returns:
         Sum over coordinates, mean over learners, mean over real phrases, a scalar. A phrase below
         the gate, or without a proposal, counts as 0.
     """
     phrase_mask, box_mask = masks
-    count = shared_count(phrase_mask.sum())
+    count = global_count(phrase_mask.sum())
     if boxes_xyxy.shape[1] == 0:
         return deltas.sum() * 0
-    best_xyxy, learners = neighbours(boxes_xyxy, box_probs, box_mask, gates)
+    best_xyxy, learners = select_pseudo_targets(boxes_xyxy, box_probs, box_mask, thresholds)
     anchors = boxes_xyxy.detach()[:, None].expand(-1, best_xyxy.shape[1], -1, -1)
     targets = encode_boxes(anchors, best_xyxy[:, :, None].expand_as(anchors))
     losses = F.smooth_l1_loss(deltas, targets, reduction="none").sum(-1)  # (B, P, R)
     means = (losses * learners).sum(-1) / learners.sum(-1).clamp(min=1)  # (B, P)
-    taught = phrase_mask & (box_probs.detach().amax(-1) >= gates.gate)
+    taught = phrase_mask & (box_probs.detach().amax(-1) >= thresholds.min_confidence)
     return (means * taught).sum() / count
 
 
@@ -101,17 +103,17 @@ def giou_loss(
     boxes_xyxy: Tensor,
     box_probs: Tensor,
     masks: tuple[Tensor, Tensor],
-    gates: RegressionGates,
+    thresholds: PseudoLabelThresholds,
 ) -> Tensor:
     """Generalised IoU loss between predicted boxes (B, P, 4) and the most trusted proposals.
 
     Arguments and averaging as in `regression_loss`.
     """
     phrase_mask, box_mask = masks
-    count = shared_count(phrase_mask.sum())
+    count = global_count(phrase_mask.sum())
     if boxes_xyxy.shape[1] == 0:
         return pred_boxes_xyxy.sum() * 0
-    best_xyxy, _ = neighbours(boxes_xyxy, box_probs, box_mask, gates)
+    best_xyxy, _ = select_pseudo_targets(boxes_xyxy, box_probs, box_mask, thresholds)
     losses = generalized_box_iou_loss(pred_boxes_xyxy, best_xyxy)  # (B, P)
-    taught = phrase_mask & (box_probs.detach().amax(-1) >= gates.gate)
+    taught = phrase_mask & (box_probs.detach().amax(-1) >= thresholds.min_confidence)
     return (losses * taught).sum() / count

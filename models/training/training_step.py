@@ -11,9 +11,9 @@ from models.grad_cam.scorer import NounScorer
 from models.grounder.batch import GroundingInputs, GroundingOutputs
 from models.grounder.grounder import Grounder
 from models.training.config import LossWeights
-from models.training.distributed import shared_mean
+from models.training.distributed import all_reduce_mean
 from models.training.losses import compute_losses
-from models.training.mining_loss import ClassScorer
+from models.training.mining_loss import FrozenClassifier
 from models.training.reconstruction_loss import vision_gap
 
 Batch = Mapping[str, Tensor]
@@ -50,7 +50,7 @@ class TrainingStep(nn.Module):
         super().__init__()
         self.grounder = grounder
         self.progress = 0.0
-        self._scorer = ClassScorer(scorer.probs, scorer.blank) if scorer else None
+        self._scorer = FrozenClassifier(scorer.probs, scorer.blank) if scorer else None
         self._weights = weights
         self._dtype = DTYPES[precision]
 
@@ -76,7 +76,7 @@ class TrainingStep(nn.Module):
 
     def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Return what to minimise, and all scalars to log, the means over the processes."""
-        means = shared_mean(torch.stack([*losses.values()]))
+        means = all_reduce_mean(torch.stack([*losses.values()]))
         return losses["loss"], dict(zip(losses, means.unbind(), strict=True))
 
     @torch.no_grad()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.evaluation import metrics
 from pipeline.evaluation.answers import Answer
-from pipeline.evaluation.judging import RECALL_RANKS, Judged
+from pipeline.evaluation.phrase_results import RECALL_RANKS, PhraseResult
 from pipeline.params.schema import EvaluateParams
 from pipeline.reporting.methods import BOUNDS, MODEL_METHODS
 
@@ -21,11 +21,11 @@ Floats = NDArray[np.float64]
 DECIMALS = 6  # of what is written; hides the last bits, in which machines may differ
 
 
-def split_metrics(judged: Sequence[Judged], params: EvaluateParams) -> dict[str, Any]:
+def split_metrics(phrase_results: Sequence[PhraseResult], params: EvaluateParams) -> dict[str, Any]:
     """Put the answers to the phrases of one split into numbers.
 
     Args:
-        judged: every phrase of the split once, at least one.
+        phrase_results: every phrase of the split once, at least one.
         params: how often to resample, and from which seed.
 
     Returns:
@@ -33,45 +33,45 @@ def split_metrics(judged: Sequence[Judged], params: EvaluateParams) -> dict[str,
         (accuracy of each method within them), `proposal_recall` and `differences` (of each of the
         model's methods from each baseline, paired).
     """
-    names = sorted(judged[0].scores)
-    scores = np.stack([[one.scores[name] for name in names] for one in judged])  # (P, M, C)
-    image_ids = sorted({one.question.phrase.image_id for one in judged})
-    found = np.array([one.found_at for one in judged])
+    names = sorted(phrase_results[0].scores)
+    scores = np.stack([[one.scores[name] for name in names] for one in phrase_results])  # (P, M, C)
+    image_ids = sorted({one.phrase_truth.phrase.image_id for one in phrase_results})
+    found = np.array([one.found_at for one in phrase_results])
     return rounded(
         {
-            "phrases": len(judged),
+            "phrases": len(phrase_results),
             "images": len(image_ids),
             "methods": _method_metrics(names, scores),
-            "groups": _group_metrics(names, scores[..., 0], judged),
+            "groups": _group_metrics(names, scores[..., 0], phrase_results),
             "proposal_recall": dict(
                 zip(map(str, RECALL_RANKS), found.mean(axis=0).tolist(), strict=True)
             ),
-            "differences": _differences(names, scores[..., 0], judged, params),
+            "differences": _differences(names, scores[..., 0], phrase_results, params),
         }
     )
 
 
-def choose_phrases(judged: Sequence[Judged], count: int, seed: int) -> frozenset[str]:
+def choose_phrases(phrase_results: Sequence[PhraseResult], count: int, seed: int) -> frozenset[str]:
     """Draw so many phrases, whatever their order, and return their ids."""
-    phrase_ids = sorted(one.question.phrase.phrase_id for one in judged)
+    phrase_ids = sorted(one.phrase_truth.phrase.phrase_id for one in phrase_results)
     order = np.random.default_rng(seed).permutation(len(phrase_ids))
     return frozenset(phrase_ids[index] for index in order[:count])
 
 
 def prediction_row(
-    judged: Judged, answers: Mapping[str, Answer], kept: frozenset[str]
+    result: PhraseResult, answers: Mapping[str, Answer], kept: frozenset[str]
 ) -> dict[str, Any]:
     """Return what `predictions.jsonl` holds of a phrase.
 
     Args:
-        judged: the phrase.
+        result: the phrase.
         answers: the model's, by phrase id.
         kept: ids of the phrases whose maps are kept, as `attention`.
 
     Returns:
         Boxes in pixels, rounded to 1/100; IoU with the union box; maps rounded to 1/1000.
     """
-    phrase = judged.question.phrase
+    phrase = result.phrase_truth.phrase
     maps = answers[phrase.phrase_id].maps if phrase.phrase_id in kept else {}
     attention = {name: rounded(values.tolist(), 3) for name, values in maps.items()}
     return {
@@ -80,9 +80,9 @@ def prediction_row(
         "image_id": phrase.image_id,
         "split": phrase.split,
         "phrase": phrase.phrase,
-        "gt_boxes_xyxy": rounded(judged.question.truth.boxes_xyxy, 2),
-        "boxes_xyxy": {name: rounded(box.tolist(), 2) for name, box in judged.boxes_xyxy.items()},
-        "iou": {name: rounded(float(judged.scores[name][2]), 4) for name in judged.boxes_xyxy},
+        "gt_boxes_xyxy": rounded(result.phrase_truth.truth.boxes_xyxy, 2),
+        "boxes_xyxy": {name: rounded(box.tolist(), 2) for name, box in result.boxes_xyxy.items()},
+        "iou": {name: rounded(float(result.scores[name][2]), 4) for name in result.boxes_xyxy},
     }
 
 
@@ -125,10 +125,12 @@ def _method_metrics(names: Sequence[str], scores: Floats) -> dict[str, dict[str,
     }
 
 
-def _group_metrics(names: Sequence[str], hits: Floats, judged: Sequence[Judged]) -> dict[str, Any]:
+def _group_metrics(
+    names: Sequence[str], hits: Floats, phrase_results: Sequence[PhraseResult]
+) -> dict[str, Any]:
     grouped: dict[str, Any] = {}
-    for by in judged[0].groups:
-        members = [one.groups[by] for one in judged]
+    for by in phrase_results[0].groups:
+        members = [one.groups[by] for one in phrase_results]
         for index, name in enumerate(names):
             for group, row in metrics.group_accuracies(hits[:, index], members).items():
                 grouped.setdefault(by, {}).setdefault(group, {})[name] = row
@@ -136,10 +138,13 @@ def _group_metrics(names: Sequence[str], hits: Floats, judged: Sequence[Judged])
 
 
 def _differences(
-    names: Sequence[str], hits: Floats, judged: Sequence[Judged], params: EvaluateParams
+    names: Sequence[str],
+    hits: Floats,
+    phrase_results: Sequence[PhraseResult],
+    params: EvaluateParams,
 ) -> dict[str, dict[str, dict[str, float]]]:
     """Compare each of the model's methods with each that needs no training, (P, M) hits."""
-    image_ids = [one.question.phrase.image_id for one in judged]
+    image_ids = [one.phrase_truth.phrase.image_id for one in phrase_results]
     image_index = np.unique(image_ids, return_inverse=True)[1]
     draws = metrics.resampled_accuracies(hits, image_index, params.resamples, params.seed)
     column = {name: index for index, name in enumerate(names)}

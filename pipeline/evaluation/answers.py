@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.geometry.boxes import boxes_in_image
-from pipeline.samples.joined_caches import JoinedCaches
-from pipeline.samples.sampler import Draw
+from pipeline.samples.grounding_tables import GroundingTables
+from pipeline.samples.sampler import SampleIndex
 
 Floats = NDArray[np.float32]
 
@@ -51,9 +51,9 @@ class Answer:
     maps: Mapping[str, Floats]
 
 
-def bounded_draws(
+def chunked_samples(
     phrases_of_image: Mapping[int, Sequence[int]], phrases_per_image: int
-) -> list[Draw]:
+) -> list[SampleIndex]:
     """Return samples without augmentation that hold every phrase once, in order.
 
     Args:
@@ -61,30 +61,33 @@ def bounded_draws(
         phrases_per_image: at most so many in a sample, for memory grows with them.
     """
     return [
-        Draw(image, tuple(phrases[start : start + phrases_per_image]), None)
+        SampleIndex(image, tuple(phrases[start : start + phrases_per_image]), None)
         for image, phrases in phrases_of_image.items()
         for start in range(0, len(phrases), phrases_per_image)
     ]
 
 
 def answers_of_batch(
-    caches: JoinedCaches, draws: Sequence[Draw], found: BatchAnswers, image_px: int
+    caches: GroundingTables,
+    sample_indices: Sequence[SampleIndex],
+    found: BatchAnswers,
+    image_px: int,
 ) -> Iterator[tuple[str, Answer]]:
     """Yield phrase id and answer of every phrase of a batch.
 
     Args:
         caches: what the draws index.
-        draws: the samples of the batch, in order.
+        sample_indices: the samples of the batch, in order.
         found: what the model says of them.
         image_px: side of the padded square.
     """
-    for row, draw in enumerate(draws):
-        image_hw = caches.images[draw.image_index].image_hw
+    for row, sample_index in enumerate(sample_indices):
+        image_hw = caches.images[sample_index.image_index].image_hw
         boxes = {
             name: boxes_in_image(square[row], image_hw, image_px)
             for name, square in found.boxes_xyxy.items()
         }
-        for column, phrase_index in enumerate(draw.phrase_indices):
+        for column, phrase_index in enumerate(sample_index.phrase_indices):
             maps = {name: maps[row, column] for name, maps in found.maps.items()}
             yield (
                 caches.phrases[phrase_index].phrase_id,

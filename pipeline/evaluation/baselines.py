@@ -19,7 +19,7 @@ SURE_SCORE = 0.3  # of a detector, for a box to be one of several
 
 
 @dataclass(frozen=True)
-class Scene:
+class BaselineInputs:
     """All that a method without training may look at.
 
     Attributes:
@@ -39,39 +39,39 @@ class Scene:
     cam: NDArray[np.floating] | None
 
 
-def whole_image(scene: Scene) -> Floats:
+def whole_image(scene: BaselineInputs) -> Floats:
     """Return the image itself, float64 (4,)."""
     return centre_box(scene, 1.0)
 
 
-def centre_box(scene: Scene, share: float) -> Floats:
+def centre_box(scene: BaselineInputs, share: float) -> Floats:
     """Return the box in the middle whose sides are `share` of the image's, float64 (4,)."""
     height, width = scene.image_hw
     left, top = width * (1 - share) / 2, height * (1 - share) / 2
     return np.array([left, top, width - left, height - top], np.float64)
 
 
-def largest_proposal(scene: Scene) -> Floats:
+def largest_proposal(scene: BaselineInputs) -> Floats:
     """Return the proposal of the largest area; the whole image if there is none."""
     return _best(scene, _areas_inside(scene), np.ones(len(scene.boxes_xyxy), bool))
 
 
-def highest_score(scene: Scene) -> Floats:
+def highest_score(scene: BaselineInputs) -> Floats:
     """Return the proposal that the detector is surest of; the whole image if there is none."""
     return _best(scene, scene.scores, np.ones(len(scene.boxes_xyxy), bool))
 
 
-def label_match(scene: Scene) -> Floats:
+def label_match(scene: BaselineInputs) -> Floats:
     """Return the surest proposal whose label fits the noun best; else the whole image."""
     return _best(scene, scene.scores, fits_best(scene))
 
 
-def largest_label_match(scene: Scene) -> Floats:
+def largest_label_match(scene: BaselineInputs) -> Floats:
     """Return the largest proposal whose label fits the noun best; else the whole image."""
     return _best(scene, _areas_inside(scene), fits_best(scene))
 
 
-def number_match(scene: Scene) -> Floats:
+def number_match(scene: BaselineInputs) -> Floats:
     """Return the fitting proposal of the largest score x sqrt(area); else the whole image.
 
     Where the phrase speaks of several things and several proposals fit with a score of
@@ -85,18 +85,18 @@ def number_match(scene: Scene) -> Floats:
     return _best(scene, scene.scores * np.sqrt(_areas_inside(scene)), fitting)
 
 
-def number_match_or_cam(scene: Scene) -> Floats:
+def number_match_or_cam(scene: BaselineInputs) -> Floats:
     """Return `number_match` where a label fits, else `cam_proposal`."""
     return number_match(scene) if fits_best(scene).any() else cam_proposal(scene)
 
 
-def prior(scene: Scene) -> Floats:
+def prior(scene: BaselineInputs) -> Floats:
     """Return the proposal of the largest label fit x score; fit 1 where no label fits."""
     fits = scene.matches if (scene.matches > 0).any() else np.ones(len(scene.boxes_xyxy))
     return _best(scene, fits * scene.scores, np.ones(len(scene.boxes_xyxy), bool))
 
 
-def cam_box(scene: Scene, threshold: float) -> Floats:
+def cam_box(scene: BaselineInputs, threshold: float) -> Floats:
     """Return the extent of the map's largest part above `threshold` of its range; else the image.
 
     The box by which Zhou et al. 2016 (https://arxiv.org/abs/1512.04150) locate a class: of the
@@ -108,7 +108,7 @@ def cam_box(scene: Scene, threshold: float) -> Floats:
     return whole_image(scene) if box is None else box
 
 
-def cam_proposal(scene: Scene) -> Floats:
+def cam_proposal(scene: BaselineInputs) -> Floats:
     """Return the box, the image among them, of the largest sum of positive map / sqrt(area).
 
     ALBEF (https://arxiv.org/abs/2107.07651) ranks boxes so. Without a map: the whole image.
@@ -123,20 +123,20 @@ def cam_proposal(scene: Scene) -> Floats:
     return candidates[-1] if ranks.max() <= 0 else candidates[ranks.argmax()]
 
 
-def fits_best(scene: Scene) -> NDArray[np.bool_]:
+def fits_best(scene: BaselineInputs) -> NDArray[np.bool_]:
     """Mark the proposals whose label fits the noun best, if any fits at all, (R,)."""
     best = scene.matches.max(initial=0.0)
     return (scene.matches > 0) & (scene.matches == best)
 
 
-def with_whole_image(scene: Scene) -> Floats:
+def with_whole_image(scene: BaselineInputs) -> Floats:
     """Return the clipped proposals and, last, the image itself, float64 (R + 1, 4)."""
     return np.concatenate(
         [clip_boxes(scene.boxes_xyxy, scene.image_hw).astype(np.float64), whole_image(scene)[None]]
     )  # (R + 1, 4)
 
 
-def methods(cam_threshold: float) -> dict[str, Callable[[Scene], Floats]]:
+def methods(cam_threshold: float) -> dict[str, Callable[[BaselineInputs], Floats]]:
     """Return every method that answers with one box, by the name it has in results."""
     return {
         "whole_image": whole_image,
@@ -174,13 +174,15 @@ def chance_and_bounds(scores: Floats) -> dict[str, Floats]:
     }
 
 
-def _best(scene: Scene, ranks: NDArray[np.floating], eligible: NDArray[np.bool_]) -> Floats:
+def _best(
+    scene: BaselineInputs, ranks: NDArray[np.floating], eligible: NDArray[np.bool_]
+) -> Floats:
     """Return the eligible proposal of the highest rank, the first of equals; else the image."""
     if not eligible.any():
         return whole_image(scene)
     return np.asarray(scene.boxes_xyxy[np.where(eligible, ranks, -1.0).argmax()], np.float64)
 
 
-def _areas_inside(scene: Scene) -> Floats:
+def _areas_inside(scene: BaselineInputs) -> Floats:
     """Return the area of each proposal inside the image in square pixels, float64 (R,)."""
     return box_areas(clip_boxes(scene.boxes_xyxy, scene.image_hw))

@@ -8,7 +8,7 @@ _SHOW_COCO = ("coco", "visual genome")  # half of Visual Genome's images are COC
 _SAY_LEFT_OUT = ("without", "except", "minus")
 
 
-def pictures_of(section: DatasetSection) -> str:
+def image_source(section: DatasetSection) -> str:
     """Return whose pictures a data set shows; empty if that is not known."""
     if isinstance(section, ShapesDataset):
         return DRAWN
@@ -20,7 +20,7 @@ def leakage_note(pictures: str, training_set: str) -> tuple[bool, str]:
     """Say whether the detector may have seen the evaluated images with their boxes.
 
     Args:
-        pictures: what `pictures_of` says of the data set.
+        pictures: what `image_source` says of the data set.
         training_set: what the detector was trained on, in words.
 
     Returns:

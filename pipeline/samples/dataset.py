@@ -29,9 +29,9 @@ from pipeline.mentions import HEAD_ROLE
 from pipeline.params.train import AugmentParams, TrainParams, picked
 from pipeline.samples.augment import SCALE_STEP_PX, Evidence, draw_jitter, draw_placement
 from pipeline.samples.colours import colour_shares
-from pipeline.samples.joined_caches import Floats, JoinedCaches, NounSlots
+from pipeline.samples.grounding_tables import Floats, GroundingTables, NounSlots
 from pipeline.samples.sample_spec import CAM_STRIDE, SampleSpec, TextEncoding, Tokenize
-from pipeline.samples.sampler import Draw
+from pipeline.samples.sampler import SampleIndex
 from pipeline.samples.vocabulary import build_vocabulary
 
 Fields = dict[str, NDArray[Any]]
@@ -43,7 +43,7 @@ class GroundingDataset(Dataset[Fields]):
 
     def __init__(
         self,
-        caches: JoinedCaches,
+        caches: GroundingTables,
         spec: SampleSpec,
         text: TextEncoding,
         augment: AugmentParams = NO_AUGMENTATION,
@@ -61,39 +61,48 @@ class GroundingDataset(Dataset[Fields]):
         self.text = text
         self._augment = augment
 
-    def __getitem__(self, draw: Draw) -> Fields:
+    def __getitem__(self, sample_index: SampleIndex) -> Fields:
         """Return the fields of a sample.
 
         Raises:
             InputError: the image cannot be read or is not the one that was annotated.
         """
-        phrases = [self.caches.phrases[index].phrase for index in draw.phrase_indices]
-        slots = self.caches.noun_slots(draw.image_index, draw.phrase_indices, self.spec.max_nouns)
-        rng = np.random.default_rng(draw.seed or ())
-        placement = self._placement(draw, phrases, slots, rng)
+        phrases = [self.caches.phrases[index].phrase for index in sample_index.phrase_indices]
+        slots = self.caches.noun_slots(
+            sample_index.image_index, sample_index.phrase_indices, self.spec.max_nouns
+        )
+        rng = np.random.default_rng(sample_index.seed or ())
+        placement = self._placement(sample_index, phrases, slots, rng)
         if placement.flip:
             phrases = [mirror_phrase(phrase) for phrase in phrases]
-        image, boxes = self._image_fields(draw, placement, rng), self._box_fields(draw, placement)
+        image, boxes = (
+            self._image_fields(sample_index, placement, rng),
+            self._box_fields(sample_index, placement),
+        )
         seen = (image["clean_images"], image["pixel_mask"])
         searched = phrases if self.spec.with_colours else [""] * len(phrases)
         return {
             **image,
-            **self._phrase_fields(phrases, draw.phrase_indices),
+            **self._phrase_fields(phrases, sample_index.phrase_indices),
             **boxes,
             "box_colours": colour_shares(*seen, searched, boxes["boxes_xyxy"]),  # (P, R)
-            **self._noun_fields(draw, placement, slots),
+            **self._noun_fields(sample_index, placement, slots),
         }
 
     def _placement(
-        self, draw: Draw, phrases: Sequence[str], slots: NounSlots, rng: np.random.Generator
+        self,
+        sample_index: SampleIndex,
+        phrases: Sequence[str],
+        slots: NounSlots,
+        rng: np.random.Generator,
     ) -> Placement:
-        image_hw = self.caches.images[draw.image_index].image_hw
-        if draw.seed is None:
+        image_hw = self.caches.images[sample_index.image_index].image_hw
+        if sample_index.seed is None:
             return letterbox(whole_window(image_hw), self.spec.image_px)
-        proposals = self.caches.proposals(draw.image_index)
-        fits = self.caches.fits(draw.phrase_indices, proposals["labels"])  # (P, R + 1)
+        proposals = self.caches.proposals(sample_index.image_index)
+        fits = self.caches.fits(sample_index.phrase_indices, proposals["labels"])  # (P, R + 1)
         has_head = slots.noun_mask[:, 0] & (slots.noun_roles[:, 0] == HEAD_ROLE)  # (P,)
-        head_cams = self._maps(draw.image_index)[slots.map_index[:, 0]]  # (P, h, w)
+        head_cams = self._maps(sample_index.image_index)[slots.map_index[:, 0]]  # (P, h, w)
         evidence = Evidence(
             image_hw,
             proposals["boxes_xyxy"],
@@ -107,8 +116,10 @@ class GroundingDataset(Dataset[Fields]):
         maps = self.caches.cams(image_index)["maps"].astype(np.float32)
         return maps if len(maps) else np.zeros((1, 1, 1), np.float32)
 
-    def _image_fields(self, draw: Draw, placement: Placement, rng: np.random.Generator) -> Fields:
-        record = self.caches.images[draw.image_index]
+    def _image_fields(
+        self, sample_index: SampleIndex, placement: Placement, rng: np.random.Generator
+    ) -> Fields:
+        record = self.caches.images[sample_index.image_index]
         image = read_image(self.caches.image_folder / record.file)
         if image.shape[:2] != record.image_hw:
             raise InputError(
@@ -116,7 +127,7 @@ class GroundingDataset(Dataset[Fields]):
                 f"{record.image_hw} when it was annotated; `dvc repro annotations` reads it anew"
             )
         clean = place_image(image, placement)
-        strength = self._augment.jitter if draw.seed is not None else 0.0
+        strength = self._augment.jitter if sample_index.seed is not None else 0.0
         jittered = draw_jitter(strength, rng)(clean)
         side, corner = self.spec.image_px, placement.offset_xy
         real = np.ones(clean.shape[1:], np.bool_)
@@ -138,9 +149,11 @@ class GroundingDataset(Dataset[Fields]):
             "word_mask": word_mask,  # (P, W)
         }
 
-    def _box_fields(self, draw: Draw, placement: Placement) -> Fields:
-        proposals = with_merged(self.caches.proposals(draw.image_index), self.spec.merge_floors)
-        fits = self.caches.fits(draw.phrase_indices, proposals["labels"])  # (P, R + 1)
+    def _box_fields(self, sample_index: SampleIndex, placement: Placement) -> Fields:
+        proposals = with_merged(
+            self.caches.proposals(sample_index.image_index), self.spec.merge_floors
+        )
+        fits = self.caches.fits(sample_index.phrase_indices, proposals["labels"])  # (P, R + 1)
         boxes_xyxy, kept = place_boxes(proposals["boxes_xyxy"], placement)
         windows = self._windows(placement)  # (Q, 4)
         nothing = np.zeros(len(windows))
@@ -162,13 +175,17 @@ class GroundingDataset(Dataset[Fields]):
         corner = np.array(placement.offset_xy * 2, np.float32)
         return corner + shares * np.array([width, height, width, height], np.float32)
 
-    def _noun_fields(self, draw: Draw, placement: Placement, slots: NounSlots) -> Fields:
-        image_hw = self.caches.images[draw.image_index].image_hw
-        placed = place_cams(self._maps(draw.image_index), image_hw, placement, CAM_STRIDE)
+    def _noun_fields(
+        self, sample_index: SampleIndex, placement: Placement, slots: NounSlots
+    ) -> Fields:
+        image_hw = self.caches.images[sample_index.image_index].image_hw
+        placed = place_cams(self._maps(sample_index.image_index), image_hw, placement, CAM_STRIDE)
         columns, rows = content_cells(placement, CAM_STRIDE)
         side, corner = self.spec.image_px // CAM_STRIDE, (columns.start, rows.start)
         maps = pad_to_square(scale_to_unit(placed), side, corner)
-        confidences = np.append(self.caches.cams(draw.image_index)["confidences"], 0)  # (M + 1,)
+        confidences = np.append(
+            self.caches.cams(sample_index.image_index)["confidences"], 0
+        )  # (M + 1,)
         if placement.window_xyxy != whole_window(image_hw):
             confidences[:] = -1  # known of the whole image alone
         classes = np.full(slots.noun_mask.shape, -1, np.int64)  # (P, K)
@@ -185,7 +202,7 @@ class GroundingDataset(Dataset[Fields]):
 
 
 def build_training_dataset(
-    caches: JoinedCaches, params: TrainParams, tokenizer: Any, scored_nouns: Sequence[str]
+    caches: GroundingTables, params: TrainParams, tokenizer: Any, scored_nouns: Sequence[str]
 ) -> GroundingDataset:
     """Return the data set of a training, with the word vocabulary of its phrases.
 

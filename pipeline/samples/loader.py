@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from pipeline.samples.dataset import GroundingDataset
-from pipeline.samples.sampler import Draw
+from pipeline.samples.sampler import SampleIndex
 
 Sample = Mapping[str, NDArray[Any]]
 
@@ -35,13 +35,16 @@ def collate(samples: Sequence[Sample]) -> dict[str, Tensor]:
 
 
 def build_loader(
-    dataset: GroundingDataset, draws: Iterable[Draw], batch_images: int, workers: int
+    dataset: GroundingDataset,
+    sample_indices: Iterable[SampleIndex],
+    batch_images: int,
+    workers: int,
 ) -> DataLoader[dict[str, Tensor]]:
     """Return batches of draws, in order, made by so many processes beside this one (0: by this).
 
     Args:
         dataset: makes samples.
-        draws: a list of draws or a sampler; it is asked anew for every pass.
+        sample_indices: a list of draws or a sampler; it is asked anew for every pass.
         batch_images: samples in a batch; the last one may have fewer.
         workers: processes; they change nothing in the batches.
     """
@@ -49,7 +52,7 @@ def build_loader(
     return DataLoader(
         dataset,  # type: ignore[arg-type]
         batch_size=batch_images,
-        sampler=draws,
+        sampler=sample_indices,
         num_workers=workers,
         collate_fn=collate,
         persistent_workers=workers > 0,

@@ -12,7 +12,7 @@ from typing_extensions import override
 from pipeline.images import read_image
 from pipeline.mentions import Mention
 from pipeline.records import ImageRecord, PhraseRecord
-from pipeline.samples.joined_caches import Arrays, JoinedCaches, LabelFits
+from pipeline.samples.grounding_tables import Arrays, GroundingTables, LabelSimilarity
 
 NO_PROPOSALS: Arrays = {
     "boxes_xyxy": np.zeros((0, 4), np.float32),
@@ -51,7 +51,7 @@ class ImageFacts:
     cam_nouns: tuple[str, ...]
 
 
-class OneImage(JoinedCaches):
+class OneImage(GroundingTables):
     """A world of one image and one phrase."""
 
     def __init__(
@@ -69,7 +69,7 @@ class OneImage(JoinedCaches):
         self._mentions = {phrase: list(phrase_facts.mentions)}
         self._plurals = {phrase: phrase_facts.is_plural}
         self.labels = list(image_facts.labels)
-        self._fits = LabelFits(self._heads(), self.labels)
+        self._fits = LabelSimilarity(self._heads(), self.labels)
         self._facts = image_facts
         self.cam_nouns = list(image_facts.cam_nouns)
 

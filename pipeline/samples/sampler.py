@@ -8,7 +8,7 @@ from torch.utils.data import Sampler
 
 
 @dataclass(frozen=True)
-class Draw:
+class SampleIndex:
     """One sample: an image and some of its phrases.
 
     Attributes:
@@ -22,14 +22,14 @@ class Draw:
     seed: tuple[int, ...] | None
 
 
-def fixed_draws(phrases_of_image: Mapping[int, Sequence[int]]) -> list[Draw]:
+def fixed_draws(phrases_of_image: Mapping[int, Sequence[int]]) -> list[SampleIndex]:
     """Return one sample per image with all its phrases, in order, without augmentation."""
-    return [Draw(image, tuple(phrases), None) for image, phrases in phrases_of_image.items()]
+    return [SampleIndex(image, tuple(phrases), None) for image, phrases in phrases_of_image.items()]
 
 
-def epoch_draws(
+def epoch_samples(
     phrases_of_image: Mapping[int, Sequence[int]], phrases_per_image: int, seed: int, epoch: int
-) -> list[Draw]:
+) -> list[SampleIndex]:
     """Return samples that hold every phrase once, shuffled.
 
     An image of n phrases makes ceil(n / phrases_per_image) samples of nearly equal numbers of
@@ -42,15 +42,17 @@ def epoch_draws(
         epoch: counted from 0.
     """
     rng = np.random.default_rng((seed, epoch))
-    draws: list[Draw] = []
+    sample_indices: list[SampleIndex] = []
     for image, phrases in phrases_of_image.items():
         shuffled = rng.permutation(np.asarray(phrases))
         for group in np.array_split(shuffled, -(-len(phrases) // phrases_per_image)):
-            draws.append(Draw(image, tuple(group.tolist()), (seed, epoch, len(draws))))
-    return [draws[position] for position in rng.permutation(len(draws))]
+            sample_indices.append(
+                SampleIndex(image, tuple(group.tolist()), (seed, epoch, len(sample_indices)))
+            )
+    return [sample_indices[position] for position in rng.permutation(len(sample_indices))]
 
 
-class EpochSampler(Sampler[Draw]):
+class EpochSampler(Sampler[SampleIndex]):
     """Yields the draws of one epoch, or one process's share of them.
 
     `set_epoch` chooses the epoch. Of N processes each gets every N-th draw; the first draws are
@@ -80,9 +82,9 @@ class EpochSampler(Sampler[Draw]):
     def __len__(self) -> int:
         return self._length
 
-    def __iter__(self) -> Iterator[Draw]:
-        draws = epoch_draws(
+    def __iter__(self) -> Iterator[SampleIndex]:
+        sample_indices = epoch_samples(
             self._phrases_of_image, self._phrases_per_image, self._seed, self._epoch
         )
         positions = np.arange(self._rank, self._length * self._num_parts, self._num_parts)
-        return iter([draws[position % len(draws)] for position in positions])
+        return iter([sample_indices[position % len(sample_indices)] for position in positions])

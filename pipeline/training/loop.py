@@ -19,7 +19,7 @@ from pipeline.caching.atomic import whole_file
 from pipeline.observe.observer import Observer
 from pipeline.params.train import TrainParams
 from pipeline.training.curves import CurveFile
-from pipeline.training.processes import Team
+from pipeline.training.processes import ProcessGroup
 
 STEPS_PER_ROW = 10  # of curves.csv
 CHECKPOINT, CURVES = "last.pth", "curves.csv"
@@ -62,8 +62,8 @@ class Watch(Hook):
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         self._step.progress = runner.iter / runner.max_iters
         factor = rate_factor(runner.iter, runner.max_iters, self._params.warmup_fraction)
-        for group in runner.optim_wrapper.optimizer.param_groups:
-            group["lr"] = group["full_lr"] * factor
+        for param_group in runner.optim_wrapper.optimizer.param_groups:
+            param_group["lr"] = param_group["full_lr"] * factor
         if batch_idx == 0:
             self._first_batch = data_batch  # a full one
 
@@ -94,13 +94,13 @@ class Watch(Hook):
 class GroundingRunner(Runner):
     """mmengine's runner on the device it is told, without its logs."""
 
-    def __init__(self, team: Team, **settings: Any) -> None:
-        self._team = team
+    def __init__(self, group: ProcessGroup, **settings: Any) -> None:
+        self._team = group
         super().__init__(
             default_hooks=_OFF,
             log_level="ERROR",
             visualizer={"type": "Visualizer", "vis_backends": None},
-            launcher="pytorch" if team.num_processes > 1 else "none",
+            launcher="pytorch" if group.num_processes > 1 else "none",
             **settings,
         )
 

@@ -14,7 +14,7 @@ from pipeline.observe.observer import Observer
 
 
 @dataclass(frozen=True)
-class Team:
+class ProcessGroup:
     """This process among the processes of a training.
 
     Attributes:
@@ -38,17 +38,17 @@ class Machine:
     """Where a training runs, and who watches; no result depends on it but for rounding.
 
     Attributes:
-        team: this process and its like.
+        group: this process and its like.
         workers: processes that make its batches.
         observer: is told how it goes.
     """
 
-    team: Team
+    group: ProcessGroup
     workers: int
     observer: Observer
 
 
-def start_team(module: str) -> None:
+def start_processes(module: str) -> None:
     """Go on as PIPELINE_NPROC processes of `python -m MODULE`, started by torchrun, if it is set.
 
     Raises:
@@ -64,20 +64,20 @@ def start_team(module: str) -> None:
 
 
 @contextmanager
-def joined_team(device: torch.device) -> Iterator[Team]:
+def process_group(device: torch.device) -> Iterator[ProcessGroup]:
     """Join the processes that torchrun started (RANK is set), or be alone.
 
     Args:
         device: CUDA or CPU; of several CUDA devices each process takes the one of its LOCAL_RANK.
     """
     if "RANK" not in os.environ:
-        yield Team(0, 1, device)
+        yield ProcessGroup(0, 1, device)
         return
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
-        yield Team(distributed.get_rank(), distributed.get_world_size(), device)
+        yield ProcessGroup(distributed.get_rank(), distributed.get_world_size(), device)
     finally:
         distributed.destroy_process_group()

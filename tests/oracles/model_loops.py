@@ -70,7 +70,7 @@ def cross_entropy(logits, targets, mask):
     return sum(losses) / len(losses)
 
 
-def contrast(phrases, boxes, phrase_mask, box_mask, rivals, temperature):
+def contrast(phrases, boxes, phrase_mask, box_mask, negatives, temperature):
     """InfoNCE of phrases over the images of a batch, scored by logmeanexp over boxes."""
     losses = []
     num_images, num_phrases = phrase_mask.shape
@@ -80,7 +80,7 @@ def contrast(phrases, boxes, phrase_mask, box_mask, rivals, temperature):
                 continue
             scores = {}
             for other in range(num_images):
-                allowed = other == image or rivals[image, phrase, other]
+                allowed = other == image or negatives[image, phrase, other]
                 if allowed and box_mask[other].any():
                     exps = [
                         math.exp(float(phrases[image, phrase] @ boxes[other, box]) / temperature)
@@ -92,7 +92,7 @@ def contrast(phrases, boxes, phrase_mask, box_mask, rivals, temperature):
     return sum(losses) / len(losses)
 
 
-def matching(phrases, boxes, probs, phrase_mask, rivals, temperature):
+def matching(phrases, boxes, probs, phrase_mask, negatives, temperature):
     """InfoNCE, both ways, of phrases and the boxes they attend to; (N, D) rows phrase by phrase."""
     num_images, num_phrases = phrase_mask.shape
     real, attended = [], {}
@@ -104,7 +104,7 @@ def matching(phrases, boxes, probs, phrase_mask, rivals, temperature):
                 real.append((image, phrase))
     total = 0.0
     for own in real:
-        others = [key for key in real if rivals[own[0], own[1], key[0]]]
+        others = [key for key in real if negatives[own[0], own[1], key[0]]]
         there = [phrases[own] @ attended[key] / temperature for key in (own, *others)]
         back = [phrases[key] @ attended[own] / temperature for key in (own, *others)]
         total -= (math.log(softmax(there)[0]) + math.log(softmax(back)[0])) / 2

@@ -7,7 +7,7 @@ from pipeline.evaluation.leakage import DRAWN
 from pipeline.observe.observer import Observer
 from pipeline.params.read import read_params, train_params
 from pipeline.paths import ResultFiles
-from pipeline.samples.joined_caches import JoinedCaches
+from pipeline.samples.grounding_tables import GroundingTables
 from pipeline.samples.sample_spec import write_sample_spec
 from stages import evaluate
 from stages.train import build_training
@@ -40,7 +40,10 @@ def save_untrained(root, variant="full", **changes):
     """Write the world below `root` and a grounder of random weights as the variant's model."""
     write_world(root, **changes)
     torch.manual_seed(0)
-    caches, params = JoinedCaches(FILES, IMAGES, ("train",)), train_params(read_params(), variant)
+    caches, params = (
+        GroundingTables(FILES, IMAGES, ("train",)),
+        train_params(read_params(), variant),
+    )
     step, dataset = build_training(FILES, caches, params, torch.device("cpu"))
     results = ResultFiles("shapes", variant)
     text = dataset.text

@@ -18,10 +18,10 @@ from pipeline.records import (
     write_records,
 )
 from pipeline.samples.dataset import GroundingDataset
-from pipeline.samples.joined_caches import JoinedCaches
+from pipeline.samples.grounding_tables import GroundingTables
 from pipeline.samples.loader import collate
 from pipeline.samples.sample_spec import TextEncoding, Tokenize, read_sample_spec
-from pipeline.samples.sampler import Draw
+from pipeline.samples.sampler import SampleIndex
 from pipeline.samples.vocabulary import WordVocabulary
 from stages.evaluate import compute_answers
 from tests.cached_world import FILES
@@ -190,9 +190,9 @@ def test_padding_changes_no_answer(here):
     results = save_untrained(here)
     saved = load_grounder(results.model)
     dataset = dataset_of(results, saved)
-    alone = GroundingInputs(**collate([dataset[Draw(0, (0,), None)]]))
+    alone = GroundingInputs(**collate([dataset[SampleIndex(0, (0,), None)]]))
     padded = GroundingInputs(
-        **collate([dataset[Draw(0, (0,), None)], dataset[Draw(1, (3, 4, 5), None)]])
+        **collate([dataset[SampleIndex(0, (0,), None)], dataset[SampleIndex(1, (3, 4, 5), None)]])
     )
     first = compute_answers(saved.grounder, alone).boxes_xyxy
     second = compute_answers(saved.grounder, padded).boxes_xyxy
@@ -203,7 +203,7 @@ def test_padding_changes_no_answer(here):
 def dataset_of(results, saved):
     spec = read_sample_spec(results.model)
     tokenize = Tokenize(saved.tokenizer, spec.max_tokens)
-    caches = JoinedCaches(FILES, FILES.annotations / "images", ["train"])
+    caches = GroundingTables(FILES, FILES.annotations / "images", ["train"])
     return GroundingDataset(caches, spec, TextEncoding(tokenize, WordVocabulary(saved.words), {}))
 
 

@@ -13,7 +13,7 @@ from pipeline.mentions import read_mentions
 from pipeline.observe.observer import Observer
 from pipeline.params.schema import NounHeadParams
 from pipeline.records import PhraseRecord, read_records
-from stages.noun_head import NounHeadInputs, choose_nouns, compute_features, run
+from stages.noun_head import NounHeadInputs, compute_features, frequent_nouns, run
 from tests.stages.noun_world import make_world
 
 PARAMS = NounHeadParams(
@@ -67,7 +67,7 @@ def test_at_most_max_nouns_get_a_class(inputs):
 def test_equally_frequent_nouns_are_ordered_by_the_alphabet(inputs):
     phrases = read_records(inputs.files.phrases, PhraseRecord)
     mentions = read_mentions(inputs.files.nouns)
-    assert choose_nouns(phrases, mentions, 1, 9) == ["fox", "hut", "zebra"]
+    assert frequent_nouns(phrases, mentions, 1, 9) == ["fox", "hut", "zebra"]
 
 
 def test_the_summary_tells_coverage_and_size(inputs):

@@ -12,7 +12,7 @@ from models.detector.detector import load_detector
 from pipeline.errors import InputError
 from pipeline.params.read import read_params
 from pipeline.paths import ResultFiles
-from stages.predict import Question, predict
+from stages.predict import PredictRequest, predict
 from tests.cached_world import FILES, ROOT
 from tests.stages.evaluated_world import save_untrained
 from tests.tiny_detector import draw, write_tiny_detector
@@ -41,8 +41,8 @@ def give(parts, *names):
 
 
 def asked(results, phrase="the red dog on the cup", answer="reg"):
-    question = Question(Path("x.png"), phrase, answer)
-    return predict(question, FILES, results.model, read_params())
+    request = PredictRequest(Path("x.png"), phrase, answer)
+    return predict(request, FILES, results.model, read_params())
 
 
 def test_the_reg_box_needs_no_detector(here, parts):

@@ -19,11 +19,11 @@ from pipeline.errors import InputError
 from pipeline.observe.observer import Observer
 from pipeline.params.read import read_params, train_params
 from pipeline.paths import ResultFiles
-from pipeline.samples.joined_caches import JoinedCaches
+from pipeline.samples.grounding_tables import GroundingTables
 from pipeline.samples.loader import collate
 from pipeline.samples.sample_spec import read_sample_spec
-from pipeline.samples.sampler import Draw
-from pipeline.training.processes import Machine, Team
+from pipeline.samples.sampler import SampleIndex
+from pipeline.training.processes import Machine, ProcessGroup
 from stages.train import build_training, run
 from tests.cached_world import FILES, ROOT, write_cams, write_world
 from tests.tiny_clip import write_tiny_clip
@@ -59,12 +59,12 @@ def here(tmp_path, monkeypatch):
 
 def known():
     """Return what the stages before found out about the training split."""
-    return JoinedCaches(FILES, IMAGES, ("train",))
+    return GroundingTables(FILES, IMAGES, ("train",))
 
 
 def train(variant="full", observer=None):
     results = ResultFiles("shapes", variant)
-    machine = Machine(Team(0, 1, CPU), 0, observer or Observer("train"))
+    machine = Machine(ProcessGroup(0, 1, CPU), 0, observer or Observer("train"))
     run(FILES, IMAGES, train_params(read_params(), variant), results, machine)
     return results
 
@@ -195,8 +195,8 @@ def test_phrases_together_give_what_they_give_one_by_one(here):
     step, dataset = build_training(FILES, known(), params, CPU)
     step.progress = 1.0
     step.eval()
-    together = [dataset[Draw(0, (0, 1, 2), None)]]
-    alone = [dataset[Draw(0, (number,), None)] for number in range(3)]
+    together = [dataset[SampleIndex(0, (0, 1, 2), None)]]
+    alone = [dataset[SampleIndex(0, (number,), None)] for number in range(3)]
     outputs, grads = gradients(step, [collate(together)])
     outputs_alone, grads_alone = gradients(step, [collate([one]) for one in alone])
     torch.testing.assert_close(outputs, outputs_alone, rtol=1e-5, atol=1e-4)
@@ -212,7 +212,7 @@ def test_padding_changes_nothing(here):
     step, dataset = build_training(FILES, known(), train_params(read_params(), "full"), CPU)
     step.eval()
     short, long = (
-        dataset[Draw(image, phrases, None)] for image, phrases in ((2, (10,)), (1, (3, 4)))
+        dataset[SampleIndex(image, phrases, None)] for image, phrases in ((2, (10,)), (1, (3, 4)))
     )
     alone, padded = (
         step.grounder(GroundingInputs(**collate(samples))) for samples in ([short], [short, long])
@@ -240,7 +240,7 @@ def test_mining_asks_the_scorer_that_the_cams_explain(here, kind, tiny_detector)
     (FILES.weights / "detector" / "detector.json").write_text(named)
     write_tiny_clip(FILES.weights / "clip")
     step, dataset = build_training(FILES, known(), train_params(read_params(), "full"), CPU)
-    losses = step(**collate([dataset[Draw(0, (0, 1, 2), None)]]))
+    losses = step(**collate([dataset[SampleIndex(0, (0, 1, 2), None)]]))
     assert dataset.text.noun_classes == {"cat": 0, "dog": 1}
     assert 0 < losses["mining_loss"] < 1
     losses["mining_loss"].backward()
@@ -255,7 +255,9 @@ def rename_classes(here, *classes):
 def test_a_batch_field_for_every_input_and_a_rate_for_every_weight(here):
     write_world(here)
     step, dataset = build_training(FILES, known(), train_params(read_params(), "full"), CPU)
-    assert set(dataset[Draw(0, (0,), None)]) == {field.name for field in fields(GroundingInputs)}
+    assert set(dataset[SampleIndex(0, (0,), None)]) == {
+        field.name for field in fields(GroundingInputs)
+    }
     grouped = [*step.grounder.new_parameters(), *step.grounder.pretrained_parameters()]
     trained = [weight for weight in step.parameters() if weight.requires_grad]
     assert {id(weight) for weight in grouped} == {id(weight) for weight in trained}

@@ -12,8 +12,8 @@ from models.training.training_step import TrainingStep
 from pipeline.errors import InputError
 from pipeline.observe.observer import Observer
 from pipeline.params.read import read_params, train_params
-from pipeline.samples.joined_caches import JoinedCaches
-from pipeline.training.processes import Machine, Team
+from pipeline.samples.grounding_tables import GroundingTables
+from pipeline.training.processes import Machine, ProcessGroup
 from stages.train import build_optimiser, build_training, train
 from tests.cached_world import FILES, write_world
 from tests.models.grounder.tiny_grounder import WEIGHTS, tiny_grounder, tiny_inputs, tiny_scorer
@@ -44,8 +44,10 @@ def params_of(here, monkeypatch, **changes):
 
 
 def train_on(folder, params, device=CPU):
-    step, dataset = build_training(FILES, JoinedCaches(FILES, IMAGES, ("train",)), params, device)
-    train(step, dataset, params, folder, Machine(Team(0, 1, device), 0, Observer("train")))
+    step, dataset = build_training(
+        FILES, GroundingTables(FILES, IMAGES, ("train",)), params, device
+    )
+    train(step, dataset, params, folder, Machine(ProcessGroup(0, 1, device), 0, Observer("train")))
     return step
 
 

@@ -29,7 +29,7 @@ _PHRASE = re.compile(r"\[/EN#(\d+)/(\S+?)(?: ([^\[\]]*))?\]")
 
 
 @dataclass(frozen=True)
-class Mention:
+class CaptionPhrase:
     """One marked phrase of a sentence.
 
     Attributes:
@@ -50,7 +50,7 @@ class Mention:
         return self.chain != "0" and "notvisual" not in self.kinds
 
 
-def parse_sentence(line: str) -> tuple[str, list[Mention]]:
+def parse_sentence(line: str) -> tuple[str, list[CaptionPhrase]]:
     """Return a sentence without its markup, and its marked phrases in order.
 
     A marked phrase without words is returned with an empty `phrase`.
@@ -63,7 +63,7 @@ def parse_sentence(line: str) -> tuple[str, list[Mention]]:
         words = " ".join((match[3] or "").split())
         plain += line[end : match.start()]
         span = (len(plain), len(plain) + len(words))
-        mentions.append(Mention(match[1], tuple(match[2].split("/")), words, span))
+        mentions.append(CaptionPhrase(match[1], tuple(match[2].split("/")), words, span))
         plain += words
         end = match.end()
     plain += line[end:]
@@ -143,7 +143,7 @@ def _read_phrases(image: ImageRecord, lines: list[str], boxes: BoxFile | None) -
 
 def _kept_mentions(
     line: str, boxes: BoxFile | None
-) -> Iterator[tuple[int, Mention, tuple[Box, ...]]]:
+) -> Iterator[tuple[int, CaptionPhrase, tuple[Box, ...]]]:
     """Yield number, mention and boxes of each phrase of a sentence that is to be localised."""
     for index, mention in enumerate(parse_sentence(line)[1]):
         chain_boxes = boxes.of_chain(mention.chain) if boxes else ()

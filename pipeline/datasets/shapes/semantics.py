@@ -199,8 +199,8 @@ def _read_near(facts: SceneFacts, others: list[int], landmark: int) -> Readings:
     nearest = min(others, key=lambda index: (float(squares[index]), index))
     if squares[nearest] > (NEAR * max(facts.image_hw)) ** 2:
         return set(), set()
-    rivals = squares < squares[nearest] * RIVAL_DISTANCE**2
-    return {nearest}, {index for index in others if rivals[index]}
+    negatives = squares < squares[nearest] * RIVAL_DISTANCE**2
+    return {nearest}, {index for index in others if negatives[index]}
 
 
 def _centres(facts: SceneFacts, direction: Direction) -> NDArray[np.float64]:

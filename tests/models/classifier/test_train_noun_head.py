@@ -9,9 +9,9 @@ from scipy.special import expit
 from models.classifier.train_noun_head import (
     NounHeadFit,
     average_precisions,
+    base_rate_logits,
     fit_noun_head,
     noun_loss,
-    prior_logits,
 )
 from tests.oracles import cam_loops as loops
 
@@ -54,7 +54,7 @@ def test_a_head_that_has_seen_nothing_says_how_frequent_a_noun_is():
     features, said = world()
     head = fitted(features, said, learning_rate=0.0)
     assert head.weight.abs().max() == 0
-    torch.testing.assert_close(head.bias, prior_logits(said, 0.2))
+    torch.testing.assert_close(head.bias, base_rate_logits(said, 0.2))
 
 
 def test_the_prior_is_the_constant_of_least_loss():
@@ -62,13 +62,13 @@ def test_the_prior_is_the_constant_of_least_loss():
     grid = torch.arange(-4, 4, 0.01)
     losses = [noun_loss(x.expand(200, 1), said.float(), 0.2).item() for x in grid]
     best = grid[int(np.argmin(losses))].item()
-    assert prior_logits(said, 0.2).item() == pytest.approx(best, abs=0.03)
-    assert prior_logits(said, 0.2).item() == pytest.approx(math.log(30.5 / (0.2 * 170.5)))
+    assert base_rate_logits(said, 0.2).item() == pytest.approx(best, abs=0.03)
+    assert base_rate_logits(said, 0.2).item() == pytest.approx(math.log(30.5 / (0.2 * 170.5)))
 
 
 @pytest.mark.parametrize("value", [True, False])
 def test_a_noun_of_all_or_no_images_has_a_finite_prior(value):
-    assert prior_logits(torch.full((9, 1), value), 0.2).isfinite().all()
+    assert base_rate_logits(torch.full((9, 1), value), 0.2).isfinite().all()
 
 
 def test_the_loss_is_a_weighted_cross_entropy():

@@ -9,7 +9,7 @@ from models.classifier.classifier import ClassifierInfo
 from models.detector.checkpoint import DetectorInfo
 from models.grad_cam.explainer import NounExplainer
 from models.grad_cam.load_scorer import ScorerSource, load_scorer
-from models.noun_classes.detector_labels import match_matrix
+from models.noun_classes.detector_labels import noun_label_matches
 from models.pretrained.convert import convert_classifier, convert_detector
 
 pytestmark = pytest.mark.real
@@ -32,7 +32,9 @@ def weights(real, tmp_path_factory):
 
 @pytest.fixture(params=["imagenet", "detector"])
 def scorer(request, weights):
-    return load_scorer(ScorerSource(weights, weights, match_matrix, request.param, "{}", ()), NOUNS)
+    return load_scorer(
+        ScorerSource(weights, weights, noun_label_matches, request.param, "{}", ()), NOUNS
+    )
 
 
 def photographs(real, is_wanted):

@@ -6,15 +6,15 @@ from torchvision.ops import box_iou, generalized_box_iou_loss
 
 from models.grounder.box_head import OffsetHead, RegHead, decode_boxes, encode_boxes
 from models.training.regression_loss import (
-    RegressionGates,
+    PseudoLabelThresholds,
     giou_loss,
-    neighbours,
     pairwise_iou,
     regression_loss,
+    select_pseudo_targets,
 )
 from tests.oracles import model_loops as loops
 
-GATES = RegressionGates(iou=0.6, gap=0.1, gate=0.2)
+GATES = PseudoLabelThresholds(iou=0.6, margin=0.1, min_confidence=0.2)
 # A box, one that covers 3/4 of it (IoU 0.75), one that covers half (0.5), one far away, padding.
 BOXES = torch.tensor(
     [[[0, 0, 40, 20], [0, 0, 30, 20], [0, 0, 20, 20], [60, 60, 90, 80], [0, 0, 40, 20]]]
@@ -60,13 +60,13 @@ def test_two_points_do_not_overlap():
 
 
 def test_the_learners_overlap_the_most_trusted_box_and_lag_behind_it():
-    best, learners = neighbours(BOXES, _probs(0.5, 0.3, 0.1, 0.1, 0.0), MASKS[1], GATES)
+    best, learners = select_pseudo_targets(BOXES, _probs(0.5, 0.3, 0.1, 0.1, 0.0), MASKS[1], GATES)
     assert best.tolist() == [[[0, 0, 40, 20]]]
     assert learners.tolist() == [[[True, True, False, False, False]]]
 
 
 def test_a_neighbour_that_is_nearly_as_probable_does_not_learn():
-    _, learners = neighbours(BOXES, _probs(0.4, 0.35, 0.15, 0.1, 0.0), MASKS[1], GATES)
+    _, learners = select_pseudo_targets(BOXES, _probs(0.4, 0.35, 0.15, 0.1, 0.0), MASKS[1], GATES)
     assert learners.tolist() == [[[True, False, False, False, False]]]
 
 

@@ -9,7 +9,7 @@ from torch import nn
 from models.grounder.grounder import Grounder, GrounderSpec, GroundingInputs, build_grounder
 from models.grounder.language_encoder import LanguageSizes, new_language
 from models.training.config import LossWeights
-from models.training.mining_loss import ClassScorer
+from models.training.mining_loss import FrozenClassifier
 
 B, P, R, T, W, K, S = 2, 3, 5, 7, 4, 2, 67
 NUM_WORDS, NUM_PIECES, NUM_CLASSES, NUM_LABELS = 19, 23, 3, 5
@@ -138,8 +138,8 @@ def tiny_inputs(seed=0, nouns=K, boxes=R) -> GroundingInputs:
     )
 
 
-def tiny_scorer(seed=0) -> ClassScorer:
+def tiny_scorer(seed=0) -> FrozenClassifier:
     """Return a frozen classifier with probabilities of NUM_CLASSES nouns."""
     torch.manual_seed(seed)
     network = TinyNetwork().eval().requires_grad_(False)
-    return ClassScorer(lambda images: network(images).sigmoid(), torch.full((3, 1, 1), 0.45))
+    return FrozenClassifier(lambda images: network(images).sigmoid(), torch.full((3, 1, 1), 0.45))

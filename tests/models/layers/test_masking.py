@@ -11,8 +11,8 @@ from models.layers.masking import (
     MaskedGroupNorm,
     PaddingBlinds,
     cells_of,
-    frames_xyxy,
-    real_span,
+    content_boxes_xyxy,
+    valid_span,
 )
 from tests.models.grounder.tiny_grounder import B, R, TinyNetwork, W, tiny_grounder, tiny_inputs
 
@@ -26,13 +26,13 @@ def test_a_cell_is_real_if_one_of_its_pixels_is():
 
 def test_a_span_is_the_first_and_last_real_cell_or_all():
     mask = torch.tensor([[False, True, True, False, False], [False] * 5])
-    assert [end.tolist() for end in real_span(mask)] == [[1, 0], [2, 4]]
+    assert [end.tolist() for end in valid_span(mask)] == [[1, 0], [2, 4]]
 
 
 def test_a_frame_is_where_the_image_lies():
     mask = torch.zeros(2, 11, 11, dtype=torch.bool)
     mask[0, 2:9, 3:5] = True
-    assert frames_xyxy(mask).tolist() == [[3, 2, 5, 9], [0, 0, 11, 11]]
+    assert content_boxes_xyxy(mask).tolist() == [[3, 2, 5, 9], [0, 0, 11, 11]]
 
 
 def test_groups_are_as_many_as_divide():

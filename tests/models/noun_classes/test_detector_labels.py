@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from models.noun_classes.coco_synonyms import COCO_NOUNS, read_table
-from models.noun_classes.detector_labels import coverage, match_matrix
+from models.noun_classes.detector_labels import coverage, noun_label_matches
 from models.phrases.lemmas import lemmatise
 
 
@@ -28,7 +28,7 @@ from models.phrases.lemmas import lemmatise
     ],
 )
 def test_a_noun_means_its_label(noun, label):
-    assert match_matrix([noun], [label])[0, 0]
+    assert noun_label_matches([noun], [label])[0, 0]
 
 
 @pytest.mark.parametrize(
@@ -46,13 +46,13 @@ def test_a_noun_means_its_label(noun, label):
     ],
 )
 def test_a_part_of_a_label_means_something_else(noun, label):
-    assert not match_matrix([noun], [label])[0, 0]
+    assert not noun_label_matches([noun], [label])[0, 0]
 
 
 def test_rows_are_nouns_and_columns_are_labels():
     nouns, labels = ["cup", "lantern", "animal"], ["cat", "cup", "dog", "vase", "wine glass"]
 
-    matches = match_matrix(nouns, labels)
+    matches = noun_label_matches(nouns, labels)
 
     expected = [[0, 1, 0, 0, 0], [0, 0, 0, 0, 0], [1, 0, 1, 0, 0]]
     np.testing.assert_array_equal(matches, np.array(expected, bool))
@@ -61,7 +61,7 @@ def test_rows_are_nouns_and_columns_are_labels():
 
 @pytest.mark.parametrize(("nouns", "labels"), [([], ["cat"]), (["cat"], []), ([], [])])
 def test_no_nouns_and_no_labels_match_nothing(nouns, labels):
-    matches = match_matrix(nouns, labels)
+    matches = noun_label_matches(nouns, labels)
 
     assert matches.shape == (len(nouns), len(labels))
     assert coverage(matches) == 0

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import distributed
 
-from models.training.distributed import gathered, shared_count
+from models.training.distributed import all_gather_batch, global_count
 from models.training.losses import compute_losses
 from tests.models.grounder.tiny_grounder import WEIGHTS, tiny_grounder, tiny_inputs, tiny_scorer
 
@@ -46,8 +46,8 @@ def work(rank, folder):
     distributed.init_process_group(
         "gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2
     )
-    count = shared_count(torch.tensor([3, 8][rank]))
-    joined = gathered(torch.full((1, rank + 1), rank + 1.0))
+    count = global_count(torch.tensor([3, 8][rank]))
+    joined = all_gather_batch(torch.full((1, rank + 1), rank + 1.0))
     found = learned(half(tiny_inputs(), rank))
     torch.save((count, joined, *found), folder / f"{rank}.pt")
     distributed.destroy_process_group()

@@ -6,14 +6,14 @@ import torch
 from models.grounder.cam_encoder import CamEncoder
 from models.grounder.visual_encoder import LevelMap
 from models.training.mining_loss import (
-    ClassScorer,
+    FrozenClassifier,
     MinedNouns,
     SoftMask,
-    ask_unknown,
-    choose_nouns,
-    draw_nouns,
-    hide,
-    mine,
+    erase,
+    fill_missing_confidences,
+    mining_loss,
+    sample_nouns,
+    select_nouns,
 )
 
 SOFT = SoftMask(sharpness=10.0, threshold=0.5)
@@ -40,12 +40,12 @@ def test_a_hidden_pixel_takes_the_blank_colour_by_the_soft_mask():
     images, maps = torch.full((1, 3, 4, 4), 0.9), torch.full((1, 2, 2), 0.6)
     share = 1 / (1 + math.exp(-10 * (0.6 - 0.5)))
     expected = 0.9 + (BLANK - 0.9) * share
-    torch.testing.assert_close(hide(images, maps, SOFT, BLANK)[0], expected.expand(3, 4, 4))
+    torch.testing.assert_close(erase(images, maps, SOFT, BLANK)[0], expected.expand(3, 4, 4))
 
 
 def test_the_side_that_is_attended_to_is_hidden_and_the_other_is_not():
     maps = torch.tensor([[[1.0, 1.0, 0.0, 0.0]] * 2])
-    hidden = hide(torch.full((1, 3, 4, 4), 0.9), maps, SOFT, BLANK)
+    hidden = erase(torch.full((1, 3, 4, 4), 0.9), maps, SOFT, BLANK)
     torch.testing.assert_close(hidden[0, :, 0, 0], BLANK.flatten(), atol=0.01, rtol=0)
     torch.testing.assert_close(hidden[0, :, 3, 3], torch.full((3,), 0.9), atol=0.01, rtol=0)
 
@@ -60,7 +60,9 @@ def test_a_loss_worked_out_by_hand():
         confidences=(0.9, 0.3),
         weights=(0.9, 0.3),
     )
-    mined = mine(nouns, images, REAL.expand(2, 2, 2), ClassScorer(_red_and_green, BLANK), SOFT, 4)
+    mined = mining_loss(
+        nouns, images, REAL.expand(2, 2, 2), FrozenClassifier(_red_and_green, BLANK), SOFT, 4
+    )
     unhidden = 0.2 + (0.5 - 0.2) / (1 + math.exp(5))
     assert mined.loss.item() == pytest.approx(0.75 * (0.8 + 0.4) / 2 + 0.25 * unhidden)
     assert mined.area.item() == pytest.approx(0.75 * 0.5)
@@ -71,16 +73,16 @@ def test_a_loss_worked_out_by_hand():
 def test_area_is_measured_on_real_cells_only():
     cells = torch.tensor([[[True, True], [False, False]]])
     maps = torch.tensor([[[0.2, 0.4], [0.0, 0.0]]])
-    scorer = ClassScorer(_red_and_green, BLANK)
-    mined = mine(_nouns(maps), torch.rand(1, 3, 4, 4), cells, scorer, SOFT, 4)
+    scorer = FrozenClassifier(_red_and_green, BLANK)
+    mined = mining_loss(_nouns(maps), torch.rand(1, 3, 4, 4), cells, scorer, SOFT, 4)
     assert mined.area.item() == pytest.approx(0.3)
 
 
 def test_gradient_reaches_the_map_through_the_image():
     maps = torch.full((1, 2, 2), 0.5, requires_grad=True)
     images = torch.ones(1, 3, 4, 4)
-    scorer = ClassScorer(_red_and_green, BLANK)
-    mine(_nouns(maps), images, REAL, scorer, SOFT, 4).loss.backward()
+    scorer = FrozenClassifier(_red_and_green, BLANK)
+    mining_loss(_nouns(maps), images, REAL, scorer, SOFT, 4).loss.backward()
     slope = (0.4 - 1.0) * 10 * 0.25 / 4  # d prob / d pixel x d pixel / d mask x d mask / d A
     torch.testing.assert_close(maps.grad, torch.full((1, 2, 2), slope))
 
@@ -88,7 +90,9 @@ def test_gradient_reaches_the_map_through_the_image():
 def test_without_nouns_everything_is_zero_and_has_a_gradient():
     maps = torch.rand(1, 2, 2, requires_grad=True)
     nothing = MinedNouns(maps[:0], *(torch.zeros(0, dtype=torch.long),) * 4)
-    mined = mine(nothing, torch.rand(1, 3, 4, 4), REAL, ClassScorer(_red_and_green, BLANK), SOFT, 4)
+    mined = mining_loss(
+        nothing, torch.rand(1, 3, 4, 4), REAL, FrozenClassifier(_red_and_green, BLANK), SOFT, 4
+    )
     mined.loss.backward()
     assert (mined.loss, mined.area) == (0, 0)
     assert maps.grad.eq(0).all()
@@ -99,7 +103,7 @@ def test_a_noun_that_two_phrases_name_is_mined_once_with_both_weights():
     maps[0, 2] = maps[0, 0]
     classes = torch.tensor([[[5], [3], [5]], [[5], [-1], [3]]])
     confidences = torch.tensor([[[0.6], [0.04], [0.6]], [[0.5], [0.9], [0.7]]])
-    nouns = choose_nouns(maps, torch.ones(2, 3, 1, dtype=torch.bool), classes, confidences)
+    nouns = select_nouns(maps, torch.ones(2, 3, 1, dtype=torch.bool), classes, confidences)
     assert nouns.image_index.tolist() == [0, 1, 1]
     assert nouns.classes.tolist() == [5, 3, 5]
     torch.testing.assert_close(nouns.weights, torch.tensor([1.2, 0.7, 0.5]))
@@ -109,7 +113,7 @@ def test_a_noun_that_two_phrases_name_is_mined_once_with_both_weights():
 
 def test_nouns_that_are_not_used_are_not_mined():
     used = torch.tensor([[[True, False]]])
-    nouns = choose_nouns(
+    nouns = select_nouns(
         torch.rand(1, 1, 2, 2, 2), used, torch.ones(1, 1, 2).long(), torch.ones(1, 1, 2)
     )
     assert len(nouns.weights) == 1
@@ -126,7 +130,7 @@ def test_confidences_that_a_crop_left_unknown_are_asked_of_the_picture_as_it_is_
 
     known = torch.tensor([[[0.8, 0.1]], [[-1.0, -1.0]], [[-1.0, 0.4]]])
     classes = torch.tensor([[[0, 1]], [[0, 1]], [[-1, 1]]])
-    found = ask_unknown(known, classes, images, ClassScorer(probs, BLANK), 2)
+    found = fill_missing_confidences(known, classes, images, FrozenClassifier(probs, BLANK), 2)
     expected = torch.tensor([[[0.8, 0.1]], [[0.6, 0.5]], [[0.0, 0.4]]])
     torch.testing.assert_close(found, expected)
     assert seen == [(1, 3, 2, 2)]
@@ -153,13 +157,13 @@ def _train_attention(area_price):
     deepest = LevelMap(image - 0.5, torch.ones(1, 12, 12, dtype=torch.bool))
     encoder = CamEncoder(3, 16, "both", num_blocks=1)
     optimiser = torch.optim.Adam(encoder.parameters(), lr=0.01)
-    scorer = ClassScorer(_redness_is_seen, torch.full((3, 1, 1), 0.5))
+    scorer = FrozenClassifier(_redness_is_seen, torch.full((3, 1, 1), 0.5))
     yes, head = torch.ones(1, 1, 1, dtype=torch.bool), torch.zeros(1, 1, 1, dtype=torch.long)
     areas = []
     for _ in range(120):
         maps = encoder(deepest, raw, yes, head).attention_maps
-        nouns = choose_nouns(maps, yes, head, torch.ones(1, 1, 1))
-        mined = mine(nouns, image, deepest.cell_mask, scorer, SOFT, 12)
+        nouns = select_nouns(maps, yes, head, torch.ones(1, 1, 1))
+        mined = mining_loss(nouns, image, deepest.cell_mask, scorer, SOFT, 12)
         optimiser.zero_grad()
         (mined.loss + area_price * mined.area).backward()
         optimiser.step()
@@ -196,7 +200,7 @@ def _five_nouns():
 
 def test_drawn_nouns_keep_what_belongs_to_them():
     torch.manual_seed(0)
-    drawn = draw_nouns(_five_nouns(), 3)
+    drawn = sample_nouns(_five_nouns(), 3)
     kept = drawn.image_index - 10
     assert kept.tolist() == sorted(set(kept.tolist()))
     assert len(kept) == 3
@@ -208,11 +212,11 @@ def test_drawn_nouns_keep_what_belongs_to_them():
 
 def test_every_noun_is_drawn_equally_often():
     torch.manual_seed(0)
-    draws = torch.cat([draw_nouns(_five_nouns(), 2).image_index - 10 for _ in range(1000)])
+    draws = torch.cat([sample_nouns(_five_nouns(), 2).image_index - 10 for _ in range(1000)])
     spread = 4 * math.sqrt(1000 * 0.4 * 0.6)  # four standard deviations of a count
     assert (draws.bincount(minlength=5) - 400).abs().max() < spread
 
 
 @pytest.mark.parametrize("most", [0, 5, 6])
 def test_enough_room_keeps_every_noun(most):
-    assert draw_nouns(_five_nouns(), most).image_index.tolist() == [10, 11, 12, 13, 14]
+    assert sample_nouns(_five_nouns(), most).image_index.tolist() == [10, 11, 12, 13, 14]

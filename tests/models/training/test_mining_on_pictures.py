@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from models.grad_cam.grad_cam import closed_form_cams
 from models.grounder.cam_encoder import CamEncoder
 from models.grounder.visual_encoder import LevelMap
-from models.training.mining_loss import ClassScorer, SoftMask, choose_nouns, mine
+from models.training.mining_loss import FrozenClassifier, SoftMask, mining_loss, select_nouns
 
 pytestmark = pytest.mark.slow
 S, STRIDE, CLASSES = 64, 4, 3
@@ -94,13 +94,13 @@ def learn(price, steps=120):
     given = (cams[rows, kinds][:, None, None], used, torch.zeros_like(nouns))
     encoder = CamEncoder(24, 16, "both", num_blocks=1)
     optimiser = torch.optim.Adam(encoder.parameters(), lr=0.01)
-    scorer = ClassScorer(lambda pictures: model(pictures).sigmoid(), GREY)
+    scorer = FrozenClassifier(lambda pictures: model(pictures).sigmoid(), GREY)
     confidences = model(images).sigmoid()[rows, kinds][:, None, None]
     areas = []
     for _ in range(steps):
         maps = encoder(LevelMap(features, cells), *given).attention_maps
-        mined = mine(
-            choose_nouns(maps, used, nouns, confidences), images, cells, scorer,
+        mined = mining_loss(
+            select_nouns(maps, used, nouns, confidences), images, cells, scorer,
             SoftMask(10.0, 0.5), S,
         )  # fmt: skip
         optimiser.zero_grad()

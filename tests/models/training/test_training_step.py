@@ -6,7 +6,7 @@ from dataclasses import fields
 import pytest
 import torch
 
-from models.training.mining_loss import ClassScorer
+from models.training.mining_loss import FrozenClassifier
 from models.training.training_step import TrainingStep
 from tests.models.grounder.tiny_grounder import WEIGHTS, tiny_grounder, tiny_inputs, tiny_scorer
 
@@ -20,7 +20,7 @@ def taken(precision, around=None, **changes):
         return frozen.probs(images)
 
     grounder = tiny_grounder(**changes)
-    step = TrainingStep(grounder, ClassScorer(probs, frozen.blank), WEIGHTS, precision)
+    step = TrainingStep(grounder, FrozenClassifier(probs, frozen.blank), WEIGHTS, precision)
     step.progress = 1.0
     with around or nullcontext():
         losses = step(**{field.name: getattr(inputs, field.name) for field in fields(inputs)})

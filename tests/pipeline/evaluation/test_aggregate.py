@@ -10,14 +10,14 @@ from pipeline.evaluation.aggregate import (
     weighted_mean,
 )
 from pipeline.evaluation.answers import Answer
-from tests.hand_drawn import CAT, DOG, PARAMS, judged, question
+from tests.hand_drawn import CAT, DOG, PARAMS, phrase_result, phrase_truth
 
 
 def test_a_split_is_put_into_numbers_by_hand():
     rows = [
-        judged(question(0), reg=DOG),
-        judged(question(1, image="b"), reg=DOG),
-        judged(question(2, image="b", boxes=[CAT], kinds=()), reg=DOG),
+        phrase_result(phrase_truth(0), reg=DOG),
+        phrase_result(phrase_truth(1, image="b"), reg=DOG),
+        phrase_result(phrase_truth(2, image="b", boxes=[CAT], kinds=()), reg=DOG),
     ]
     found = split_metrics(rows, PARAMS)
     assert (found["phrases"], found["images"]) == (3, 2)
@@ -40,25 +40,31 @@ def test_a_split_is_put_into_numbers_by_hand():
 
 def test_the_share_of_the_oracle_is_of_the_hits_it_can_reach():
     nowhere = [[48.0, 28, 50, 30]]
-    rows = [judged(question(0), reg=DOG), judged(question(1, boxes=nowhere), reg=DOG)]
+    rows = [
+        phrase_result(phrase_truth(0), reg=DOG),
+        phrase_result(phrase_truth(1, boxes=nowhere), reg=DOG),
+    ]
     methods = split_metrics(rows, PARAMS)["methods"]
     assert methods["reg"]["accuracy"] == 0.5
     assert methods["reg"]["of_oracle"] == 1.0
 
 
 def test_the_interval_of_a_difference_lies_on_its_side_of_zero():
-    rows = [judged(question(number, image=f"i{number}"), reg=DOG) for number in range(9)]
+    rows = [phrase_result(phrase_truth(number, image=f"i{number}"), reg=DOG) for number in range(9)]
     row = split_metrics(rows, PARAMS)["differences"]["reg"]["whole_image"]
     assert (row["difference"], row["low"], row["high"]) == (1.0, 1.0, 1.0)
 
 
 def test_the_order_of_phrases_changes_no_number():
-    rows = [judged(question(n, image=f"i{n % 3}", boxes=[[DOG, CAT][n % 2]])) for n in range(7)]
+    rows = [
+        phrase_result(phrase_truth(n, image=f"i{n % 3}", boxes=[[DOG, CAT][n % 2]]))
+        for n in range(7)
+    ]
     assert split_metrics(rows, PARAMS) == split_metrics(rows[::-1], PARAMS)
 
 
 def test_a_prediction_row_keeps_the_phrase_as_it_is_and_every_box():
-    asked = judged(question(phrase="<b>ein Hündchen</b> 🐕"), reg=[1 / 3, 0, 9, 9])
+    asked = phrase_result(phrase_truth(phrase="<b>ein Hündchen</b> 🐕"), reg=[1 / 3, 0, 9, 9])
     row = prediction_row(asked, {}, frozenset())
     assert row["phrase"] == "<b>ein Hündchen</b> 🐕"
     assert row["gt_boxes_xyxy"] == [DOG]
@@ -78,17 +84,17 @@ def test_rounding_reaches_into_nested_values_and_leaves_counts():
 
 def test_maps_are_kept_of_the_chosen_phrases_alone():
     answers = {"p0": Answer({}, {"raw": np.array([[0.12345, 1.0]], np.float32)})}
-    row = prediction_row(judged(question(0)), answers, frozenset({"p0"}))
+    row = prediction_row(phrase_result(phrase_truth(0)), answers, frozenset({"p0"}))
     assert row["attention"] == {"raw": [[0.123, 1.0]]}
 
 
 def test_a_chosen_phrase_whose_noun_has_no_map_says_so():
-    row = prediction_row(judged(question(0)), {"p0": Answer({}, {})}, frozenset({"p0"}))
+    row = prediction_row(phrase_result(phrase_truth(0)), {"p0": Answer({}, {})}, frozenset({"p0"}))
     assert row["attention"] == {}
 
 
 def test_the_choice_of_phrases_depends_on_the_seed_and_not_on_their_order():
-    rows = [judged(question(number)) for number in range(40)]
+    rows = [phrase_result(phrase_truth(number)) for number in range(40)]
     first = choose_phrases(rows, 5, seed=0)
     assert len(first) == 5
     assert first == choose_phrases(rows[::-1], 5, seed=0) != choose_phrases(rows, 5, seed=1)
@@ -96,7 +102,7 @@ def test_the_choice_of_phrases_depends_on_the_seed_and_not_on_their_order():
 
 
 def test_the_console_table_shows_the_best_method_first():
-    rows = table_rows(split_metrics([judged(question(), reg=DOG)], PARAMS))
+    rows = table_rows(split_metrics([phrase_result(phrase_truth(), reg=DOG)], PARAMS))
     assert rows[0]["hits"] == "100.0"
     assert rows[-1]["hits"] == "0.0"
     assert {row["method"] for row in rows} >= {"reg", "random", "oracle"}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.evaluation import baselines, metrics
-from pipeline.evaluation.baselines import Scene
+from pipeline.evaluation.baselines import BaselineInputs
 from pipeline.geometry.boxes import clip_boxes
 
 IMAGE = [0, 0, 50, 30]
@@ -13,7 +13,7 @@ PERSON, DOG, BIG_DOG, CAR = [1, 2, 11, 22], [20, 5, 26, 9], [20, 10, 45, 30], [0
 
 def scene(matches=(0, 1, 1, 0), cam=None, boxes=(PERSON, DOG, BIG_DOG, CAR), is_plural=False):
     """A picture of 50 x 30 pixels with a person, two dogs and a car, surest first."""
-    return Scene(
+    return BaselineInputs(
         image_hw=(30, 50),
         boxes_xyxy=np.array(boxes, np.float32).reshape(-1, 4),
         scores=np.array([0.9, 0.8, 0.5, 0.3][: len(boxes)], np.float32),

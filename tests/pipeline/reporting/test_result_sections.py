@@ -5,13 +5,13 @@ import pytest
 from PIL import Image
 
 from pipeline.evaluation.aggregate import split_metrics
-from pipeline.evaluation.leakage import leakage_note, pictures_of
+from pipeline.evaluation.leakage import image_source, leakage_note
 from pipeline.params.datasets import Flickr30kDataset, OwnDataset, ReferringDataset, ShapesDataset
 from pipeline.reporting.charts import Bar, bar_chart_png, curves_png
 from pipeline.reporting.document import Picture, Table
 from pipeline.reporting.origin_sections import curves_section, flat_rows, weights_section
 from pipeline.reporting.result_sections import differences, groups, headline, results
-from tests.hand_drawn import CAT, DOG, PARAMS, judged, question
+from tests.hand_drawn import CAT, DOG, PARAMS, phrase_result, phrase_truth
 
 SHAPES = ShapesDataset("shapes", 1, 2, 3, 4, 96)
 FLICKR30K = Flickr30kDataset("flickr30k", "a", "b", 0, 0)
@@ -25,9 +25,9 @@ def referring(layout, collection):
 @pytest.fixture(scope="module")
 def found():
     rows = [
-        judged(question(0), reg=DOG),
-        judged(question(1, image="b"), reg=DOG),
-        judged(question(2, image="c", boxes=[CAT], kinds=()), reg=DOG),
+        phrase_result(phrase_truth(0), reg=DOG),
+        phrase_result(phrase_truth(1, image="b"), reg=DOG),
+        phrase_result(phrase_truth(2, image="c", boxes=[CAT], kinds=()), reg=DOG),
     ]
     return {**split_metrics(rows, PARAMS), "vision_gap": 0.25}
 
@@ -143,6 +143,6 @@ def test_a_part_of_unknown_origin_says_so():
     ],
 )
 def test_leakage_is_told_by_dataset_and_training_set(section, training_set, possible, words):
-    told = leakage_note(pictures_of(section), training_set)
+    told = leakage_note(image_source(section), training_set)
     assert told[0] is possible
     assert words in told[1]

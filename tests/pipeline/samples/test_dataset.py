@@ -16,10 +16,10 @@ from pipeline.geometry.boxes import letterbox, whole_window
 from pipeline.params.read import read_params, train_params
 from pipeline.params.train import AugmentParams
 from pipeline.samples.dataset import GroundingDataset, build_training_dataset
-from pipeline.samples.joined_caches import JoinedCaches
+from pipeline.samples.grounding_tables import GroundingTables
 from pipeline.samples.loader import build_loader, collate
 from pipeline.samples.sample_spec import SampleSpec, TextEncoding, Tokenize
-from pipeline.samples.sampler import Draw, EpochSampler, fixed_draws
+from pipeline.samples.sampler import EpochSampler, SampleIndex, fixed_draws
 from pipeline.samples.vocabulary import build_vocabulary
 from tests.cached_world import FILES, HW, PHRASES, write_proposals, write_world
 from tests.conftest import ROOT
@@ -50,7 +50,7 @@ def root(tmp_path_factory):
 @pytest.fixture
 def world(root, monkeypatch):
     monkeypatch.chdir(root)
-    caches = JoinedCaches(FILES, IMAGES, ("train",))
+    caches = GroundingTables(FILES, IMAGES, ("train",))
     phrases = [record.phrase for record in caches.phrases]
     text = TextEncoding(
         Tokenize(learn_tokenizer(phrases, 120), SPEC.max_tokens),
@@ -62,8 +62,8 @@ def world(root, monkeypatch):
 
 def sample(world, image, numbers, seed=None, spec=SPEC, augment=FLIP):
     first = world.caches.phrases_of_image[image][0]
-    draw = Draw(image, tuple(first + number for number in numbers), seed)
-    return GroundingDataset(world.caches, spec, world.text, augment)[draw]
+    sample_index = SampleIndex(image, tuple(first + number for number in numbers), seed)
+    return GroundingDataset(world.caches, spec, world.text, augment)[sample_index]
 
 
 def test_a_batch_has_the_fields_of_the_grounders_inputs_and_no_other(world):
@@ -221,7 +221,7 @@ def test_a_mirrored_sample_is_mirrored_in_every_field(world):
         np.testing.assert_array_equal(mirrored[name], plain[name])
 
 
-class MirroredCaches(JoinedCaches):
+class MirroredCaches(GroundingTables):
     """The same world in a mirror: pictures, boxes, maps and phrases."""
 
     def __init__(self, caches, folder):
@@ -372,11 +372,11 @@ def test_reading_batches_leaves_the_global_generator_alone(world):
 
 def test_evaluation_sees_every_phrase_once_unchanged(world):
     dataset = GroundingDataset(world.caches, SPEC, world.text)
-    draws = fixed_draws(world.caches.phrases_of_image)
-    shapes = [len(dataset[draw]["phrase_mask"]) for draw in draws]
+    sample_indices = fixed_draws(world.caches.phrases_of_image)
+    shapes = [len(dataset[sample_index]["phrase_mask"]) for sample_index in sample_indices]
     assert shapes == [3, 7, 2, 3]
     placement = letterbox(whole_window(HW["a"]), 96)
-    box = dataset[draws[0]]["boxes_xyxy"][0]
+    box = dataset[sample_indices[0]]["boxes_xyxy"][0]
     np.testing.assert_allclose(box, placement.affine.boxes(np.array([8.0, 6, 40, 50])))
 
 
@@ -393,14 +393,14 @@ def test_a_cache_that_does_not_know_an_image_is_refused_by_name(tmp_path, monkey
     monkeypatch.setattr("tests.cached_world.HW", {key: HW[key] for key in "abde"})
     monkeypatch.setattr("tests.cached_world.BOXES", {key: [] for key in "abde"})
     write_proposals(tmp_path)
-    caches = JoinedCaches(FILES, IMAGES, ("train",))
+    caches = GroundingTables(FILES, IMAGES, ("train",))
     with pytest.raises(CacheError, match=r"proposals\.h5.*'c'"):
         caches.proposals(C)
 
 
 def test_a_split_without_phrases_is_refused(world):
     with pytest.raises(InputError, match="nowhere"):
-        JoinedCaches(FILES, IMAGES, ("nowhere",))
+        GroundingTables(FILES, IMAGES, ("nowhere",))
 
 
 def test_a_square_that_the_strides_do_not_divide_is_refused():
@@ -412,7 +412,7 @@ def test_training_data_never_hold_a_name_of_the_ground_truth():
     root = ROOT
     for name in (
         "pipeline/samples/dataset.py",
-        "pipeline/samples/joined_caches.py",
+        "pipeline/samples/grounding_tables.py",
         "stages/train.py",
     ):
         text = (root / name).read_text(encoding="utf-8")

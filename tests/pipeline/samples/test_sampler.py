@@ -2,21 +2,25 @@ from collections import Counter
 
 import pytest
 
-from pipeline.samples.sampler import EpochSampler, epoch_draws, fixed_draws
+from pipeline.samples.sampler import EpochSampler, epoch_samples, fixed_draws
 
 PHRASES = {0: [0, 1, 2], 2: [3], 3: list(range(4, 15)), 5: [15, 16]}
 
 
 def of(epoch=0, per_image=5, seed=7):
-    return epoch_draws(PHRASES, per_image, seed, epoch)
+    return epoch_samples(PHRASES, per_image, seed, epoch)
 
 
 @pytest.mark.parametrize("per_image", [1, 3, 5, 100])
 def test_an_epoch_holds_every_phrase_once_under_its_image(per_image):
-    draws = of(per_image=per_image)
-    pairs = Counter((draw.image_index, phrase) for draw in draws for phrase in draw.phrase_indices)
+    sample_indices = of(per_image=per_image)
+    pairs = Counter(
+        (sample_index.image_index, phrase)
+        for sample_index in sample_indices
+        for phrase in sample_index.phrase_indices
+    )
     assert pairs == Counter((image, phrase) for image, found in PHRASES.items() for phrase in found)
-    assert max(len(draw.phrase_indices) for draw in draws) <= per_image
+    assert max(len(sample_index.phrase_indices) for sample_index in sample_indices) <= per_image
 
 
 def test_the_phrases_of_an_image_are_spread_evenly():
@@ -32,14 +36,16 @@ def test_epochs_group_and_order_anew_and_repeat_exactly():
 
 
 def test_every_sample_of_every_epoch_has_its_own_seed():
-    seeds = [draw.seed for epoch in (0, 1) for draw in of(epoch=epoch)]
+    seeds = [sample_index.seed for epoch in (0, 1) for sample_index in of(epoch=epoch)]
     assert len(set(seeds)) == len(seeds)
 
 
 def test_fixed_draws_take_all_phrases_in_order_without_a_seed():
-    draws = fixed_draws(PHRASES)
-    assert [draw.phrase_indices for draw in draws] == [tuple(found) for found in PHRASES.values()]
-    assert {draw.seed for draw in draws} == {None}
+    sample_indices = fixed_draws(PHRASES)
+    assert [sample_index.phrase_indices for sample_index in sample_indices] == [
+        tuple(found) for found in PHRASES.values()
+    ]
+    assert {sample_index.seed for sample_index in sample_indices} == {None}
 
 
 def sampler(part=(0, 1), epoch=3):
@@ -56,4 +62,4 @@ def test_the_sampler_yields_the_draws_of_its_epoch():
 def test_processes_share_an_epoch_and_get_equally_many():
     parts = [list(sampler((rank, 4))) for rank in range(4)]
     assert {len(part) for part in parts} == {2}
-    assert set(of(epoch=3)) == {draw for part in parts for draw in part}
+    assert set(of(epoch=3)) == {sample_index for part in parts for sample_index in part}

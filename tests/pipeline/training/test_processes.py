@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pipeline.errors import InputError
-from pipeline.training.processes import joined_team, start_team
+from pipeline.training.processes import process_group, start_processes
 from tests.conftest import ROOT
 
 PROGRAM = """
@@ -14,15 +14,15 @@ import sys
 from pathlib import Path
 import torch
 from torch import distributed
-from pipeline.training.processes import joined_team, start_team
+from pipeline.training.processes import process_group, start_processes
 
-start_team("program")
-with joined_team(torch.device("cpu")) as team:
-    total = torch.tensor(team.rank + 1)
+start_processes("program")
+with process_group(torch.device("cpu")) as group:
+    total = torch.tensor(group.rank + 1)
     distributed.all_reduce(total)
-    said = f"{team.rank} of {team.num_processes}: {total} {team.leads} {sys.argv[1:]}"
-    Path(f"said{team.rank}").write_text(said)
-    sys.exit(3 if "fail" in sys.argv and team.rank == 1 else 0)
+    said = f"{group.rank} of {group.num_processes}: {total} {group.leads} {sys.argv[1:]}"
+    Path(f"said{group.rank}").write_text(said)
+    sys.exit(3 if "fail" in sys.argv and group.rank == 1 else 0)
 """
 
 
@@ -53,19 +53,19 @@ def test_one_process_that_fails_fails_the_program(tmp_path):
 
 
 def test_one_process_is_alone():
-    start_team("program")
-    with joined_team(torch.device("cpu")) as team:
-        assert (team.rank, team.num_processes, team.leads) == (0, 1, True)
+    start_processes("program")
+    with process_group(torch.device("cpu")) as group:
+        assert (group.rank, group.num_processes, group.leads) == (0, 1, True)
 
 
-def test_a_process_of_a_team_starts_no_other(monkeypatch):
+def test_a_process_of_a_group_starts_no_other(monkeypatch):
     monkeypatch.setenv("RANK", "0")
     monkeypatch.setenv("PIPELINE_NPROC", "2")
-    start_team("program")
+    start_processes("program")
 
 
 @pytest.mark.parametrize("wanted", ["0", "-1", "two", ""])
 def test_a_number_of_processes_that_is_none_is_refused(monkeypatch, wanted):
     monkeypatch.setenv("PIPELINE_NPROC", wanted)
     with pytest.raises(InputError, match="PIPELINE_NPROC"):
-        start_team("program")
+        start_processes("program")

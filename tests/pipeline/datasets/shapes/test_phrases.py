@@ -70,10 +70,12 @@ def test_only_groups_have_several_boxes(told):
 
 
 def test_a_guesser_who_knows_only_the_class_is_right_less_than_half_the_time(told):
-    rivals = [(scene.classes == scene.classes[phrase.targets[0]]).sum() for scene, phrase in told]
-    chances = [1 / n * (len(p.targets) == 1) for n, (_, p) in zip(rivals, told, strict=True)]
+    negatives = [
+        (scene.classes == scene.classes[phrase.targets[0]]).sum() for scene, phrase in told
+    ]
+    chances = [1 / n * (len(p.targets) == 1) for n, (_, p) in zip(negatives, told, strict=True)]
     assert 0.40 < np.mean(chances) < 0.50
-    assert 0.70 < np.mean(np.array(rivals) > 1) < 0.85
+    assert 0.70 < np.mean(np.array(negatives) > 1) < 0.85
 
 
 def test_the_tagged_words_are_the_text(told):

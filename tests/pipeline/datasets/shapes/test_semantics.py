@@ -139,9 +139,9 @@ def test_nothing_stands_beside_itself():
 
 def test_next_to_is_the_nearest_if_it_is_near_and_no_rival_is():
     clear = scene((CUP, 80, 50, 20), (CUP, 160, 50, 20), (LAMP, 100, 50, 20))
-    rival = scene((CUP, 80, 50, 20), (CUP, 125, 50, 20), (LAMP, 100, 50, 20))
+    negative = scene((CUP, 80, 50, 20), (CUP, 125, 50, 20), (LAMP, 100, 50, 20))
     far = scene((CUP, 10, 50, 20), (LAMP, 190, 50, 20))
     meaning = Meaning(CUPS, Relation("near", Description(LAMP)))
     assert is_unambiguous(clear, meaning, {0})
-    assert readings(rival, meaning) == ({0}, {0, 1})
+    assert readings(negative, meaning) == ({0}, {0, 1})
     assert readings(far, meaning) == (set(), set())

@@ -2,14 +2,19 @@ import numpy as np
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.evaluation.baselines import Scene
-from pipeline.evaluation.judging import evaluation_splits, judge_phrase, phrase_groups, questions_of
+from pipeline.evaluation.baselines import BaselineInputs
+from pipeline.evaluation.phrase_results import (
+    annotated_phrases,
+    evaluate_phrase,
+    evaluation_splits,
+    phrase_groups,
+)
 from pipeline.records import GroundTruth, PhraseRecord, write_records
-from tests.hand_drawn import CAT, DOG, PARAMS, judged, question, scene
+from tests.hand_drawn import CAT, DOG, PARAMS, phrase_result, phrase_truth, scene
 
 
 def test_the_model_and_the_baselines_are_judged_by_one_rule():
-    found = judged(question(), reg=DOG)
+    found = phrase_result(phrase_truth(), reg=DOG)
     hits = {name: row[0] for name, row in found.scores.items()}
     assert hits == {
         "reg": 1, "proposal": 0, "whole_image": 0, "centre_70": 0, "centre_50": 0, "largest": 0,
@@ -20,17 +25,17 @@ def test_the_model_and_the_baselines_are_judged_by_one_rule():
 
 
 def test_recall_grows_when_a_later_proposal_is_the_hit():
-    assert judged(question(boxes=[CAT])).found_at == (False, True, True, True, True)
+    assert phrase_result(phrase_truth(boxes=[CAT])).found_at == (False, True, True, True, True)
 
 
 def test_without_proposals_nothing_is_found_at_any_rank():
-    empty = Scene((30, 50), np.zeros((0, 4)), np.zeros(0), np.zeros(0), False, None)
-    asked = question(boxes=[[0, 0, 50, 30]])  # the image, which is no proposal
-    assert judge_phrase(asked, empty, {}, PARAMS).found_at == (False,) * 5
+    empty = BaselineInputs((30, 50), np.zeros((0, 4)), np.zeros(0), np.zeros(0), False, None)
+    asked = phrase_truth(boxes=[[0, 0, 50, 30]])  # the image, which is no proposal
+    assert evaluate_phrase(asked, empty, {}, PARAMS).found_at == (False,) * 5
 
 
 def test_groups_tell_kind_length_choice_and_map():
-    asked = question(phrase="a very small brown dog", kinds=("animals", "people", "animals"))
+    asked = phrase_truth(phrase="a very small brown dog", kinds=("animals", "people", "animals"))
     assert phrase_groups(asked, scene(matches=(1, 1))) == {
         "kind": ("animals", "people"),
         "words": ("5+",),
@@ -50,7 +55,7 @@ def test_groups_tell_kind_length_choice_and_map():
     ],
 )
 def test_the_buckets_meet_without_a_gap(phrase, matches, words, fitting):
-    groups = phrase_groups(question(phrase=phrase), scene(matches=matches))
+    groups = phrase_groups(phrase_truth(phrase=phrase), scene(matches=matches))
     assert (groups["words"], groups["fitting_proposals"]) == ((words,), (fitting,))
 
 
@@ -62,7 +67,7 @@ def records(*names):
 def test_phrases_find_their_boxes_whatever_the_order_of_the_file():
     phrases, truths = records("one", "two", "three")
     directions = {phrase.phrase: phrase.phrase_id == "two" for phrase in phrases}
-    asked = questions_of(phrases, truths[::-1], directions)
+    asked = annotated_phrases(phrases, truths[::-1], directions)
     assert [one.truth.phrase_id for one in asked] == ["one", "two", "three"]
     assert [one.has_direction for one in asked] == [False, True, False]
 
@@ -70,7 +75,7 @@ def test_phrases_find_their_boxes_whatever_the_order_of_the_file():
 def test_a_phrase_without_a_box_is_named():
     phrases, truths = records("one", "two")
     with pytest.raises(InputError, match="'two' and 0 more"):
-        questions_of(phrases, [truths[0], GroundTruth("two", ())], {})
+        annotated_phrases(phrases, [truths[0], GroundTruth("two", ())], {})
 
 
 def test_every_split_but_train_is_evaluated(tmp_path):

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from models.noun_classes.detector_labels import match_matrix
+from models.noun_classes.detector_labels import noun_label_matches
 from models.phrases.mirroring import with_mirrored
 from pipeline.caching.cache import Cache, CacheError
 from pipeline.errors import InputError
@@ -71,7 +71,7 @@ class RaggedRows:
         return {name: array[self._rows[image_id]] for name, array in self._arrays.items()}
 
 
-class JoinedCaches:
+class GroundingTables:
     """What the stages before `train` found out about images and their phrases.
 
     Attributes:
@@ -100,7 +100,7 @@ class JoinedCaches:
         self._mentions, self._plurals = read_mentions(files.nouns), read_plurals(files.nouns)
         proposals = Cache(files.proposals, stage="proposals")
         self.labels = proposals.texts("label")
-        self._fits = LabelFits(self._heads(), self.labels)
+        self._fits = LabelSimilarity(self._heads(), self.labels)
         self._proposals = RaggedRows(proposals, ("boxes_xyxy", "scores", "labels"))
         cams = Cache(files.cams, stage="cams")
         self.cam_nouns = cams.texts("noun")
@@ -184,12 +184,12 @@ class JoinedCaches:
         return sorted(head for head in heads if head is not None)
 
 
-class LabelFits:
+class LabelSimilarity:
     """How well head nouns fit the labels of a detector."""
 
     def __init__(self, nouns: Sequence[str], labels: Sequence[str]) -> None:
         self._row = {noun: row for row, noun in enumerate(nouns)}
-        self._matrix = np.asarray(match_matrix(nouns, labels), np.float32)  # (N, L)
+        self._matrix = np.asarray(noun_label_matches(nouns, labels), np.float32)  # (N, L)
         self._is_known: NDArray[np.bool_] = np.any(self._matrix > 0, axis=1)  # (N,)
 
     def of(self, noun: str | None, labels: NDArray[np.integer[Any]]) -> Floats:

@@ -3,12 +3,14 @@
 from pathlib import Path
 
 from pipeline.caching.cache import Cache
-from pipeline.evaluation.baselines import Scene
+from pipeline.evaluation.baselines import BaselineInputs
 from pipeline.mentions import HEAD_ROLE
-from pipeline.samples.joined_caches import JoinedCaches
+from pipeline.samples.grounding_tables import GroundingTables
 
 
-def build_scene(caches: JoinedCaches, image_index: int, phrase_index: int) -> Scene:
+def build_baseline_inputs(
+    caches: GroundingTables, image_index: int, phrase_index: int
+) -> BaselineInputs:
     """Return what may be looked at to localise a phrase.
 
     Raises:
@@ -20,7 +22,7 @@ def build_scene(caches: JoinedCaches, image_index: int, phrase_index: int) -> Sc
     slots = caches.noun_slots(image_index, [phrase_index], 1)
     has_head_map = slots.noun_mask[0, 0] and slots.noun_roles[0, 0] == HEAD_ROLE
     maps = caches.cams(image_index)["maps"]
-    return Scene(
+    return BaselineInputs(
         image_hw=caches.images[image_index].image_hw,
         boxes_xyxy=proposals["boxes_xyxy"],
         scores=proposals["scores"],

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import InputError
 from pipeline.evaluation import baselines, metrics
-from pipeline.evaluation.baselines import Scene
+from pipeline.evaluation.baselines import BaselineInputs
 from pipeline.params.schema import EvaluateParams
 from pipeline.records import GroundTruth, PhraseRecord, read_records
 
@@ -35,7 +35,7 @@ def evaluation_splits(phrases: Path) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Question:
+class AnnotatedPhrase:
     """A phrase and what is known of it apart from the image.
 
     Attributes:
@@ -50,27 +50,27 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Judged:
+class PhraseResult:
     """One phrase, answered by every method.
 
     Attributes:
-        question: the phrase and where it is.
+        phrase_truth: the phrase and where it is.
         boxes_xyxy: the answer of every method that gives one box, pixels, (4,) each.
         scores: of every method, in [0, 1], (C,) each.
         found_at: for each of `RECALL_RANKS`, whether one of so many first proposals is a hit.
         groups: names of the groups the phrase is in, by what they are grouped by.
     """
 
-    question: Question
+    phrase_truth: AnnotatedPhrase
     boxes_xyxy: Mapping[str, Floats]
     scores: Mapping[str, Floats]
     found_at: tuple[bool, ...]
     groups: Mapping[str, tuple[str, ...]]
 
 
-def questions_of(
+def annotated_phrases(
     phrases: Sequence[PhraseRecord], truths: Sequence[GroundTruth], directions: Mapping[str, bool]
-) -> list[Question]:
+) -> list[AnnotatedPhrase]:
     """Join phrases with where they are, in the order of the phrases.
 
     Args:
@@ -89,21 +89,21 @@ def questions_of(
             "`dvc repro annotations` makes it anew"
         )
     return [
-        Question(phrase, truth_of[phrase.phrase_id], directions[phrase.phrase])
+        AnnotatedPhrase(phrase, truth_of[phrase.phrase_id], directions[phrase.phrase])
         for phrase in phrases
     ]
 
 
-def judge_phrase(
-    question: Question,
-    scene: Scene,
+def evaluate_phrase(
+    phrase_truth: AnnotatedPhrase,
+    scene: BaselineInputs,
     predicted: Mapping[str, NDArray[np.floating]],
     params: EvaluateParams,
-) -> Judged:
+) -> PhraseResult:
     """Let every method answer a phrase, and judge the answers.
 
     Args:
-        question: the phrase and where it is.
+        phrase_truth: the phrase and where it is.
         scene: what a method without training may look at.
         predicted: the model's boxes by method, pixels of the image, (4,) each.
         params: thresholds.
@@ -111,20 +111,22 @@ def judge_phrase(
     answers = baselines.methods(params.cam_threshold)
     boxes = {name: box.astype(np.float64) for name, box in predicted.items()}
     boxes |= {name: answer(scene) for name, answer in answers.items()}
-    judge = (question.truth.boxes_xyxy, scene.image_hw, params.iou)
+    judge = (phrase_truth.truth.boxes_xyxy, scene.image_hw, params.iou)
     scores = dict(zip(boxes, metrics.score_boxes(np.stack([*boxes.values()]), *judge), strict=True))
     candidates = metrics.score_boxes(baselines.with_whole_image(scene), *judge)  # (R + 1, C)
     hits = candidates[:-1, 0]  # (R,)
-    return Judged(
-        question=question,
+    return PhraseResult(
+        phrase_truth=phrase_truth,
         boxes_xyxy=boxes,
         scores={**scores, **baselines.chance_and_bounds(candidates)},
         found_at=tuple(bool(hits[:rank].any()) for rank in RECALL_RANKS),
-        groups=phrase_groups(question, scene),
+        groups=phrase_groups(phrase_truth, scene),
     )
 
 
-def phrase_groups(question: Question, scene: Scene) -> dict[str, tuple[str, ...]]:
+def phrase_groups(
+    phrase_truth: AnnotatedPhrase, scene: BaselineInputs
+) -> dict[str, tuple[str, ...]]:
     """Say what kind of phrase it is.
 
     Returns:
@@ -132,14 +134,14 @@ def phrase_groups(question: Question, scene: Scene) -> dict[str, tuple[str, ...]
         that fits best, of which the phrase must choose; `cam`: whether its head noun has a map;
         `direction`: whether it holds a word such as "left".
     """
-    num_words = len(question.phrase.phrase.split())
+    num_words = len(phrase_truth.phrase.phrase.split())
     fitting = int(baselines.fits_best(scene).sum())
     return {
-        "kind": tuple(sorted(set(question.truth.kinds))),
+        "kind": tuple(sorted(set(phrase_truth.truth.kinds))),
         "words": (_bucket(num_words, (2, 4)),),
         "fitting_proposals": (_bucket(fitting, (0, 1)),),
         "cam": ("without" if scene.cam is None else "with",),
-        "direction": ("with" if question.has_direction else "without",),
+        "direction": ("with" if phrase_truth.has_direction else "without",),
     }
 
 
