@@ -25,15 +25,14 @@ from models.classifier.classifier import Classifier, ClassifierInfo, build_netwo
 from models.classifier.noun_head import NounHead
 from models.grad_cam.classifier_scorer import NounHeadScorer
 from models.grounder.checkpoint import untrained_grounder
-from models.grounder.config import parse_depth
+from models.grounder.config import LanguageSizes, parse_depth
 from models.grounder.grounder import Grounder
-from models.grounder.language_encoder import LanguageSizes, new_language
-from models.training.config import LossWeights
+from models.grounder.language_encoder import new_language
 from models.training.training_step import TrainingStep
 from pipeline.params.profile import apply_values, read_values
 from pipeline.params.read import PARAMS_FILE, read_params, train_params
 from pipeline.params.schema import Params
-from pipeline.params.train import TrainParams, picked
+from pipeline.params.train import TrainParams
 from pipeline.runtime import pick_device
 from stages.train import build_optimiser
 
@@ -65,10 +64,9 @@ def build_step(params: TrainParams, arch: str, device: torch.device) -> Training
     weight = torch.randn(NUM_NOUNS, classifier.class_weight.shape[1]) / 100
     nouns = tuple(f"noun {index}" for index in range(NUM_NOUNS))
     scorer = NounHeadScorer(classifier, NounHead(nouns, weight, torch.zeros(NUM_NOUNS)))
-    weights = picked(LossWeights, params.loss)
     grounder = _grounder(params, classifier)
     stir_zeros(grounder.new_parameters())
-    return TrainingStep(grounder, scorer.to(device), weights, params.precision).to(device)
+    return TrainingStep(grounder, scorer.to(device), params.loss, params.precision).to(device)
 
 
 def stir_zeros(weights: Sequence[nn.Parameter]) -> None:
@@ -82,9 +80,9 @@ def _grounder(params: TrainParams, classifier: Classifier) -> Grounder:
     layers = parse_depth(params.model.depth)[1]
     dropout = params.model.dropout
     language_sizes = LanguageSizes(**asdict(params.language), layers=layers, dropout=dropout)
-    settings, language = asdict(params.model), new_language(language_sizes)
+    language = new_language(language_sizes)
     sizes = (NUM_WORDS, NUM_LABELS)
-    return untrained_grounder(settings, sizes, classifier, language, language_pretrained=True)
+    return untrained_grounder(params.model, sizes, classifier, language, language_pretrained=True)
 
 
 def random_batch(params: TrainParams, batch_images: int, seed: int = 0) -> dict[str, Tensor]:

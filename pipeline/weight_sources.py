@@ -1,4 +1,4 @@
-"""Check weights that a person put on disk: the right bytes, in the right place."""
+"""Where weights come from, and whether those on disk have the right bytes in the right place."""
 
 import hashlib
 import re
@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import InputError
-from pipeline.params.weights import ClassifierFile, DetectorFile, TaggerFolder, WeightPart
+from pipeline.params.weights import (
+    ClassifierFile,
+    DetectorFile,
+    TaggerFolder,
+    WeightFiles,
+    WeightPart,
+)
 
 _PAGE = "a web page, as a browser saves in place of the file"
 _IMPOSTORS = {
@@ -21,6 +27,31 @@ _HASH_IN_NAME = re.compile(r"-(?=\d*[a-f])([0-9a-f]{8})\.pth$")  # as torch's hu
 STANZA_FILES = ("resources.json", "en/*/*.pt")
 TRANSFORMERS_FILES = ("*config.json", "*token*.json", "vocab.*", "merges.txt")
 TRANSFORMERS_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+
+
+def parts_of(section: WeightFiles) -> dict[str, WeightPart]:
+    """Return the parts that are asked for, by name."""
+    parts: dict[str, WeightPart] = {
+        "detector": section.detector,
+        "classifier": section.classifier,
+        "tagger": section.tagger,
+    }
+    extra = {"language": section.language, "clip": section.clip}
+    return parts | {name: part for name, part in extra.items() if part.path or part.hub}
+
+
+def hub_of(part: WeightPart) -> tuple[str, str]:
+    """Return the hub that publishes a part, and the part's name there; `none` where none does."""
+    match part:
+        case DetectorFile(format="mmdet"):
+            return "mmdet", part.config
+        case DetectorFile():
+            return "none", part.format
+        case ClassifierFile():
+            return "torchvision", part.hub
+        case TaggerFolder():
+            return "stanza", part.package
+    return "transformers", part.hub
 
 
 @dataclass(frozen=True)

@@ -18,18 +18,16 @@ from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from models.classifier.classifier import load_classifier
 from models.grad_cam.load_scorer import ScorerSource, load_scorer
 from models.grounder.checkpoint import save_grounder, untrained_grounder, untrained_language
-from models.grounder.config import parse_depth
+from models.grounder.config import LanguageSizes, parse_depth
 from models.grounder.grounder import Grounder
-from models.grounder.language_encoder import LanguageSizes
 from models.noun_classes.detector_labels import noun_label_matches
-from models.training.config import LossWeights
 from models.training.training_step import TrainingStep
 from pipeline.caching.atomic import whole_folder
 from pipeline.caching.fingerprint import fingerprint
 from pipeline.errors import InputError
 from pipeline.observe.run_stage import run_stage
 from pipeline.params.read import read_params, train_params
-from pipeline.params.train import TrainParams, picked
+from pipeline.params.train import TrainParams
 from pipeline.paths import DatasetFiles, ResultFiles, image_folder
 from pipeline.runtime import pick_device, seed_everything, stage_arguments
 from pipeline.samples.dataset import GroundingDataset, build_training_dataset
@@ -70,11 +68,11 @@ def build_training(
     dataset = build_training_dataset(caches, params, language.tokenizer, nouns)
     sizes = (len(dataset.text.vocabulary), len(caches.labels))
     classifier = load_classifier(files.weights / "classifier")
-    settings, is_pretrained = asdict(params.model), language.is_pretrained
-    grounder = untrained_grounder(settings, sizes, classifier, language.encoder, is_pretrained)
+    grounder = untrained_grounder(
+        params.model, sizes, classifier, language.encoder, language.is_pretrained
+    )
     grounder.train_pretrained(params.learning_rate_pretrained > 0)
-    weights = picked(LossWeights, params.loss)
-    return TrainingStep(grounder, scorer, weights, params.precision), dataset
+    return TrainingStep(grounder, scorer, params.loss, params.precision), dataset
 
 
 def build_optimiser(grounder: Grounder, params: TrainParams) -> OptimWrapper:

@@ -44,12 +44,17 @@ from pipeline.params.weights import (
     TransformersFolder,
     WeightFiles,
     WeightPart,
-    hub_of,
-    parts_of,
 )
 from pipeline.paths import DatasetFiles
 from pipeline.runtime import seed_everything, stage_arguments
-from pipeline.weight_sources import Origin, check_source, files_sha256, source_files
+from pipeline.weight_sources import (
+    Origin,
+    check_source,
+    files_sha256,
+    hub_of,
+    parts_of,
+    source_files,
+)
 
 DRAWN = "shapes, pre-training split"
 LICENCE = "Apache-2.0"

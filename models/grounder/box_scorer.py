@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.grounder.config import GrounderConfig
+
 CAM_STATISTICS = 3
 STATISTIC_FLOOR = 1e-3  # of a map's sum over the square root of an area, before the logarithm
 
@@ -68,20 +70,17 @@ class BoxScorer(nn.Module):
 
     Args:
         state_dim: channels G of the fused state.
-        proposal_dim: channels U of a proposal.
-        embed_dim: channels D of the phrase and box embeddings.
-        bound: largest absolute score; it keeps the learned part from drowning the prior. 0 leaves
-            the learned part out.
-        has_mlp: False leaves the cosine alone.
+        config: of the grounder. `score_bound` is the largest absolute score; it keeps the learned
+            part from drowning the prior, and 0 leaves the learned part out. Without `score_mlp`
+            there is the cosine alone.
     """
 
-    def __init__(
-        self, state_dim: int, proposal_dim: int, embed_dim: int, bound: float, has_mlp: bool
-    ) -> None:
+    def __init__(self, state_dim: int, config: GrounderConfig) -> None:
         super().__init__()
-        self.bound = bound
-        self.pair = PairScorer(state_dim, proposal_dim) if has_mlp else None
-        self.embed = nn.Linear(proposal_dim, embed_dim)
+        self.bound = config.score_bound
+        has_mlp = config.score_mlp and self.bound > 0
+        self.pair = PairScorer(state_dim, config.proposal_dim) if has_mlp else None
+        self.embed = nn.Linear(config.proposal_dim, config.embed_dim)
 
     def embed_boxes(self, proposals: Tensor) -> Tensor:
         """Return the unit embedding of every box, float (B, R, D), of features (B, R, U)."""

@@ -5,17 +5,16 @@ Shapes: B images, P phrases, K nouns, M real maps, C backbone channels, D channe
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.grounder.config import GrounderConfig
 from models.grounder.visual_encoder import LevelMap
 from models.layers.masking import ConvNorm
 from models.layers.position_embedding import grid_position_embedding
 
-CamInput = Literal["map", "feature", "both"]
 MAP_RANGE = (0.02, 0.98)  # the map is clipped to it before its logit is taken
 MAX_LOGIT_SHIFT = 4.0  # how far the encoder can move a cell's logit away from the map's
 HEAD_ROLE = 0
@@ -65,14 +64,14 @@ class CamEncoder(nn.Module):
     detached: what the CAM is taught never reaches the visual encoder.
     """
 
-    def __init__(self, in_channels: int, dim: int, reads: CamInput, num_blocks: int) -> None:
+    def __init__(self, in_channels: int, config: GrounderConfig) -> None:
         super().__init__()
-        self.reads = reads
-        if reads != "map":
+        dim, self.reads = config.embed_dim, config.cam_input
+        if self.reads != "map":
             self.project = ConvNorm(in_channels, dim, kernel=1)
-        width = {"map": 1, "feature": dim, "both": 2 * dim + 1}[reads]
+        width = {"map": 1, "feature": dim, "both": 2 * dim + 1}[self.reads]
         self.widen = nn.Conv2d(width, dim, 1)
-        self.blocks = nn.ModuleList(Bottleneck(dim) for _ in range(num_blocks))
+        self.blocks = nn.ModuleList(Bottleneck(dim) for _ in range(config.cam_blocks))
         self.shift = nn.Conv2d(dim, 1, 1)
         nn.init.zeros_(self.shift.weight)
         nn.init.zeros_(self.shift.bias)  # type: ignore[arg-type]

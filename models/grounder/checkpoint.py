@@ -10,7 +10,7 @@ words.json             the decoder's vocabulary, in order
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,10 @@ from torch import nn
 from transformers import BertConfig, BertTokenizerFast
 
 from models.classifier.classifier import Classifier, build_network
-from models.grounder.config import GrounderSpec
+from models.grounder.config import GrounderConfig, GrounderSpec, LanguageSizes
 from models.grounder.grounder import Grounder, build_grounder
 from models.grounder.language_encoder import (
     LanguageEncoder,
-    LanguageSizes,
     language_of,
     learn_tokenizer,
     load_language,
@@ -145,7 +144,7 @@ def untrained_language(
 
 
 def untrained_grounder(
-    settings: Mapping[str, Any],
+    config: GrounderConfig,
     vocabulary_sizes: tuple[int, int],
     classifier: Classifier,
     language: LanguageEncoder,
@@ -154,20 +153,20 @@ def untrained_grounder(
     """Return a grounder whose backbone has the weights of a classifier, if it is that network.
 
     Args:
-        settings: the first part of `GrounderSpec`, by name.
+        config: of the grounder.
         vocabulary_sizes: of the words to reconstruct and of the detector's labels.
         classifier: says how pixels are normalised.
         language: the text encoder.
         language_pretrained: whether it comes from elsewhere.
 
     Raises:
-        ValueError: the settings do not fit together.
+        ValueError: values of the configuration do not fit together.
     """
-    info, name = classifier.info, settings["backbone"]
+    info, name = classifier.info, config.backbone
     network = classifier.network if name == CLASSIFIER else named_network(name)
     is_same = name == CLASSIFIER or (name, 1.0) == (info.arch, info.width)
     spec = GrounderSpec(
-        **settings,
+        **asdict(config),
         arch=info.arch,
         width=info.width,
         mean=info.mean,

@@ -1,22 +1,32 @@
-"""What a grounder is made of, as plain numbers and names."""
+"""What a grounder is made of, as plain numbers and names: read without importing torch."""
 
 import re
 from dataclasses import dataclass
 from typing import Literal
 
-from models.grounder.cam_encoder import CamInput
-from models.grounder.fusion import FusionKind, RegToken
+CamInput = Literal["map", "feature", "both"]
 
 
 @dataclass(frozen=True)
-class GrounderSpec:
-    """All that is needed to build a grounder, besides its backbone and its language encoder.
+class LanguageConfig:
+    """Sizes of a text encoder from scratch: params.yaml `train.language`, explained there."""
 
-    The first part has the keys of params.yaml `train.model`, explained there. The second is known
-    from weights and data: architecture and width of the classifier, normalisation of RGB in [0, 1],
-    sizes of the word vocabulary and of the detector's, and whether backbone and language encoder
-    come from elsewhere.
-    """
+    hidden: int
+    heads: int
+    vocabulary: int
+
+
+@dataclass(frozen=True)
+class LanguageSizes(LanguageConfig):
+    """All sizes of a text encoder: with its layers and its dropout, which the grounder decides."""
+
+    layers: int
+    dropout: float
+
+
+@dataclass(frozen=True)
+class GrounderConfig:
+    """The architecture: params.yaml `train.model`, explained there."""
 
     backbone: str
     embed_dim: int
@@ -31,9 +41,9 @@ class GrounderSpec:
     cam_blocks: int
     cam_nouns: Literal["head", "all"]
     cam_weight: float
-    fusion: FusionKind
+    fusion: Literal["single", "conv1x1", "concat"]
     fusion_layers: int
-    reg_token: RegToken
+    reg_token: Literal["learned", "phrase"]
     head: Literal["reg_token", "per_proposal"]
     proposal_dim: int
     label_dim: int
@@ -52,6 +62,23 @@ class GrounderSpec:
     mask_sharpness: float
     mask_threshold: float
 
+
+@dataclass(frozen=True)
+class GrounderSpec(GrounderConfig):
+    """A configuration with what weights and data decide: all that is needed to build a grounder.
+
+    Attributes:
+        arch: architecture of the classifier.
+        width: its width multiplier.
+        mean: of RGB in [0, 1], subtracted from each channel.
+        std: what each channel is divided by after that.
+        bgr: the channels' order is blue, green, red.
+        num_words: size of the vocabulary of words to reconstruct.
+        num_labels: size of the detector's vocabulary.
+        backbone_pretrained: the backbone's weights do not start from random values.
+        language_pretrained: the language encoder's do not.
+    """
+
     arch: str
     width: float
     mean: tuple[float, ...]
@@ -69,9 +96,21 @@ def parse_depth(depth: str) -> tuple[int, int]:
     Raises:
         ValueError: the text is no such pair, or the language encoder has no layer.
     """
-    found = re.fullmatch(r"(\d+)\+([1-9]\d*)", depth)
-    if not found:
+    numbers = re.fullmatch(r"(\d+)\+([1-9]\d*)", depth)
+    if not numbers:
         raise ValueError(
             f"depth: {depth!r} is not visual encoder layers + language encoder layers, as '6+12'"
         )
-    return int(found[1]), int(found[2])
+    return int(numbers[1]), int(numbers[2])
+
+
+def parse_levels(levels: str) -> tuple[int, ...]:
+    """Return "3+5" as (3, 5): the levels of the backbone that are encoded.
+
+    Raises:
+        ValueError: the text is no increasing choice of 3, 4 and 5.
+    """
+    parts = tuple(int(part) for part in levels.split("+") if part in {"3", "4", "5"})
+    if not parts or "+".join(map(str, sorted(set(parts)))) != levels:
+        raise ValueError(f"levels: {levels!r} is not an increasing choice such as '3+4+5' or '5'")
+    return parts

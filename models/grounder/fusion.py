@@ -4,39 +4,15 @@ Shapes: B images, P phrases, N = B P, T word pieces, X CAM tokens, V visual toke
 L = V + T + X + 1, D channels, G channels of the fused state.
 """
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
+from models.grounder.config import GrounderConfig, parse_levels
 from models.grounder.visual_encoder import LevelMap
 from models.layers.attention import EncoderLayer, LayerSizes, TokenSet
 from models.layers.position_embedding import grid_position_embedding, sequence_position_embedding
-
-FusionKind = Literal["single", "conv1x1", "concat"]
-RegToken = Literal["learned", "phrase"]
-
-
-@dataclass(frozen=True)
-class FusionOptions:
-    """What the fusion is made of.
-
-    Attributes:
-        num_levels: visual levels; one branch each, except for `single`.
-        num_layers: encoder layers per branch, at least 1.
-        kind: `single` reads all levels in one branch; `conv1x1` is a learned weighted sum of the
-            branches' states; `concat` puts them side by side.
-        reg_token: `learned` starts every phrase from one embedding, as the paper has it; `phrase`
-            adds the phrase's embedding, so that already the first layer looks for it.
-        reads_cams: CAM tokens are among the tokens.
-    """
-
-    num_levels: int
-    num_layers: int
-    kind: FusionKind
-    reg_token: RegToken
-    reads_cams: bool
 
 
 class FusionBranch(nn.Module):
@@ -68,26 +44,32 @@ class FusionBranch(nn.Module):
 class Fusion(nn.Module):
     """The multi-modality fusion module (paper, section 3.4).
 
+    There is one branch a visual level, but a single one that reads all levels where `config.fusion`
+    is `single`; `conv1x1` is a learned weighted sum of the branches' states, `concat` puts them
+    side by side. With `config.reg_token` `learned` every phrase starts from one embedding, as the
+    paper has it; `phrase` adds the phrase's embedding, so that already the first layer looks for
+    it. CAM tokens are read unless `config.cam` is `off`.
+
     Args:
-        options: what it is made of.
         language_dim: channels of the language encoder.
-        sizes: of the encoder layers.
+        config: of the grounder.
     """
 
-    def __init__(self, options: FusionOptions, language_dim: int, sizes: LayerSizes) -> None:
+    def __init__(self, language_dim: int, config: GrounderConfig) -> None:
         super().__init__()
-        dim = sizes.dim
-        branches = 1 if options.kind == "single" else options.num_levels
+        dim = config.embed_dim
+        sizes = LayerSizes(dim, config.heads, config.ffn_dim, config.dropout)
+        branches = 1 if config.fusion == "single" else len(parse_levels(config.levels))
         self.branches = nn.ModuleList(
-            FusionBranch(sizes, options.num_layers) for _ in range(branches)
+            FusionBranch(sizes, config.fusion_layers) for _ in range(branches)
         )
-        self.mix = nn.Linear(branches, 1) if options.kind == "conv1x1" else None
+        self.mix = nn.Linear(branches, 1) if config.fusion == "conv1x1" else None
         self.visual = nn.Linear(dim, dim)
         self.language = nn.Linear(language_dim, dim)
-        self.cam = nn.Linear(dim, dim) if options.reads_cams else None
+        self.cam = nn.Linear(dim, dim) if config.cam != "off" else None
         self.reg = nn.Parameter(torch.randn(dim) * 0.02)
-        self.ask = nn.Linear(dim, dim) if options.reg_token == "phrase" else None
-        self.out_dim = dim * (branches if options.kind == "concat" else 1)
+        self.ask = nn.Linear(dim, dim) if config.reg_token == "phrase" else None
+        self.out_dim = dim * (branches if config.fusion == "concat" else 1)
 
     def forward(
         self,

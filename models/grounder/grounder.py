@@ -16,14 +16,14 @@ from models.grounder.batch import GroundingInputs, GroundingOutputs
 from models.grounder.box_head import OffsetHead, RegHead, decode_boxes, encode_boxes
 from models.grounder.box_scorer import BoxScorer, cam_statistics, masked_probs
 from models.grounder.cam_encoder import HEAD_ROLE, CamEncoder, CamEncoding, no_cams
-from models.grounder.config import GrounderSpec, parse_depth
-from models.grounder.fusion import Fusion, FusionOptions
+from models.grounder.config import GrounderSpec, parse_levels
+from models.grounder.fusion import Fusion
 from models.grounder.language_encoder import LanguageEncoder
 from models.grounder.phrase_decoder import PhraseDecoder, attended_proposal
-from models.grounder.prior import prior_logits, prior_weights
+from models.grounder.prior import prior_logits
 from models.grounder.proposal_encoder import ProposalEncoder
-from models.grounder.visual_encoder import LevelMap, VisualEncoder, parse_levels
-from models.layers.attention import LayerSizes, TokenSet
+from models.grounder.visual_encoder import LevelMap, VisualEncoder
+from models.layers.attention import TokenSet
 from models.layers.backbone import Backbone
 from models.layers.masking import content_boxes_xyxy
 
@@ -57,34 +57,21 @@ class Grounder(nn.Module):
     def __init__(self, spec: GrounderSpec, network: nn.Module, language: LanguageEncoder) -> None:
         super().__init__()
         self.spec = spec
-        levels, dim = parse_levels(spec.levels), spec.embed_dim
-        sizes = LayerSizes(dim, spec.heads, spec.ffn_dim, spec.dropout)
-        self.prior_weights = prior_weights(spec)
         self.norm = ImageNorm(spec.mean, spec.std, spec.bgr)
+        levels = parse_levels(spec.levels)
         backbone = Backbone(network, levels, spec.backbone_pretrained)
-        self.visual_encoder = VisualEncoder(
-            backbone, levels, sizes, parse_depth(spec.depth)[0], spec.visual_window
-        )
+        self.visual_encoder = VisualEncoder(backbone, spec)
         self.language_encoder = language
-        self.phrase_embedding = nn.Linear(language.channels, dim)
+        self.phrase_embedding = nn.Linear(language.channels, spec.embed_dim)
         self.cam_encoder = None
         if spec.cam != "off":
-            self.cam_encoder = CamEncoder(
-                backbone.channels[5], dim, spec.cam_input, spec.cam_blocks
-            )
-        options = FusionOptions(
-            len(levels), spec.fusion_layers, spec.fusion, spec.reg_token, spec.cam != "off"
-        )
-        self.fusion = Fusion(options, language.channels, sizes)
+            self.cam_encoder = CamEncoder(backbone.channels[5], spec)
+        self.fusion = Fusion(language.channels, spec)
         state_dim = self.fusion.out_dim
         raw_dims = [backbone.channels[level] for level in levels]
-        label_table = (spec.num_labels, spec.label_dim)
-        self.proposal_encoder = ProposalEncoder(
-            [dim] * len(levels), raw_dims, spec.proposal_dim, label_table
-        )
-        has_mlp = spec.score_mlp and spec.score_bound > 0
-        self.scorer = BoxScorer(state_dim, spec.proposal_dim, dim, spec.score_bound, has_mlp)
-        self.decoder = PhraseDecoder(spec.num_words, spec.proposal_dim, spec.decoder_dim)
+        self.proposal_encoder = ProposalEncoder(raw_dims, spec.num_labels, spec)
+        self.scorer = BoxScorer(state_dim, spec)
+        self.decoder = PhraseDecoder(spec.num_words, spec)
         self.head: RegHead | OffsetHead = RegHead(state_dim)
         if spec.head == "per_proposal":
             self.head = OffsetHead(state_dim, spec.proposal_dim)
@@ -200,7 +187,7 @@ class Grounder(nn.Module):
         learned = self.scorer(states, proposals, statistics.features, similarities).float()
         logits = (
             learned
-            + prior_logits(inputs, self.prior_weights)
+            + prior_logits(inputs, self.spec)
             + self.spec.cam_weight * statistics.log_density
         )
         real = inputs.box_mask[:, None]  # (B, 1, R)

@@ -4,25 +4,15 @@ Shapes: N phrases, T word pieces, C channels of BERT.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
+from models.grounder.config import LanguageSizes
+
 SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-
-
-@dataclass(frozen=True)
-class LanguageSizes:
-    """Sizes of a BERT that starts from random weights, and its dropout of states and attention."""
-
-    vocabulary: int
-    hidden: int
-    layers: int
-    heads: int
-    dropout: float
 
 
 class LanguageEncoder(nn.Module):

@@ -7,6 +7,8 @@ Shapes: B images, P phrases, R proposals, U channels of a proposal, W words with
 import torch
 from torch import Tensor, nn
 
+from models.grounder.config import GrounderConfig
+
 
 class PhraseDecoder(nn.Module):
     """An LSTM that starts from the attended proposal and is teacher-forced with its own words.
@@ -15,9 +17,10 @@ class PhraseDecoder(nn.Module):
     the word table is its own and knows no context, so nothing of the words to come leaks in.
     """
 
-    def __init__(self, num_words: int, proposal_dim: int, dim: int) -> None:
+    def __init__(self, num_words: int, config: GrounderConfig) -> None:
         super().__init__()
-        self.start = nn.Linear(proposal_dim, dim)
+        dim = config.decoder_dim
+        self.start = nn.Linear(config.proposal_dim, dim)
         self.words = nn.Embedding(num_words, dim)
         self.lstm = nn.LSTM(dim, dim, batch_first=True)
         self.vocabulary = nn.Linear(dim, num_words)

@@ -3,62 +3,33 @@
 Shapes: B images, P phrases, R proposals.
 """
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from models.grounder.batch import GroundingInputs
-from models.grounder.config import GrounderSpec
+from models.grounder.config import GrounderConfig
 
 LOWEST_SCORE = 1e-3  # of a detector, before the logarithm
 LOWEST_AREA = 1e-4  # share of the image
 LOWEST_COLOUR = 1e-3  # as a map's sum over the square root of an area: models.grounder.box_scorer
 
 
-@dataclass(frozen=True)
-class PriorWeights:
-    """How much each belief counts, in nats.
-
-    Attributes:
-        label: of log(K + floor), K the fit of head noun and label (model memo, section 3.2).
-        floor: added to K.
-        score: of the log of the detector's confidence, where a label fits.
-        area: of the log of the box's share of the image, where a label fits.
-        area_unfit: the same where none fits.
-        number: taken from boxes around several things for a phrase about one, and, where a label
-            fits, from single boxes for a phrase about several.
-        colour: of the log of (share of the box in the phrase's colours x root of the box's share of
-            the image), which is large where a box is full of the colour and holds much of it.
-    """
-
-    label: float
-    floor: float
-    score: float
-    area: float
-    area_unfit: float
-    number: float
-    colour: float
-
-
-def prior_weights(spec: GrounderSpec) -> PriorWeights:
-    """Return what a specification says of the prior."""
-    return PriorWeights(
-        label=spec.prior_weight,
-        floor=spec.prior_floor,
-        score=spec.prior_score,
-        area=spec.prior_area,
-        area_unfit=spec.prior_area_unfit,
-        number=spec.prior_number,
-        colour=spec.prior_colour,
-    )
-
-
-def prior_logits(inputs: GroundingInputs, weights: PriorWeights) -> Tensor:
+def prior_logits(inputs: GroundingInputs, config: GrounderConfig) -> Tensor:
     """Return the prior logit of every pair, float32 (B, P, R); finite on padding.
 
-    A phrase whose head noun fits no label of the image's boxes, or fits all alike, is told nothing
-    by labels: only the area counts then, colour, and that one thing is not in a box around several.
+    A sum of logarithms and a penalty, each times its weight in `config`:
+
+    - `prior_weight`: of log(K + `prior_floor`), K the fit of head noun and label;
+    - `prior_score`: of the log of the detector's confidence;
+    - `prior_area`: of the log of the box's share of the image, `prior_area_unfit` where no label
+      fits;
+    - `prior_number`: subtracted from boxes around several things for a phrase about one, and from
+      single boxes for a phrase about several;
+    - `prior_colour`: of the log of (share of the box in the phrase's colours x root of the box's
+      share of the image), which is large where a box is full of the colour and holds much of it.
+
+    Where the head noun fits no label of the image's boxes, or fits all alike, labels and scores
+    count for nothing, nor does a phrase about several things favour boxes around several.
     """
     fits = inputs.box_priors * inputs.box_mask[:, None]  # (B, P, R)
     all_alike = ((fits == 1) | ~inputs.box_mask[:, None]).all(-1, keepdim=True)
@@ -68,14 +39,14 @@ def prior_logits(inputs: GroundingInputs, weights: PriorWeights) -> Tensor:
     log_score = inputs.box_scores.clamp(min=LOWEST_SCORE).log()[:, None]
     is_plural, is_merged = inputs.phrase_is_plural[..., None], inputs.box_is_merged[:, None]
     informed = (
-        weights.label * torch.log(inputs.box_priors + weights.floor)
-        + weights.score * log_score
-        + weights.area * log_area
-        - weights.number * (is_plural & ~is_merged)
+        config.prior_weight * torch.log(inputs.box_priors + config.prior_floor)
+        + config.prior_score * log_score
+        + config.prior_area * log_area
+        - config.prior_number * (is_plural & ~is_merged)
     )
-    told_by_label = torch.where(has_fit, informed, weights.area_unfit * log_area)  # (B, P, R)
-    several_for_one = weights.number * (is_merged & ~is_plural)
-    return told_by_label - several_for_one + weights.colour * _log_colour(inputs, area)
+    by_label = torch.where(has_fit, informed, config.prior_area_unfit * log_area)  # (B, P, R)
+    several_for_one = config.prior_number * (is_merged & ~is_plural)
+    return by_label - several_for_one + config.prior_colour * _log_colour(inputs, area)
 
 
 def _log_colour(inputs: GroundingInputs, area: Tensor) -> Tensor:

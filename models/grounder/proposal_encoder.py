@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from models.grounder.config import GrounderConfig, parse_levels
 from models.grounder.visual_encoder import LevelMap
 from models.layers.masking import content_boxes_xyxy, valid_span
 
@@ -23,25 +24,18 @@ class ProposalEncoder(nn.Module):
     are normalised per box, as their scale is the backbone's.
 
     Args:
-        level_dims: channels of the encoded levels.
-        raw_dims: channels of the backbone's own.
-        out_dim: channels U.
-        label_table: how many labels the detector has, and the channels of a label's embedding; 0
-            leaves labels out.
+        raw_dims: channels of the backbone's own maps.
+        num_labels: size of the detector's vocabulary.
+        config: of the grounder; a `label_dim` of 0 leaves labels out.
     """
 
-    def __init__(
-        self,
-        level_dims: Sequence[int],
-        raw_dims: Sequence[int],
-        out_dim: int,
-        label_table: tuple[int, int],
-    ) -> None:
+    def __init__(self, raw_dims: Sequence[int], num_labels: int, config: GrounderConfig) -> None:
         super().__init__()
-        num_labels, label_dim = label_table
+        label_dim, out_dim = config.label_dim, config.proposal_dim
+        level_dim = config.embed_dim * len(parse_levels(config.levels))
         self.raw_norms = nn.ModuleList(nn.LayerNorm(dim) for dim in raw_dims)
         self.label = nn.Embedding(num_labels + 1, label_dim) if label_dim else None
-        in_dim = sum(level_dims) + sum(raw_dims) + GEOMETRY_DIM + label_dim
+        in_dim = level_dim + sum(raw_dims) + GEOMETRY_DIM + label_dim
         self.project = nn.Linear(in_dim, out_dim)
         self.norm = nn.LayerNorm(out_dim)
 

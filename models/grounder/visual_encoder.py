@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.grounder.config import GrounderConfig, parse_depth, parse_levels
 from models.layers.attention import GridEncoder, LayerSizes
 from models.layers.backbone import Backbone
 from models.layers.masking import ConvNorm, cells_of
@@ -40,18 +41,6 @@ class VisualFeatures:
     deepest: LevelMap
 
 
-def parse_levels(levels: str) -> tuple[int, ...]:
-    """Return "3+5" as (3, 5).
-
-    Raises:
-        ValueError: the text is no increasing choice of 3, 4 and 5.
-    """
-    parts = tuple(int(part) for part in levels.split("+") if part in {"3", "4", "5"})
-    if not parts or "+".join(map(str, sorted(set(parts)))) != levels:
-        raise ValueError(f"levels: {levels!r} is not an increasing choice such as '3+4+5' or '5'")
-    return parts
-
-
 class LevelEncoder(nn.Module):
     """Project, place, let cells read each other, then two convolutions (paper, section 3.1)."""
 
@@ -78,34 +67,24 @@ class VisualEncoder(nn.Module):
 
     Args:
         backbone: gives the levels' features.
-        levels: which levels are encoded, out of 3, 4 and 5.
-        sizes: of the encoder layers.
-        num_layers: encoder layers per level.
-        window: cells per side of the windows of level 3; 0 lets every cell read every cell.
+        config: of the grounder; `visual_window` is the side of the windows of level 3 in cells, 0
+            lets every cell read every cell.
     """
 
-    def __init__(
-        self,
-        backbone: Backbone,
-        levels: tuple[int, ...],
-        sizes: LayerSizes,
-        num_layers: int,
-        window: int,
-    ) -> None:
+    def __init__(self, backbone: Backbone, config: GrounderConfig) -> None:
         super().__init__()
         self.backbone = backbone
-        self.levels = levels
-        self.encoders = nn.ModuleDict(
-            {
-                str(level): LevelEncoder(
-                    backbone.channels[level],
-                    sizes,
-                    num_layers,
-                    window if level == WINDOWED_LEVEL else 0,
-                )
-                for level in levels
-            }
-        )
+        self.levels = parse_levels(config.levels)
+        sizes = LayerSizes(config.embed_dim, config.heads, config.ffn_dim, config.dropout)
+        num_layers, _ = parse_depth(config.depth)
+        windows = {WINDOWED_LEVEL: config.visual_window}
+        encoders = {
+            str(level): LevelEncoder(
+                backbone.channels[level], sizes, num_layers, windows.get(level, 0)
+            )
+            for level in self.levels
+        }
+        self.encoders = nn.ModuleDict(encoders)
 
     def forward(self, images: Tensor, pixel_mask: Tensor) -> VisualFeatures:
         """Encode normalised images.

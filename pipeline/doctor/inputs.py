@@ -17,11 +17,9 @@ from pipeline.params.weights import (
     TaggerFolder,
     WeightFiles,
     WeightPart,
-    hub_of,
-    parts_of,
 )
 from pipeline.paths import DatasetFiles
-from pipeline.weight_sources import check_present
+from pipeline.weight_sources import check_present, hub_of, parts_of
 
 NEEDED: Mapping[str, tuple[str, ...]] = {  # below the root, or below a folder in it
     "flickr30k": ("Annotations", "Sentences", "train.txt"),

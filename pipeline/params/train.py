@@ -1,9 +1,10 @@
 """What the `train` section of params.yaml holds."""
 
-from dataclasses import dataclass, fields
-from typing import Literal, TypeVar
+from dataclasses import dataclass
+from typing import Literal
 
-Values = TypeVar("Values")
+from models.grounder.config import GrounderConfig, LanguageConfig
+from models.training.config import LossWeights
 
 
 @dataclass(frozen=True)
@@ -15,73 +16,6 @@ class AugmentParams:
     crop: float
     scales: int
     translate: bool
-
-
-@dataclass(frozen=True)
-class LanguageParams:
-    """A text encoder from scratch; `model.depth` says how many layers it has."""
-
-    hidden: int
-    heads: int
-    vocabulary: int
-
-
-@dataclass(frozen=True)
-class ModelParams:
-    """The grounder's architecture."""
-
-    backbone: str
-    embed_dim: int
-    levels: str
-    depth: str
-    visual_window: int
-    heads: int
-    ffn_dim: int
-    dropout: float
-    cam: Literal["off", "encode", "mine"]
-    cam_input: Literal["map", "feature", "both"]
-    cam_blocks: int
-    cam_nouns: Literal["head", "all"]
-    cam_weight: float
-    fusion: Literal["single", "conv1x1", "concat"]
-    fusion_layers: int
-    reg_token: Literal["learned", "phrase"]
-    head: Literal["reg_token", "per_proposal"]
-    proposal_dim: int
-    label_dim: int
-    decoder_dim: int
-    prior_weight: float
-    prior_floor: float
-    prior_score: float
-    prior_area: float
-    prior_area_unfit: float
-    prior_number: float
-    prior_colour: float
-    score_bound: float
-    score_mlp: bool
-    teacher: Literal["reconstruction", "contrastive", "both"]
-    contrast_temperature: float
-    mask_sharpness: float
-    mask_threshold: float
-
-
-@dataclass(frozen=True)
-class LossParams:
-    """Weights and gates of the losses."""
-
-    reconstruction: float
-    contrastive: float
-    matching: float
-    regression: float
-    giou: float
-    mining: float
-    area: float
-    regression_iou: float
-    regression_gap: float
-    regression_gate: float
-    regression_start: float
-    mining_px: int
-    mining_nouns: int
 
 
 @dataclass(frozen=True)
@@ -107,12 +41,6 @@ class TrainParams:
     grad_clip_norm: float
     precision: Literal["fp32", "bf16", "fp16"]
     augment: AugmentParams
-    language: LanguageParams
-    model: ModelParams
-    loss: LossParams
-
-
-def picked(kind: type[Values], section: object, **others: object) -> Values:
-    """Return a dataclass filled with a section's values of the same names, and with others."""
-    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
-    return kind(**{name: getattr(section, name) for name in names if name not in others}, **others)
+    language: LanguageConfig
+    model: GrounderConfig
+    loss: LossWeights

@@ -112,28 +112,3 @@ class WeightFiles:
 
 
 WeightPart = DetectorFile | ClassifierFile | TaggerFolder | TransformersFolder
-
-
-def parts_of(section: WeightFiles) -> dict[str, WeightPart]:
-    """Return the parts that are asked for, by name."""
-    parts: dict[str, WeightPart] = {
-        "detector": section.detector,
-        "classifier": section.classifier,
-        "tagger": section.tagger,
-    }
-    extra = {"language": section.language, "clip": section.clip}
-    return parts | {name: part for name, part in extra.items() if part.path or part.hub}
-
-
-def hub_of(part: WeightPart) -> tuple[str, str]:
-    """Return the hub that publishes a part, and the part's name there; `none` where none does."""
-    match part:
-        case DetectorFile(format="mmdet"):
-            return "mmdet", part.config
-        case DetectorFile():
-            return "none", part.format
-        case ClassifierFile():
-            return "torchvision", part.hub
-        case TaggerFolder():
-            return "stanza", part.package
-    return "transformers", part.hub

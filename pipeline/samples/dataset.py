@@ -26,11 +26,11 @@ from pipeline.geometry.placement import (
 )
 from pipeline.images import read_image
 from pipeline.mentions import HEAD_ROLE
-from pipeline.params.train import AugmentParams, TrainParams, picked
+from pipeline.params.train import AugmentParams, TrainParams
 from pipeline.samples.augment import SCALE_STEP_PX, Evidence, draw_jitter, draw_placement
 from pipeline.samples.colours import colour_shares
 from pipeline.samples.grounding_tables import Floats, GroundingTables, NounSlots
-from pipeline.samples.sample_spec import CAM_STRIDE, SampleSpec, TextEncoding, Tokenize
+from pipeline.samples.sample_spec import CAM_STRIDE, SampleSpec, TextEncoding, Tokenize, sample_spec
 from pipeline.samples.sampler import SampleIndex
 from pipeline.samples.vocabulary import build_vocabulary
 
@@ -220,5 +220,4 @@ def build_training_dataset(
         build_vocabulary(caches.texts, params.min_word_count),
         {noun: index for index, noun in enumerate(scored_nouns)},
     )
-    spec = picked(SampleSpec, params, with_colours=params.model.prior_colour != 0)
-    return GroundingDataset(caches, spec, text, params.augment)
+    return GroundingDataset(caches, sample_spec(params), text, params.augment)

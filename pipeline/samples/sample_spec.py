@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import InputError
 from pipeline.params.reader import ParamsError, build
+from pipeline.params.train import TrainParams
 from pipeline.samples.vocabulary import WordVocabulary
 
 _FILE = "samples.json"
@@ -86,6 +87,19 @@ class TextEncoding:
     tokenize: Tokenize
     vocabulary: WordVocabulary
     noun_classes: Mapping[str, int]
+
+
+def sample_spec(params: TrainParams) -> SampleSpec:
+    """Return what is in the samples of a training."""
+    return SampleSpec(
+        image_px=params.image_px,
+        max_tokens=params.max_tokens,
+        max_words=params.max_words,
+        max_nouns=params.max_nouns,
+        windows=params.windows,
+        merge_floors=params.merge_floors,
+        with_colours=params.model.prior_colour != 0,
+    )
 
 
 def write_sample_spec(folder: Path, spec: SampleSpec) -> None:

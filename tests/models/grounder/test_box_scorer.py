@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from models.grounder.box_scorer import BoxScorer, cam_statistics, masked_probs
+from tests.models.grounder.tiny_grounder import tiny_config
 from tests.oracles import model_loops as loops
 
 B, P, R, K, U, G, D, H, W, S = 2, 3, 5, 2, 11, 13, 7, 4, 6, 120
@@ -19,16 +20,20 @@ def _pairs():
     )
 
 
+def _scorer(**changes):
+    return BoxScorer(G, tiny_config(proposal_dim=U, embed_dim=D, **changes))
+
+
 def _stirred():
     torch.manual_seed(1)
-    scorer = BoxScorer(G, U, D, bound=2.0, has_mlp=True)
+    scorer = _scorer(score_bound=2.0, score_mlp=True)
     torch.nn.init.normal_(scorer.pair.last.weight)
     return scorer
 
 
 def test_at_first_the_score_is_the_cosine_under_the_bound():
     states, proposals, statistics, sims = _pairs()
-    scores = BoxScorer(G, U, D, bound=2.0, has_mlp=True)(states, proposals, statistics, sims)
+    scores = _scorer(score_bound=2.0, score_mlp=True)(states, proposals, statistics, sims)
     torch.testing.assert_close(scores, 2 * torch.tanh(sims))
 
 
@@ -45,14 +50,14 @@ def test_the_first_layer_equals_one_over_the_stacked_pair():
 
 def test_without_the_mlp_only_the_cosine_has_a_say():
     states, proposals, statistics, sims = _pairs()
-    scorer = BoxScorer(G, U, D, bound=3.0, has_mlp=False)
+    scorer = _scorer(score_bound=3.0, score_mlp=False)
     torch.testing.assert_close(scorer(states, proposals, statistics, sims), 3 * torch.tanh(sims))
     assert {name for name, _ in scorer.named_parameters()} == {"embed.weight", "embed.bias"}
 
 
 def test_a_bound_of_zero_leaves_nothing_to_say_but_the_box_embeddings():
     states, proposals, statistics, sims = _pairs()
-    scorer = BoxScorer(G, U, D, bound=0.0, has_mlp=False)
+    scorer = _scorer(score_bound=0.0, score_mlp=True)
     assert scorer(states, proposals, statistics, sims).equal(torch.zeros(B, P, R))
     assert scorer.embed_boxes(proposals).any()
 
@@ -73,7 +78,7 @@ def test_which_box_wins_depends_on_the_phrase():
 
 
 def test_box_embeddings_have_length_one():
-    embeddings = BoxScorer(G, U, D, bound=2.0, has_mlp=True).embed_boxes(_pairs()[1])
+    embeddings = _scorer(score_bound=2.0, score_mlp=True).embed_boxes(_pairs()[1])
     torch.testing.assert_close(embeddings.norm(dim=-1), torch.ones(B, R))
 
 

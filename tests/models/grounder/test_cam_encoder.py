@@ -3,6 +3,7 @@ import torch
 
 from models.grounder.cam_encoder import CamEncoder
 from models.grounder.visual_encoder import LevelMap
+from tests.models.grounder.tiny_grounder import tiny_config
 
 B, P, K, C, D, H, W = 2, 3, 2, 7, 12, 5, 3
 
@@ -20,7 +21,7 @@ def _inputs():
 
 def _encoder(reads="both"):
     torch.manual_seed(0)
-    return CamEncoder(C, D, reads, num_blocks=2)
+    return CamEncoder(C, tiny_config(embed_dim=D, cam_input=reads, cam_blocks=2))
 
 
 def test_at_first_the_attention_map_is_the_clipped_raw_map():

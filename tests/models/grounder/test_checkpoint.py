@@ -6,8 +6,9 @@ import torch
 
 from models.classifier.classifier import build_network
 from models.grounder.checkpoint import GrounderFileError, load_grounder, save_grounder
+from models.grounder.config import LanguageSizes
 from models.grounder.grounder import build_grounder
-from models.grounder.language_encoder import LanguageSizes, learn_tokenizer, new_language
+from models.grounder.language_encoder import learn_tokenizer, new_language
 from tests.models.grounder.tiny_grounder import NUM_WORDS, SPEC, tiny_inputs
 
 WORDS = [f"слово{index}" for index in range(NUM_WORDS)]
@@ -17,7 +18,9 @@ WORDS = [f"слово{index}" for index in range(NUM_WORDS)]
 def saved(tmp_path_factory):
     torch.manual_seed(0)
     tokenizer = learn_tokenizer(["red square left of a blue circle"] * 2, 40)
-    language = new_language(LanguageSizes(len(tokenizer), 10, layers=1, heads=2, dropout=0.3))
+    language = new_language(
+        LanguageSizes(vocabulary=len(tokenizer), hidden=10, layers=1, heads=2, dropout=0.3)
+    )
     grounder = build_grounder(SPEC, build_network("mobilenet_v2", 0.25, 7), language).eval()
     folder = tmp_path_factory.mktemp("model") / "grounder"
     save_grounder(folder, grounder, tokenizer, WORDS)

@@ -1,9 +1,10 @@
 import pytest
 import torch
 
-from models.grounder.fusion import Fusion, FusionBranch, FusionOptions
+from models.grounder.fusion import Fusion, FusionBranch
 from models.grounder.visual_encoder import LevelMap
 from models.layers.attention import LayerSizes, TokenSet
+from tests.models.grounder.tiny_grounder import tiny_config
 
 B, P, T, X, C, D = 2, 3, 5, 7, 11, 12
 SIZES = LayerSizes(dim=D, heads=3, ffn_dim=17, dropout=0.0)
@@ -11,7 +12,8 @@ SIZES = LayerSizes(dim=D, heads=3, ffn_dim=17, dropout=0.0)
 
 def _fusion(kind="concat", reg_token="learned", num_layers=2):
     torch.manual_seed(0)
-    return Fusion(FusionOptions(2, num_layers, kind, reg_token, reads_cams=True), C, SIZES)
+    changes = {"fusion": kind, "fusion_layers": num_layers, "reg_token": reg_token}
+    return Fusion(C, tiny_config(levels="3+5", **changes))
 
 
 def _inputs():

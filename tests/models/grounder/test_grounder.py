@@ -109,7 +109,7 @@ def test_the_prior_is_added_to_the_bounded_learned_score():
     plain = tiny_grounder(**nothing, cam_weight=0.0)(inputs).box_logits
     assert plain[inputs.box_mask[:, None].expand(B, P, R)].abs().max() <= 2
     grounder = tiny_grounder(cam_weight=0.0)
-    expected = plain + prior_logits(inputs, grounder.prior_weights)
+    expected = plain + prior_logits(inputs, grounder.spec)
     torch.testing.assert_close(grounder(inputs).box_logits[0], expected[0])
 
 
@@ -118,7 +118,7 @@ def test_without_a_learned_score_the_prior_decides_alone_and_every_weight_still_
     grounder = tiny_grounder(score_bound=0.0, cam_weight=0.0)
     outputs = grounder(inputs)
     real = inputs.box_mask[:, None].expand(B, P, R)
-    expected = prior_logits(inputs, grounder.prior_weights)
+    expected = prior_logits(inputs, grounder.spec)
     assert outputs.box_logits[real].equal(expected[real])
     (outputs.box_logits[real].sum() + outputs.box_embeddings.sum()).backward()
     assert all(weight.grad is not None for weight in grounder.scorer.parameters())

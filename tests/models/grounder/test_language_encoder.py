@@ -4,8 +4,8 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel
 
+from models.grounder.config import LanguageSizes
 from models.grounder.language_encoder import (
-    LanguageSizes,
     learn_tokenizer,
     load_language,
     load_tokenizer,

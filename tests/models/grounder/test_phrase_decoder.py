@@ -3,6 +3,7 @@ import torch
 
 from models.grounder.phrase_decoder import PhraseDecoder, attended_proposal
 from models.training.reconstruction_loss import reconstruction_loss, vision_gap
+from tests.models.grounder.tiny_grounder import tiny_config
 from tests.oracles import model_loops as loops
 
 B, P, R, U, W, V, H = 2, 3, 5, 7, 4, 11, 13
@@ -10,7 +11,7 @@ B, P, R, U, W, V, H = 2, 3, 5, 7, 4, 11, 13
 
 def _decoder():
     torch.manual_seed(0)
-    return PhraseDecoder(V, U, H)
+    return PhraseDecoder(V, tiny_config(proposal_dim=U, decoder_dim=H))
 
 
 def _phrases():

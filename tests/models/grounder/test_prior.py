@@ -4,12 +4,18 @@ import numpy as np
 import pytest
 import torch
 
-from models.grounder.prior import PriorWeights, prior_logits
-from tests.models.grounder.tiny_grounder import B, tiny_inputs
+from models.grounder.prior import prior_logits
+from tests.models.grounder.tiny_grounder import B, tiny_config, tiny_inputs
 from tests.oracles import prior_loops
 
-WEIGHTS = PriorWeights(
-    label=1.3, floor=0.01, score=0.7, area=0.4, area_unfit=0.2, number=2.0, colour=0.9
+CONFIG = tiny_config(
+    prior_weight=1.3,
+    prior_floor=0.01,
+    prior_score=0.7,
+    prior_area=0.4,
+    prior_area_unfit=0.2,
+    prior_number=2.0,
+    prior_colour=0.9,
 )
 
 
@@ -19,7 +25,7 @@ def test_every_pair_has_the_logit_of_the_slow_loop():
     inputs.box_priors[1, 0] = 1  # every label fits
     inputs.box_colours[0, 2] = 0  # names no colour
     inputs.box_colours[1, 1, :3] = 0  # names one that is in no box but in padding
-    found = prior_logits(inputs, WEIGHTS).double().numpy()
+    found = prior_logits(inputs, CONFIG).double().numpy()
     for image in range(B):
         height = int(inputs.pixel_mask[image].any(1).sum())
         width = int(inputs.pixel_mask[image].any(0).sum())
@@ -35,7 +41,7 @@ def test_every_pair_has_the_logit_of_the_slow_loop():
                 (x2 - x1) * (y2 - y1) / (height * width),
             ),
             inputs.phrase_is_plural[image].numpy(),
-            WEIGHTS,
+            CONFIG,
         )
         np.testing.assert_allclose(found[image][:, real], expected[:, real], rtol=1e-5)
 
@@ -43,7 +49,7 @@ def test_every_pair_has_the_logit_of_the_slow_loop():
 def test_two_men_are_in_the_merged_box_and_a_man_is_not():
     inputs = tiny_inputs()
     inputs.box_priors[:] = torch.tensor([1.0, 1.0, 1.0, 0.0, 0.0])
-    flat = replace(WEIGHTS, score=0.0, area=0.0, colour=0.0)
+    flat = replace(CONFIG, prior_score=0.0, prior_area=0.0, prior_colour=0.0)
     best = prior_logits(inputs, flat)[0].argmax(-1)
     plural = inputs.phrase_is_plural[0]
     assert inputs.box_is_merged[0][best].tolist() == plural.tolist() == [True, False, False]
@@ -52,7 +58,7 @@ def test_two_men_are_in_the_merged_box_and_a_man_is_not():
 def test_a_thing_that_no_label_fits_is_in_no_merged_box_and_several_may_be_anywhere():
     inputs = tiny_inputs()
     inputs.box_priors[:] = 0.0
-    flat = replace(WEIGHTS, area_unfit=0.0, colour=0.0)
+    flat = replace(CONFIG, prior_area_unfit=0.0, prior_colour=0.0)
     found = prior_logits(inputs, flat)[0]  # (P, R); of the phrases the first is plural
     merged = inputs.box_is_merged[0]
     assert merged.any()
@@ -66,7 +72,14 @@ def test_a_red_cup_is_where_most_red_is_and_little_else():
     sides = torch.tensor([[4.0, 4.0], [20.0, 20.0], [40.0, 40.0], [30.0, 30.0], [8.0, 8.0]])
     inputs.boxes_xyxy[0] = torch.cat([torch.zeros(5, 2), sides], dim=-1)
     inputs.box_colours[0, 0] = torch.tensor([1.0, 0.9, 0.2, 0.0, 1.0])  # of (4, 20, 40, 30, 8) px
-    alone = replace(WEIGHTS, label=0.0, score=0.0, area=0.0, area_unfit=0.0, number=0.0)
+    alone = replace(
+        CONFIG,
+        prior_weight=0.0,
+        prior_score=0.0,
+        prior_area=0.0,
+        prior_area_unfit=0.0,
+        prior_number=0.0,
+    )
     # share x side: 4, 18, 8, 0, 8
     ranks = prior_logits(inputs, alone)[0, 0].argsort(descending=True)
     assert ranks[0] == 1
@@ -78,7 +91,9 @@ def test_fits_on_padding_tell_nothing():
     inputs = tiny_inputs()
     inputs.box_priors[1] = 0
     inputs.box_priors[1, :, 3:] = 1  # image 1 has three boxes
-    found = prior_logits(inputs, replace(WEIGHTS, area_unfit=0.0, number=0.0, colour=0.0))
+    found = prior_logits(
+        inputs, replace(CONFIG, prior_area_unfit=0.0, prior_number=0.0, prior_colour=0.0)
+    )
     assert found[1].eq(0).all()
 
 
@@ -87,6 +102,6 @@ def test_few_boxes_and_boxes_without_area_have_finite_logits(boxes):
     inputs = tiny_inputs(boxes=boxes)
     inputs.boxes_xyxy[..., 2:] = inputs.boxes_xyxy[..., :2]
     inputs.box_scores[:] = 0
-    found = prior_logits(inputs, WEIGHTS)
+    found = prior_logits(inputs, CONFIG)
     assert found.shape == (B, 3, boxes)
     assert found.isfinite().all()

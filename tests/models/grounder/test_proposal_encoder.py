@@ -5,11 +5,16 @@ from torchvision.ops import roi_align
 
 from models.grounder.proposal_encoder import ProposalEncoder, box_geometry, mean_roi_align
 from models.grounder.visual_encoder import LevelMap
+from tests.models.grounder.tiny_grounder import tiny_config
 from tests.oracles import model_loops as loops
 
 B, R, D, H, W, S = 2, 3, 5, 11, 7, 77
-NO_LABELS = (0, 0)
 LABELS = torch.tensor([[2, 0, 1], [0, 0, 4]])
+
+
+def _encoder(levels, raw_dims, label_dim=0):
+    config = tiny_config(levels=levels, embed_dim=D, proposal_dim=13, label_dim=label_dim)
+    return ProposalEncoder(raw_dims, 4, config)
 
 
 def _boxes():
@@ -79,7 +84,7 @@ def test_features_are_finite_and_not_negative_for_any_number_of_boxes(num_boxes)
     torch.manual_seed(0)
     level = LevelMap(torch.randn(B, D, H, W), torch.ones(B, H, W, dtype=torch.bool))
     mask = torch.ones(B, S, S, dtype=torch.bool)
-    features = ProposalEncoder([D, D], [D], 13, NO_LABELS)(
+    features = _encoder("3+4", [D])(
         ((level, level), (level,)), _boxes()[:, :num_boxes], LABELS[:, :num_boxes], mask
     )
     assert features.shape == (B, num_boxes, 13)
@@ -89,7 +94,7 @@ def test_features_are_finite_and_not_negative_for_any_number_of_boxes(num_boxes)
 def test_a_proposal_does_not_see_the_others():
     torch.manual_seed(0)
     level = LevelMap(torch.randn(B, D, H, W), torch.ones(B, H, W, dtype=torch.bool))
-    mask, encoder = torch.ones(B, S, S, dtype=torch.bool), ProposalEncoder([D], [D], 13, NO_LABELS)
+    mask, encoder = torch.ones(B, S, S, dtype=torch.bool), _encoder("3", [D])
     alone = encoder(((level,), (level,)), _boxes()[:, 1:2], LABELS[:, 1:2], mask)
     together = encoder(((level,), (level,)), _boxes(), LABELS, mask)
     torch.testing.assert_close(together[:, 1:2], alone)
@@ -100,9 +105,7 @@ def test_the_same_look_at_another_place_is_another_feature():
     level = LevelMap(torch.ones(1, D, H, W), torch.ones(1, H, W, dtype=torch.bool))
     boxes = torch.tensor([[[0.0, 10.0, 20.0, 30.0], [50.0, 10.0, 70.0, 30.0]]])
     mask = torch.ones(1, S, S, dtype=torch.bool)
-    left, right = ProposalEncoder([D], [D], 13, NO_LABELS)(
-        ((level,), (level,)), boxes, LABELS[:1, :2], mask
-    )[0]
+    left, right = _encoder("3", [D])(((level,), (level,)), boxes, LABELS[:1, :2], mask)[0]
     assert not np.allclose(left.detach(), right.detach())
 
 
@@ -111,7 +114,7 @@ def test_the_raw_maps_are_pooled_normalised_and_projected_beside_the_encoded_one
     cells = torch.ones(B, H, W, dtype=torch.bool)
     level = LevelMap(torch.randn(B, D, H, W), cells)
     raw = LevelMap(torch.randn(B, 3, H, W), cells)
-    mask, encoder = torch.ones(B, S, S, dtype=torch.bool), ProposalEncoder([D], [3], 13, NO_LABELS)
+    mask, encoder = torch.ones(B, S, S, dtype=torch.bool), _encoder("3", [3])
     pooled = [mean_roi_align(kind, _boxes(), S) for kind in (level, raw)]
     pooled[1] = pooled[1] - pooled[1].mean(-1, keepdim=True)
     pooled[1] = pooled[1] / (pooled[1].pow(2).mean(-1, keepdim=True) + 1e-5).sqrt()
@@ -126,7 +129,7 @@ def test_a_label_adds_its_row_of_the_table():
     torch.manual_seed(0)
     level = LevelMap(torch.ones(B, D, H, W), torch.ones(B, H, W, dtype=torch.bool))
     boxes, mask = _boxes()[:, :1].expand(-1, R, -1), torch.ones(B, S, S, dtype=torch.bool)
-    encoder = ProposalEncoder([D], [], 13, (4, 2))
+    encoder = _encoder("3", [], label_dim=2)
     found = encoder(((level,), ()), boxes, LABELS, mask)
     plain = torch.cat([mean_roi_align(level, boxes, S), box_geometry(boxes, mask)], dim=-1)
     columns = torch.cat([plain, encoder.label.weight[LABELS]], dim=-1)

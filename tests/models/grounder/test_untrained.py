@@ -5,21 +5,22 @@ import torch
 
 from models.classifier.classifier import Classifier, ClassifierInfo, build_network
 from models.grounder.checkpoint import untrained_grounder, untrained_language
-from models.grounder.language_encoder import LanguageSizes, learn_tokenizer, new_language
+from models.grounder.config import GrounderConfig, LanguageSizes
+from models.grounder.language_encoder import learn_tokenizer, new_language
 
 SIZES = LanguageSizes(vocabulary=90, hidden=16, layers=3, heads=2, dropout=0.2)
 PHRASES = ["a red cup", "the dog left of the cup", "чашка"]
-SETTINGS = {
-    "backbone": "classifier", "embed_dim": 12, "levels": "5", "depth": "1+3", "visual_window": 5,
-    "heads": 3, "ffn_dim": 17, "dropout": 0.0, "cam": "off", "cam_input": "map", "cam_blocks": 1,
-    "cam_nouns": "head", "cam_weight": 0.0, "fusion": "concat", "fusion_layers": 1,
-    "reg_token": "phrase", "head": "reg_token", "proposal_dim": 11, "label_dim": 3,
-    "decoder_dim": 13,
-    "prior_weight": 1.0, "prior_floor": 0.001, "prior_score": 0.0, "prior_area": 0.0,
-    "prior_area_unfit": 0.0, "prior_number": 0.0, "prior_colour": 0.0,
-    "score_bound": 2.0, "score_mlp": True,
-    "teacher": "both", "contrast_temperature": 0.1, "mask_sharpness": 10.0, "mask_threshold": 0.5,
-}  # fmt: skip
+CONFIG = GrounderConfig(
+    backbone="classifier", embed_dim=12, levels="5", depth="1+3", visual_window=5,
+    heads=3, ffn_dim=17, dropout=0.0, cam="off", cam_input="map", cam_blocks=1,
+    cam_nouns="head", cam_weight=0.0, fusion="concat", fusion_layers=1,
+    reg_token="phrase", head="reg_token", proposal_dim=11, label_dim=3,
+    decoder_dim=13,
+    prior_weight=1.0, prior_floor=0.001, prior_score=0.0, prior_area=0.0,
+    prior_area_unfit=0.0, prior_number=0.0, prior_colour=0.0,
+    score_bound=2.0, score_mlp=True,
+    teacher="both", contrast_temperature=0.1, mask_sharpness=10.0, mask_threshold=0.5,
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def test_a_pretrained_text_encoder_keeps_its_weights_and_its_first_layers(tmp_pa
 
 def test_the_backbone_starts_from_the_classifiers_weights(tmp_path, classifier):
     language = untrained_language(tmp_path / "language", SIZES, PHRASES)
-    grounder = untrained_grounder(SETTINGS, (19, 7), classifier, language.encoder, False)
+    grounder = untrained_grounder(CONFIG, (19, 7), classifier, language.encoder, False)
     spec = grounder.spec
     assert (spec.arch, spec.width, spec.bgr) == ("mobilenet_v2", 0.25, True)
     assert (spec.num_words, spec.num_labels) == (19, 7)
@@ -68,7 +69,7 @@ def test_a_backbone_of_the_classifiers_name_has_its_weights_and_another_starts_a
     made = Classifier(build_network("resnet18", 1.0, 1), info)
     language = untrained_language(tmp_path / "language", SIZES, PHRASES)
     same, other = (
-        untrained_grounder(SETTINGS | {"backbone": name}, (19, 7), made, language.encoder, True)
+        untrained_grounder(replace(CONFIG, backbone=name), (19, 7), made, language.encoder, True)
         for name in ("resnet18", "resnet34")
     )
     weight = same.visual_encoder.backbone.state_dict()["extract.network.layer4.1.conv2.weight"]

@@ -1,17 +1,15 @@
-import pytest
 import torch
 
-from models.grounder.visual_encoder import VisualEncoder, parse_levels
-from models.layers.attention import LayerSizes
+from models.grounder.visual_encoder import VisualEncoder
 from models.layers.backbone import Backbone
-from tests.models.grounder.tiny_grounder import TinyNetwork
-
-SIZES = LayerSizes(dim=12, heads=3, ffn_dim=17, dropout=0.0)
+from tests.models.grounder.tiny_grounder import TinyNetwork, tiny_config
 
 
 def _encoder(levels=(3, 5)):
     torch.manual_seed(0)
-    return VisualEncoder(Backbone(TinyNetwork(), levels), levels, SIZES, num_layers=1, window=5)
+    return VisualEncoder(
+        Backbone(TinyNetwork(), levels), tiny_config(levels="+".join(map(str, levels)))
+    )
 
 
 def _images():
@@ -19,16 +17,6 @@ def _images():
     mask = torch.zeros(2, 67, 67, dtype=torch.bool)
     mask[0, :61, :31], mask[1, :23] = True, True
     return torch.rand(2, 3, 67, 67), mask
-
-
-def test_levels_are_read_from_their_text():
-    assert [parse_levels(text) for text in ("3", "4+5", "3+4+5")] == [(3,), (4, 5), (3, 4, 5)]
-
-
-@pytest.mark.parametrize("text", ["", "2", "5+3", "3+3", "3+4+", "3,5"])
-def test_anything_else_is_refused(text):
-    with pytest.raises(ValueError, match="levels"):
-        parse_levels(text)
 
 
 def test_each_level_has_its_own_grid_at_its_stride():

@@ -6,8 +6,9 @@ from itertools import pairwise
 import torch
 from torch import nn
 
+from models.grounder.config import LanguageSizes
 from models.grounder.grounder import Grounder, GrounderSpec, GroundingInputs, build_grounder
-from models.grounder.language_encoder import LanguageSizes, new_language
+from models.grounder.language_encoder import new_language
 from models.training.config import LossWeights
 from models.training.mining_loss import FrozenClassifier
 
@@ -75,6 +76,11 @@ WEIGHTS = LossWeights(
 )
 
 
+def tiny_config(**changes):
+    """Return the configuration with some values changed."""
+    return replace(SPEC, **changes)
+
+
 class TinyNetwork(nn.Module):
     """Five strided convolutions and a head, all that a backbone is cut from."""
 
@@ -98,7 +104,9 @@ def tiny_grounder(seed=0, network=TinyNetwork, **changes) -> Grounder:
     """Return a grounder in training mode whose zero-initialised parts have been stirred."""
     torch.manual_seed(seed)
     spec = replace(SPEC, **changes)
-    language = new_language(LanguageSizes(NUM_PIECES, 10, layers=1, heads=2, dropout=spec.dropout))
+    language = new_language(
+        LanguageSizes(vocabulary=NUM_PIECES, hidden=10, layers=1, heads=2, dropout=spec.dropout)
+    )
     grounder = build_grounder(spec, network(), language)
     with torch.no_grad():
         for parameter in grounder.parameters():

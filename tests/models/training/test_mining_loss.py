@@ -15,6 +15,7 @@ from models.training.mining_loss import (
     sample_nouns,
     select_nouns,
 )
+from tests.models.grounder.tiny_grounder import tiny_config
 
 SOFT = SoftMask(sharpness=10.0, threshold=0.5)
 BLANK = torch.tensor([0.4, 0.5, 0.6]).view(3, 1, 1)
@@ -155,7 +156,7 @@ def _train_attention(area_price):
     raw = torch.zeros(1, 1, 1, 12, 12)
     raw[..., 4:6, 5:8] = 1.0
     deepest = LevelMap(image - 0.5, torch.ones(1, 12, 12, dtype=torch.bool))
-    encoder = CamEncoder(3, 16, "both", num_blocks=1)
+    encoder = CamEncoder(3, tiny_config(embed_dim=16))
     optimiser = torch.optim.Adam(encoder.parameters(), lr=0.01)
     scorer = FrozenClassifier(_redness_is_seen, torch.full((3, 1, 1), 0.5))
     yes, head = torch.ones(1, 1, 1, dtype=torch.bool), torch.zeros(1, 1, 1, dtype=torch.long)

@@ -15,6 +15,7 @@ from models.grad_cam.grad_cam import closed_form_cams
 from models.grounder.cam_encoder import CamEncoder
 from models.grounder.visual_encoder import LevelMap
 from models.training.mining_loss import FrozenClassifier, SoftMask, mining_loss, select_nouns
+from tests.models.grounder.tiny_grounder import tiny_config
 
 pytestmark = pytest.mark.slow
 S, STRIDE, CLASSES = 64, 4, 3
@@ -92,7 +93,7 @@ def learn(price, steps=120):
     cells = torch.ones(len(kinds), GRID, GRID, dtype=torch.bool)
     nouns, used = kinds[:, None, None], torch.ones(len(kinds), 1, 1, dtype=torch.bool)
     given = (cams[rows, kinds][:, None, None], used, torch.zeros_like(nouns))
-    encoder = CamEncoder(24, 16, "both", num_blocks=1)
+    encoder = CamEncoder(24, tiny_config(embed_dim=16))
     optimiser = torch.optim.Adam(encoder.parameters(), lr=0.01)
     scorer = FrozenClassifier(lambda pictures: model(pictures).sigmoid(), GREY)
     confidences = model(images).sigmoid()[rows, kinds][:, None, None]

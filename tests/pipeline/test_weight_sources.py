@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.params.read import PARAMS_FILE, read_params, weights_key
-from pipeline.params.weights import hub_of, parts_of
+from pipeline.weight_sources import hub_of, parts_of
 from tests.conftest import ROOT
 
 PARAMS = read_params(ROOT / PARAMS_FILE)
