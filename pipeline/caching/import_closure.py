@@ -10,14 +10,16 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 CODE_FOLDERS = ("models", "pipeline", "stages")
-# rooms that only report: changing them must recompute nothing
-_NEVER_COMPUTES = (Path("pipeline/observe"),)
+# `observe` only reports, and DVC tracks the values that `params` reads: changing these rooms must
+# recompute nothing
+_NEVER_COMPUTES = (Path("pipeline/observe"), Path("pipeline/params"))
 
 
 def import_closure(stage_file: Path) -> list[Path]:
     """Return the project's files that a stage imports, directly or not, and the stage itself.
 
-    Imports inside functions count; `pipeline/observe/` and empty `__init__.py` files do not.
+    Imports inside functions count; `pipeline/observe/`, `pipeline/params/` and empty `__init__.py`
+    files do not.
 
     Args:
         stage_file: a file in a folder of the project root, such as `stages/cams.py`.

@@ -65,10 +65,11 @@ def test_a_package_file_counts_if_it_holds_code(project):
     ]
 
 
-def test_the_observer_and_what_only_it_imports_are_left_out(project):
+@pytest.mark.parametrize("room", ["observe", "params"])
+def test_what_reports_or_reads_parameters_is_left_out_with_what_only_it_imports(project, room):
     root = project(
-        stages__cams="from pipeline.observe.run_stage import run_stage",
-        pipeline__observe__run_stage="import pipeline.secret",
+        stages__cams=f"from pipeline.{room}.deep import run_stage",
+        **{f"pipeline__{room}__deep": "import pipeline.secret"},
         pipeline__secret="",
     )
     assert closure(root) == ["stages/cams.py"]
