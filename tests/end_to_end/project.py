@@ -47,6 +47,13 @@ class Project:
         assert text.count(old) == 1
         path.write_text(text.replace(old, new), encoding="utf-8")
 
+    def add_line(self, name: str, after: str, line: str) -> None:
+        """Put a line behind another of a file."""
+        path = self.folder / name
+        text = path.read_text(encoding="utf-8")
+        assert f"\n{text}".count(f"\n{after}\n") == 1
+        path.write_text(f"\n{text}".replace(f"\n{after}\n", f"\n{after}\n{line}\n")[1:], "utf-8")
+
     def _environment(self) -> Mapping[str, str]:
         kept = {
             key: value
