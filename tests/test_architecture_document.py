@@ -1,0 +1,45 @@
+"""docs/architecture.md names every room, and only files and folders that exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENT = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+PATH = re.compile(r"(?:[\w.-]+/)+[\w.-]*|\w+\.(?:py|yaml|toml|md)")
+PLACEHOLDER = re.compile(r"NAME")  # of a file that the reader adds
+NAMED = {text for text in re.findall(r"`([^`]+)`", DOCUMENT) if PATH.fullmatch(text)}
+OWNED = re.findall(r"`(\w+)` (?:in|of)\s+`([\w/]+\.py)`", DOCUMENT)
+LINKED = set(re.findall(r"\]\(([^)]+)\)", DOCUMENT))
+ROOMS = {
+    folder.relative_to(ROOT).as_posix()
+    for floor in ("models", "pipeline")
+    for folder in (ROOT / floor).iterdir()
+    if (folder / "__init__.py").is_file()
+}
+
+
+def test_every_room_has_a_line_of_its_own():
+    in_tables = re.findall(r"^\| `((?:models|pipeline)/\w+)` \|", DOCUMENT, re.M)
+    assert sorted(in_tables) == sorted(ROOMS)
+
+
+@pytest.mark.parametrize("path", sorted(NAMED))
+def test_every_path_exists(path):
+    if not PLACEHOLDER.search(path):
+        assert (ROOT / path).exists()
+
+
+@pytest.mark.parametrize("link", sorted(LINKED))
+def test_every_link_leads_somewhere(link):
+    assert (ROOT / "docs" / link).exists()
+
+
+@pytest.mark.parametrize(("name", "path"), sorted(set(OWNED)))
+def test_a_name_that_is_said_to_be_in_a_file_is_there(name, path):
+    assert re.search(rf"\b{name}\b", (ROOT / path).read_text(encoding="utf-8"))
+
+
+def test_it_is_one_page():
+    assert len(DOCUMENT.splitlines()) <= 120
