@@ -18,7 +18,7 @@ class WeightFileError(ValueError):
 
 @contextmanager
 def _refusing(path: Path, broken: tuple[type[Exception], ...]) -> Iterator[None]:
-    """Say of a file that could not be unpickled what it is; `broken` is what a cut one raises."""
+    """Raise `WeightFileError` for a file that cannot be read; `broken` is what a cut one raises."""
     try:
         yield
     except broken as error:
@@ -43,11 +43,15 @@ def load_weights(path: Path) -> dict[str, Any]:
 
 
 class _ArraysOnly(pickle.Unpickler):
-    """Unpickles numpy arrays and plain values; of everything else it knows no name."""
+    """An unpickler of numpy arrays and plain values that refuses every other global."""
 
     def find_class(self, module: str, name: str) -> Callable[..., Any]:
-        """Return what rebuilds an array."""
-        known: dict[tuple[str, str], Callable[..., Any]] = {
+        """Return the function or class that rebuilds an array.
+
+        Raises:
+            UnpicklingError: the pickle names any other global.
+        """
+        allowed: dict[tuple[str, str], Callable[..., Any]] = {
             ("multiarray", "_reconstruct"): _REBUILD,
             ("numpy", "ndarray"): np.ndarray,
             ("numpy", "dtype"): np.dtype,
@@ -55,9 +59,9 @@ class _ArraysOnly(pickle.Unpickler):
             ("_codecs", "encode"): _latin1_bytes,
         }
         short = "multiarray" if module in _MULTIARRAY else module
-        if (short, name) not in known:
+        if (short, name) not in allowed:
             raise pickle.UnpicklingError(f"asks for {module}.{name}")
-        return known[short, name]
+        return allowed[short, name]
 
 
 _REBUILD = cast("Callable[..., Any]", np.empty(0).__reduce__()[0])

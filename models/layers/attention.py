@@ -42,12 +42,12 @@ class MultiHeadAttention(nn.Module):
         self.out = nn.Linear(dim, dim)
 
     def forward(self, rows: Tensor, tokens: Tensor, token_mask: Tensor) -> Tensor:
-        """Let `rows` read `tokens`.
+        """Compute the attention of `rows` over `tokens`.
 
         Args:
-            rows: what asks, float (N, Q, D).
-            tokens: what is read, float (N, L, D).
-            token_mask: True = real, bool (N, L); a sequence without a real token reads them all.
+            rows: queries, float (N, Q, D).
+            tokens: keys and values, float (N, L, D).
+            token_mask: True = real, bool (N, L); in a sequence without a real token all count.
 
         Returns:
             float (N, Q, D).
@@ -64,15 +64,17 @@ class MultiHeadAttention(nn.Module):
         return self.out(mixed.transpose(1, 2).flatten(-2))
 
     def read_shared(self, rows: Tensor, shared: TokenSet, own: TokenSet) -> Tensor:
-        """Let one row a phrase read its image's tokens and its own, without copying the former.
+        """Compute the attention of one row per phrase over its image's tokens and its own.
+
+        The image's tokens are not copied for each phrase.
 
         Args:
-            rows: what asks, float (B, P, D).
-            shared: what all phrases of an image read, (B, 1, V, D).
-            own: what one phrase reads, (B, P, L, D), at least one token of it real.
+            rows: one query per phrase, float (B, P, D).
+            shared: keys and values of all phrases of an image, (B, 1, V, D).
+            own: keys and values of one phrase, (B, P, L, D), at least one of them real.
 
         Returns:
-            float (B, P, D), equal to `forward` on the tokens put together.
+            float (B, P, D), equal to `forward` on the concatenated tokens.
         """
         query = self._by_head(self.query(rows))  # (B, P, H, D / H)
         shared_key, shared_value = map(
@@ -116,32 +118,35 @@ class EncoderLayer(nn.Module):
         self.dropout = nn.Dropout(sizes.dropout)
 
     def forward(self, tokens: Tensor, token_mask: Tensor, rows: Tensor | None = None) -> Tensor:
-        """Return the new state of `rows` (of all tokens by default) after reading `tokens`.
+        """Return the state of `rows` (default: all tokens) after attention over `tokens`.
 
         Args:
             tokens: float (N, L, D).
             token_mask: True = real, bool (N, L).
-            rows: the tokens whose state is wanted, float (N, Q, D). Computing only those is
-                exact and skips the rest's queries and feed-forward part.
+            rows: the tokens to update, float (N, Q, D). Leaving the others out is exact and saves
+                their queries and feed-forward part.
         """
         rows = tokens if rows is None else rows
         return self._finish(rows, self.attention(rows, tokens, token_mask))
 
     def read_shared(self, rows: Tensor, shared: TokenSet, own: TokenSet) -> Tensor:
-        """Return the new state of one row a phrase; see `MultiHeadAttention.read_shared`."""
+        """Return the updated state of one row per phrase, float (B, P, D).
+
+        Arguments as in `MultiHeadAttention.read_shared`.
+        """
         return self._finish(rows, self.attention.read_shared(rows, shared, own))
 
-    def _finish(self, rows: Tensor, read: Tensor) -> Tensor:
-        """Take in what was read, then the feed-forward part; same shape (..., D)."""
-        rows = self.norm_attention(rows + self.dropout(read))
+    def _finish(self, rows: Tensor, attended: Tensor) -> Tensor:
+        """Add the attention's output, then apply the feed-forward part; same shape (..., D)."""
+        rows = self.norm_attention(rows + self.dropout(attended))
         return self.norm_ffn(rows + self.dropout(self.ffn(rows)))
 
 
 class GridEncoder(nn.Module):
     """Encoder layers over the cells of a feature map.
 
-    With `window` > 0 a cell reads only the cells of its window, so many cells per side. Windows are
-    counted from the top left: how far the grid is padded changes nothing.
+    With `window` > 0 a cell attends only to the cells of its window of `window` x `window` cells.
+    Windows start at the top left, so that padding at the right and bottom changes nothing.
     """
 
     def __init__(self, sizes: LayerSizes, num_layers: int, window: int) -> None:
@@ -150,7 +155,12 @@ class GridEncoder(nn.Module):
         self.window = window
 
     def forward(self, features: Tensor, cell_mask: Tensor) -> Tensor:
-        """Encode float (B, D, h, w) under bool (B, h, w), True = real; same shape out."""
+        """Return the encoded cells, float (B, D, h, w).
+
+        Args:
+            features: float (B, D, h, w).
+            cell_mask: True = real, bool (B, h, w).
+        """
         grid_hw = features.shape[-2:]
         window_hw = _window_hw(grid_hw, self.window)
         tokens = _to_windows(features, window_hw).flatten(2).transpose(1, 2)  # (N, L, D)

@@ -25,7 +25,13 @@ TRACE_PX = 128
 
 @dataclass(frozen=True)
 class TracedModule:
-    """A module of the network, in the order in which they finish, and what it puts out."""
+    """A module whose output is a feature map.
+
+    Attributes:
+        name: of the module; of a network of timm, the position in its list of maps.
+        stride: input pixels per cell of the map.
+        channels: of the map.
+    """
 
     name: str
     stride: int
@@ -44,7 +50,7 @@ class Backbone(nn.Module):
     Args:
         network: a classification network, or one that timm made with `features_only`; copied.
         trained_levels: the levels that are used.
-        is_pretrained: whether its weights say something.
+        is_pretrained: whether the weights are pre-trained; random ones are trained from the stem on.
 
     Raises:
         ValueError: the network has no map at stride 8, or puts its channels last.
@@ -59,16 +65,16 @@ class Backbone(nn.Module):
         ends = {level: _last_at(trace, stride) for level, stride in STRIDES.items()}
         stem = _last_at(trace, STEM_STRIDE) if is_pretrained else None
         _freeze(network, trace, stem, _deepest(ends, trained_levels))
-        found = {level: end for level, end in ends.items() if end is not None}
+        reached = {level: end for level, end in ends.items() if end is not None}
         if hasattr(network, "feature_info"):
-            found = _timm_ends(network)
-        if 3 not in found:
+            reached = _timm_ends(network)
+        if 3 not in reached:
             raise ValueError("backbone: the network has no feature map at stride 8")
-        self.extract = PaddingBlinds(_extractor(network, found))
-        self.channels = {3: found[3].channels}
+        self.extract = PaddingBlinds(_extractor(network, reached))
+        self.channels = {3: reached[3].channels}
         for level in (4, 5):
             self.channels[level] = (
-                found[level].channels if level in found else self.channels[level - 1]
+                reached[level].channels if level in reached else self.channels[level - 1]
             )
 
     def forward(self, images: Tensor, pixel_mask: Tensor) -> dict[int, Tensor]:
@@ -84,21 +90,21 @@ class Backbone(nn.Module):
         named = self.extract(images, pixel_mask)
         levels = {3: named["3"]}
         for level in (4, 5):
-            found = named.get(str(level))
-            levels[level] = pooled(levels[level - 1]) if found is None else found
+            features = named.get(str(level))
+            levels[level] = pooled(levels[level - 1]) if features is None else features
         return levels
 
 
 def pooled(features: Tensor) -> Tensor:
-    """Halve the grid of a feature map, rounding up."""
+    """Return the feature map max-pooled by 2, (B, C, ceil(h / 2), ceil(w / 2))."""
     return F.max_pool2d(features, 2, ceil_mode=True)
 
 
 class TimmLevels(nn.Module):
-    """The maps that a network of timm puts out, by the text of their level."""
+    """The feature maps of a network of timm, keyed by their level as text ("3", "4", "5")."""
 
     def __init__(self, network: nn.Module, places: dict[str, int]) -> None:
-        """Take `places`: where in the network's list of maps each level stands."""
+        """Wrap a network; `places` gives the position of each level in its list of maps."""
         super().__init__()
         self.network = network
         self.places = places
@@ -121,7 +127,7 @@ def _timm_ends(network: Any) -> dict[int, TracedModule]:
     strides, channels = network.feature_info.reduction(), network.feature_info.channels()
     with torch.no_grad():
         maps = copy.deepcopy(network).eval()(torch.zeros(1, 3, TRACE_PX, TRACE_PX))
-    if [found.shape[1] for found in maps] != channels:
+    if [features.shape[1] for features in maps] != channels:
         raise ValueError("backbone: the network puts its channels last; maps are (B, C, h, w) here")
     return {
         level: TracedModule(str(place), stride, channels[place])
@@ -132,7 +138,7 @@ def _timm_ends(network: Any) -> dict[int, TracedModule]:
 
 
 def freeze_batch_norm(network: nn.Module) -> nn.Module:
-    """Replace every BatchNorm2d in place by one with constant statistics and scale."""
+    """Replace every BatchNorm2d by one with constant statistics and scale, in place."""
     for parent in list(network.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, nn.BatchNorm2d):
@@ -151,10 +157,12 @@ def _frozen(norm: nn.BatchNorm2d) -> nn.Module:
 
 
 def trace_strides(network: nn.Module) -> list[TracedModule]:
-    """Run a blank image and list every module with a map as output, in order of completion.
+    """Return every module whose output is a feature map, in order of completion.
+
+    The network is run on one blank image of `TRACE_PX` x `TRACE_PX`.
 
     Raises:
-        ValueError: the network takes images of one size only.
+        ValueError: the network does not take images of this size.
     """
     trace: list[TracedModule] = []
     hooks = [
@@ -238,7 +246,7 @@ def named_network(name: str) -> nn.Module:
 
 
 def _timm_network(name: str) -> nn.Module:
-    import timm  # here, for who asks for no network of timm needs no timm
+    import timm  # here, because only networks of timm need it
 
     if not timm.is_model(name):
         raise ValueError(f"backbone: timm knows no {name!r}")

@@ -1,7 +1,7 @@
-"""Let nothing depend on how much padding an image is given.
+"""Layers whose output does not depend on how much padding an image is given.
 
-An image lies somewhere in its square; what lies around it must not leak into features. Zeroing it
-before every layer whose window reaches over a border, and leaving it out of statistics, is exact.
+An image lies somewhere in a padded square, and the padding must not leak into features. Zeroing it
+before every layer whose window is wider than a cell, and leaving it out of statistics, is exact.
 
 Shapes: B images, C channels, (h, w) cells, S input pixels per side, N cells along one axis.
 """
@@ -16,7 +16,12 @@ WINDOWED_LAYERS = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
 
 
 def cells_of(pixel_mask: Tensor, grid: Tensor) -> Tensor:
-    """Return which cells of `grid` (B, C, h, w) hold a real pixel of (B, S, S), bool (B, h, w)."""
+    """Return which cells hold at least one real pixel, bool (B, h, w).
+
+    Args:
+        pixel_mask: True = image, bool (B, S, S).
+        grid: a map that has the cells, (B, C, h, w).
+    """
     return F.adaptive_max_pool2d(pixel_mask[:, None].float(), grid.shape[-2:])[:, 0] > 0
 
 
@@ -31,20 +36,29 @@ def valid_span(mask: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def content_boxes_xyxy(pixel_mask: Tensor) -> Tensor:
-    """Return the box of each image's real part, float32 (B, 4), of masks (B, S, S)."""
+    """Return the box around the real pixels of each image, in pixels, float32 (B, 4).
+
+    Args:
+        pixel_mask: True = image, bool (B, S, S).
+    """
     left, right = valid_span(pixel_mask.any(1))
     top, bottom = valid_span(pixel_mask.any(2))
     return torch.stack([left, top, right + 1, bottom + 1], dim=-1).float()
 
 
 class MaskedGroupNorm(nn.GroupNorm):
-    """Group norm whose statistics are those of real cells; 32 groups, or the most that divide."""
+    """Group norm with the statistics of real cells alone; gcd(32, channels) groups."""
 
     def __init__(self, channels: int) -> None:
         super().__init__(math.gcd(32, channels), channels)
 
     def forward(self, maps: Tensor, cell_mask: Tensor) -> Tensor:  # type: ignore[override]
-        """Normalise float (B, C, h, w) under bool (B, h, w), True = real; float32, 0 on padding."""
+        """Return the normalised maps, float32 (B, C, h, w), 0 on padding.
+
+        Args:
+            maps: float (B, C, h, w).
+            cell_mask: True = real, bool (B, h, w).
+        """
         real = cell_mask[:, None, None]  # (B, 1, 1, h, w)
         groups = maps.float().unflatten(1, (self.num_groups, -1))  # (B, G, C / G, h, w)
         count = real.sum((2, 3, 4), keepdim=True).clamp(min=1) * groups.shape[2]
@@ -57,7 +71,7 @@ class MaskedGroupNorm(nn.GroupNorm):
 
 
 class ConvNorm(nn.Module):
-    """A convolution that keeps the grid, and a group norm, blind to padding."""
+    """A convolution that keeps the grid, then a group norm; padding has no influence."""
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int, bias: bool = True) -> None:
         super().__init__()
@@ -65,14 +79,19 @@ class ConvNorm(nn.Module):
         self.norm = MaskedGroupNorm(out_channels)
 
     def forward(self, maps: Tensor, cell_mask: Tensor) -> Tensor:
-        """Return float (B, out, h, w), zero on padding, of (B, in, h, w) and bool (B, h, w)."""
+        """Return float (B, out, h, w), zero on padding.
+
+        Args:
+            maps: float (B, in, h, w).
+            cell_mask: True = real, bool (B, h, w).
+        """
         return self.norm(self.conv(maps * cell_mask[:, None]), cell_mask)
 
 
 class PaddingBlinds(nn.Module):
-    """Zeroes padding in front of every layer of a network whose window reaches over cells.
+    """A network with padding zeroed before every layer whose window is wider than a cell.
 
-    What pools over a whole map, such as squeeze-and-excitation, still sees the padding's zeros.
+    Layers that pool over a whole map, such as squeeze-and-excitation, still count the zeros.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -85,7 +104,12 @@ class PaddingBlinds(nn.Module):
                 module.register_forward_pre_hook(self._blind)
 
     def forward(self, images: Tensor, pixel_mask: Tensor) -> dict[str, Tensor]:
-        """Return the network's maps, zero on padding, of normalised images (B, 3, S, S)."""
+        """Return the network's feature maps by name, (B, C, h, w), zero on padding.
+
+        Args:
+            images: normalised, float32 (B, 3, S, S).
+            pixel_mask: True = image, bool (B, S, S).
+        """
         self._pixel_mask, self._cell_masks = pixel_mask, {}
         maps = self.network(images)
         hidden = {name: self._hidden(features) for name, features in maps.items()}
@@ -96,7 +120,7 @@ class PaddingBlinds(nn.Module):
         return (self._hidden(inputs[0]), *inputs[1:])
 
     def _hidden(self, maps: Tensor) -> Tensor:
-        if self._pixel_mask is None:  # asked outside of `forward`, for an image without padding
+        if self._pixel_mask is None:  # called outside of `forward`, on an image without padding
             return maps
         if maps.shape[-2:] not in self._cell_masks:
             self._cell_masks[maps.shape[-2:]] = cells_of(self._pixel_mask, maps)[:, None]

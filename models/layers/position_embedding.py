@@ -12,7 +12,7 @@ TEMPERATURE = 10_000.0  # Vaswani et al. 2017, https://arxiv.org/abs/1706.03762,
 
 
 def grid_position_embedding(cell_mask: Tensor, dim: int) -> Tensor:
-    """Embed the place of every cell, measured over the real part of its image.
+    """Return the position embedding of every cell, measured over the real part of its image.
 
     The centre of cell i of n real ones lies at 2 pi (i + 0.5) / n, so that an image keeps its
     embedding whatever it is padded to (DETR, https://arxiv.org/abs/2005.12872, appendix A.4).
@@ -35,7 +35,7 @@ def grid_position_embedding(cell_mask: Tensor, dim: int) -> Tensor:
 
 
 def sequence_position_embedding(length: int, dim: int, device: torch.device) -> Tensor:
-    """Embed the index of every token of a sequence, float32 (T, D); D must be even."""
+    """Return the embedding of positions 0 to T - 1, float32 (T, D); D must be even."""
     return _sines(torch.arange(length, device=device, dtype=torch.float32), dim)
 
 
