@@ -1,7 +1,7 @@
-"""Scores of nouns by an image classifier: what the cams stage's `nounhead` and `imagenet` mean.
+"""Scores of nouns by an image classifier: `nounhead` and `imagenet` of `cams.scorer`.
 
-Either a linear head trained on the nouns of phrases, or the classifier's own classes, those that a
-noun means taken together.
+Either a linear head trained on the nouns of phrases, or the classifier's own classes, where the
+classes that a noun means are merged.
 
 Shapes: B images, C channels, K of N nouns, (h, w) cells of the last layer.
 """
@@ -18,7 +18,7 @@ from models.noun_classes.imagenet import NounClasses, Route
 
 
 class ClassifierScorer(PooledScorer):
-    """What both have in common: the classifier's trunk."""
+    """The classifier's trunk, common to both scorers."""
 
     def __init__(self, classifier: Classifier, nouns: Mapping[str, Route]) -> None:
         super().__init__(classifier.network, nouns, _last_layer(classifier))
@@ -34,7 +34,7 @@ class ClassifierScorer(PooledScorer):
         return self.classifier.feature_maps(images)
 
     def describe(self) -> dict[str, str]:
-        """Return what the classifier is and what it was trained on."""
+        """Return `network`, the architecture, and `training_set` of the classifier."""
         info = self.classifier.info
         return {"network": info.arch, "training_set": info.training_set}
 
@@ -49,7 +49,7 @@ class NounHeadScorer(ClassifierScorer):
         """Join a classifier and a head trained on its features.
 
         Raises:
-            ClassifierError: they do not fit.
+            ClassifierError: the head's weight does not have the shape that the two need.
         """
         channels = classifier.class_weight.shape[1]
         if head.weight.shape != (len(head.nouns), channels):
@@ -62,29 +62,29 @@ class NounHeadScorer(ClassifierScorer):
         self.register_buffer("bias", head.bias)
 
     def scores_of(self, features: Tensor) -> NounScores:
-        """Return the head's scores and the sigmoid of each."""
+        """Return the head's logits and their sigmoid, float32 (B, N)."""
         logits = features.mean((-2, -1)) @ self.weight.T + self.bias  # (B, N)
         return NounScores(logits, logits.sigmoid())
 
     def pooled_weight(self, features: Tensor, noun_indices: Sequence[int]) -> Tensor:
-        """Return the head's rows, the same for every image, float32 (B, K, C)."""
+        """Return the head's weight of each noun, the same for every image, float32 (B, K, C)."""
         return self.weight[list(noun_indices)].expand(len(features), -1, -1)
 
 
 class ClassGroupScorer(ClassifierScorer):
-    """The classifier's own classes, those that a noun means taken together.
+    """The classifier's own classes; the classes that a noun means are its group.
 
-    The logit is the logsumexp of the group's logits, as their sum would be led by the classes that
-    are not there; the probability is the sum of the group's softmax.
+    The logit of a noun is the logsumexp of its group's logits (a sum would be dominated by the
+    classes that are absent); its probability is the sum of the group's softmax.
     """
 
-    def __init__(self, classifier: Classifier, found: Mapping[str, NounClasses]) -> None:
-        """Join a classifier and the classes of each noun."""
-        super().__init__(classifier, routes_of(found))
-        self.groups = tuple(meant.classes for meant in found.values())
+    def __init__(self, classifier: Classifier, noun_classes: Mapping[str, NounClasses]) -> None:
+        """Join a classifier and the classes that each noun means."""
+        super().__init__(classifier, routes_of(noun_classes))
+        self.groups = tuple(group.classes for group in noun_classes.values())
 
     def scores_of(self, features: Tensor) -> NounScores:
-        """Return the logsumexp of each group's logits, and the sum of its softmax."""
+        """Return the logsumexp of each group's logits and the sum of its softmax, (B, N)."""
         logits = self.classifier.class_logits(features)  # (B, classes)
         probs = logits.softmax(1)
         return NounScores(

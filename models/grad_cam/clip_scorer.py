@@ -1,4 +1,4 @@
-"""Scores of any noun by CLIP: how much more an image is like a photo of it than of what is around.
+"""Scores of any noun by CLIP: similarity to a photo of it against photos of backgrounds.
 
 Shapes: B images, S pixels per side, N nouns, G backgrounds, D channels of the joint space, T tokens
 of the vision transformer, (h, w) patches.
@@ -19,7 +19,7 @@ _TEXTS_AT_ONCE = 256
 
 
 class ClipError(ValueError):
-    """A CLIP folder cannot be read or the backgrounds do not do; the message names the cause."""
+    """A CLIP folder or its settings cannot be used; the message names the cause."""
 
 
 class ClipScorer(NounScorer):
@@ -41,7 +41,7 @@ class ClipScorer(NounScorer):
     def __init__(
         self, model: CLIPModel, texts: "ClipTexts", mean: Sequence[float], std: Sequence[float]
     ) -> None:
-        """Join a model and its texts; mean and std are those of RGB in [0, 1]."""
+        """Join a model and its texts; `mean` and `std` normalise RGB in [0, 1]."""
         last = len(model.vision_model.encoder.layers) - 1
         layer = f"vision_model.encoder.layers.{last}.layer_norm1"
         super().__init__(model, dict.fromkeys(texts.nouns, "prompt"), layer)
@@ -84,7 +84,7 @@ class ClipScorer(NounScorer):
         return patches.unflatten(-1, (side, side))
 
     def describe(self) -> dict[str, str]:
-        """Return which network it is."""
+        """Return `network`, size of the vision transformer, and `training_set`."""
         config = self._model.config.vision_config
         name = f"CLIP ViT of {config.num_hidden_layers} layers, patch {config.patch_size}"
         return {"network": name, "training_set": "image-text pairs"}
@@ -95,13 +95,13 @@ class ClipScorer(NounScorer):
 
 
 class ClipTexts:
-    """Nouns and backgrounds as CLIP reads them.
+    """Text embeddings of nouns and backgrounds.
 
     Attributes:
-        nouns: N of them.
-        backgrounds: G of them.
-        noun_texts: of length 1, float32 (N, D).
-        background_texts: of length 1, float32 (G, D).
+        nouns: N nouns.
+        backgrounds: G nouns.
+        noun_texts: unit vectors, float32 (N, D).
+        background_texts: unit vectors, float32 (G, D).
     """
 
     def __init__(
@@ -115,11 +115,11 @@ class ClipTexts:
         """Encode the texts.
 
         Args:
-            model: of transformers.
-            tokenizer: that belongs to it.
+            model: CLIP of transformers.
+            tokenizer: of the same model.
             prompt: text of a noun, with `{}` in place of the noun.
             nouns: N nouns.
-            backgrounds: G nouns; one that is also asked for is not held against itself.
+            backgrounds: G nouns; one that is also in `nouns` does not compete with itself.
 
         Raises:
             ClipError: fewer than two backgrounds, or no `{}` in the prompt.
@@ -140,7 +140,7 @@ class _TextEncoder:
 
     @torch.no_grad()
     def __call__(self, texts: Sequence[str]) -> Tensor:
-        """Return texts as vectors of length 1, float32 (N, D)."""
+        """Return the unit embedding of each text, float32 (N, D)."""
         vectors = [
             self._encode(list(texts[start : start + _TEXTS_AT_ONCE]))
             for start in range(0, len(texts), _TEXTS_AT_ONCE)
@@ -163,7 +163,7 @@ def load_clip_scorer(
     """Return the scorer by the CLIP of a transformers folder: model, tokenizer, image processor.
 
     Raises:
-        ClipError: a file is missing or is not what it should be, or see `ClipTexts`.
+        ClipError: a file is missing or is not what it should be, or `ClipTexts` raises.
     """
     try:
         model = CLIPModel.from_pretrained(folder, local_files_only=True).eval()

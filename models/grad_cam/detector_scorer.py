@@ -1,8 +1,8 @@
-"""Scores of nouns by a detector: how sure it is, at best, of a label that a noun means.
+"""Scores of nouns by a detector: its best score of a label that a noun means.
 
-The score is the largest over anchors, or over regions of the first stage, so it says nothing of
-where; Grad-CAM at a layer of the backbone or neck does. Any mmdet detector with a dense head or
-with a region head of one step is known.
+The score is the largest over anchors, or over regions of the first stage, so it has no place;
+Grad-CAM at a layer of the backbone or neck gives one. Supported are mmdet detectors with a dense
+head or with a region head of one step.
 
 Shapes: B images, A anchors or regions of an image, L labels, N nouns, S pixels per side.
 """
@@ -38,7 +38,7 @@ from models.safe_load import load_weights
 
 
 class DetectorScorer(NounScorer):
-    """The best box of any label that a noun means.
+    """Scores a noun by the best box of any label that the noun means.
 
     The probability is the best box's, as mmdet computes it (class times objectness, where there is
     one); the logit is its log-odds, which keeps a gradient where the probability has none left.
@@ -47,30 +47,34 @@ class DetectorScorer(NounScorer):
     padding: Tensor
 
     def __init__(
-        self, model: Any, info: DetectorInfo, padding: Tensor, found: Mapping[str, NounClasses]
+        self,
+        model: Any,
+        info: DetectorInfo,
+        padding: Tensor,
+        noun_classes: Mapping[str, NounClasses],
     ) -> None:
         """Join a detector and the labels of each noun.
 
         Args:
             model: of mmdet.
-            info: what it is.
-            padding: the colour that it is used to see beside images, RGB in [0, 1], f32 (3, 1, 1).
-            found: the labels of each noun.
+            info: its name and training set.
+            padding: the colour that it pads images with, RGB in [0, 1], float32 (3, 1, 1).
+            noun_classes: the labels that each noun means.
 
         Raises:
-            DetectorError: the detector has a head of a kind that is not known here.
+            DetectorError: the kind of the detector's head is not supported.
         """
         last = [name for name, _ in model.backbone.named_children()][-1]
-        super().__init__(model, routes_of(found), f"backbone.{last}")
+        super().__init__(model, routes_of(noun_classes), f"backbone.{last}")
         self.register_buffer("padding", padding)
         self.info = info
-        self.groups = tuple(meant.classes for meant in found.values())
+        self.groups = tuple(group.classes for group in noun_classes.values())
         self._model: Any = model
         self._log_probs = _head_of(model)
 
     @property
     def blank(self) -> Tensor:
-        """The colour that the detector sees beside images, RGB in [0, 1], float32 (3, 1, 1)."""
+        """The colour that the detector pads images with, RGB in [0, 1], float32 (3, 1, 1)."""
         return self.padding
 
     def scores(self, images: Tensor) -> NounScores:
@@ -82,7 +86,7 @@ class DetectorScorer(NounScorer):
         return NounScores(logits.float(), log_probs.exp().float())
 
     def describe(self) -> dict[str, str]:
-        """Return which detector it is and what it was trained on."""
+        """Return `network`, the detector's name, and `training_set`."""
         return {"network": self.info.name, "training_set": self.info.training_set}
 
     def _prepare(self, images: Tensor) -> Tensor:
@@ -94,21 +98,21 @@ class DetectorScorer(NounScorer):
         return (pixels - to.mean) / to.std if to._enable_normalize else pixels
 
 
-def load_detector_scorer(folder: Path, found: Mapping[str, NounClasses]) -> DetectorScorer:
+def load_detector_scorer(folder: Path, noun_classes: Mapping[str, NounClasses]) -> DetectorScorer:
     """Return the scorer by the detector of a folder.
 
     Args:
         folder: holds config.py, weights.pth and detector.json.
-        found: the labels of each noun.
+        noun_classes: the labels that each noun means.
 
     Raises:
-        DetectorError: a file is missing, does not fit, or the head is not known here.
+        DetectorError: a file is missing or does not fit, or the kind of head is not supported.
         WeightFileError: weights.pth is missing or broken.
     """
     config, info = read_config(folder / CONFIG_FILE), read_info(folder)
     model = build_model(config)
     load_state(model, load_weights(folder / WEIGHTS_FILE), folder / WEIGHTS_FILE)
-    return DetectorScorer(model, info, _padding(config, model), found)
+    return DetectorScorer(model, info, _padding(config, model), noun_classes)
 
 
 def _padding(config: Config, model: Any) -> Tensor:
@@ -166,7 +170,7 @@ def _per_anchor(maps: Tensor, channels: int) -> Tensor:
 def _region_log_probs(model: Any, pixels: Tensor) -> Tensor:
     """Return the best log-probability of each label over all regions, float64 (B, L).
 
-    Image by image, so that what is said of one does not hang on how many regions another has.
+    Image by image, so that the result of one does not depend on how many regions another has.
     """
     features = model.extract_feat(pixels)
     regions = _regions(model, features, pixels)
@@ -186,12 +190,12 @@ def _region_log_probs(model: Any, pixels: Tensor) -> Tensor:
 def _regions(model: Any, features: Any, pixels: Tensor) -> list[Tensor]:
     """Return the first stage's boxes of each image, xyxy in its input, float32 (A, 4) each.
 
-    The whole image stands in where it finds nothing.
+    The whole image replaces them where there are none.
     """
     height, width = pixels.shape[-2:]
     hw, unscaled = (height, width), (1.0, 1.0)
     meta = {"img_shape": hw, "ori_shape": hw, "pad_shape": hw, "scale_factor": unscaled}
     samples = [DetDataSample(metainfo=meta) for _ in pixels]
-    found: list[InstanceData] = model.rpn_head.predict(features, samples, rescale=False)
+    proposals: list[InstanceData] = model.rpn_head.predict(features, samples, rescale=False)
     whole = pixels.new_tensor([[0, 0, width, height]])  # (1, 4)
-    return [item.bboxes if len(item.bboxes) else whole for item in found]
+    return [item.bboxes if len(item.bboxes) else whole for item in proposals]

@@ -1,9 +1,9 @@
-"""Raw Grad-CAM: one signed map per (image, score), on the layer's own grid, never rescaled.
+"""Raw Grad-CAM: one signed map per image and score, on the layer's own grid, never rescaled.
 
 With activations A_k of h x w cells and a score S_c, the map is sum_k alpha_ck A_k; alpha_ck is
 the mean over cells of dS_c / dA_k (Selvaraju et al. 2017, https://arxiv.org/abs/1610.02391,
-equations 1 and 2 before the ReLU). Three ways to the same map stand here: a closed form for scores
-of pooled features, autograd for any layer, and the library pytorch-grad-cam.
+equations 1 and 2 before the ReLU). Three functions compute the same map: a closed form for
+scores of pooled features, autograd for any layer, and the library pytorch-grad-cam.
 
 Shapes: B images, C channels, K of N scores, (h, w) cells of the layer.
 """
@@ -24,7 +24,7 @@ ToGrid = Callable[[Tensor], Tensor]
 
 
 def closed_form_cams(features: Tensor, weight: Tensor) -> Tensor:
-    """Return the maps of scores that see the features only through their mean over cells.
+    """Return the maps of scores that depend on the features only through their mean over cells.
 
     Such a score's gradient is the same in every cell, so the map is Zhou's class activation map
     (2016, https://arxiv.org/abs/1512.04150) divided by h * w.
@@ -43,49 +43,50 @@ def closed_form_cams(features: Tensor, weight: Tensor) -> Tensor:
 
 
 def autograd_cams(
-    score: Score, layer: nn.Module, images: Tensor, chosen: Tensor, to_grid: ToGrid
+    score: Score, layer: nn.Module, images: Tensor, score_indices: Tensor, to_grid: ToGrid
 ) -> Tensor:
     """Return the maps of any layer, by one backward pass per score down to that layer.
 
-    Images share each pass, also where they ask for different scores. Nothing below the layer is
-    differentiated if the weights there need no gradient; no weight's `.grad` is touched.
+    All images share each backward pass, also where their scores differ. Nothing below the layer is
+    differentiated if the weights there need no gradient; no weight's `.grad` is changed.
 
     Args:
-        score: maps images to scores (B, N), by way of the layer.
-        layer: is called once in a pass.
-        images: whatever `score` takes, float32 (B, 3, H, W).
-        chosen: the K scores to explain of each image, i64 (B, K); K may be 0.
-        to_grid: turns what the layer puts out into maps (B, C, h, w).
+        score: function from images to scores (B, N) that runs the layer.
+        layer: module that is called once in a pass.
+        images: input of `score`, float32 (B, 3, H, W).
+        score_indices: indices of the K scores to explain of each image, i64 (B, K); K may be 0.
+        to_grid: function from the layer's output to maps (B, C, h, w).
 
     Returns:
         Signed maps, float32 (B, K, h, w).
 
     Raises:
-        ValueError: the layer is not called once.
-        IndexError: there is no such score.
+        ValueError: the layer is not called exactly once.
+        IndexError: an index is not below N.
     """
-    kept: list[Tensor] = []
-    with torch.enable_grad(), _output_hook(layer, _detach_into(kept)):
+    leaves: list[Tensor] = []
+    with torch.enable_grad(), _output_hook(layer, _detach_into(leaves)):
         scores = score(images.detach())  # (B, N)
-        if len(kept) != 1:
-            raise ValueError(f"the layer is called {len(kept)} times in a pass, not once")
+        if len(leaves) != 1:
+            raise ValueError(f"the layer is called {len(leaves)} times in a pass, not once")
         rows = torch.arange(len(scores), device=scores.device)
         gradients = [
-            torch.autograd.grad(scores[rows, indices].sum(), kept[0], retain_graph=True)[0]
-            for indices in chosen.T
+            torch.autograd.grad(scores[rows, indices].sum(), leaves[0], retain_graph=True)[0]
+            for indices in score_indices.T
         ]
-    activations = to_grid(kept[0].detach())  # (B, C, h, w)
+    activations = to_grid(leaves[0].detach())  # (B, C, h, w)
     alphas = [to_grid(gradient).mean((-2, -1), keepdim=True) for gradient in gradients]
     maps = [(alpha * activations).sum(1) for alpha in alphas]  # (B, h, w) each
     return torch.stack(maps, 1) if maps else activations[:, :0]  # (B, K, h, w)
 
 
 def library_cams(
-    network: nn.Module, layer: nn.Module, images: Tensor, chosen: Tensor, to_grid: ToGrid
+    network: nn.Module, layer: nn.Module, images: Tensor, score_indices: Tensor, to_grid: ToGrid
 ) -> Tensor:
-    """Return what `autograd_cams` returns, computed by pytorch-grad-cam: slow, to compare with.
+    """Return the maps of `autograd_cams`, computed by pytorch-grad-cam: slow, for comparison.
 
-    The network is a module and is put into evaluation mode; K must not be 0.
+    Arguments as in `autograd_cams`, with K >= 1 and a network, which is put into evaluation mode, in
+    place of `score`.
     """
     with torch.enable_grad():
         method = _RawGradCam(network, [layer], reshape_transform=to_grid)
@@ -93,7 +94,7 @@ def library_cams(
             pixels = images.detach().clone().requires_grad_()  # a frozen network has no other graph
             maps = [
                 method(pixels, [ClassifierOutputTarget(int(index)) for index in indices])
-                for indices in chosen.T
+                for indices in score_indices.T
             ]  # (B, h, w) each
         finally:
             method.activations_and_grads.release()
@@ -119,14 +120,14 @@ class _RawGradCam(GradCAM):
         return cam_per_target_layer[0]
 
 
-def _detach_into(kept: list[Tensor]) -> Callable[[nn.Module, Any, Tensor], Tensor]:
-    """Return a hook that cuts the graph at its layer and keeps the leaf that stands there."""
+def _detach_into(leaves: list[Tensor]) -> Callable[[nn.Module, Any, Tensor], Tensor]:
+    """Return a hook that detaches its layer's output and appends the new leaf to `leaves`."""
 
     def hook(_layer: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
         if not isinstance(output, Tensor):
             raise ValueError("the layer puts out several tensors; name one that puts out one")
-        kept.append(output.detach().requires_grad_())
-        return kept[-1].clone()  # the next layer may work in place, which a leaf forbids
+        leaves.append(output.detach().requires_grad_())
+        return leaves[-1].clone()  # the next layer may work in place, which a leaf forbids
 
     return hook
 

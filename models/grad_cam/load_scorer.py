@@ -1,6 +1,6 @@
 """Load the scorer that `cams.scorer` names, from the folders that earlier stages wrote.
 
-What only one kind needs is imported for that kind: who trains with a noun head needs no mmdet.
+Modules that only one kind needs are imported for that kind: a noun head needs no mmdet.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,16 +23,17 @@ MatchLabels = Callable[[Sequence[str], Sequence[str]], NDArray[Any]]
 
 @dataclass(frozen=True)
 class ScorerSource:
-    """Where a scorer comes from.
+    """Files and settings that a scorer is loaded from.
 
     Attributes:
         weights: folder of `classifier/`, `detector/` and `clip/`.
-        noun_head: what the noun_head stage wrote; only `nounhead` opens it.
-        match_labels: nouns N and labels L of a detector -> which noun means which, bool (N, L).
+        noun_head: folder that the noun_head stage wrote; only `nounhead` opens it.
+        match_labels: function of N nouns and L labels of a detector; whether noun n means label l,
+            bool (N, L).
         kind: `nounhead`: the noun head; `imagenet`: the classifier's own classes; `detector`: the
             detector's own labels; `clip`: any noun, as text.
         prompt: text of a noun for `clip`, with `{}` in place of the noun.
-        backgrounds: nouns that `clip` holds against each noun.
+        backgrounds: nouns that compete with each noun in `clip`.
     """
 
     weights: Path
@@ -48,8 +49,8 @@ def load_scorer(source: ScorerSource, nouns: Sequence[str]) -> NounScorer:
 
     Args:
         source: where it comes from.
-        nouns: the nouns to look for; those that mean nothing to it get no score. `nounhead` has
-            its own.
+        nouns: the nouns to score; those without a class get no score. `nounhead` ignores them and
+            scores the nouns of its head.
 
     Raises:
         ValueError: a folder cannot be read, or two do not fit; the message names the cause.
@@ -65,7 +66,9 @@ def load_scorer(source: ScorerSource, nouns: Sequence[str]) -> NounScorer:
 
 
 def find_routes(source: ScorerSource, nouns: Sequence[str]) -> Mapping[str, Route]:
-    """Return how each noun would find what it means, without loading a network.
+    """Return by which route each noun has classes, without loading a network.
+
+    Nouns without a class are left out; arguments as in `load_scorer`.
 
     Raises:
         ValueError: a folder cannot be read.
@@ -93,10 +96,10 @@ def _load_clip(source: ScorerSource, nouns: Sequence[str]) -> NounScorer:
 
 
 def _find_labels(source: ScorerSource, nouns: Sequence[str]) -> dict[str, NounClasses]:
-    """Return the detector's labels that each noun means, if it means some."""
+    """Return the detector's labels that each noun means; a noun without labels is left out."""
     from models.detector.checkpoint import read_info
 
     labels = read_info(source.weights / "detector").classes
-    rows = source.match_labels(nouns, labels)  # (N, L)
-    meant = {noun: tuple(row.nonzero()[0].tolist()) for noun, row in zip(nouns, rows, strict=True)}
-    return {noun: NounClasses(found, "label") for noun, found in meant.items() if found}
+    matches = source.match_labels(nouns, labels)  # (N, L)
+    indices = {noun: row.nonzero()[0].tolist() for noun, row in zip(nouns, matches, strict=True)}
+    return {noun: NounClasses(tuple(own), "label") for noun, own in indices.items() if own}

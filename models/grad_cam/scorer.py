@@ -1,4 +1,4 @@
-"""Frozen scores of nouns in images: what Grad-CAM explains and attention mining asks.
+"""Frozen networks that score nouns in images, for Grad-CAM and for attention mining.
 
 Shapes: B images, S pixels per side, C channels, K of N nouns, (h, w) cells of a layer.
 """
@@ -15,11 +15,11 @@ from models.noun_classes.imagenet import NounClasses, Route
 
 @dataclass(frozen=True)
 class NounScores:
-    """What one pass says of every noun.
+    """Scores of every noun in a batch of images.
 
     Attributes:
-        logits: unbounded, what CAMs explain, float32 (B, N).
-        probs: how sure the network is, in [0, 1], float32 (B, N).
+        logits: unbounded, explained by Grad-CAM, float32 (B, N).
+        probs: probability that the image shows the noun, in [0, 1], float32 (B, N).
     """
 
     logits: Tensor
@@ -27,15 +27,15 @@ class NounScores:
 
 
 class NounScorer(nn.Module, ABC):
-    """Scores of nouns by a frozen network; gradient flows to the image, never to a weight.
+    """A frozen network that scores nouns; gradient flows to the image, never to a weight.
 
-    It stays in evaluation mode whatever mode its owner is put in.
+    It stays in evaluation mode whatever mode the module that holds it is put in.
 
     Attributes:
-        network: what is frozen; `default_layer` and `cams.layer` name modules of it.
-        nouns: what the N scores are about.
-        routes: how each of the nouns found what it means to the network.
-        default_layer: the layer that is explained unless another one is named.
+        network: the frozen network; `default_layer` and `cams.layer` name modules of it.
+        nouns: the N nouns, in the order of the scores.
+        routes: by which route each noun was mapped to classes of the network.
+        default_layer: name of the layer that is explained unless `cams.layer` names another.
     """
 
     network: nn.Module
@@ -57,7 +57,7 @@ class NounScorer(nn.Module, ABC):
     @property
     @abstractmethod
     def blank(self) -> Tensor:
-        """The colour that counts as nothing, RGB in [0, 1], float32 (3, 1, 1)."""
+        """Colour of an image without content, RGB in [0, 1], float32 (3, 1, 1)."""
 
     @abstractmethod
     def scores(self, images: Tensor) -> NounScores:
@@ -65,25 +65,25 @@ class NounScorer(nn.Module, ABC):
 
     @abstractmethod
     def describe(self) -> dict[str, str]:
-        """Return which network it is and what it was trained on."""
+        """Return `network`, its name, and `training_set`, what it was trained on."""
 
     def grid(self, activations: Tensor) -> Tensor:
-        """Return what a layer puts out as maps, float32 (B, C, h, w)."""
+        """Return the output of a layer as maps, float32 (B, C, h, w)."""
         return activations
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the logits of every noun, float32 (B, N), of RGB images in [0, 1]."""
+        """Return the logits of every noun, float32 (B, N), in RGB images in [0, 1] (B, 3, S, S)."""
         return self.scores(images).logits
 
     def probs(self, images: Tensor) -> Tensor:
-        """Return how sure it is of each noun, in [0, 1], float32 (B, N), of RGB in [0, 1]."""
+        """Return the probability of every noun, float32 (B, N), in RGB in [0, 1] (B, 3, S, S)."""
         return self.scores(images).probs
 
 
 class PooledScorer(NounScorer):
-    """A scorer that sees the last layer's maps only through their mean over cells.
+    """A scorer whose logits depend on the last layer's maps only through their mean over cells.
 
-    Its CAMs need no backward pass: the derivative of each logit by those means says it all.
+    Its CAMs need no backward pass, only the derivative of each logit by those means.
     """
 
     @abstractmethod
@@ -92,7 +92,7 @@ class PooledScorer(NounScorer):
 
     @abstractmethod
     def scores_of(self, features: Tensor) -> NounScores:
-        """Return the scores of feature maps (B, C, h, w)."""
+        """Return the scores of every noun, of the last layer's maps, float32 (B, C, h, w)."""
 
     @abstractmethod
     def pooled_weight(self, features: Tensor, noun_indices: Sequence[int]) -> Tensor:
@@ -103,13 +103,13 @@ class PooledScorer(NounScorer):
         return self.scores_of(self.feature_maps(images))
 
 
-def routes_of(found: Mapping[str, NounClasses]) -> dict[str, Route]:
-    """Return how each noun found its classes."""
-    return {noun: meant.route for noun, meant in found.items()}
+def routes_of(noun_classes: Mapping[str, NounClasses]) -> dict[str, Route]:
+    """Return by which route each noun was mapped to its classes."""
+    return {noun: classes.route for noun, classes in noun_classes.items()}
 
 
 def in_whole_cells(images: Tensor, stride_px: int) -> Tensor:
-    """Enlarge images (B, 3, H, W) bilinearly until whole cells of `stride_px` cover them."""
+    """Return images (B, 3, H, W) enlarged bilinearly to multiples of `stride_px`."""
     height, width = (-(-side // stride_px) * stride_px for side in images.shape[-2:])
     if (height, width) == tuple(images.shape[-2:]):
         return images

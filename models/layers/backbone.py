@@ -50,7 +50,7 @@ class Backbone(nn.Module):
     Args:
         network: a classification network, or one that timm made with `features_only`; copied.
         trained_levels: the levels that are used.
-        is_pretrained: whether the weights are pre-trained; random ones are trained from the stem on.
+        is_pretrained: whether the weights are pre-trained; of random ones the stem is trained, too.
 
     Raises:
         ValueError: the network has no map at stride 8, or puts its channels last.
