@@ -6,6 +6,7 @@ Shapes: (h, w) cells of a map, (H, W) pixels of its image, R proposals.
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import ndimage
 from torch.nn.functional import interpolate
 
 Floats = NDArray[np.float64]
@@ -35,18 +36,17 @@ def threshold_box(heights: Floats, threshold: float) -> Floats | None:
 
     Returns:
         Corners in pixels, float64 (4,); None if nothing in the map is positive. Pixels are
-        connected over their edges; of equally large parts, the one that begins in the higher row
-        counts.
+        connected over their edges; of equally large parts, the one whose first pixel, row by row,
+        comes first.
     """
     low, peak = float(heights.min()), float(heights.max())
     if peak <= 0:
         return None
-    runs = _runs(heights >= low + threshold * (peak - low))  # (n, 3)
-    part = _components(runs)
-    areas = np.bincount(part, weights=runs[:, 2] - runs[:, 1])
-    largest = runs[part == areas.argmax()]
-    rows, starts, stops = largest.T
-    return np.array([starts.min(), rows.min(), stops.max(), rows.max() + 1], np.float64)
+    level = min(peak, low + threshold * (peak - low))  # the sum may round to more than the peak
+    parts, _ = ndimage.label(heights >= level)  # (H, W), numbered in the order they begin
+    largest = np.bincount(parts.ravel())[1:].argmax()
+    rows, columns = ndimage.find_objects(parts)[largest]
+    return np.array([columns.start, rows.start, columns.stop, rows.stop], np.float64)
 
 
 def sums_inside(heights: Floats, boxes_xyxy: NDArray[np.floating]) -> Floats:
@@ -73,37 +73,3 @@ def _between(integral: Floats, rows: Floats, columns: Floats) -> Floats:
     upper = integral[top, left] * (1 - right) + integral[top, left + 1] * right
     lower = integral[top + 1, left] * (1 - right) + integral[top + 1, left + 1] * right
     return upper * (1 - down) + lower * down
-
-
-def _runs(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return the row, first and last-plus-one column of every run of True, row by row, (n, 3)."""
-    edges = np.diff(np.pad(mask, ((0, 0), (1, 1))).astype(np.int8), axis=1)
-    rows, starts = np.nonzero(edges == 1)
-    stops = np.nonzero(edges == -1)[1]
-    return np.stack([rows, starts, stops], axis=1)
-
-
-def _components(runs: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Give every run the number of its component: the smallest run number within it."""
-    parent = list(range(len(runs)))
-    rows, starts, stops = runs.T
-    first_of_row = np.searchsorted(rows, rows - 1)
-    first_below = np.searchsorted(rows, rows)
-    for run in range(len(runs)):
-        above = np.arange(first_of_row[run], first_below[run])
-        touching = above[(starts[above] < stops[run]) & (stops[above] > starts[run])]
-        for other in touching:
-            _join(parent, run, int(other))
-    return np.array([_root(parent, run) for run in range(len(runs))])
-
-
-def _join(parent: list[int], first: int, second: int) -> None:
-    low, high = sorted((_root(parent, first), _root(parent, second)))
-    parent[high] = low
-
-
-def _root(parent: list[int], run: int) -> int:
-    while parent[run] != run:
-        parent[run] = parent[parent[run]]
-        run = parent[run]
-    return run

@@ -35,6 +35,17 @@ def test_one_pixel_is_a_box_of_one_pixel():
     assert threshold_box(drawn("000", "010"), 0.4).tolist() == [1, 1, 2, 2]
 
 
+def test_of_equally_large_parts_the_one_whose_first_pixel_comes_first_counts():
+    assert threshold_box(drawn("00011", "11000"), 0.4).tolist() == [3, 0, 5, 1]
+    assert threshold_box(drawn("01011", "01001", "01000"), 0.4).tolist() == [1, 0, 2, 3]
+
+
+def test_the_peak_is_reached_where_the_threshold_rounds_to_more_than_it():
+    heights = np.array([[-5.7, 6.9, -5.7]])
+    assert -5.7 + (6.9 + 5.7) > 6.9
+    assert threshold_box(heights, 1.0).tolist() == [1, 0, 2, 1]
+
+
 def test_a_map_without_anything_positive_has_no_box():
     assert threshold_box(np.zeros((3, 5)), 0.4) is None
     assert threshold_box(np.array([[-3.0, -1.0, -2.0]]), 0.4) is None
