@@ -63,6 +63,11 @@ def test_a_stage_depends_on_the_code_it_imports_and_on_no_other(name):
     assert listed == wanted, "`python -m pipeline.caching.import_closure` rewrites them"
 
 
+def test_the_report_is_made_anew_when_a_template_changes():
+    (room,) = {path.parent.parent for path in ROOT.glob("pipeline/**/templates/*")}
+    assert room.relative_to(ROOT).as_posix() in paths_of(STAGES["report"], "deps")
+
+
 @pytest.mark.parametrize("name", STAGES)
 def test_a_stage_has_a_source_and_a_test_of_its_name(name):
     assert (ROOT / "stages" / f"{name}.py").is_file()

@@ -1,16 +1,16 @@
 """A document made of few kinds of blocks, as self-contained HTML and as Markdown.
 
-All text is plain: it is escaped where it is put into HTML or Markdown. HTML holds its pictures and
-its style; it loads nothing and runs nothing.
+All text is plain: it is escaped where it is put into HTML (by Jinja, in `templates/`) or Markdown.
+HTML holds its pictures and its style; it loads nothing and runs nothing.
 """
 
 import base64
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
+from pathlib import Path
 
-from pipeline.reporting.document_style import CSS
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 
 @dataclass(frozen=True)
@@ -78,17 +78,16 @@ class Section:
 
 def to_html(title: str, subtitle: str, sections: Sequence[Section]) -> str:
     """Return the document as one HTML page that needs no other file."""
-    links = "".join(
-        f'<a href="#{_anchor(section.title)}">{escape(section.title)}</a>' for section in sections
+    templates = Environment(
+        loader=FileSystemLoader(Path(__file__).with_name("templates")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    body = "\n".join(_html_section(section) for section in sections)
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title>\n<style>\n{CSS}</style>"
-        f"</head>\n<body><header><h1>{escape(title)}</h1><p>{escape(subtitle)}</p></header>\n"
-        f"<nav>{links}</nav>\n<main>\n{body}\n</main></body></html>\n"
-    )
+    templates.filters |= {"anchor": _anchor, "data_url": _data_url, "kind": _kind}
+    page = templates.get_template("document.html")
+    return page.render(title=title, subtitle=subtitle, sections=sections) + "\n"
 
 
 def to_markdown(title: str, subtitle: str, sections: Sequence[Section]) -> str:
@@ -111,62 +110,16 @@ def pictures_of(sections: Sequence[Section]) -> list[Picture]:
     return found
 
 
-def _html_section(section: Section) -> str:
-    blocks = "\n".join(_html_block(block) for block in section.blocks)
-    return (
-        f'<section id="{_anchor(section.title)}"><h2>{escape(section.title)}</h2>\n'
-        f"{blocks}</section>"
-    )
+def _kind(block: Block) -> str:
+    """Return how the template shows a block; a sequence without items is shown as no cards."""
+    if isinstance(block, Paragraph | Table | Picture):
+        return type(block).__name__.lower()
+    return "tiles" if block and isinstance(block[0], Tile) else "cards"
 
 
-def _html_block(block: Block) -> str:
-    if isinstance(block, Paragraph):
-        return f"<p{' class=warning' if block.warning else ''}>{escape(block.text)}</p>"
-    if isinstance(block, Table):
-        return _html_table(block)
-    if isinstance(block, Picture):
-        return (
-            f"<figure>{_html_image(block)}<figcaption>{escape(block.caption)}</figcaption></figure>"
-        )
-    kind = "tiles" if block and isinstance(block[0], Tile) else "cards"
-    return f'<div class="{kind}">' + "".join(_html_item(item) for item in block) + "</div>"
-
-
-def _html_item(item: Tile | Card) -> str:
-    if isinstance(item, Tile):
-        return (
-            f"<div class=tile><span>{escape(item.label)}</span><strong>{escape(item.value)}"
-            f"</strong><small>{escape(item.note)}</small></div>"
-        )
-    panels = "".join(
-        f"<figure>{_html_image(panel)}<figcaption>{escape(panel.caption)}</figcaption></figure>"
-        for panel in item.panels
-    )
-    return (
-        f"<article><h3>{escape(item.title)} <span class={'good' if item.good else 'bad'}>"
-        f"{escape(item.badge)}</span></h3><p>{escape(item.text)}</p>"
-        f"<div class=panels>{panels}</div></article>"
-    )
-
-
-def _html_table(table: Table) -> str:
-    head = "".join(f"<th>{escape(name)}</th>" for name in table.columns)
-    rows = "".join(
-        f"<tr{' class=strong' if index in table.strong else ''}>"
-        + "".join(f"<td>{escape(cell)}</td>" for cell in row)
-        + "</tr>\n"
-        for index, row in enumerate(table.rows)
-    )
-    return (
-        f"<div class=scroll><table><thead><tr>{head}</tr></thead>"
-        f"<tbody>\n{rows}</tbody></table></div>"
-    )
-
-
-def _html_image(picture: Picture) -> str:
+def _data_url(picture: Picture) -> str:
     kind = {"jpg": "jpeg"}.get(suffix := picture.name.rpartition(".")[2], suffix)
-    content = base64.b64encode(picture.content).decode()
-    return f'<img alt="{escape(picture.caption)}" src="data:image/{kind};base64,{content}">'
+    return f"data:image/{kind};base64,{base64.b64encode(picture.content).decode()}"
 
 
 def _markdown_block(block: Block) -> str:

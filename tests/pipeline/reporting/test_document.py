@@ -12,7 +12,7 @@ from pipeline.reporting.document import (
     to_markdown,
 )
 
-EVIL = "<script>alert(\"1\")</script> & 'grün' 🐕 | *x* [a](b)"
+EVIL = "<script>alert(\"1\")</script> & 'grün' 🐕 | *x* [a](b) {{ 6*7 }} {% raw %}"
 PICTURE = Picture("a.jpg", b"\xff\xd8bytes", EVIL)
 
 
