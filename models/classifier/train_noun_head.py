@@ -1,6 +1,6 @@
-"""Fit a noun head: which nouns an image is spoken of with.
+"""Training of a noun head: which nouns the phrases of an image mention.
 
-A noun that nobody said of an image is unknown, not absent, so such pairs count for less.
+A noun that no phrase of an image mentions is unknown, not absent, so such pairs count for less.
 
 Shapes: I images, C channels, N nouns.
 """
@@ -24,7 +24,7 @@ class NounHeadFit:
         epochs: passes over the images.
         learning_rate: at the first step.
         weight_decay: AdamW's, on the weight alone.
-        negative_weight: what an unsaid noun counts beside a said one, in (0, 1].
+        negative_weight: weight of a noun not mentioned beside a mentioned one, in (0, 1].
         batch_images: images per step.
         seed: of the order of the images.
     """
@@ -39,38 +39,38 @@ class NounHeadFit:
 
 def fit_noun_head(
     features: Tensor,
-    said: Tensor,
+    is_mentioned: Tensor,
     nouns: Sequence[str],
     fit: NounHeadFit,
     watch: Callable[[range], Iterable[int]],
 ) -> NounHead:
-    """Train a head; each bias begins at the noun's own frequency, each weight at zero.
+    """Return a trained head; each bias begins at the noun's own frequency, each weight at zero.
 
     Args:
         features: mean of each feature map, float32 (I, C).
-        said: the noun was said of the image, bool (I, N).
+        is_mentioned: a phrase of the image mentions the noun, bool (I, N).
         nouns: N names.
         fit: how.
         watch: yields the epochs it is given, to show progress.
     """
     mean, std = features.mean(0), features.std(0).clamp(min=1e-6)
-    inputs, targets = (features - mean) / std, said.float()
+    inputs, targets = (features - mean) / std, is_mentioned.float()
     weight = torch.zeros(len(nouns), features.shape[1], requires_grad=True)
-    bias = base_rate_logits(said, fit.negative_weight).requires_grad_()
+    bias = base_rate_logits(is_mentioned, fit.negative_weight).requires_grad_()
     _descend(inputs, targets, weight, bias, fit, watch)
     with torch.no_grad():
         weight = weight / std
         return NounHead(tuple(nouns), weight, bias - weight @ mean)
 
 
-def base_rate_logits(said: Tensor, negative_weight: float) -> Tensor:
+def base_rate_logits(is_mentioned: Tensor, negative_weight: float) -> Tensor:
     """Return the constant logits of least loss, float32 (N,), of bool (I, N).
 
-    Half an image is added on either side, so that a noun of all or of no images stays finite.
+    Half an image is added on either side: the logit of a noun of all or of no images stays finite.
     """
-    yes = said.sum(0) + 0.5
-    no = (~said).sum(0) + 0.5
-    return (yes / (negative_weight * no)).log()
+    num_positive = is_mentioned.sum(0) + 0.5
+    num_negative = (~is_mentioned).sum(0) + 0.5
+    return (num_positive / (negative_weight * num_negative)).log()
 
 
 def noun_loss(logits: Tensor, targets: Tensor, negative_weight: float) -> Tensor:
@@ -78,22 +78,22 @@ def noun_loss(logits: Tensor, targets: Tensor, negative_weight: float) -> Tensor
 
     Args:
         logits: float32 (I, N).
-        targets: 1 where the noun was said, else 0, float32 (I, N).
-        negative_weight: what an unsaid noun counts beside a said one.
+        targets: 1 where the noun is mentioned, else 0, float32 (I, N).
+        negative_weight: weight of a noun not mentioned beside a mentioned one.
     """
     weights = targets + (1 - targets) * negative_weight
     losses = binary_cross_entropy_with_logits(logits, targets, weights, reduction="none")
     return losses.sum(1).mean()
 
 
-def average_precisions(logits: Tensor, said: Tensor) -> Tensor:
-    """Return each noun's average precision over the images, float32 (N,); NaN if never said.
+def average_precisions(logits: Tensor, is_mentioned: Tensor) -> Tensor:
+    """Return each noun's average precision over the images, float32 (N,); NaN if never mentioned.
 
-    Precision is averaged at the rank of each image of which the noun was said; equal scores keep
-    the order of the images.
+    Precision is averaged at the rank of each image that mentions the noun; equal scores keep the
+    order of the images.
     """
     order = logits.argsort(dim=0, descending=True, stable=True)
-    hits = said.gather(0, order).float()  # (I, N)
+    hits = is_mentioned.gather(0, order).float()  # (I, N)
     ranks = torch.arange(1, len(hits) + 1)[:, None]
     return (hits.cumsum(0) / ranks * hits).sum(0) / hits.sum(0)
 

@@ -59,7 +59,7 @@ class DetectorFit:
 
 @dataclass(frozen=True)
 class TrainedDetector:
-    """What training leaves.
+    """A trained detector.
 
     Attributes:
         config: for `models.detector.checkpoint.save_detector`.
@@ -117,7 +117,9 @@ def _descend(
     """Train in place; return the loss of each step."""
     optimiser = torch.optim.AdamW(model.parameters(), fit.learning_rate, weight_decay=WEIGHT_DECAY)
     steps = fit.epochs * math.ceil(len(examples) / fit.batch_images)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate_factor(step, steps))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: cosine_with_warmup(step, steps)
+    )
     model.train()
     order = _order(len(examples), fit.epochs, fit.batch_images)
     losses = []
@@ -134,10 +136,13 @@ def _descend(
     return losses
 
 
-def rate_factor(step: int, steps: int) -> float:
-    """Return the share of the highest learning rate, (0, 1]: a linear rise, then a half cosine."""
-    rise = min(1.0, (step + 1) / (WARMUP * steps))
-    return rise * 0.5 * (1 + math.cos(math.pi * step / steps))
+def cosine_with_warmup(step: int, num_steps: int) -> float:
+    """Return the share of the highest learning rate, in (0, 1]: a linear rise times half a cosine.
+
+    Step t of n, counted from 0, gets min(1, (t + 1) / (0.1 n)) (1 + cos(pi t / n)) / 2.
+    """
+    rise = min(1.0, (step + 1) / (WARMUP * num_steps))
+    return rise * 0.5 * (1 + math.cos(math.pi * step / num_steps))
 
 
 def _order(num_examples: int, epochs: int, batch_images: int) -> list[list[int]]:

@@ -22,7 +22,7 @@ class Affine:
     shift_y: float
 
     def boxes(self, boxes_xyxy: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Map boxes.
+        """Return mapped boxes.
 
         Args:
             boxes_xyxy: corners in pixels, (..., 4).
@@ -87,7 +87,7 @@ def whole_window(image_hw: tuple[int, int]) -> Window:
 
 
 def letterbox(window_xyxy: Window, long_side_px: int, flip: bool = False) -> Placement:
-    """Scale a window so that its longer side gets a length; aspect kept to the nearest pixel.
+    """Return a window scaled so that its longer side has a length, aspect to the nearest pixel.
 
     Args:
         window_xyxy: pixels of the original image, of positive width and height.
@@ -101,7 +101,7 @@ def letterbox(window_xyxy: Window, long_side_px: int, flip: bool = False) -> Pla
 
 
 def clip_boxes(boxes_xyxy: NDArray[np.floating], hw: tuple[int, int]) -> NDArray[np.float32]:
-    """Move corners outside an area of height and width `hw` to its border, float32 (..., 4)."""
+    """Return corners clipped to an area of height and width `hw`, float32 (..., 4)."""
     limits = np.array([hw[1], hw[0], hw[1], hw[0]], dtype=np.float32)
     return np.clip(boxes_xyxy.astype(np.float32), 0, limits)
 
@@ -115,7 +115,7 @@ def box_areas(boxes_xyxy: NDArray[np.floating]) -> NDArray[np.float64]:
 def boxes_in_image(
     boxes_xyxy: NDArray[np.floating], image_hw: tuple[int, int], image_px: int
 ) -> NDArray[np.float32]:
-    """Take boxes from the letterboxed square back to the original image, clipped to it.
+    """Return boxes of the letterboxed square in the original image, clipped to it.
 
     Args:
         boxes_xyxy: pixels of the square, (..., 4).

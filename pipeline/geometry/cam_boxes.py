@@ -1,4 +1,4 @@
-"""Read boxes off a class activation map.
+"""Boxes from a class activation map.
 
 Shapes: (h, w) cells of a map, (H, W) pixels of its image, R proposals.
 """
@@ -13,7 +13,7 @@ Floats = NDArray[np.float64]
 
 
 def resize_cam(cam: NDArray[np.floating], image_hw: tuple[int, int]) -> Floats:
-    """Stretch a map over its image.
+    """Return a map resized to its image.
 
     Args:
         cam: map of the whole image, any scale (h, w).
@@ -50,7 +50,7 @@ def threshold_box(heights: Floats, threshold: float) -> Floats | None:
 
 
 def sums_inside(heights: Floats, boxes_xyxy: NDArray[np.floating]) -> Floats:
-    """Integrate a map over boxes.
+    """Return the integral of a map over boxes.
 
     Args:
         heights: a map of square pixels of constant height, float64 (H, W).

@@ -18,7 +18,7 @@ Arrays = dict[str, NDArray[Any]]
 
 
 def with_merged(proposals: Mapping[str, NDArray[Any]], score_floors: Sequence[float]) -> Arrays:
-    """Append the boxes around all proposals of a label, for each label and score floor.
+    """Return proposals and the boxes around all of a label, for each label and score floor.
 
     Args:
         proposals: `boxes_xyxy` float32 (R, 4), `scores` float32 (R,), `labels` int16 (R,).

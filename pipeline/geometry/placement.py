@@ -22,7 +22,7 @@ _ROUNDING_PX = 1e-3
 
 
 def place_image(image: NDArray[np.uint8], placement: Placement) -> Floats:
-    """Cut, scale and mirror an image; bilinear, antialiased where it shrinks.
+    """Return an image cut, scaled and mirrored; bilinear, antialiased where it shrinks.
 
     Args:
         image: RGB uint8 (H, W, 3).
@@ -46,7 +46,7 @@ def place_image(image: NDArray[np.uint8], placement: Placement) -> Floats:
 def pad_to_square(
     content: NDArray[Any], side: int, offset_xy: tuple[int, int] = (0, 0)
 ) -> NDArray[Any]:
-    """Put content (..., h, w) at an offset into zeros (False) of (..., side, side)."""
+    """Return content (..., h, w) at an offset in zeros (False) of (..., side, side)."""
     (left, top), (height, width) = offset_xy, content.shape[-2:]
     square = np.zeros((*content.shape[:-2], side, side), content.dtype)
     square[..., top : top + height, left : left + width] = content
@@ -54,7 +54,7 @@ def pad_to_square(
 
 
 def place_boxes(boxes_xyxy: Floats, placement: Placement) -> tuple[Floats, NDArray[np.intp]]:
-    """Map proposals and clip them to the content.
+    """Return proposals mapped to the square and clipped to the content.
 
     A proposal that was cut is dropped if less than 30 % of its area or a side of less than 8 px is
     left. If all would be dropped, the one that keeps the largest share stays.
@@ -81,7 +81,7 @@ def place_boxes(boxes_xyxy: Floats, placement: Placement) -> tuple[Floats, NDArr
 def place_cams(
     maps: NDArray[np.floating], image_hw: tuple[int, int], placement: Placement, stride: int
 ) -> Floats:
-    """Look up the positive part of maps at the cell centres of the square; zero in the padding.
+    """Return the positive part of maps at the cell centres of the content of the square.
 
     Args:
         maps: signed, of the whole image squashed to a square, real (M, h, w).
@@ -127,7 +127,7 @@ def _cells_between(start: int, stop: int, stride: int) -> range:
 
 
 def scale_to_unit(maps: Floats) -> Floats:
-    """Stretch each map (M, h, w) to [0, 1] by its own minimum and maximum.
+    """Return each map (M, h, w) scaled to [0, 1] by its own minimum and maximum, float32.
 
     A map without contrast, so also one that is zero everywhere, becomes zero everywhere.
     """
@@ -137,7 +137,7 @@ def scale_to_unit(maps: Floats) -> Floats:
 
 
 def cam_mass(maps: NDArray[np.floating], windows_norm: NDArray[np.floating]) -> Floats:
-    """Sum the positive part of maps inside windows; a cell cut by a border counts in part.
+    """Return the sum of maps' positive part inside windows; a cell cut by a border counts in part.
 
     Args:
         maps: signed, real (M, h, w).

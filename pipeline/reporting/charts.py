@@ -31,7 +31,7 @@ class Bar:
 
 
 def bar_chart_png(bars: Sequence[Bar]) -> bytes:
-    """Draw horizontal bars in percent with 95 % intervals, the first on top."""
+    """Return a PNG of horizontal bars in percent with 95 % intervals, the first on top."""
     figure = Figure(figsize=(8.2, 0.7 + 0.34 * len(bars)), layout="constrained")
     axes = figure.subplots()
     places = range(len(bars))
@@ -60,7 +60,7 @@ def bar_chart_png(bars: Sequence[Bar]) -> bytes:
 
 
 def curves_png(curves: Mapping[str, Sequence[tuple[float, float]]], label: str) -> bytes:
-    """Draw every curve, points (step, value), in a panel of its own, three panels a row."""
+    """Return a PNG of curves, points (step, value), each in a panel, three panels a row."""
     columns = min(3, len(curves))
     rows = -(-len(curves) // columns)
     figure = Figure(

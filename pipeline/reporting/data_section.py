@@ -1,4 +1,4 @@
-"""The part of a report that says what the data hold, and what limits any method on them."""
+"""The section of a report on the data: their size, and what limits any method on them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 from pipeline.reporting.document import Block, Paragraph, Section, Table
 
 RECALL_SHOWN = ("10", "50", "100")  # of the first proposals
-Found = Mapping[str, Any]
+Facts = Mapping[str, Any]
 
 
 def collect_data(
-    annotations: Found, nouns: Found, evaluated: Mapping[str, Found]
+    annotations: Facts, nouns: Facts, evaluated: Mapping[str, Facts]
 ) -> dict[str, Any]:
-    """Join what several stages know of the data of each split.
+    """Return what several stages have written of the data of each split.
 
     Args:
         annotations: `summary.json` of the annotations stage.
@@ -20,7 +20,7 @@ def collect_data(
         evaluated: `splits` of `metrics.json`.
 
     Returns:
-        What stands in `data.json`; docs/formats.md lists the keys.
+        The content of `data.json`; docs/formats.md lists the keys.
     """
     splits = {
         split: {
@@ -32,18 +32,18 @@ def collect_data(
         }
         for split, counts in annotations["splits"].items()
     }
-    told = ("bad", "bad_fractions", "remarks")
+    copied = ("bad", "bad_fractions", "remarks")
     shared = {key: annotations["duplicates"][key] for key in ("shared_files", "shared_copies")}
-    return {"splits": splits, **shared, **{key: annotations[key] for key in told}}
+    return {"splits": splits, **shared, **{key: annotations[key] for key in copied}}
 
 
-def data_section(data: Found) -> Section:
-    """Show what `collect_data` has joined."""
+def data_section(data: Facts) -> Section:
+    """Return the section that shows what `collect_data` has joined."""
     scorers = sorted({name for row in data["splits"].values() for name in row["noun_coverage"]})
     columns = ("split", "images", "phrases", "published", "repeated", "without a noun",
                *(f"class in {name}" for name in scorers),
                *(f"oracle@{rank}" for rank in RECALL_SHOWN))  # fmt: skip
-    rows = [_row(split, found, scorers) for split, found in data["splits"].items()]
+    rows = [_row(split, facts, scorers) for split, facts in data["splits"].items()]
     text = (
         "Published: phrases and images of the whole split. Repeated: phrases that another one of "
         "the same image equals. Class in: the head noun has one, in the CAM scorer of that name. "
@@ -52,7 +52,7 @@ def data_section(data: Found) -> Section:
     )
     blocks: list[Block] = [Paragraph(text), Table(columns, rows)]
     blocks += [Paragraph(remark, warning=True) for remark in data["remarks"]]
-    blocks += [Paragraph(told, warning=True) for told in _shared(data)]
+    blocks += [Paragraph(text, warning=True) for text in _shared(data)]
     bad = [
         [cause, f"{counts['count']:,}", counts["examples"][0]]
         for cause, counts in data["bad"].items()
@@ -62,38 +62,40 @@ def data_section(data: Found) -> Section:
     return Section("Data", blocks)
 
 
-def _nouns(split: str, nouns: Found) -> dict[str, Any]:
+def _nouns(split: str, nouns: Facts) -> dict[str, Any]:
     counts = nouns["coverage"].get(split, {"phrases": 0, "with_noun": 0})
-    shares = {scorer: found[split] for scorer, found in nouns["scorers"].items() if split in found}
+    shares = {
+        name: of_split[split] for name, of_split in nouns["scorers"].items() if split in of_split
+    }
     without = counts["phrases"] - counts["with_noun"]
     return {"phrases_without_noun": without, "noun_coverage": shares}
 
 
-def _recall(evaluated: Found | None) -> dict[str, float]:
+def _recall(evaluated: Facts | None) -> dict[str, float]:
     recall = evaluated["proposal_recall"] if evaluated else {}
     return {rank: recall[rank] for rank in RECALL_SHOWN if rank in recall}
 
 
-def _row(split: str, found: Found, scorers: list[str]) -> list[str]:
-    published = found["published"]
+def _row(split: str, facts: Facts, scorers: list[str]) -> list[str]:
+    published = facts["published"]
     return [
         split,
-        f"{found['images']:,}",
-        f"{found['phrases']:,}",
+        f"{facts['images']:,}",
+        f"{facts['phrases']:,}",
         f"{published[1]:,} on {published[0]:,}" if published else "",
-        f"{found['repeated_phrases']:,}",
-        _percent(found["phrases_without_noun"] / max(found["phrases"], 1)),
-        *(_percent(found["noun_coverage"].get(name)) for name in scorers),
-        *(_percent(found["proposal_recall"].get(rank)) for rank in RECALL_SHOWN),
+        f"{facts['repeated_phrases']:,}",
+        _percent(facts["phrases_without_noun"] / max(facts["phrases"], 1)),
+        *(_percent(facts["noun_coverage"].get(name)) for name in scorers),
+        *(_percent(facts["proposal_recall"].get(rank)) for rank in RECALL_SHOWN),
     ]
 
 
-def _shared(data: Found) -> list[str]:
+def _shared(data: Facts) -> list[str]:
     ways = {"shared_files": "are listed by both", "shared_copies": "are copies under other names"}
     return [
-        f"{pair}: {found['images']:,} images {told}, such as {found['examples'][0]}."
-        for key, told in ways.items()
-        for pair, found in data[key].items()
+        f"{pair}: {pictures['images']:,} images {text}, such as {pictures['examples'][0]}."
+        for key, text in ways.items()
+        for pair, pictures in data[key].items()
     ]
 
 

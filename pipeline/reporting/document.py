@@ -101,13 +101,13 @@ def to_markdown(title: str, subtitle: str, sections: Sequence[Section]) -> str:
 
 def pictures_of(sections: Sequence[Section]) -> list[Picture]:
     """Return every picture of a document, in order."""
-    found: list[Picture] = []
+    pictures: list[Picture] = []
     for block in (block for section in sections for block in section.blocks):
         if isinstance(block, Picture):
-            found.append(block)
+            pictures.append(block)
         elif not isinstance(block, Paragraph | Table):
-            found += [panel for card in block if isinstance(card, Card) for panel in card.panels]
-    return found
+            pictures += [panel for card in block if isinstance(card, Card) for panel in card.panels]
+    return pictures
 
 
 def _kind(block: Block) -> str:

@@ -1,4 +1,4 @@
-"""The parts of a report that say where the results come from: nouns, weights, training, params."""
+"""The sections of a report on the origin of the results: nouns, weights, training, params."""
 
 import csv
 import io
@@ -14,13 +14,13 @@ STEP_COLUMNS = ("step", "epoch")
 
 
 def nouns_section(nouns: Mapping[str, Any]) -> Section:
-    """Show how well the noun head does, and which nouns have no class."""
+    """Return the section on how well the noun head does, and which nouns have no class."""
     text = "How far the head that gives the nouns of training phrases a class covers them:"
     return Section("Nouns", [Paragraph(text), Table(("nouns", "value"), flat_rows(nouns))])
 
 
 def weights_section(manifest: Mapping[str, Any], origin: Mapping[str, Any]) -> Section:
-    """Show origin, licence and training set of every pre-trained part.
+    """Return the section on origin, licence and training set of every pre-trained part.
 
     Args:
         manifest: of the weights stage.
@@ -37,7 +37,7 @@ def weights_section(manifest: Mapping[str, Any], origin: Mapping[str, Any]) -> S
 
 
 def curves_section(content: str) -> Section:
-    """Draw every numeric column of `curves.csv` over the steps."""
+    """Return the section that draws every numeric column of `curves.csv` over the steps."""
     rows = list(csv.DictReader(io.StringIO(content)))
     columns = list(rows[0]) if rows else []
     over = next((name for name in STEP_COLUMNS if name in columns), None)
@@ -54,7 +54,7 @@ def curves_section(content: str) -> Section:
 
 
 def params_section(params: Mapping[str, Any]) -> Section:
-    """Show every parameter, as the variant has it."""
+    """Return the section of every parameter, as the variant has it."""
     return Section("Parameters", [Table(("parameter", "value"), flat_rows(params))])
 
 

@@ -57,7 +57,7 @@ class Runs:
 
 def table_sections(runs: Runs) -> list[Section]:
     """Return one section per table of the paper, with a column for every split that was run."""
-    splits = sorted({split for found in runs.metrics.values() for split in found["splits"]})
+    splits = sorted({split for metrics in runs.metrics.values() for split in metrics["splits"]})
     rows = _paper_rows()
     return [
         Section(
@@ -107,8 +107,8 @@ def _ours(row: Mapping[str, str], runs: Runs, splits: Sequence[str]) -> list[str
         metrics = None  # `full` has another depth than this row
     if metrics is None:
         return [NOT_RUN for _ in splits for _ in METHODS]
-    found = [metrics["splits"].get(split, {"methods": {}})["methods"] for split in splits]
-    return [accuracy(methods.get(method)) for methods in found for method in METHODS]
+    measured = [metrics["splits"].get(split, {"methods": {}})["methods"] for split in splits]
+    return [accuracy(methods.get(method)) for methods in measured for method in METHODS]
 
 
 def _last_of_full(rows: Sequence[Mapping[str, str]], number: str) -> int:

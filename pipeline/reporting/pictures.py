@@ -21,7 +21,7 @@ COLOURS = {"gt": "#00e0a0", "reg": "#ff7a1a", "proposal": "#4db8ff"}
 def choose_rows(
     rows: Sequence[Mapping[str, Any]], count: int, method: str, iou: float, seed: int
 ) -> list[Mapping[str, Any]]:
-    """Draw examples: as far as there are enough, half of them hits and half misses, hits first.
+    """Return random examples: as far as there are enough, half hits and half misses, hits first.
 
     Args:
         rows: of `predictions.jsonl`.
@@ -41,7 +41,7 @@ def choose_rows(
 def draw_boxes(
     image: NDArray[np.uint8], boxes_xyxy: Mapping[str, Sequence[Sequence[float]]]
 ) -> bytes:
-    """Draw boxes over an image.
+    """Return an image with boxes drawn over it.
 
     Args:
         image: RGB uint8 (H, W, 3).
@@ -63,7 +63,7 @@ def draw_boxes(
 
 
 def draw_map(image: NDArray[np.uint8], heights: NDArray[np.floating]) -> bytes:
-    """Lay a map over an image: blue where it is 0, yellow where it is 1.
+    """Return an image with a map laid over it: blue where it is 0, yellow where it is 1.
 
     Args:
         image: RGB uint8 (H, W, 3).

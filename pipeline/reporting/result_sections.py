@@ -1,4 +1,4 @@
-"""The parts of a report that say how right the methods are.
+"""The sections of a report on the accuracy of the methods.
 
 Every function takes what `metrics.json` holds of one split.
 """
@@ -46,7 +46,7 @@ GROUP_TITLES = {
     "cam": "head noun has a CAM",
     "direction": "direction word in the phrase",
 }
-Found = Mapping[str, Any]
+Metrics = Mapping[str, Any]
 
 
 def percent(share: float) -> str:
@@ -54,7 +54,7 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f}"
 
 
-def interval(row: Found) -> str:
+def interval(row: Metrics) -> str:
     """Return the 95 % interval of a row of metrics in percent."""
     return f"{percent(row['low'])} to {percent(row['high'])}"
 
@@ -64,9 +64,9 @@ def ordered(names: Sequence[str] | Mapping[str, Any]) -> list[str]:
     return [name for name in LABELS if name in names]
 
 
-def headline(split: str, found: Found) -> Section:
-    """Say in a few numbers whether the model has learned anything."""
-    methods = found["methods"]
+def headline(split: str, metrics: Metrics) -> Section:
+    """Return the section that shows in a few numbers whether the model has learned anything."""
+    methods = metrics["methods"]
     baselines = [name for name in ordered(methods) if name not in (*MODEL_METHODS, *BOUNDS)]
     best = max(baselines, key=lambda name: methods[name]["accuracy"])
     tiles = [
@@ -76,17 +76,17 @@ def headline(split: str, found: Found) -> Section:
         _tile("oracle, whole image added", methods[BOUNDS[1]],
               f"REG box reaches {percent(methods['reg']['of_oracle'])} % of it"),
     ]  # fmt: skip
-    verdicts = [_verdict(other, found) for other in dict.fromkeys(("prior", best))]
+    verdicts = [_verdict(other, metrics) for other in dict.fromkeys(("prior", best))]
     gap = Paragraph(
-        f"The decoder finds a phrase's words {found['vision_gap']:.2f} nats a word harder when it "
-        "is given another image's proposals: near 0 it ignores what it sees."
+        f"The decoder finds a phrase's words {metrics['vision_gap']:.2f} nats a word harder when "
+        "it is given another image's proposals: near 0 it ignores what it sees."
     )
     return Section(f"In short: {split}", [tiles, *verdicts, gap])
 
 
-def results(split: str, found: Found) -> Section:
-    """List every method, and draw the accuracies."""
-    methods = found["methods"]
+def results(split: str, metrics: Metrics) -> Section:
+    """Return the section that lists every method and draws the accuracies."""
+    methods = metrics["methods"]
     names = ordered(methods)
     columns = ("method", "hits %", "95 % interval", "of oracle", "any box", "mean IoU",
                "at 0.25", "at 0.75", "pointing")  # fmt: skip
@@ -96,10 +96,10 @@ def results(split: str, found: Found) -> Section:
         f"Results: {split}",
         [
             Paragraph(
-                f"{found['phrases']:,} phrases on {found['images']:,} images. A hit has an IoU of "
-                "at least the threshold with the union of the annotated boxes; 'any box' takes the "
-                "best of them; pointing: the centre of the box lies in the union. Intervals are "
-                "Wilson's and count phrases as independent."
+                f"{metrics['phrases']:,} phrases on {metrics['images']:,} images. A hit has an IoU "
+                "of at least the threshold with the union of the annotated boxes; 'any box' takes "
+                "the best of them; pointing: the centre of the box lies in the union. Intervals "
+                "are Wilson's and count phrases as independent."
             ),
             Table(columns, rows, strong),
             Picture(f"accuracy_{split}.png", bar_chart_png([_bar(n, methods[n]) for n in names]),
@@ -108,9 +108,9 @@ def results(split: str, found: Found) -> Section:
     )  # fmt: skip
 
 
-def differences(split: str, found: Found) -> Section:
-    """Compare the model's methods with the baselines on the same phrases."""
-    compared = found["differences"]
+def differences(split: str, metrics: Metrics) -> Section:
+    """Return the section on the model's methods against the baselines on the same phrases."""
+    compared = metrics["differences"]
     ours = ordered(compared)
     others = ordered(compared[ours[0]])
     rows = [
@@ -124,12 +124,12 @@ def differences(split: str, found: Found) -> Section:
     return Section(f"Differences: {split}", [Paragraph(text), table])
 
 
-def groups(split: str, found: Found) -> Section:
-    """Show hits by properties of the phrases, and how soon a proposal fits."""
-    names = [name for name in IN_GROUPS if name in found["methods"]]
+def groups(split: str, metrics: Metrics) -> Section:
+    """Return the section of hits by properties of the phrases, and of how soon a proposal fits."""
+    names = [name for name in IN_GROUPS if name in metrics["methods"]]
     rows: list[list[str]] = []
     titles: list[int] = []
-    for by, members in found["groups"].items():
+    for by, members in metrics["groups"].items():
         titles.append(len(rows))
         rows.append([GROUP_TITLES.get(by, by), *[""] * (1 + len(names))])
         rows += [
@@ -137,7 +137,7 @@ def groups(split: str, found: Found) -> Section:
             for group, row in members.items()
         ]
     columns = ("hits in %", "phrases", *(IN_GROUPS[name] for name in names))
-    recall = found["proposal_recall"]
+    recall = metrics["proposal_recall"]
     ranks = sorted(recall, key=int)
     return Section(
         f"By phrase: {split}",
@@ -149,23 +149,23 @@ def groups(split: str, found: Found) -> Section:
     )
 
 
-def _tile(label: str, row: Found, note: str) -> Tile:
+def _tile(label: str, row: Metrics, note: str) -> Tile:
     return Tile(label, f"{percent(row['accuracy'])} %", note)
 
 
-def _verdict(other: str, found: Found) -> Paragraph:
-    row = found["differences"]["reg"][other]
-    told = (
+def _verdict(other: str, metrics: Metrics) -> Paragraph:
+    row = metrics["differences"]["reg"][other]
+    sentence = (
         f'The REG box differs from "{LABELS[other]}" by {_points(row["difference"])} points '
         f"(95 % interval {_points(row['low'])} to {_points(row['high'])})"
     )
     if row["low"] > 0:
-        return Paragraph(f"{told}: it is better.")
+        return Paragraph(f"{sentence}: it is better.")
     end = "it is worse" if row["high"] < 0 else "the difference may be chance"
-    return Paragraph(f"{told}: {end}.", warning=True)
+    return Paragraph(f"{sentence}: {end}.", warning=True)
 
 
-def _method_row(name: str, row: Found) -> list[str]:
+def _method_row(name: str, row: Metrics) -> list[str]:
     return [
         LABELS[name],
         percent(row["accuracy"]),
@@ -179,12 +179,12 @@ def _method_row(name: str, row: Found) -> list[str]:
     ]
 
 
-def _bar(name: str, row: Found) -> Bar:
+def _bar(name: str, row: Metrics) -> Bar:
     kind = "model" if name in MODEL_METHODS else "bound" if name in BOUNDS else "untrained"
     return Bar(LABELS[name], row["accuracy"], row["low"], row["high"], kind)
 
 
-def _difference(row: Found) -> str:
+def _difference(row: Metrics) -> str:
     return f"{_points(row['difference'])} ({_points(row['low'])} to {_points(row['high'])})"
 
 

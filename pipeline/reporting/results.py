@@ -57,9 +57,9 @@ def result_rows(files: ResultFiles) -> Iterator[tuple[str, ...]]:
         return
     try:
         splits = json.loads(files.metrics.read_text(encoding="utf-8"))["splits"]
-        for split, found in sorted(splits.items()):
-            cells = [accuracy(found["methods"].get(name)) for name in COLUMNS]
-            yield (files.dataset, files.variant, split, str(found["phrases"]), *cells)
+        for split, metrics in sorted(splits.items()):
+            cells = [accuracy(metrics["methods"].get(name)) for name in COLUMNS]
+            yield (files.dataset, files.variant, split, str(metrics["phrases"]), *cells)
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{files.metrics}: is not what the evaluate stage writes ({error!r}); "

@@ -1,4 +1,4 @@
-"""Where in an image the colours are that a phrase names.
+"""The pixels of an image that have the colours a phrase names.
 
 Shapes: H W pixels, P phrases, R boxes.
 """
@@ -66,13 +66,13 @@ def colour_shares(
         Shares of each box's area, in [0, 1], float32 (P, R); 0 for a phrase without a colour word
         and for a box without area.
     """
-    wanted = [colours_of(phrase) for phrase in phrases]
-    shares = np.zeros((len(wanted), len(boxes_xyxy)), np.float32)  # (P, R)
-    if not any(wanted):
+    named_colours = [colours_of(phrase) for phrase in phrases]
+    shares = np.zeros((len(named_colours), len(boxes_xyxy)), np.float32)  # (P, R)
+    if not any(named_colours):
         return shares
     hsv = to_hsv(image)
-    for names in filter(None, set(wanted)):
-        is_named = [names == others for others in wanted]
+    for names in filter(None, set(named_colours)):
+        is_named = [names == others for others in named_colours]
         shares[is_named] = _share_inside(has_colour(hsv, names) & pixel_mask, boxes_xyxy)
     return shares
 
@@ -80,12 +80,12 @@ def colour_shares(
 def has_colour(hsv: Floats, names: Collection[str]) -> Mask:
     """Return which pixels of HSV (3, H, W), as of `to_hsv`, have one of the colours, (H, W)."""
     hue, saturation, value = hsv
-    found = np.zeros(hue.shape, np.bool_)  # (H, W)
+    mask = np.zeros(hue.shape, np.bool_)  # (H, W)
     for colour in (RANGES[name] for name in names):
         start, end = colour.hue
         has_hue = (hue - start) % 360 <= ((end - start) % 360 or 360)
-        found |= has_hue & _within(saturation, colour.saturation) & _within(value, colour.value)
-    return found
+        mask |= has_hue & _within(saturation, colour.saturation) & _within(value, colour.value)
+    return mask
 
 
 def to_hsv(image: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""The curves of a training: one row per logged step, in a CSV file that a resumed training goes on.
+"""The curves of a training: one row per logged step, in a CSV file that survives a resumption.
 
 Columns: `epoch` and `step` counted from 1, `learning_rate`, then whatever is measured, averaged
 over the steps since the row before; `vision_gap` in the last row of each epoch.
@@ -30,7 +30,7 @@ class CurveFile:
             self._write(["epoch", "step"])
 
     def add(self, epoch: int, step: int, measured: Mapping[str, float]) -> None:
-        """Take what step `step` of epoch `epoch` measured; the names are the same every time."""
+        """Add the measurements of step `step` of epoch `epoch`; their names never change."""
         self._pending.append(measured)
         if len(self._pending) == self._steps_per_row:
             self._average(epoch, step)

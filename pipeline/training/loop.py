@@ -27,7 +27,11 @@ _OFF = dict.fromkeys(("logger", "timer", "runtime_info", "checkpoint", "param_sc
 
 
 class WatchedStep(Protocol):
-    """What the loop tells the model, and asks of it."""
+    """The part of the trained model that the loop uses.
+
+    Attributes:
+        progress: share of the steps that are done, in [0, 1); the loop sets it before every step.
+    """
 
     progress: float
 
@@ -39,8 +43,10 @@ class WatchedStep(Protocol):
 class Watch(Hook):
     """Seeds every epoch, sets the learning rate, writes curves and checkpoints."""
 
-    def __init__(self, step: WatchedStep, params: TrainParams, folder: Path, say: Observer) -> None:
-        self._step, self._params, self._folder, self._observer = step, params, folder, say
+    def __init__(
+        self, step: WatchedStep, params: TrainParams, folder: Path, observer: Observer
+    ) -> None:
+        self._step, self._params, self._folder, self._observer = step, params, folder, observer
 
     @override
     def before_train(self, runner: Runner) -> None:
@@ -61,7 +67,7 @@ class Watch(Hook):
     @override
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         self._step.progress = runner.iter / runner.max_iters
-        factor = rate_factor(runner.iter, runner.max_iters, self._params.warmup_fraction)
+        factor = cosine_after_warmup(runner.iter, runner.max_iters, self._params.warmup_fraction)
         for param_group in runner.optim_wrapper.optimizer.param_groups:
             param_group["lr"] = param_group["full_lr"] * factor
         if batch_idx == 0:
@@ -92,10 +98,10 @@ class Watch(Hook):
 
 
 class GroundingRunner(Runner):
-    """mmengine's runner on the device it is told, without its logs."""
+    """mmengine's runner on the device of its process group, without mmengine's logs."""
 
     def __init__(self, group: ProcessGroup, **settings: Any) -> None:
-        self._team = group
+        self._group = group
         super().__init__(
             default_hooks=_OFF,
             log_level="ERROR",
@@ -106,10 +112,10 @@ class GroundingRunner(Runner):
 
     @override
     def wrap_model(self, model_wrapper_cfg: Any, model: nn.Module) -> nn.Module:
-        model = model.to(self._team.device)
-        if self._team.num_processes == 1:
+        model = model.to(self._group.device)
+        if self._group.num_processes == 1:
             return model
-        devices = None if self._team.device.type == "cpu" else [self._team.device.index]
+        devices = None if self._group.device.type == "cpu" else [self._group.device.index]
         return MMDistributedDataParallel(model, device_ids=devices, broadcast_buffers=False)
 
     @override
@@ -118,7 +124,7 @@ class GroundingRunner(Runner):
             super().resume(filename, map_location="cpu")
 
 
-def rate_factor(step: int, num_steps: int, warmup_fraction: float) -> float:
+def cosine_after_warmup(step: int, num_steps: int, warmup_fraction: float) -> float:
     """Return the share of the full learning rate: a linear rise, then half a cosine towards 0.
 
     With w warm-up steps of n, step t (counted from 0) gets (t + 1) / (w + 1) while t < w, then

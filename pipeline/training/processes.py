@@ -35,12 +35,12 @@ class ProcessGroup:
 
 @dataclass(frozen=True)
 class Machine:
-    """Where a training runs, and who watches; no result depends on it but for rounding.
+    """Where a training runs, and its observer; no result depends on it but for rounding.
 
     Attributes:
         group: this process and its like.
         workers: processes that make its batches.
-        observer: is told how it goes.
+        observer: receives its messages and progress.
     """
 
     group: ProcessGroup
@@ -49,16 +49,16 @@ class Machine:
 
 
 def start_processes(module: str) -> None:
-    """Go on as PIPELINE_NPROC processes of `python -m MODULE`, started by torchrun, if it is set.
+    """Replace this process by torchrun with PIPELINE_NPROC processes of a module, if that is set.
 
     Raises:
         InputError: PIPELINE_NPROC is not a number of processes.
     """
-    wanted = os.environ.get("PIPELINE_NPROC", "1")
-    if not wanted.isdecimal() or int(wanted) == 0:
-        raise InputError(f"PIPELINE_NPROC={wanted}: must be how many processes train, such as 2")
-    if int(wanted) > 1 and "RANK" not in os.environ:
-        torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={wanted}"]
+    setting = os.environ.get("PIPELINE_NPROC", "1")
+    if not setting.isdecimal() or int(setting) == 0:
+        raise InputError(f"PIPELINE_NPROC={setting}: must be how many processes train, such as 2")
+    if int(setting) > 1 and "RANK" not in os.environ:
+        torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={setting}"]
         sys.stdout.flush()
         os.execv(sys.executable, [sys.executable, *torchrun, "-m", module, *sys.argv[1:]])
 

@@ -1,10 +1,10 @@
 import pytest
 
-from pipeline.training.loop import rate_factor
+from pipeline.training.loop import cosine_after_warmup
 
 
 def test_the_rate_rises_linearly_then_falls_along_half_a_cosine():
-    factors = [rate_factor(step, 20, 0.2) for step in range(20)]
+    factors = [cosine_after_warmup(step, 20, 0.2) for step in range(20)]
     assert factors[:4] == pytest.approx([0.2, 0.4, 0.6, 0.8])
     assert factors[4] == 1
     assert factors[12] == pytest.approx(0.5)
@@ -14,8 +14,8 @@ def test_the_rate_rises_linearly_then_falls_along_half_a_cosine():
 
 
 def test_without_warm_up_the_first_step_has_the_full_rate():
-    assert rate_factor(0, 7, 0.0) == 1
+    assert cosine_after_warmup(0, 7, 0.0) == 1
 
 
 def test_a_single_step_has_the_full_rate():
-    assert rate_factor(0, 1, 0.03) == 1
+    assert cosine_after_warmup(0, 1, 0.03) == 1
