@@ -85,8 +85,8 @@ def library_cams(
 ) -> Tensor:
     """Return the maps of `autograd_cams`, computed by pytorch-grad-cam: slow, for comparison.
 
-    Arguments as in `autograd_cams`, with K >= 1 and a network, which is put into evaluation mode, in
-    place of `score`.
+    Arguments as in `autograd_cams`, with K >= 1 and a network, which is put into evaluation mode,
+    in place of `score`.
     """
     with torch.enable_grad():
         method = _RawGradCam(network, [layer], reshape_transform=to_grid)

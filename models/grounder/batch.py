@@ -1,4 +1,4 @@
-"""What goes into a grounder and what comes out.
+"""Inputs and outputs of a grounder.
 
 Shapes: B images, P phrases of an image, R proposals, T word pieces, W words, K nouns, V words of
 the vocabulary, S input pixels per side, (h, w) cells of the CAMs, D, U channels.
@@ -16,28 +16,28 @@ class GroundingInputs:
 
     Attributes:
         images: RGB in [0, 1], augmented, float32 (B, 3, S, S).
-        clean_images: the same without colour jitter.
-        pixel_mask: image, not padding, bool (B, S, S).
-        phrase_mask: bool (B, P).
-        phrase_is_plural: the phrase speaks of several things, bool (B, P).
+        clean_images: the same without colour jitter, float32 (B, 3, S, S).
+        pixel_mask: True = image, False = padding, bool (B, S, S).
+        phrase_mask: real phrases, bool (B, P).
+        phrase_is_plural: the phrase means several things, bool (B, P).
         token_ids: word pieces, i64 (B, P, T).
-        token_mask: bool (B, P, T).
-        word_ids: words, each phrase closed by <eos>, i64 (B, P, W).
-        word_mask: bool (B, P, W).
+        token_mask: real word pieces, bool (B, P, T).
+        word_ids: words of the decoder's vocabulary, each phrase closed by <eos>, i64 (B, P, W).
+        word_mask: real words, bool (B, P, W).
         boxes_xyxy: proposals, float32 (B, R, 4).
-        box_mask: bool (B, R).
+        box_mask: real proposals, bool (B, R).
         box_scores: detector confidence in [0, 1], float32 (B, R).
-        box_labels: the detector's label, counted from 1, 0 for a part of the image, i64 (B, R).
-        box_is_merged: the box is around several of the detector's, bool (B, R).
+        box_labels: the detector's label, counted from 1; 0 for a window of the image, i64 (B, R).
+        box_is_merged: the box is the union of several boxes of the detector, bool (B, R).
         box_priors: similarity of the head noun and the box's label in [0, 1], float32 (B, P, R).
         box_colours: share of the box that has a colour the phrase names, 0 where it names none, in
             [0, 1], float32 (B, P, R).
         cams: raw maps scaled to [0, 1], float32 (B, P, K, h, w).
-        noun_mask: bool (B, P, K).
+        noun_mask: real nouns, bool (B, P, K).
         noun_roles: 0 head, 1 context, i64 (B, P, K).
-        noun_classes: index in the noun head, -1 for none, i64 (B, P, K).
-        noun_confidences: probability of the noun in the intact image, -1 where a crop left it to be
-            asked anew, float32 (B, P, K).
+        noun_classes: index of the noun in the noun scorer, -1 for none, i64 (B, P, K).
+        noun_confidences: probability of the noun in the intact image; -1 after a crop, where it
+            must be computed anew, float32 (B, P, K).
     """
 
     images: Tensor
@@ -72,22 +72,22 @@ class GroundingInputs:
 
 @dataclass(frozen=True)
 class GroundingOutputs:
-    """What the model says of a batch; rows of padded phrases are finite and mean nothing.
+    """Outputs for a batch; those of padded phrases are finite and meaningless.
 
     Attributes:
-        box_logits: score + prior + CAM term, float32 (B, P, R); the least float on padding.
+        box_logits: score + prior + CAM term, float32 (B, P, R); the lowest float on padding.
         box_probs: their softmax over real proposals, float32 (B, P, R); all 0 without proposals.
         pred_boxes_xyxy: box of the [REG] head, in pixels of the padded input, float32 (B, P, 4);
             with `per_proposal` the refined box.
         refined_boxes_xyxy: the most probable proposal after its offset, float32 (B, P, 4).
-        box_deltas: coded offsets of every pair, float32 (B, P, R, 4).
+        box_deltas: coded offsets of every pair of phrase and proposal, float32 (B, P, R, 4).
         attention_maps: float (B, P, K, h, w) in [0, 1]; K = 0 without a CAM encoder.
-        mined_mask: nouns whose map steers scores and mining, bool (B, P, K).
-        cell_mask: cells of the maps that hold image, bool (B, h, w).
+        mined_mask: nouns whose map enters scores and mining, bool (B, P, K).
+        cell_mask: True = image, False = padding, bool (B, h, w).
         phrase_embeddings: unit vectors, float (B, P, D).
         box_embeddings: unit vectors, float (B, R, D).
         attended: z, the attended proposal, float (B, P, U).
-        reconstruction_logits: float (B, P, W, V).
+        reconstruction_logits: of every word of the phrase, float (B, P, W, V).
     """
 
     box_logits: Tensor

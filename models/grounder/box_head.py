@@ -1,4 +1,4 @@
-"""Boxes from fused states: their coding as offsets, the two heads, and the boxes that answer.
+"""Boxes from fused states: coding as offsets, the two heads, and the three answers.
 
 Shapes: B images, P phrases, R proposals, G channels of a fused state, U of a proposal.
 """
@@ -33,7 +33,12 @@ def encode_boxes(anchors_xyxy: Tensor, targets_xyxy: Tensor) -> Tensor:
 
 
 def decode_boxes(anchors_xyxy: Tensor, deltas: Tensor) -> Tensor:
-    """Return the boxes that offsets (..., 4) make of anchors, xyxy (..., 4)."""
+    """Return anchors moved by coded offsets, xyxy (..., 4); the inverse of `encode_boxes`.
+
+    Args:
+        anchors_xyxy: float (..., 4).
+        deltas: coded offsets, float (..., 4).
+    """
     anchors = _to_cxcywh(anchors_xyxy)
     shifts, ratios = (deltas / deltas.new_tensor(CODE_WEIGHTS)).split(2, dim=-1)
     centres = anchors[..., :2] + shifts * anchors[..., 2:]
@@ -49,7 +54,7 @@ def _to_cxcywh(boxes_xyxy: Tensor) -> Tensor:
 class RegHead(nn.Module):
     """Three layers and a sigmoid from a fused state to one box (TransVG's head).
 
-    Centre and sides are shares of the real image, over which positions are embedded too.
+    Centre and sides are fractions of the real image, as are the position embeddings.
     """
 
     def __init__(self, state_dim: int) -> None:
@@ -66,7 +71,7 @@ class RegHead(nn.Module):
         """Return a box per phrase in pixels of the padded input, xyxy (B, P, 4).
 
         Args:
-            states: float (B, P, G).
+            states: fused states, float (B, P, G).
             content_boxes_xyxy: the real part of each image in its square, float32 (B, 4).
         """
         shares = box_convert(self.layers(states).float().sigmoid(), "cxcywh", "xyxy")
@@ -75,7 +80,7 @@ class RegHead(nn.Module):
 
 
 class OffsetHead(nn.Module):
-    """RIF's own head: an offset for every pair of phrase and proposal."""
+    """RIF's head: an offset for every pair of phrase and proposal."""
 
     def __init__(self, state_dim: int, proposal_dim: int) -> None:
         super().__init__()
@@ -86,7 +91,12 @@ class OffsetHead(nn.Module):
         nn.init.zeros_(self.last.bias)
 
     def forward(self, states: Tensor, proposals: Tensor) -> Tensor:
-        """Return coded offsets, float (B, P, R, 4), of (B, P, G) and (B, R, U)."""
+        """Return the coded offset of every pair, float32 (B, P, R, 4).
+
+        Args:
+            states: fused states of the phrases, float (B, P, G).
+            proposals: features of the proposals, float (B, R, U).
+        """
         pairs = self.from_state(states)[:, :, None] + self.from_box(proposals)[:, None]
         return self.last(F.relu(pairs)).float()
 
@@ -96,11 +106,11 @@ def answer_boxes(outputs: GroundingOutputs, inputs: GroundingInputs) -> dict[str
 
     Args:
         outputs: of the grounder.
-        inputs: what the grounder was given.
+        inputs: of the grounder.
 
     Returns:
-        `reg`, the box of the [REG] head; `proposal`, the proposal of the highest score, the image's
-        real part where it has no proposal; `refined`, that proposal after its predicted offset.
+        `reg`, the box of the [REG] head; `proposal`, the proposal of the highest score, or the real
+        part of an image without proposals; `refined`, that proposal after its predicted offset.
     """
     return {
         "reg": outputs.pred_boxes_xyxy,

@@ -18,7 +18,7 @@ STATISTIC_FLOOR = 1e-3  # of a map's sum over the square root of an area, before
 
 @dataclass(frozen=True)
 class CamStatistics:
-    """How a phrase's attention map fills each box.
+    """Statistics of a phrase's attention map inside each box.
 
     Attributes:
         features: mean inside, share of the map's mass inside, mass inside / sqrt(area),
@@ -30,10 +30,10 @@ class CamStatistics:
     log_density: Tensor
 
 
-class PairScorer(nn.Module):
+class PairMLP(nn.Module):
     """An MLP on [q ; u ; q * u ; cam statistics] of a phrase and a box, q = W_q g.
 
-    Its last layer starts at zero. A single linear layer on [q ; u] would not do: its q part is the
+    Its last layer starts at zero. A single linear layer on [q ; u] is not enough: its q part is the
     same for all boxes and cancels in the softmax.
     """
 
@@ -47,19 +47,19 @@ class PairScorer(nn.Module):
 
     def forward(self, states: Tensor, proposals: Tensor, statistics: Tensor) -> Tensor:
         """Return the score of every pair, float (B, P, R); see `BoxScorer.forward`."""
-        asked = self.ask(states)[:, :, None]  # (B, P, 1, U)
+        queries = self.ask(states)[:, :, None]  # (B, P, 1, U)
         boxes = proposals[:, None]  # (B, 1, R, U)
-        return self.last(self._hidden(asked, boxes, statistics))[..., 0]
+        return self.last(self._hidden(queries, boxes, statistics))[..., 0]
 
-    def _hidden(self, asked: Tensor, boxes: Tensor, statistics: Tensor) -> Tensor:
-        """Apply the first layer, float (B, P, R, U), without stacking what it reads."""
-        sizes = [asked.shape[-1], boxes.shape[-1], boxes.shape[-1], CAM_STATISTICS]
-        for_asked, for_box, for_both, for_statistics = self.hidden.weight.split(sizes, dim=1)
+    def _hidden(self, queries: Tensor, boxes: Tensor, statistics: Tensor) -> Tensor:
+        """Apply the first layer, float (B, P, R, U), without concatenating its inputs."""
+        sizes = [queries.shape[-1], boxes.shape[-1], boxes.shape[-1], CAM_STATISTICS]
+        of_query, of_box, of_product, of_statistics = self.hidden.weight.split(sizes, dim=1)
         return F.relu(
-            F.linear(asked, for_asked, self.hidden.bias)
-            + F.linear(boxes, for_box)
-            + F.linear(asked * boxes, for_both)
-            + F.linear(statistics, for_statistics)
+            F.linear(queries, of_query, self.hidden.bias)
+            + F.linear(boxes, of_box)
+            + F.linear(queries * boxes, of_product)
+            + F.linear(statistics, of_statistics)
         )
 
 
@@ -70,20 +70,20 @@ class BoxScorer(nn.Module):
 
     Args:
         state_dim: channels G of the fused state.
-        config: of the grounder. `score_bound` is the largest absolute score; it keeps the learned
-            part from drowning the prior, and 0 leaves the learned part out. Without `score_mlp`
-            there is the cosine alone.
+        config: of the grounder. `score_bound` is the largest absolute score, so that the prior keeps
+            its influence; 0 makes every learned score 0. Without `score_mlp` the score is the
+            bounded cosine alone.
     """
 
     def __init__(self, state_dim: int, config: GrounderConfig) -> None:
         super().__init__()
         self.bound = config.score_bound
         has_mlp = config.score_mlp and self.bound > 0
-        self.pair = PairScorer(state_dim, config.proposal_dim) if has_mlp else None
+        self.pair = PairMLP(state_dim, config.proposal_dim) if has_mlp else None
         self.embed = nn.Linear(config.proposal_dim, config.embed_dim)
 
     def embed_boxes(self, proposals: Tensor) -> Tensor:
-        """Return the unit embedding of every box, float (B, R, D), of features (B, R, U)."""
+        """Return the unit embedding of every proposal, float (B, R, D), of features (B, R, U)."""
         return F.normalize(self.embed(proposals), dim=-1)
 
     def forward(
@@ -109,7 +109,12 @@ class BoxScorer(nn.Module):
 
 
 def masked_probs(logits: Tensor, mask: Tensor) -> Tensor:
-    """Softmax over the last axis within `mask`; all zero where nothing is real."""
+    """Return the softmax over the last axis within `mask`, 0 elsewhere; all 0 without a real entry.
+
+    Args:
+        logits: float (..., N).
+        mask: True = real, bool, broadcasts to `logits`.
+    """
     probs = logits.masked_fill(~mask, torch.finfo(logits.dtype).min).softmax(-1)
     return probs * mask
 
@@ -117,11 +122,11 @@ def masked_probs(logits: Tensor, mask: Tensor) -> Tensor:
 def cam_statistics(
     maps: Tensor, map_weights: Tensor, boxes_xyxy: Tensor, image_px: int
 ) -> CamStatistics:
-    """Measure a phrase's attention map inside each box, exactly, cells counted by overlap.
+    """Return the statistics of a phrase's attention map in each box, cells weighted by overlap.
 
     Args:
         maps: attention maps, float (B, P, K, h, w), zero on padding.
-        map_weights: how much each noun's map counts, float (B, P, K), sum 1, or 0 for no map.
+        map_weights: weight of each noun's map, float (B, P, K); sum 1, or 0 without a map.
         boxes_xyxy: in pixels of the padded input, float32 (B, R, 4).
         image_px: side S of the input.
     """

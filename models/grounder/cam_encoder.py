@@ -1,4 +1,4 @@
-"""Turn a noun's raw Grad-CAM into tokens and into an attention map that can grow over the object.
+"""The CAM encoder: a noun's raw Grad-CAM -> tokens and a refined attention map.
 
 Shapes: B images, P phrases, K nouns, M real maps, C backbone channels, D channels,
 (h, w) cells of the deepest level.
@@ -23,11 +23,11 @@ NUM_ROLES = 2  # head noun, context noun
 
 @dataclass(frozen=True)
 class CamEncoding:
-    """What the CAM encoder makes of every noun.
+    """Tokens and attention map of every noun.
 
     Attributes:
         tokens: float (B, P, K h w, D).
-        token_mask: True for cells of a real image under a noun that has a map, same shape less D.
+        token_mask: True for image cells of nouns that have a map, bool (B, P, K h w).
         attention_maps: float (B, P, K, h, w), in (0, 1) on image cells and 0 on padding.
         map_mask: True for nouns that have a map, bool (B, P, K).
         cell_mask: True = image, bool (B, h, w).
@@ -46,22 +46,27 @@ class Bottleneck(nn.Module):
     def __init__(self, dim: int) -> None:
         super().__init__()
         inner = dim // 4
-        self.narrow = ConvNorm(dim, inner, kernel=1, bias=False)
-        self.look = ConvNorm(inner, inner, kernel=3, bias=False)
-        self.widen = ConvNorm(inner, dim, kernel=1, bias=False)
+        self.conv1 = ConvNorm(dim, inner, kernel=1, bias=False)
+        self.conv2 = ConvNorm(inner, inner, kernel=3, bias=False)
+        self.conv3 = ConvNorm(inner, dim, kernel=1, bias=False)
 
     def forward(self, maps: Tensor, cell_mask: Tensor) -> Tensor:
-        """Return relu(maps + body(maps)), float (M, D, h, w), under bool (M, h, w)."""
-        narrow = F.relu(self.narrow(maps, cell_mask))
-        seen = F.relu(self.look(narrow, cell_mask))
-        return F.relu(maps + self.widen(seen, cell_mask))
+        """Return relu(maps + conv3(conv2(conv1(maps)))), float (M, D, h, w).
+
+        Args:
+            maps: float (M, D, h, w).
+            cell_mask: True = image, bool (M, h, w).
+        """
+        inner = F.relu(self.conv1(maps, cell_mask))  # (M, D / 4, h, w)
+        inner = F.relu(self.conv2(inner, cell_mask))
+        return F.relu(maps + self.conv3(inner, cell_mask))
 
 
 class CamEncoder(nn.Module):
     """Residual blocks over image features and raw map; a bounded residual on the map's logit.
 
     The residual starts at zero, so the attention map starts as the raw map. Backbone features are
-    detached: what the CAM is taught never reaches the visual encoder.
+    detached: the losses on CAMs do not train the visual encoder.
     """
 
     def __init__(self, in_channels: int, config: GrounderConfig) -> None:
@@ -80,13 +85,13 @@ class CamEncoder(nn.Module):
     def forward(
         self, deepest: LevelMap, cams: Tensor, noun_mask: Tensor, noun_roles: Tensor
     ) -> CamEncoding:
-        """Encode every noun of every phrase.
+        """Return tokens and attention map of every noun of every phrase.
 
         Args:
             deepest: the backbone's last level, float (B, C, h, w).
             cams: raw maps scaled to [0, 1], float32 (B, P, K, h, w); other grids are resized.
-            noun_mask: True = real, bool (B, P, K). A noun whose map is zero counts as absent:
-                it says nothing of where to look.
+            noun_mask: True = real, bool (B, P, K). A noun whose map is zero everywhere counts as
+                absent.
             noun_roles: 0 head, 1 context, i64 (B, P, K).
         """
         cams = (
@@ -119,18 +124,18 @@ class CamEncoder(nn.Module):
         return features
 
     def _inputs(self, deepest: LevelMap, maps: Tensor, image_index: Tensor) -> Tensor:
-        """Stack what the blocks read for every map (M, 1, h, w), float (M, width, h, w)."""
+        """Return the input of the blocks for every map (M, 1, h, w), float (M, width, h, w)."""
         if self.reads == "map":
             return maps
-        seen = self.project(deepest.features.detach(), deepest.cell_mask)  # (B, D, h, w)
-        seen = seen[image_index]  # (M, D, h, w)
+        features = self.project(deepest.features.detach(), deepest.cell_mask)  # (B, D, h, w)
+        features = features[image_index]  # (M, D, h, w)
         if self.reads == "feature":
-            return seen
-        return torch.cat([seen, seen * maps, maps], dim=1)
+            return features
+        return torch.cat([features, features * maps, maps], dim=1)
 
 
 def _put_back(rows: Tensor, map_mask: Tensor) -> Tensor:
-    """Return rows (M, ...) at their maps' places, (B, P, K, ...), and zeros elsewhere."""
+    """Scatter the rows of the real maps, (M, ...), to (B, P, K, ...); zeros elsewhere."""
     places = rows.new_zeros(*map_mask.shape, *rows.shape[1:])
     return places.masked_scatter(map_mask.view(*map_mask.shape, *[1] * (rows.ndim - 1)), rows)
 
@@ -145,7 +150,13 @@ def _resized(cams: Tensor, grid_hw: torch.Size) -> Tensor:
 
 
 def no_cams(deepest: LevelMap, phrase_mask: Tensor, dim: int) -> CamEncoding:
-    """Return the encoding of a batch without nouns."""
+    """Return the encoding of a batch without nouns, K = 0.
+
+    Args:
+        deepest: the backbone's last level, float (B, C, h, w).
+        phrase_mask: True = real, bool (B, P).
+        dim: channels D of the tokens.
+    """
     batch, phrases = phrase_mask.shape
     features = deepest.features
     return CamEncoding(

@@ -1,4 +1,4 @@
-"""Let a [REG] token read an image, a phrase and its CAMs, in one attention branch per level.
+"""Fuse image, phrase and CAMs in a [REG] token, with one attention branch per visual level.
 
 Shapes: B images, P phrases, N = B P, T word pieces, X CAM tokens, V visual tokens of a branch,
 L = V + T + X + 1, D channels, G channels of the fused state.
@@ -16,7 +16,7 @@ from models.layers.position_embedding import grid_position_embedding, sequence_p
 
 
 class FusionBranch(nn.Module):
-    """Encoder layers whose last one computes the [REG] row alone, which is all that is read."""
+    """Encoder layers over visual and phrase tokens; the last one computes [REG] alone."""
 
     def __init__(self, sizes: LayerSizes, num_layers: int) -> None:
         super().__init__()
@@ -24,11 +24,11 @@ class FusionBranch(nn.Module):
         self.layers = nn.ModuleList(EncoderLayer(sizes) for _ in range(num_layers))
 
     def forward(self, shared: TokenSet, own: TokenSet) -> Tensor:
-        """Return the state of the last of a phrase's own tokens, which is real, float (B, P, D).
+        """Return the state of each phrase's last token, [REG], float (B, P, D).
 
         Args:
-            shared: tokens that all phrases of an image read, (B, 1, V, D).
-            own: the tokens of each phrase, (B, P, L, D).
+            shared: tokens of the image, shared by its phrases, (B, 1, V, D).
+            own: tokens of each phrase, the last one real, (B, P, L, D).
         """
         shared, own = (replace(part, tokens=self.project(part.tokens)) for part in (shared, own))
         if len(self.layers) == 1:
@@ -44,11 +44,11 @@ class FusionBranch(nn.Module):
 class Fusion(nn.Module):
     """The multi-modality fusion module (paper, section 3.4).
 
-    There is one branch a visual level, but a single one that reads all levels where `config.fusion`
-    is `single`; `conv1x1` is a learned weighted sum of the branches' states, `concat` puts them
-    side by side. With `config.reg_token` `learned` every phrase starts from one embedding, as the
-    paper has it; `phrase` adds the phrase's embedding, so that already the first layer looks for
-    it. CAM tokens are read unless `config.cam` is `off`.
+    `config.fusion`: `single` is one branch over all visual levels; the others have one branch per
+    level, whose states `conv1x1` sums with learned weights and `concat` concatenates.
+    `config.reg_token`: `learned` starts every phrase from one embedding, as in the paper; `phrase`
+    adds the phrase's embedding, so that already the first layer attends by it. CAM tokens are left
+    out where `config.cam` is `off`.
 
     Args:
         language_dim: channels of the language encoder.
@@ -78,7 +78,7 @@ class Fusion(nn.Module):
         cams: TokenSet | None,
         phrase_embeddings: Tensor,
     ) -> Tensor:
-        """Fuse B images with their P phrases each.
+        """Return the fused state of every phrase.
 
         Args:
             levels: encoded levels, float (B, D, h, w) each.
@@ -87,7 +87,7 @@ class Fusion(nn.Module):
             phrase_embeddings: one vector per phrase, float (B, P, D).
 
         Returns:
-            The fused state of every phrase, float (B, P, G).
+            float (B, P, G).
         """
         own = self._own_tokens(language, cams, phrase_embeddings)
         visual = [self._visual_tokens(level) for level in levels]
@@ -101,7 +101,7 @@ class Fusion(nn.Module):
         return torch.cat(states, dim=-1)  # (B, P, G)
 
     def _visual_tokens(self, level: LevelMap) -> TokenSet:
-        """Project and place an image's cells, float (B, 1, V, D)."""
+        """Return an image's cells as tokens with positions, float (B, 1, V, D)."""
         tokens = self.visual(level.features.permute(0, 2, 3, 1))  # (B, h, w, D)
         places = grid_position_embedding(level.cell_mask, tokens.shape[-1]).permute(0, 2, 3, 1)
         return TokenSet(
@@ -111,7 +111,7 @@ class Fusion(nn.Module):
     def _own_tokens(
         self, language: TokenSet, cams: TokenSet | None, phrase_embeddings: Tensor
     ) -> TokenSet:
-        """Put together the tokens that differ from phrase to phrase, [REG] last."""
+        """Return the tokens of each phrase: words, CAM cells, and [REG] last."""
         words = self.language(language.tokens)  # (B, P, T, D)
         places = sequence_position_embedding(words.shape[2], words.shape[3], words.device)
         reg = self.reg.expand_as(phrase_embeddings)
@@ -125,7 +125,7 @@ class Fusion(nn.Module):
 
 
 def join(parts: list[TokenSet]) -> TokenSet:
-    """Put token sets of the same phrases one after the other."""
+    """Concatenate token sets of the same phrases, (B, P, sum of L, D)."""
     return TokenSet(
         torch.cat([part.tokens for part in parts], dim=2),
         torch.cat([part.mask for part in parts], dim=2),

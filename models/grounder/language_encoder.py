@@ -1,4 +1,4 @@
-"""Encode phrases with BERT, pre-trained or from scratch, and learn a tokenizer for the latter.
+"""BERT as language encoder, pre-trained or from scratch, and a tokenizer for the latter.
 
 Shapes: N phrases, T word pieces, C channels of BERT.
 """
@@ -16,7 +16,7 @@ SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
 class LanguageEncoder(nn.Module):
-    """The states of a BERT's last layer."""
+    """A BERT; its output is the states of the last layer."""
 
     def __init__(self, bert: BertModel) -> None:
         super().__init__()
@@ -28,9 +28,13 @@ class LanguageEncoder(nn.Module):
         return int(self.bert.config.hidden_size)
 
     def forward(self, token_ids: Tensor, token_mask: Tensor) -> Tensor:
-        """Encode word pieces i64 (N, T), bool (N, T) True = real, as float (N, T, C).
+        """Return the state of every word piece, float (N, T, C).
 
         A phrase without a real token gets finite, meaningless states.
+
+        Args:
+            token_ids: word pieces, i64 (N, T).
+            token_mask: True = real, bool (N, T).
         """
         readable = token_mask | ~token_mask.any(1, keepdim=True)
         return self.bert(token_ids, attention_mask=readable.long()).last_hidden_state
@@ -56,9 +60,9 @@ def language_of(config: BertConfig) -> LanguageEncoder:
 
 
 def load_language(folder: Path, layers: int) -> LanguageEncoder:
-    """Return the first `layers` layers of a pre-trained BERT (TransVG's choice of the X-th layer).
+    """Return the first `layers` layers of a pre-trained BERT, as TransVG uses it.
 
-    Where it is trained further, its dropout is what its own configuration says (0.1 of BERT-base).
+    Its dropout is that of its own configuration (0.1 in BERT-base).
 
     Raises:
         ValueError: the BERT in `folder` has fewer layers.
@@ -76,11 +80,11 @@ def load_language(folder: Path, layers: int) -> LanguageEncoder:
 
 
 def learn_tokenizer(phrases: Iterable[str], vocabulary: int) -> BertTokenizerFast:
-    """Learn an uncased WordPiece tokenizer of about `vocabulary` pieces from phrases.
+    """Return an uncased WordPiece tokenizer of about `vocabulary` pieces, learned from phrases.
 
-    Single letters are always in, so the vocabulary can end up larger than asked for. The same
+    Single letters are always in it, so the vocabulary can be larger than `vocabulary`. The same
     phrases give the same vocabulary: the trainer numbers letters inside words in an order that
-    changes from run to run and breaks ties by number, so here they are numbered beforehand.
+    changes from run to run and breaks ties by number, so they are numbered beforehand.
     """
     texts = list(phrases)
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))

@@ -1,4 +1,4 @@
-"""Say the phrase again from what the scores picked out of the image.
+"""Reconstruct the phrase from the proposal that the scores attend to.
 
 Shapes: B images, P phrases, R proposals, U channels of a proposal, W words with the closing
 <eos>, V words of the vocabulary, H decoder channels.
@@ -11,10 +11,10 @@ from models.grounder.config import GrounderConfig
 
 
 class PhraseDecoder(nn.Module):
-    """An LSTM that starts from the attended proposal and is teacher-forced with its own words.
+    """A teacher-forced LSTM whose first input is the attended proposal.
 
-    Language reaches it only through the attention over boxes and through the words already said:
-    the word table is its own and knows no context, so nothing of the words to come leaks in.
+    It sees the phrase only through the attention over boxes and through the preceding words: its
+    word embeddings are its own and have no context, so that no later word leaks in.
     """
 
     def __init__(self, num_words: int, config: GrounderConfig) -> None:
@@ -26,18 +26,18 @@ class PhraseDecoder(nn.Module):
         self.vocabulary = nn.Linear(dim, num_words)
 
     def forward(self, attended: Tensor, word_ids: Tensor) -> Tensor:
-        """Predict every word from the ones before it.
+        """Return the logits of every word, given the words before it.
 
         Args:
             attended: z, the attended proposal of every phrase, float (B, P, U).
             word_ids: the phrase, i64 (B, P, W); every phrase ends with <eos>, then padding.
 
         Returns:
-            Logits of word 1 ... <eos>, float (B, P, W, V).
+            float (B, P, W, V), for word 1 to <eos>.
         """
         start = self.start(attended)[:, :, None]  # (B, P, 1, H)
-        said = self.words(word_ids[..., :-1])  # (B, P, W - 1, H)
-        inputs = torch.cat([start.float(), said], dim=2).flatten(0, 1)
+        previous = self.words(word_ids[..., :-1])  # (B, P, W - 1, H)
+        inputs = torch.cat([start.float(), previous], dim=2).flatten(0, 1)
         with torch.autocast(inputs.device.type, enabled=False):  # not every CPU has it in bfloat16
             states, _ = self.lstm(inputs)  # (B P, W, H)
         return self.vocabulary(states).unflatten(0, word_ids.shape[:2])

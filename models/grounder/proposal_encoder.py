@@ -1,4 +1,4 @@
-"""What a proposal looks like and where it is: one vector per box, without any phrase.
+"""Proposal features: one vector per box, of appearance, geometry and label, without the phrase.
 
 Shapes: B images, R proposals, D channels, U channels of a proposal, (h, w) cells, S pixels.
 """
@@ -20,8 +20,8 @@ GEOMETRY_DIM = 7
 class ProposalEncoder(nn.Module):
     """u = ReLU(LayerNorm(W [mean RoIAlign of every (raw) level ; geometry ; label])).
 
-    The backbone's own maps keep what a short training of the encoder loses, such as colour. They
-    are normalised per box, as their scale is the backbone's.
+    The backbone's own ("raw") maps keep what a short training of the encoder loses, such as colour.
+    They are normalised per box, because their scale is the backbone's.
 
     Args:
         raw_dims: channels of the backbone's own maps.
@@ -46,10 +46,10 @@ class ProposalEncoder(nn.Module):
         box_labels: Tensor,
         pixel_mask: Tensor,
     ) -> Tensor:
-        """Encode boxes.
+        """Return the features of every proposal.
 
         Args:
-            levels: encoded levels, float (B, D, h, w) each, and the backbone's own.
+            levels: the encoded levels, float (B, D, h, w) each, and the backbone's own maps.
             boxes_xyxy: proposals in pixels of the padded input, float32 (B, R, 4).
             box_labels: the detector's label, counted from 1, 0 for none, i64 (B, R).
             pixel_mask: True = image, bool (B, S, S).

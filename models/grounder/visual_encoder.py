@@ -1,4 +1,4 @@
-"""Encode an image, without its phrases, as one map of tokens per backbone level.
+"""The visual encoder: an image -> one encoded feature map per backbone level.
 
 Shapes: B images, S input pixels per side, D channels, C backbone channels, (h, w) cells.
 """
@@ -28,11 +28,11 @@ class LevelMap:
 
 @dataclass(frozen=True)
 class VisualFeatures:
-    """What the visual encoder knows of B images.
+    """Feature maps of B images.
 
     Attributes:
         levels: the encoded levels, shallow to deep.
-        raw: the backbone's own maps of the same levels, float (B, C, h, w).
+        raw: the backbone's own maps of the same levels, float (B, C, h, w) each.
         deepest: the backbone's own last map, float (B, C, h, w), with its cell mask.
     """
 
@@ -42,7 +42,7 @@ class VisualFeatures:
 
 
 class LevelEncoder(nn.Module):
-    """Project, place, let cells read each other, then two convolutions (paper, section 3.1)."""
+    """Projection, position embedding, self-attention, two convolutions (paper, section 3.1)."""
 
     def __init__(self, in_channels: int, sizes: LayerSizes, num_layers: int, window: int) -> None:
         super().__init__()
@@ -53,7 +53,12 @@ class LevelEncoder(nn.Module):
         self.last = nn.Conv2d(dim, dim, 3, padding=1)
 
     def forward(self, features: Tensor, cell_mask: Tensor) -> LevelMap:
-        """Encode backbone features (B, C, h, w) as (B, D, h, w); padded cells become zero."""
+        """Return the encoded level, float (B, D, h, w), 0 on padding.
+
+        Args:
+            features: of the backbone, float (B, C, h, w).
+            cell_mask: True = image, bool (B, h, w).
+        """
         real = cell_mask[:, None]
         projected = self.project(features, cell_mask)  # (B, D, h, w), F^(0)
         placed = projected + grid_position_embedding(cell_mask, projected.shape[1])  # F^(1)
@@ -63,12 +68,12 @@ class LevelEncoder(nn.Module):
 
 
 class VisualEncoder(nn.Module):
-    """Encode the chosen levels of a backbone, each with weights of its own.
+    """A backbone and one encoder per level of `config.levels`, each with weights of its own.
 
     Args:
-        backbone: gives the levels' features.
-        config: of the grounder; `visual_window` is the side of the windows of level 3 in cells, 0
-            lets every cell read every cell.
+        backbone: computes the feature maps of the levels.
+        config: of the grounder; `visual_window` is the side in cells of the attention windows of
+            level 3, 0: attention over all cells.
     """
 
     def __init__(self, backbone: Backbone, config: GrounderConfig) -> None:
@@ -87,7 +92,7 @@ class VisualEncoder(nn.Module):
         self.encoders = nn.ModuleDict(encoders)
 
     def forward(self, images: Tensor, pixel_mask: Tensor) -> VisualFeatures:
-        """Encode normalised images.
+        """Return the feature maps of images.
 
         Args:
             images: normalised, float32 (B, 3, S, S); what they hold under padding is ignored.
