@@ -1,4 +1,4 @@
-"""Teach phrase and box embeddings by telling what belongs to a phrase from what does not.
+"""Contrastive losses on phrase and box embeddings.
 
 Shapes: B images, P phrases, R proposals, D channels, T word pieces.
 """
@@ -16,7 +16,7 @@ def contrastive_loss(
     negatives: Tensor,
     temperature: float,
 ) -> Tensor:
-    """Cross-entropy of a phrase choosing its own image among those of the batch.
+    """Return the cross-entropy of a phrase choosing its own image among those of the batch.
 
     An image's score for a phrase is logmeanexp over its boxes of cosine / temperature, so that an
     image gains nothing from having more boxes. The cosine is the one that scores boxes.
@@ -26,7 +26,7 @@ def contrastive_loss(
         box_embeddings: unit vectors, float (B, R, D).
         phrase_mask: True = real, bool (B, P).
         box_mask: True = real, bool (B, R).
-        negatives: True where an image may stand against a phrase, bool (B, P, B).
+        negatives: True where an image is a negative of a phrase, bool (B, P, B).
         temperature: > 0.
 
     Returns:
@@ -51,19 +51,19 @@ def matching_loss(
     negatives: Tensor,
     temperature: float,
 ) -> Tensor:
-    """Cross-entropy of phrases and attended boxes choosing each other.
+    """Return the cross-entropy of phrases and attended boxes choosing each other.
 
-    A phrase's attended box is the mean of its image's box embeddings under its probabilities, and
-    stands against those of the phrases of rival images, in both directions (the contrast of
-    arXiv 2006.09920, with the phrase as a whole). The probabilities hold prior and CAM, so the
-    embeddings learn from the right kind of box long before they can find it themselves.
+    A phrase's attended box is the mean of its image's box embeddings under its probabilities. Its
+    negatives are the attended boxes of the phrases of negative images, and the reverse (the
+    contrast of arXiv 2006.09920, with the phrase as a whole). The probabilities include prior and
+    CAM, so the embeddings learn from plausible boxes before they can score boxes themselves.
 
     Args:
         phrase_embeddings: unit vectors, float (B, P, D).
         box_embeddings: unit vectors, float (B, R, D).
         box_probs: float (B, P, R); all 0 for a phrase whose image has no box.
         phrase_mask: True = real, bool (B, P).
-        negatives: True where an image may stand against a phrase, bool (B, P, B).
+        negatives: True where an image is a negative of a phrase, bool (B, P, B).
         temperature: > 0.
 
     Returns:
@@ -87,7 +87,13 @@ def matching_loss(
 def image_scores(
     phrase_embeddings: Tensor, box_embeddings: Tensor, box_mask: Tensor, temperature: float
 ) -> Tensor:
-    """Score every image for every phrase, float32 (B, P, B); hugely negative without boxes."""
+    """Return the score of every image for every phrase, logmeanexp over the image's boxes.
+
+    Arguments as in `contrastive_loss`.
+
+    Returns:
+        float32 (B, P, B); the lowest float for an image without boxes.
+    """
     sims = torch.einsum("bpd,ird->bpir", phrase_embeddings.float(), box_embeddings.float())
     logits = (sims / temperature).masked_fill(~box_mask, torch.finfo(sims.dtype).min)
     padding = logits.new_full((*logits.shape[:-1], 1), torch.finfo(sims.dtype).min)
@@ -96,10 +102,10 @@ def image_scores(
 
 
 def negative_mask(token_ids: Tensor, token_mask: Tensor, phrase_mask: Tensor) -> Tensor:
-    """Return which images may stand against each phrase, bool (B, P, B).
+    """Return which images are negatives of each phrase, bool (B, P, B).
 
-    An image that carries the very same phrase may well show what is meant, so it is no rival. One
-    that shares only the noun is: telling a red dog from a black one is what is to be learned.
+    An image with the very same phrase may show what the phrase means, so it is no negative. One
+    with the same noun alone is: the model has to learn to tell a red dog from a black one.
 
     Args:
         token_ids: i64 (B, P, T).

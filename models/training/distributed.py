@@ -1,9 +1,9 @@
-"""What a loss must know of the other processes of a training, to be the loss of the whole batch.
+"""Sums over the processes of a training, by which losses become those of the global batch.
 
 DDP averages the gradients of N processes, each with its part of a batch. Where a loss is a mean
-over a number that differs between parts, or compares the members of a batch, it is made such that
-this average is the gradient of the loss of the whole batch, and the average of what the processes
-log is that loss. With one process nothing changes.
+over a count that differs between parts, or compares the members of a batch, these functions make
+that average the gradient of the loss of the global batch, and the average of the logged losses
+that loss. With one process nothing changes.
 """
 
 import torch
@@ -12,12 +12,12 @@ from torch.nn import functional as F
 
 
 def num_processes() -> int:
-    """Return N, the processes of this training."""
+    """Return the number N of processes of this training."""
     return distributed.get_world_size() if distributed.is_initialized() else 1
 
 
 def all_reduce_mean(values: Tensor) -> Tensor:
-    """Return the mean over the processes of a tensor that each has, float32, detached.
+    """Return the mean over the processes of a tensor, float32, detached.
 
     Every process must call it, in the same order.
     """
@@ -28,18 +28,22 @@ def all_reduce_mean(values: Tensor) -> Tensor:
 
 
 def global_count(count: Tensor) -> Tensor:
-    """Return what to divide this part's sum by for a mean: `all_reduce_mean`, at least 1 / N."""
+    """Return the mean over the processes of a count, at least 1 / N, float32.
+
+    A sum of this process's part divided by it is this process's share of the global mean.
+    """
     return all_reduce_mean(count).clamp(min=1 / num_processes())
 
 
 def all_gather_batch(values: Tensor) -> Tensor:
-    """Put the parts of a batch together, process after process, padded to the largest with zeros.
+    """Return the global batch: the parts of all processes, in order of rank, (sum of B, ...).
 
-    Gradient flows into this process's own part only: as every process computes the whole loss, that
-    is all of the part's gradient (see `scale_to_global_batch`).
+    Parts are padded with zeros to the largest. Gradient flows into this process's own part only: as
+    every process computes the whole loss, that is all of the part's gradient (see
+    `scale_to_global_batch`).
 
     Args:
-        values: this process's part, (B, ...), of any type; every process has as many axes.
+        values: this process's part, (B, ...), of any dtype, with as many axes in every process.
     """
     if num_processes() == 1:
         return values
@@ -55,7 +59,7 @@ def all_gather_batch(values: Tensor) -> Tensor:
 
 
 def scale_to_global_batch(loss: Tensor) -> Tensor:
-    """Return a loss that every process computes of the gathered batch, its gradient times N."""
+    """Return the loss of the gathered batch with its gradient times N, which DDP divides by N."""
     return loss.detach() + num_processes() * (loss - loss.detach())
 
 
@@ -66,5 +70,5 @@ def _largest_shape(values: Tensor) -> list[int]:
 
 
 def _padded(values: Tensor, shape: list[int]) -> Tensor:
-    missing = [wanted - have for wanted, have in zip(shape, values.shape, strict=True)]
+    missing = [full - own for full, own in zip(shape, values.shape, strict=True)]
     return F.pad(values, [side for gap in reversed(missing) for side in (0, gap)])

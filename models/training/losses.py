@@ -1,4 +1,4 @@
-"""All losses of a batch, by name, and their weighted sum."""
+"""All losses of a batch by name, and their weighted sum."""
 
 import torch
 from torch import Tensor
@@ -22,7 +22,7 @@ from models.training.regression_loss import PseudoLabelThresholds, giou_loss, re
 
 
 def regression_ramp(progress: float, start: float) -> float:
-    """Return the regression's share of its weight: 0 until `start`, 1 from twice that on.
+    """Return the factor of the regression's weight, linear from 0 at `start` to 1 at 2 `start`.
 
     Args:
         progress: fraction of the training steps done, in [0, 1].
@@ -38,20 +38,20 @@ def compute_losses(
     inputs: GroundingInputs,
     spec: GrounderSpec,
     weights: LossWeights,
-    scorer: FrozenClassifier | None,
+    classifier: FrozenClassifier | None,
     progress: float,
 ) -> dict[str, Tensor]:
-    """Compute every loss and what is worth watching beside them, of the batch of all processes.
+    """Compute every loss of the global batch, and values to log.
 
     A loss that a variant or the ramp turns off has weight 0 but stays in the sum, so that every
     parameter gets a gradient (DDP waits for all of them).
 
     Args:
-        outputs: of the grounder, its numbers in float32.
-        inputs: what the grounder was given.
+        outputs: of the grounder, in float32.
+        inputs: of the grounder.
         spec: the grounder's; says which teacher and which CAM losses are on.
         weights: of the losses.
-        scorer: the frozen classifier of the mining loss; not needed unless `spec.cam` is `mine`.
+        classifier: of the mining loss; None unless `spec.cam` is `mine`.
         progress: fraction of the training steps done, in [0, 1].
 
     Returns:
@@ -60,7 +60,7 @@ def compute_losses(
         `box_entropy` of the probabilities over proposals in nats, `best_prob`, the mean largest of
         them, `intact_prob` and `blank_prob` of mining.
     """
-    mined = mine_batch(outputs, inputs, spec, weights, scorer)
+    mined = mine_batch(outputs, inputs, spec, weights, classifier)
     regression, giou = _regression(outputs, inputs, weights)
     contrastive, matching = _contrast(outputs, inputs, spec.contrast_temperature)
     losses = {
@@ -74,13 +74,13 @@ def compute_losses(
     }
     shares = loss_shares(spec, weights, progress)
     total = torch.stack([losses[name] * share for name, share in shares.items()]).sum()
-    watched = _sharpness(outputs.box_probs, inputs.phrase_mask)
-    watched |= {"intact_prob": mined.intact_prob, "blank_prob": mined.blank_prob}
-    return {"loss": total, **losses, **watched}
+    logged = _sharpness(outputs.box_probs, inputs.phrase_mask)
+    logged |= {"intact_prob": mined.intact_prob, "blank_prob": mined.blank_prob}
+    return {"loss": total, **losses, **logged}
 
 
 def loss_shares(spec: GrounderSpec, weights: LossWeights, progress: float) -> dict[str, float]:
-    """Return the weight of every loss at this point of training, 0 for what is turned off."""
+    """Return the weight of every loss at this point of training, 0 for those turned off."""
     ramp = weights.regression * regression_ramp(progress, weights.regression_start)
     mining = weights.mining * (spec.cam == "mine")
     contrasts = float(spec.teacher != "reconstruction")
@@ -100,20 +100,24 @@ def mine_batch(
     inputs: GroundingInputs,
     spec: GrounderSpec,
     weights: LossWeights,
-    scorer: FrozenClassifier | None,
+    classifier: FrozenClassifier | None,
 ) -> Mined:
-    """Mine a batch's nouns; all zero when the variant does not mine.
+    """Compute the mining losses of a batch; all 0 unless `spec.cam` is `mine`.
 
     Raises:
-        ValueError: the variant mines and there is no scorer.
+        ValueError: `spec.cam` is `mine` and there is no classifier.
     """
     if spec.cam != "mine":
         zero = outputs.attention_maps.sum() * 0
         return Mined(zero, zero, zero, zero)
-    if scorer is None:
+    if classifier is None:
         raise ValueError("cam: mine needs the noun scorer that the CAMs came from")
     confidences = fill_missing_confidences(
-        inputs.noun_confidences, inputs.noun_classes, inputs.clean_images, scorer, weights.mining_px
+        inputs.noun_confidences,
+        inputs.noun_classes,
+        inputs.clean_images,
+        classifier,
+        weights.mining_px,
     )
     nouns = select_nouns(
         outputs.attention_maps, outputs.mined_mask, inputs.noun_classes, confidences
@@ -121,7 +125,7 @@ def mine_batch(
     nouns = sample_nouns(nouns, weights.mining_nouns)
     soft_mask = SoftMask(spec.mask_sharpness, spec.mask_threshold)
     return mining_loss(
-        nouns, inputs.clean_images, outputs.cell_mask, scorer, soft_mask, weights.mining_px
+        nouns, inputs.clean_images, outputs.cell_mask, classifier, soft_mask, weights.mining_px
     )
 
 
@@ -133,7 +137,7 @@ def _reconstruction(outputs: GroundingOutputs, inputs: GroundingInputs) -> Tenso
 def _contrast(
     outputs: GroundingOutputs, inputs: GroundingInputs, temperature: float
 ) -> tuple[Tensor, Tensor]:
-    """Return the contrast of phrases with images, and of phrases with attended boxes."""
+    """Return the contrastive and the matching loss."""
     phrase_mask, box_mask = all_gather_batch(inputs.phrase_mask), all_gather_batch(inputs.box_mask)
     phrases, boxes = (
         all_gather_batch(outputs.phrase_embeddings),
@@ -142,11 +146,9 @@ def _contrast(
     probs = all_gather_batch(outputs.box_probs)
     token_ids, token_mask = all_gather_batch(inputs.token_ids), all_gather_batch(inputs.token_mask)
     negatives = negative_mask(token_ids, token_mask, phrase_mask)
-    found = (
-        contrastive_loss(phrases, boxes, phrase_mask, box_mask, negatives, temperature),
-        matching_loss(phrases, boxes, probs, phrase_mask, negatives, temperature),
-    )
-    return scale_to_global_batch(found[0]), scale_to_global_batch(found[1])
+    contrastive = contrastive_loss(phrases, boxes, phrase_mask, box_mask, negatives, temperature)
+    matching = matching_loss(phrases, boxes, probs, phrase_mask, negatives, temperature)
+    return scale_to_global_batch(contrastive), scale_to_global_batch(matching)
 
 
 def _regression(

@@ -1,4 +1,4 @@
-"""Attention mining: hide what the attention map covers; the classifier should see nothing left.
+"""Attention mining: the classifier should not find a noun once its attention map is erased.
 
 Shapes: B images, P phrases, K nouns, J distinct (image, noun) pairs, N noun classes,
 S input pixels per side, s mining pixels per side, (h, w) cells.
@@ -13,16 +13,16 @@ from torch.nn import functional as F
 
 from models.training.distributed import all_reduce_mean
 
-LOWEST_CONFIDENCE = 0.05  # below it the classifier's word on the masked image means nothing
+LOWEST_CONFIDENCE = 0.05  # below it the classifier's probability on the erased image is meaningless
 
 
 @dataclass(frozen=True)
 class FrozenClassifier:
-    """A frozen classifier as the mining loss sees it.
+    """A frozen classifier as the mining loss uses it.
 
     Attributes:
-        probs: RGB images in [0, 1], float32 (J, 3, s, s) -> probabilities, float32 (J, N). Its
-            graph to the images must stay open.
+        probs: function of RGB images in [0, 1], float32 (J, 3, s, s); probabilities, float32
+            (J, N), through which gradient flows to the images.
         blank: the colour that the classifier's normalisation turns into zero, RGB in [0, 1],
             float32, anything that broadcasts to (J, 3, s, s).
     """
@@ -41,10 +41,10 @@ class SoftMask:
 
 @dataclass(frozen=True)
 class Mined:
-    """What mining yields for one batch; all scalars, 0 where nothing was mined.
+    """Losses of one batch and values to log; all scalars, 0 where nothing was mined.
 
     Attributes:
-        loss: L_am, mean probability of the hidden nouns, weighted by their confidence.
+        loss: L_am, mean probability of the erased nouns, weighted by their confidence.
         area: mean of the attention maps over image cells, weighted likewise.
         intact_prob: the classifier's probability in the intact image, weighted likewise.
         blank_prob: the same in a blank image: the floor under `loss`.
@@ -58,7 +58,15 @@ class Mined:
 
 @dataclass(frozen=True)
 class MinedNouns:
-    """J nouns to mine: maps (J, h, w); image_index, classes, confidences and weights (J,)."""
+    """J distinct nouns of images.
+
+    Attributes:
+        maps: attention maps, float (J, h, w).
+        image_index: image of each noun, i64 (J,).
+        classes: class index of each noun, i64 (J,).
+        confidences: probability in the intact image, float32 (J,).
+        weights: confidence times the number of phrases that name the noun, float32 (J,).
+    """
 
     maps: Tensor
     image_index: Tensor
@@ -68,23 +76,22 @@ class MinedNouns:
 
 
 def select_nouns(
-    attention_maps: Tensor, used: Tensor, noun_classes: Tensor, confidences: Tensor
+    attention_maps: Tensor, mined_mask: Tensor, noun_classes: Tensor, confidences: Tensor
 ) -> MinedNouns:
-    """Pick the nouns to mine; a noun named by several phrases of an image is mined once.
+    """Return the nouns to mine; a noun named by several phrases of an image counts once.
 
     Its map is the same each time, so once with the summed weight is exact.
 
     Args:
         attention_maps: float (B, P, K, h, w).
-        used: True for nouns that may be mined, bool (B, P, K).
+        mined_mask: True for nouns that may be mined, bool (B, P, K).
         noun_classes: class index, -1 for none, i64 (B, P, K).
         confidences: probability of the noun in the intact image, float32 (B, P, K).
 
     Returns:
-        The nouns with a class that the classifier sees at all; a noun's weight is its confidence
-        times the phrases that name it.
+        The nouns that have a class and at least the lowest confidence.
     """
-    chosen = used & (noun_classes >= 0) & (confidences >= LOWEST_CONFIDENCE)
+    chosen = mined_mask & (noun_classes >= 0) & (confidences >= LOWEST_CONFIDENCE)
     places = chosen.nonzero()  # (M, 3)
     classes = noun_classes[chosen]  # (M,)
     pairs = torch.stack([places[:, 0], classes], dim=-1)
@@ -102,40 +109,39 @@ def fill_missing_confidences(
     confidences: Tensor,
     noun_classes: Tensor,
     clean_images: Tensor,
-    scorer: FrozenClassifier,
+    classifier: FrozenClassifier,
     mining_px: int,
 ) -> Tensor:
-    """Ask the classifier for the confidences that nobody knows, one pass an image that has some.
+    """Return the confidences with the missing ones computed, one pass per image that has some.
 
-    A crop may cut a noun off, and a classifier that sees none in what is left says nothing about
-    what to hide there.
+    They are missing after a crop, which may have cut the noun off.
 
     Args:
-        confidences: in [0, 1], or -1 for not known, float32 (B, P, K).
+        confidences: in [0, 1], or -1 where missing, float32 (B, P, K).
         noun_classes: class index, -1 for none, i64 (B, P, K).
         clean_images: RGB in [0, 1] without colour jitter, float32 (B, 3, S, S).
-        scorer: the frozen classifier.
-        mining_px: side of the images that it is shown.
+        classifier: the frozen classifier.
+        mining_px: side of the classifier's input.
 
     Returns:
-        All confidences, in [0, 1], float32 (B, P, K).
+        In [0, 1], float32 (B, P, K).
     """
-    unknown = (confidences < 0) & (noun_classes >= 0)  # (B, P, K)
-    rows = unknown.any(-1).any(-1)  # (B,)
+    missing = (confidences < 0) & (noun_classes >= 0)  # (B, P, K)
+    rows = missing.any(-1).any(-1)  # (B,)
     if not rows.any():
         return confidences.clamp(min=0)
-    probs = scorer.probs(_resize(clean_images[rows], mining_px))  # (b, N)
+    probs = classifier.probs(_resize(clean_images[rows], mining_px))  # (b, N)
     classes = noun_classes[rows].clamp(min=0)  # (b, P, K)
-    asked = confidences.clone()
-    asked[rows] = probs.gather(1, classes.flatten(1)).view_as(classes)
-    return torch.where(unknown, asked, confidences.clamp(min=0))
+    computed = confidences.clone()
+    computed[rows] = probs.gather(1, classes.flatten(1)).view_as(classes)
+    return torch.where(missing, computed, confidences.clamp(min=0))
 
 
-def sample_nouns(nouns: MinedNouns, most: int) -> MinedNouns:
-    """Return `most` of the nouns, each as likely as the others, in order; 0 means all."""
-    if most == 0 or len(nouns.weights) <= most:
+def sample_nouns(nouns: MinedNouns, max_nouns: int) -> MinedNouns:
+    """Return `max_nouns` of the nouns, drawn uniformly, in their order; 0 means all."""
+    if max_nouns == 0 or len(nouns.weights) <= max_nouns:
         return nouns
-    drawn = torch.randperm(len(nouns.weights))[:most].sort().values.to(nouns.weights.device)
+    drawn = torch.randperm(len(nouns.weights))[:max_nouns].sort().values.to(nouns.weights.device)
     return MinedNouns(
         nouns.maps[drawn],
         nouns.image_index[drawn],
@@ -149,34 +155,34 @@ def mining_loss(
     nouns: MinedNouns,
     clean_images: Tensor,
     cell_mask: Tensor,
-    scorer: FrozenClassifier,
+    classifier: FrozenClassifier,
     soft_mask: SoftMask,
     mining_px: int,
 ) -> Mined:
-    """Hide every noun's attention in its image and ask the classifier for the noun.
+    """Compute the mining loss: the probability of each noun in its image without its attention.
 
     Args:
-        nouns: what to mine, of `select_nouns`.
+        nouns: of `select_nouns`.
         clean_images: RGB in [0, 1] without colour jitter, float32 (B, 3, S, S).
         cell_mask: True = image, bool (B, h, w).
-        scorer: the frozen classifier.
-        soft_mask: how attention becomes a mask.
-        mining_px: side of the images that the classifier is shown.
+        classifier: the frozen classifier.
+        soft_mask: threshold that turns attention into a mask.
+        mining_px: side of the classifier's input.
     """
     total = all_reduce_mean(nouns.weights.sum())
     if len(nouns.weights) == 0:
-        nothing = nouns.maps.sum() * 0
-        return Mined(nothing, nothing, nothing, nothing)
+        zero = nouns.maps.sum() * 0
+        return Mined(zero, zero, zero, zero)
     share = nouns.weights / total  # (J,)
     images = _resize(clean_images, mining_px)[nouns.image_index]  # (J, 3, s, s)
-    hidden = erase(images, nouns.maps, soft_mask, scorer.blank)
-    hidden_probs = scorer.probs(hidden).gather(1, nouns.classes[:, None])[:, 0]
+    erased = erase(images, nouns.maps, soft_mask, classifier.blank)
+    erased_probs = classifier.probs(erased).gather(1, nouns.classes[:, None])[:, 0]
     with torch.no_grad():
-        blank_probs = scorer.probs(scorer.blank.expand_as(images[:1]))[0, nouns.classes]
+        blank_probs = classifier.probs(classifier.blank.expand_as(images[:1]))[0, nouns.classes]
     cells = cell_mask[nouns.image_index]  # (J, h, w)
     areas = (nouns.maps * cells).sum((-2, -1)) / cells.sum((-2, -1)).clamp(min=1)
     return Mined(
-        (share * hidden_probs).sum(),
+        (share * erased_probs).sum(),
         (share * areas).sum(),
         (share * nouns.confidences).sum(),
         (share * blank_probs).sum(),
@@ -184,7 +190,14 @@ def mining_loss(
 
 
 def erase(images: Tensor, maps: Tensor, soft_mask: SoftMask, blank: Tensor) -> Tensor:
-    """Replace what maps (J, h, w) attend to by `blank` in images (J, 3, s, s)."""
+    """Return the images with what their maps attend to replaced by `blank`, float32 (J, 3, s, s).
+
+    Args:
+        images: RGB in [0, 1], float32 (J, 3, s, s).
+        maps: attention in [0, 1], float (J, h, w); resized to the images.
+        soft_mask: threshold that turns attention into a mask.
+        blank: colour, RGB in [0, 1], broadcasts to the images.
+    """
     sized = _resize(maps[:, None], images.shape[-1])
     mask = torch.sigmoid(soft_mask.sharpness * (sized - soft_mask.threshold))  # (J, 1, s, s)
     return images + (blank - images) * mask

@@ -1,4 +1,4 @@
-"""How badly the decoder says phrases again, and how much of that it owes to the image.
+"""The reconstruction loss of phrases, and how much the decoder depends on the image.
 
 Shapes: B images, P phrases, R proposals, U channels of a proposal, W words with the closing
 <eos>, V words of the vocabulary.
@@ -33,10 +33,16 @@ def _summed(logits: Tensor, word_ids: Tensor, word_mask: Tensor) -> Tensor:
 def vision_gap(
     decoder: PhraseDecoder, attended: Tensor, word_ids: Tensor, word_mask: Tensor
 ) -> Tensor:
-    """Return how much worse the decoder does when every phrase gets another image's z.
+    """Return the rise of the loss per word when every phrase gets another image's z, a scalar.
 
-    Close to 0 means that it ignores what it sees. 0 for a batch of one image. Of this process's
-    part of a batch.
+    Close to 0 means that the decoder ignores the image. 0 for a batch of one image. Computed on
+    this process's part of a batch.
+
+    Args:
+        decoder: the phrase decoder.
+        attended: z, the attended proposals, float (B, P, U).
+        word_ids: i64 (B, P, W).
+        word_mask: True = a word or <eos> of a real phrase, bool (B, P, W).
     """
     swapped = decoder(attended.roll(1, dims=0), word_ids)
     true = decoder(attended, word_ids)

@@ -1,4 +1,4 @@
-"""Self-taught regression: boxes learn from the proposal that the scores trust most.
+"""Box regression from pseudo labels: proposals learn from the one with the highest probability.
 
 Shapes: B images, P phrases, R proposals.
 """
@@ -16,12 +16,12 @@ from models.training.distributed import global_count
 
 @dataclass(frozen=True)
 class PseudoLabelThresholds:
-    """When a proposal learns from the most trusted one (RIF's thresholds).
+    """Which proposals learn from the most probable one of a phrase (RIF's thresholds).
 
     Attributes:
-        iou: overlap with the most trusted proposal from which a proposal is its neighbour.
-        margin: how much less probable than the most trusted a neighbour must be.
-        min_confidence: probability of the most trusted below which a phrase teaches nothing.
+        iou: least IoU of a learning proposal with the most probable one.
+        margin: least difference of the two probabilities.
+        min_confidence: least probability of the most probable one; below it a phrase is left out.
     """
 
     iou: float
@@ -32,17 +32,17 @@ class PseudoLabelThresholds:
 def select_pseudo_targets(
     boxes_xyxy: Tensor, box_probs: Tensor, box_mask: Tensor, thresholds: PseudoLabelThresholds
 ) -> tuple[Tensor, Tensor]:
-    """Find the most trusted proposal of every phrase and who learns from it.
+    """Return the most probable proposal of every phrase and the proposals that learn from it.
 
     Args:
         boxes_xyxy: float32 (B, R, 4), R >= 1.
         box_probs: float (B, P, R).
         box_mask: True = real, bool (B, R).
-        thresholds: thresholds.
+        thresholds: of IoU and probability.
 
     Returns:
-        The most trusted boxes, detached, (B, P, 4), and the learners, bool (B, P, R): proposals
-        that overlap it by `gates.iou` and are less probable by `gates.gap`, and itself.
+        The most probable boxes, detached, float32 (B, P, 4), and the learners, bool (B, P, R):
+        proposals within the thresholds `iou` and `margin`, and the most probable one itself.
     """
     probs = box_probs.detach()
     best = probs.argmax(-1)  # (B, P)
@@ -50,9 +50,8 @@ def select_pseudo_targets(
     ious = pairwise_iou(best_xyxy, boxes_xyxy.detach())  # (B, P, R)
     gaps = probs.gather(-1, best[..., None]) - probs
     itself = F.one_hot(best, probs.shape[-1]).bool()
-    return best_xyxy, ((ious >= thresholds.iou) & (gaps >= thresholds.margin) | itself) & box_mask[
-        :, None
-    ]
+    learners = (ious >= thresholds.iou) & (gaps >= thresholds.margin) | itself
+    return best_xyxy, learners & box_mask[:, None]
 
 
 def pairwise_iou(boxes_xyxy: Tensor, others_xyxy: Tensor) -> Tensor:
@@ -72,18 +71,18 @@ def regression_loss(
     masks: tuple[Tensor, Tensor],
     thresholds: PseudoLabelThresholds,
 ) -> Tensor:
-    """Smooth L1 between the predicted offsets and those to the most trusted proposal.
+    """Return the smooth L1 loss of the predicted offsets to the most probable proposal.
 
     Args:
         deltas: predicted coded offset of every pair, float (B, P, R, 4).
         boxes_xyxy: proposals, float32 (B, R, 4).
         box_probs: float (B, P, R).
         masks: real phrases, bool (B, P), and real proposals, bool (B, R).
-        thresholds: thresholds.
+        thresholds: of IoU and probability.
 
     Returns:
         Sum over coordinates, mean over learners, mean over real phrases, a scalar. A phrase below
-        the gate, or without a proposal, counts as 0.
+        `min_confidence`, or without a proposal, counts as 0.
     """
     phrase_mask, box_mask = masks
     count = global_count(phrase_mask.sum())
@@ -105,9 +104,17 @@ def giou_loss(
     masks: tuple[Tensor, Tensor],
     thresholds: PseudoLabelThresholds,
 ) -> Tensor:
-    """Generalised IoU loss between predicted boxes (B, P, 4) and the most trusted proposals.
+    """Return the generalised IoU loss of predicted boxes and the most probable proposals.
 
-    Arguments and averaging as in `regression_loss`.
+    Args:
+        pred_boxes_xyxy: float32 (B, P, 4).
+        boxes_xyxy: proposals, float32 (B, R, 4).
+        box_probs: float (B, P, R).
+        masks: real phrases, bool (B, P), and real proposals, bool (B, R).
+        thresholds: of IoU and probability.
+
+    Returns:
+        Mean over real phrases, a scalar; phrases left out as in `regression_loss`.
     """
     phrase_mask, box_mask = masks
     count = global_count(phrase_mask.sum())

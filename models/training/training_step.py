@@ -1,4 +1,4 @@
-"""One step of training: the grounder with its losses behind the methods that mmengine calls."""
+"""One training step: the grounder and its losses, with the methods that mmengine calls."""
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
@@ -22,13 +22,13 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class TrainingStep(nn.Module):
-    """Turns batches into losses, and losses into updates.
+    """A grounder and its losses, as a model of mmengine's runner.
 
-    The frozen scorer is no submodule: it is neither trained nor saved.
+    The frozen noun scorer is no submodule: it is neither trained nor saved.
 
     Attributes:
-        grounder: what is trained.
-        progress: fraction of the training steps done, in [0, 1]; to be kept up to date.
+        grounder: the trained model.
+        progress: fraction of the training steps done, in [0, 1]; the training loop sets it.
     """
 
     def __init__(
@@ -41,27 +41,27 @@ class TrainingStep(nn.Module):
         """Join a grounder and its losses.
 
         Args:
-            grounder: what is trained.
-            scorer: what attention mining asks, on the device of the grounder; None for no mining.
+            grounder: the model to train.
+            scorer: noun scorer of attention mining, on the grounder's device; None: no mining.
             weights: of the losses.
-            precision: what the grounder runs in; the losses always run in float32. The gradients
-                of `fp16` need the loss scaled (`mmengine.optim.AmpOptimWrapper`).
+            precision: dtype of the grounder's forward pass; the losses always run in float32. The
+                gradients of `fp16` need the loss scaled (`mmengine.optim.AmpOptimWrapper`).
         """
         super().__init__()
         self.grounder = grounder
         self.progress = 0.0
-        self._scorer = FrozenClassifier(scorer.probs, scorer.blank) if scorer else None
+        self._classifier = FrozenClassifier(scorer.probs, scorer.blank) if scorer else None
         self._weights = weights
         self._dtype = DTYPES[precision]
 
     def forward(self, mode: str = "loss", **batch: Tensor) -> dict[str, Tensor]:
-        """Return every loss, and what is worth watching, of the fields of `GroundingInputs`."""
-        assert mode == "loss", mode  # mmengine knows others
+        """Return the scalars of `compute_losses`; `batch` holds the fields of `GroundingInputs`."""
+        assert mode == "loss", mode  # mmengine has others
         inputs = GroundingInputs(**batch)
         outputs = self._ground(inputs)
-        asked = (self.grounder.spec, self._weights, self._scorer, self.progress)
+        settings = (self.grounder.spec, self._weights, self._classifier, self.progress)
         with torch.autocast(inputs.images.device.type, enabled=False):
-            return compute_losses(outputs, inputs, *asked)
+            return compute_losses(outputs, inputs, *settings)
 
     def train_step(self, data: Batch, optim_wrapper: Any) -> dict[str, Tensor]:
         """Update the weights once and return the scalars to log."""
@@ -70,18 +70,18 @@ class TrainingStep(nn.Module):
         return scalars
 
     def data_preprocessor(self, data: Batch, training: bool = True) -> dict[str, Tensor]:  # noqa: ARG002 - mmengine passes it
-        """Return a batch on the device of the weights."""
+        """Return the batch on the device of the weights."""
         device = self.grounder.phrase_embedding.weight.device
         return {name: value.to(device, non_blocking=True) for name, value in data.items()}
 
     def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return what to minimise, and all scalars to log, the means over the processes."""
+        """Return the loss to minimise, and all scalars to log as means over the processes."""
         means = all_reduce_mean(torch.stack([*losses.values()]))
         return losses["loss"], dict(zip(losses, means.unbind(), strict=True))
 
     @torch.no_grad()
     def vision_gap(self, batch: Batch) -> float:
-        """Return how much worse the decoder does when it sees another image's proposal."""
+        """Return the decoder's `vision_gap` on a batch, in nats per word."""
         self.eval()
         inputs = GroundingInputs(**self.data_preprocessor(batch))
         attended = self._ground(inputs).attended
@@ -96,7 +96,7 @@ class TrainingStep(nn.Module):
 
 
 def in_float32(outputs: GroundingOutputs) -> GroundingOutputs:
-    """Return outputs with every number in float32; masks stay masks."""
+    """Return the outputs with every floating-point tensor in float32."""
     values = {field.name: getattr(outputs, field.name) for field in fields(outputs)}
     floats = {name: value.float() for name, value in values.items() if value.is_floating_point()}
     return replace(outputs, **floats)
