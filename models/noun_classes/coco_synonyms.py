@@ -1,8 +1,8 @@
-"""Which nouns of captions mean which of COCO's 80 classes.
+"""The nouns of captions that mean each of COCO's 80 classes.
 
 Synonyms and kinds of the thing, singular and lower case as the nouns stage writes them, collected
-for captions of photographs. Only nouns whose box is the thing's own: a "crowd" is people, a "shirt"
-is not. It is code and no data file, so that DVC sees a change of it.
+for captions of photographs. Only nouns whose box is that of the class: a "crowd" is people, a
+"shirt" is not. The table is Python, not a data file, so that DVC tracks it as code.
 """
 
 # class: nouns beside its own name; `_` is a space
@@ -127,7 +127,7 @@ toothbrush:
 
 
 def read_table(table: str) -> dict[str, frozenset[str]]:
-    """Return the nouns of each class, its own name among them."""
+    """Return the nouns of each class, including its own name."""
     lines = table.strip().replace("\n  ", " ").splitlines()
     rows = (line.partition(":") for line in lines)
     return {

@@ -1,4 +1,4 @@
-"""Which nouns mean which labels of a detector: what phrases and proposals know of each other."""
+"""Which labels of a detector a noun means."""
 
 from collections.abc import Sequence
 
@@ -27,10 +27,10 @@ _IRREGULAR = {
 
 
 def noun_label_matches(nouns: Sequence[str], labels: Sequence[str]) -> NDArray[np.bool_]:
-    """Tell which nouns mean which labels.
+    """Return which nouns mean which labels.
 
-    A label of COCO's is meant by the nouns of `coco_words`; any other by its whole text or its last
-    word ("baseball cap" by "cap"), also where that is a plural. A noun may mean several labels.
+    A label of COCO has the nouns of `coco_synonyms`; any other label has its whole text and its
+    last word ("baseball cap": "cap"), and their singulars. A noun may mean several labels.
 
     Args:
         nouns: N nouns, singular and lower case.
@@ -47,7 +47,7 @@ def noun_label_matches(nouns: Sequence[str], labels: Sequence[str]) -> NDArray[n
 
 
 def coverage(matches: NDArray[np.bool_]) -> float:
-    """Return the share of nouns that mean a label, 0 if there are no nouns.
+    """Return the fraction of nouns that mean a label, 0 if there are no nouns.
 
     Args:
         matches: as `noun_label_matches` returns it, bool (N, L).
@@ -65,7 +65,7 @@ def nouns_of(label: str) -> frozenset[str]:
 
 
 def _singulars(word: str) -> list[str]:
-    """Return what a word may be the plural of, if it looks like one."""
+    """Return the words that a word may be the plural of."""
     if word in _IRREGULAR:
         return [_IRREGULAR[word]]
     if not word.endswith("s") or word.endswith("ss"):

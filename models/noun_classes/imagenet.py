@@ -1,4 +1,4 @@
-"""Which of ImageNet's 1,000 classes a noun means: a table made from WordNet, and how to ask it.
+"""Which of ImageNet's 1,000 classes a noun means: a table made from WordNet.
 
 `imagenet_nouns.tsv` has a line per noun: noun, route, classes (`151-268 273`). It is made by
 `make_imagenet_table.py`, from WordNet (c) Princeton University: see `WORDNET_LICENSE`.
@@ -24,9 +24,10 @@ class NounClasses:
 
     Attributes:
         classes: indices, ascending, at least one.
-        route: how they were found: by the noun's `first_sense` or a `later_sense` in WordNet, by
-            the `hypernym` of its first sense, by a hand-made `exception`, by the `name` of a class,
-            by a `label` of a detector, `trained` for the noun itself, or by a `prompt`.
+        route: how the noun was mapped to them: by its `first_sense` or a `later_sense` in WordNet,
+            by the `hypernym` of its first sense, by a hand-made `exception`, by the `name` of a
+            class, by a `label` of a detector, an output `trained` for the noun itself, or by a
+            `prompt`.
     """
 
     classes: tuple[int, ...]
@@ -35,13 +36,13 @@ class NounClasses:
 
 @cache
 def imagenet_nouns() -> Mapping[str, NounClasses]:
-    """Return the table: every noun that means a class of ImageNet."""
+    """Return the table: noun -> classes, for every noun that means a class of ImageNet."""
     rows = (line.split("\t") for line in TABLE.read_text(encoding="utf-8").splitlines())
     return {noun: NounClasses(_indices(runs), cast("Route", route)) for noun, route, runs in rows}
 
 
 def imagenet_classes_of(noun: str) -> NounClasses | None:
-    """Return what a noun means, or None; a plural counts as its singular.
+    """Return the classes that a noun means, or None; a plural counts as its singular.
 
     Args:
         noun: lower case, a word or several with blanks between; only the last one is put into the
@@ -52,16 +53,16 @@ def imagenet_classes_of(noun: str) -> NounClasses | None:
     return table.get(noun) or table.get(f"{first}{blank}{lemmatise(last)}")
 
 
-def format_row(noun: str, found: NounClasses) -> str:
+def format_row(noun: str, classes: NounClasses) -> str:
     """Return a line of the table, as `imagenet_nouns` reads it."""
     runs: list[list[int]] = []
-    for index in found.classes:
+    for index in classes.classes:
         if runs and index == runs[-1][1] + 1:
             runs[-1][1] = index
         else:
             runs.append([index, index])
     texts = [str(first) if first == last else f"{first}-{last}" for first, last in runs]
-    return f"{noun}\t{found.route}\t{' '.join(texts)}\n"
+    return f"{noun}\t{classes.route}\t{' '.join(texts)}\n"
 
 
 def _indices(runs: str) -> tuple[int, ...]:

@@ -2,11 +2,11 @@
 
 WORDNET is the folder of WordNet 3.0.
 
-A noun means the classes that are kinds of its first sense that has any (hyponym closure with the
-1,000 wnids). Where no sense has any, the first sense's own hypernyms are asked, one step up and
-no further, and only those whose classes are like the noun: one step up from "skateboard" is
-"board", of which ImageNet knows scoreboards alone. Nouns for which this goes astray stand, with
-the reason, in `imagenet_exceptions.tsv`: noun, wnid of the sense to take or `none`, reason.
+A noun means the classes that are kinds of its first sense that has any (hyponym closure within the
+1,000 wnids). Where no sense has any, the direct hypernyms of the first sense are tried, and only
+those whose classes are similar to the noun: the hypernym of "skateboard" is "board", of which
+ImageNet has scoreboards alone. Nouns for which this is wrong are listed, with the reason, in
+`imagenet_exceptions.tsv`: noun, wnid of the sense to take or `none`, reason.
 """
 
 import argparse
@@ -21,21 +21,23 @@ from models.noun_classes.wordnet import WordNet, read_wordnet
 
 EXCEPTIONS = Path(__file__).with_name("imagenet_exceptions.tsv")
 NONE = "none"
-LEAST_SIMILARITY = 0.8  # Lin's, mean over the classes; "kayak" by canoe 0.92, "flag" by totem 0.75
+LEAST_SIMILARITY = (
+    0.8  # Lin's similarity, mean over the classes; "kayak" by canoe 0.92, "flag" by totem 0.75
+)
 
 
 class NounTable:
-    """Finds the classes of nouns."""
+    """WordNet and the wnids of the classes, to look up the classes of nouns."""
 
     def __init__(self, wordnet: WordNet, wnids: Sequence[str]) -> None:
-        """Join WordNet and the wnids of the classes, in the order of the classes."""
+        """Take WordNet and the wnids of the classes, in the order of the classes."""
         self._wordnet = wordnet
         self._index = {_offset(wnid): index for index, wnid in enumerate(wnids)}
 
     def classes_below(self, offset: int) -> tuple[int, ...]:
-        """Return the classes that are a sense or a kind of it, ascending."""
+        """Return the indices of the classes that are a sense or a kind of it, ascending."""
         below = self._wordnet.closure(offset) & self._index.keys()
-        return tuple(sorted(self._index[one] for one in below))
+        return tuple(sorted(self._index[kind] for kind in below))
 
     def find(self, noun: str) -> NounClasses | None:
         """Return the classes of a noun by its senses, or by what its first sense is a kind of."""
@@ -46,7 +48,7 @@ class NounTable:
         return self._by_hypernym(senses[0])
 
     def _by_hypernym(self, sense: int) -> NounClasses | None:
-        """Return the classes of the likest hypernym, if they are like enough."""
+        """Return the classes of the most similar hypernym, if it is similar enough."""
         likest = max(
             ((self._likeness(sense, above), above) for above in self._hypernyms(sense)),
             default=(0.0, sense),
@@ -62,13 +64,13 @@ class NounTable:
     def _likeness(self, sense: int, above: int) -> float:
         """Return the mean similarity of a sense to the classes of its hypernym."""
         below = self._wordnet.closure(above) & self._index.keys()
-        return fmean(self._wordnet.similarity(sense, one, above) for one in sorted(below))
+        return fmean(self._wordnet.similarity(sense, kind, above) for kind in sorted(below))
 
 
 def build_table(
     wordnet: WordNet, wnids: Sequence[str], exceptions: Mapping[str, str]
 ) -> dict[str, NounClasses]:
-    """Return every noun that means a class, by alphabet.
+    """Return the classes of every noun that means some, in alphabetical order.
 
     Args:
         wordnet: of version 3.0.
@@ -76,15 +78,15 @@ def build_table(
         exceptions: noun -> wnid of the sense to take, or `none`.
     """
     table = NounTable(wordnet, wnids)
-    found = {noun: table.find(noun) for noun in wordnet.senses}
+    by_noun = {noun: table.find(noun) for noun in wordnet.senses}
     for noun, wnid in exceptions.items():
         classes = () if wnid == NONE else table.classes_below(_offset(wnid))
-        found[noun] = NounClasses(classes, "exception") if classes else None
-    return {noun: classes for noun, classes in sorted(found.items()) if classes}
+        by_noun[noun] = NounClasses(classes, "exception") if classes else None
+    return {noun: classes for noun, classes in sorted(by_noun.items()) if classes}
 
 
 def read_exceptions() -> dict[str, str]:
-    """Return noun -> wnid or `none`."""
+    """Return the exceptions: noun -> wnid or `none`."""
     rows = (line.split("\t") for line in EXCEPTIONS.read_text(encoding="utf-8").splitlines())
     return {noun: wnid for noun, wnid, _ in rows}
 
@@ -99,13 +101,13 @@ def _offset(wnid: str) -> int:
 
 
 def main() -> None:
-    """Write the table and say how many nouns came which way."""
+    """Write the table and print the number of nouns of each route."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("wordnet", type=Path, nargs="?", default=Path("/usr/share/wordnet"))
     folder = parser.parse_args().wordnet
     table = build_table(read_wordnet(folder), imagenet_wnids(), read_exceptions())
     TABLE.write_text("".join(format_row(*row) for row in table.items()), encoding="utf-8")
-    routes = [found.route for found in table.values()]
+    routes = [classes.route for classes in table.values()]
     counts = ", ".join(f"{routes.count(route)} {route}" for route in sorted(set(routes)))
     sys.stdout.write(f"{len(table)} nouns: {counts}\n")
 

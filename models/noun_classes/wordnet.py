@@ -1,7 +1,7 @@
-"""The nouns of WordNet 3.0: their senses, what is a kind of what, and how alike two senses are.
+"""The nouns of WordNet 3.0: their senses, hypernyms and hyponyms, and similarity of senses.
 
-Reads the database files as Princeton distributes them (format: the manual page wndb(5WN)); Debian's
-package `wordnet-base` puts them into /usr/share/wordnet. A sense is named by its offset in
+The database files are read as Princeton distributes them (format: the manual page wndb(5WN));
+Debian's package `wordnet-base` puts them into /usr/share/wordnet. A sense is named by its offset in
 `data.noun`, which is also the number in a wnid of ImageNet.
 """
 
@@ -23,8 +23,8 @@ class Synset:
     """One sense.
 
     Attributes:
-        hypernyms: offsets of the next wider senses.
-        hyponyms: offsets of the next narrower senses.
+        hypernyms: offsets of the more general senses one step up.
+        hyponyms: offsets of the more special senses one step down.
     """
 
     hypernyms: tuple[int, ...]
@@ -46,12 +46,12 @@ class WordNet:
         self.closure = cache(self._closure)
 
     def _closure(self, offset: int) -> frozenset[int]:
-        """Return a sense and all that is a kind of it."""
+        """Return a sense and all its direct and indirect hyponyms."""
         below = (self.closure(hyponym) for hyponym in self.synsets[offset].hyponyms)
         return frozenset({offset}).union(*below)
 
     def information(self, offset: int) -> float:
-        """Return how specific a sense is: 1 if nothing is a kind of it, 0 if everything is.
+        """Return the information content of a sense, in [0, 1]: 1 for a leaf, 0 for the root.
 
         Intrinsic information content: 1 - log(kinds) / log(senses) (Seco et al. 2004, "An intrinsic
         information content metric for semantic similarity in WordNet", equation 2).
@@ -92,11 +92,11 @@ def _synset(line: str) -> tuple[int, Synset]:
     fields = line.partition("|")[0].split()
     start = 4 + 2 * int(fields[3], 16)
     pointers = [fields[start + 1 + 4 * number :][:3] for number in range(int(fields[start]))]
-    found = {
-        wanted: tuple(int(to) for symbol, to, part in pointers if (symbol, part) == (wanted, "n"))
-        for wanted in (HYPERNYM, HYPONYM)
-    }
-    return int(fields[0]), Synset(found[HYPERNYM], found[HYPONYM])
+    hypernyms, hyponyms = (
+        tuple(int(to) for symbol, to, part in pointers if (symbol, part) == (relation, "n"))
+        for relation in (HYPERNYM, HYPONYM)
+    )
+    return int(fields[0]), Synset(hypernyms, hyponyms)
 
 
 def _senses(line: str) -> tuple[str, tuple[int, ...]]:

@@ -1,4 +1,4 @@
-"""Which colours a phrase gives to what it means: "the white dog", "man in a red shirt".
+"""The colours that a phrase gives to the thing it means: "the white dog", "man in a red shirt".
 
 The names are the eleven basic colour terms of English (Berlin and Kay, Basic Color Terms, 1969).
 """
@@ -39,13 +39,13 @@ _WORD = re.compile(r"[^\W\d_]+(?:[-'\u2019][^\W\d_]+)*")
 
 
 def colours_of(phrase: str) -> frozenset[str]:
-    """Return the colours, members of `COLOURS`, that are said of the thing meant.
+    """Return the colours of the thing that the phrase means, members of `COLOURS`.
 
     These are the colour words before the first preposition and after an "in" or "wearing", up to
     the next preposition. "Of" is one only after a side: "left of the red cup", but "row of red
     cups". A word with a hyphen ("red-haired") is no colour; "red-and-white" is two.
     """
-    found, counts = set(), True
+    colours, counts = set(), True
     words = _WORD.findall(phrase.lower().replace("-and-", " and "))
     for before, word in zip(["", *words], words, strict=False):
         if word in _WORN:
@@ -53,5 +53,5 @@ def colours_of(phrase: str) -> frozenset[str]:
         elif word in _PREPOSITIONS or (word == "of" and before in _SIDES):
             counts = False
         elif counts and word in _TERMS:
-            found.add(_TERMS[word])
-    return frozenset(found)
+            colours.add(_TERMS[word])
+    return frozenset(colours)

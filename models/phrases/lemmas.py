@@ -46,7 +46,7 @@ _KEEP = ("ss", "us", "is")
 
 
 def lemmatise(word: str) -> str:
-    """Return the singular of a lower-case noun; a word that is no plural comes back as it is."""
+    """Return the singular of a lower-case noun; a word that is no plural is returned unchanged."""
     if word in IRREGULAR:
         return IRREGULAR[word]
     if word in INVARIANT or len(word) <= 3 or not word.endswith("s") or word.endswith(_KEEP):

@@ -1,4 +1,4 @@
-"""What a mirror does to a phrase, and which phrases must not be mirrored or cropped.
+"""Phrases for mirrored images, and which phrases forbid mirroring or cropping the image.
 
 Words are matched whole: *bright* and *upright* hold no *right*.
 """
@@ -42,7 +42,7 @@ _PLACE = re.compile(
 
 
 def mirror_phrase(phrase: str) -> str:
-    """Return the phrase as it reads for the mirrored image; mirrored twice, it is itself again.
+    """Return the phrase for the mirrored image; mirrored twice, it is the original.
 
     Swaps left and right (also *leftmost*, *right-hand*), east and west, 3 and 9 o'clock.
     """
@@ -52,23 +52,23 @@ def mirror_phrase(phrase: str) -> str:
 
 
 def with_mirrored(phrases: Sequence[str]) -> list[str]:
-    """Return phrases and, of those that a mirror changes, also what it makes of them."""
+    """Return the phrases, then the mirrored forms of those that mirroring changes."""
     mirrored = [mirror_phrase(phrase) if may_flip(phrase) else phrase for phrase in phrases]
     return [*phrases, *(new for new, old in zip(mirrored, phrases, strict=True) if new != old)]
 
 
 def may_flip(phrase: str) -> bool:
-    """Tell whether the mirrored phrase is right for the mirrored image.
+    """Return whether the mirrored phrase is correct for the mirrored image.
 
     It is not when *right* is an adverb or *left* a verb (*right behind*, *left open*), nor when the
-    phrase cites text or numbers, which a mirror makes unreadable.
+    phrase cites text or numbers, which mirroring makes unreadable.
     """
     cited = _CLOCK.sub("", phrase)
     return not (_NOT_A_SIDE.search(phrase) or _TEXT_ON_OBJECT.search(cited))
 
 
 def may_crop(phrase: str) -> bool:
-    """Tell whether the phrase means the same in a part of the image: no place, order, relation."""
+    """Return whether the phrase means the same in a crop: it names no place, order or relation."""
     return not _PLACE.search(phrase)
 
 

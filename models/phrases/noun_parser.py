@@ -1,4 +1,4 @@
-"""Nouns of phrases: stanza tags the words, `noun_rules` picks the things among them."""
+"""Nouns of phrases: stanza tags the words, and `noun_rules` selects the nouns among them."""
 
 import json
 import re
@@ -25,11 +25,11 @@ class TaggerFolderError(ValueError):
 
 @dataclass(frozen=True)
 class ParsedPhrase:
-    """The things a phrase speaks of.
+    """The nouns of a phrase.
 
     Attributes:
         nouns: the head noun first, then context nouns in order of the phrase; empty without a head.
-        is_plural: whether the thing meant is a number of things.
+        is_plural: whether the phrase means several things.
     """
 
     nouns: tuple[NounMention, ...]
@@ -39,9 +39,10 @@ class ParsedPhrase:
 class NounParser:
     """Finds the nouns of phrases with the stanza models of one folder.
 
-    The folder is what `stanza.Pipeline(dir=...)` takes, plus `tagger.json`: `package`, the tagger's
-    name in `resources.json`, and `tokenize`: `stanza`, the folder's tokenizer, or `whitespace`,
-    where it has none: words are then cut at spaces and punctuation, and a possessive from its noun.
+    The folder is one of `stanza.Pipeline(dir=...)` with a `tagger.json` of two keys: `package`, the
+    tagger's name in `resources.json`, and `tokenize`: `stanza`, the folder's tokenizer, or
+    `whitespace`, no tokenizer: words are then split at spaces and punctuation, and a possessive
+    from its noun.
     """
 
     def __init__(self, folder: Path, device: str, context_nouns: int) -> None:
@@ -53,7 +54,7 @@ class NounParser:
             context_nouns: how many nouns to keep beside the head noun, at most.
 
         Raises:
-            TaggerFolderError: a file is missing or does not hold what is expected.
+            TaggerFolderError: a file is missing or malformed.
         """
         settings = _read_json(folder / TAGGER_FILE)
         self.cut_at_spaces = settings.get("tokenize") == "whitespace"
@@ -72,19 +73,19 @@ class NounParser:
         )
 
     def parse(self, phrases: Sequence[str]) -> list[ParsedPhrase]:
-        """Return the nouns of each phrase; spans are characters of the phrase as given.
+        """Return the nouns of each phrase; spans count characters of the phrase as given.
 
-        A tag may depend, in the last bit of its score, on the phrases that it is batched with.
+        Scores of tags may differ in the last bit with the phrases of the same batch.
         """
         tagged = self.tag(phrases)
-        found = [find_nouns(tokens, self.context_nouns) for tokens in tagged]
+        nouns_of_phrases = [find_nouns(tokens, self.context_nouns) for tokens in tagged]
         return [
             ParsedPhrase(nouns, speaks_of_several(phrase, nouns[0] if nouns else None))
-            for phrase, nouns in zip(phrases, found, strict=True)
+            for phrase, nouns in zip(phrases, nouns_of_phrases, strict=True)
         ]
 
     def tag(self, phrases: Sequence[str]) -> list[list[TaggedToken]]:
-        """Return each phrase's words, lower case, with part of speech; none for a blank phrase."""
+        """Return the tagged words of each phrase, lower case; none for a blank phrase."""
         plain = [_plain(phrase) for phrase in phrases]
         filled = [index for index, text in enumerate(plain) if text.strip()]
         texts = [plain[index] for index in filled]
@@ -106,16 +107,16 @@ class NounParser:
         ]
 
     def _tag_cut(self, texts: list[str]) -> list[list[TaggedToken]]:
-        """Tag words that are cut here."""
+        """Tag words that `_WORD` splits."""
         matches = [list(_WORD.finditer(text)) for text in texts]
-        cut = [[match[0] for match in found] for found in matches]
-        sentences = self.pipeline(cut).sentences if cut else []
+        words = [[match[0] for match in own] for own in matches]
+        sentences = self.pipeline(words).sentences if words else []
         return [
             [
                 TaggedToken(match[0], word.upos, match.start(), match.end())
-                for match, word in zip(found, sentence.words, strict=True)
+                for match, word in zip(own, sentence.words, strict=True)
             ]
-            for found, sentence in zip(matches, sentences, strict=True)
+            for own, sentence in zip(matches, sentences, strict=True)
         ]
 
 

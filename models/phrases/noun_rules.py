@@ -1,11 +1,11 @@
-"""Which thing a phrase means: rules over its words, their part of speech and their characters.
+"""The head noun of a phrase, by rules on its words and their part of speech.
 
 The head noun is the last noun of the first noun chunk before a preposition, a verb or a relative
 clause; a known two-word compound ("teddy bear") is kept whole, any other run of nouns is named by
-its last word ("soccer ball" is a ball). Nouns that only say where ("side") or count ("group") hand
-over to what follows "of", an owner ("man's") to what is owned. A tagger's slip is survived: where
-it found no noun, the last word before the first preposition is the noun, unless it is a pronoun, a
-number or an adjective. What remains ("left one", "second from right") has no noun at all.
+its last word ("soccer ball" is a ball). After a noun of place ("side") or measure ("group") the
+head is the noun behind "of"; after an owner ("man's"), what is owned. Where the tagger missed every
+noun, the last word before the first preposition is the head, unless it is a pronoun, a number or an
+adjective. Other phrases ("left one", "second from right") have no head noun.
 """
 
 import re
@@ -39,9 +39,9 @@ class NounMention:
     """A noun of a phrase.
 
     Attributes:
-        noun: singular, lower case; two words for a known compound.
-        role: `head`, the thing meant, or `context`, another thing it is described by.
-        span: first and last-plus-one character in the phrase.
+        noun: singular, lower case; two words for a compound of `word_lists.COMPOUNDS`.
+        role: `head`, the thing meant, or `context`, another thing that describes it.
+        span: first character in the phrase and one past the last.
     """
 
     noun: str
@@ -50,21 +50,21 @@ class NounMention:
 
 
 def find_nouns(tokens: Sequence[TaggedToken], context_nouns: int) -> tuple[NounMention, ...]:
-    """Return the head noun, then other nouns in order of the phrase; nothing without a head.
+    """Return the head noun, then other nouns in order of the phrase; () without a head.
 
     Args:
         tokens: the words of one phrase in order.
         context_nouns: how many nouns to keep beside the head, at most.
     """
     tokens = [trim(token) for token in join_hyphens(tokens)]
-    found = _head(tokens, 0)
-    if found is None:
+    head_index = _head(tokens, 0)
+    if head_index is None:
         return ()
-    head = _mention(tokens, found, HEAD)
+    head = _mention(tokens, head_index, HEAD)
     context: dict[str, NounMention] = {}
     for index in _runs(tokens, 0, len(tokens)):
         mention = _mention(tokens, index, CONTEXT)
-        apart = index > found or _owns(tokens, index)  # before the head stand modifiers of it
+        apart = index > head_index or _owns(tokens, index)  # nouns before the head modify it
         if apart and mention.noun != head.noun and tokens[index].text not in _NO_CONTEXT:
             context.setdefault(mention.noun, mention)
     return (head, *list(context.values())[:context_nouns])
@@ -119,13 +119,13 @@ def _runs(tokens: Sequence[TaggedToken], start: int, stop: int) -> Iterator[int]
 
 
 def _may_name(tokens: Sequence[TaggedToken], index: int, first: int) -> bool:
-    """Tell a thing, but not the adjective after a noun: "person cut" off."""
+    """Return whether a noun may name a run; not an adjective after a noun ("person cut" off)."""
     after_noun = index > first and not is_modifier(tokens[index - 1].text)
     return names_thing(tokens, index) and not (after_noun and is_modifier(tokens[index].text))
 
 
 def _stands(tokens: Sequence[TaggedToken], index: int, start: int, stop: int) -> bool:
-    """Tell a noun from an owner ("man's shirt") and a modifier ("skinny red dog", "skinny" a noun).
+    """Return whether a noun is no owner ("man's shirt") and no modifier ("skinny red dog").
 
     After an unmarked noun ("guy red hat") or an animate one ("the man red hat") a new chunk begins.
     """
@@ -170,7 +170,7 @@ def _fallback(tokens: Sequence[TaggedToken], start: int, stop: int) -> int | Non
 
 
 def _points_aside(tokens: Sequence[TaggedToken]) -> bool:
-    """Tell "right of" from "right side of": what follows is not the thing meant."""
+    """Return whether words before "of" name no thing: "right of", not "right side of"."""
     aside = words.SIDES | words.ADVERBS | words.DETERMINERS
     return all(token.text in aside for token in tokens)
 
@@ -187,14 +187,14 @@ _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*|\d+")
 
 
 def speaks_of_several(phrase: str, head: NounMention | None) -> bool:
-    """Return whether the thing meant is a number of things ("two men", "a group", "shirts").
+    """Return whether a phrase means several things ("two men", "a group", "shirts").
 
-    It is where its head noun is a plural or names a group, or where a number above one or a word
-    such as "several" stands before it. What comes in pairs ("jeans") is one thing.
+    It does if its head noun is a plural or names a group, or if a number above one or a word such
+    as "several" stands before it. Things that come in pairs ("jeans") are one thing.
 
     Args:
-        phrase: as it was given.
-        head: its head noun; a phrase without one speaks of one thing.
+        phrase: the original phrase.
+        head: its head noun; a phrase without one means one thing.
     """
     if head is None:
         return False

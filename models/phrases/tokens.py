@@ -1,4 +1,4 @@
-"""What one word of a tagged phrase may be, given its neighbours: noun, modifier, stop word."""
+"""Tests on a word of a tagged phrase, given its neighbours: noun, modifier, stop word."""
 
 import re
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ class TaggedToken:
 
 
 def join_hyphens(tokens: Sequence[TaggedToken]) -> list[TaggedToken]:
-    """Make one word of "long", "-", "haired"; its part of speech is the last one's."""
+    """Return the words, hyphenated ones joined ("long", "-", "haired") and tagged as the last."""
     joined: list[TaggedToken] = []
     for token in tokens:
         before = joined[-1] if joined else None
@@ -54,7 +54,7 @@ def join_hyphens(tokens: Sequence[TaggedToken]) -> list[TaggedToken]:
 
 
 def trim(token: TaggedToken) -> TaggedToken:
-    """Return a word without the punctuation that a tokenizer left on it ("dog.")."""
+    """Return a word without punctuation at its ends ("dog.")."""
     bare = token.text.strip(_EDGES)
     if not bare:
         return token
@@ -63,11 +63,11 @@ def trim(token: TaggedToken) -> TaggedToken:
 
 
 def is_noun(tokens: Sequence[TaggedToken], index: int, start: int, stop: int) -> bool:
-    """Tell a noun from an adjective or a verb that the tagger took for one.
+    """Return whether a word is a noun, not an adjective or verb that the tagger took for one.
 
     Args:
         tokens: a phrase.
-        index: the word asked for.
+        index: of the word.
         start: first word of its chunk.
         stop: one past the last word of its chunk.
     """
@@ -83,17 +83,17 @@ def is_noun(tokens: Sequence[TaggedToken], index: int, start: int, stop: int) ->
 
 
 def is_modifier(text: str) -> bool:
-    """Tell an adjective or a colour by its word, whatever the tagger says."""
+    """Return whether a word is an adjective or a colour, whatever its tag."""
     return text in words.ADJECTIVES or text in words.COLOURS or text == "orange"
 
 
 def is_gerund(text: str) -> bool:
-    """Tell "riding" from "building" and "ring"."""
+    """Return whether a word is a gerund ("riding"), not a noun ("building", "ring")."""
     return text.endswith("ing") and len(text) > 5 and text not in words.ING_NOUNS
 
 
 def names_thing(tokens: Sequence[TaggedToken], index: int) -> bool:
-    """Tell what is no stop word, or is one used as a thing: "tank top", "pink top", "his back"."""
+    """Return whether a word names a thing; stop words do in "tank top", "pink top", "his back"."""
     text, before = tokens[index].text, text_at(tokens, index - 1) if index else ""
     garment = text in ("top", "tops") and (before in words.GARMENT_TOPS or is_modifier(before))
     if garment or (text == "back" and before in words.OWNERS):
@@ -102,7 +102,7 @@ def names_thing(tokens: Sequence[TaggedToken], index: int) -> bool:
 
 
 def may_be_noun(tokens: Sequence[TaggedToken], index: int) -> bool:
-    """Tell whether a word that is not tagged as a noun may be one nevertheless."""
+    """Return whether a word that is not tagged as a noun may be one."""
     token, text = tokens[index], tokens[index].text
     if token.upos not in _MISTAKEN or text in words.ADJECTIVES or not names_thing(tokens, index):
         return False
@@ -112,20 +112,20 @@ def may_be_noun(tokens: Sequence[TaggedToken], index: int) -> bool:
 
 
 def describes(token: TaggedToken) -> bool:
-    """Tell what may stand between a modifier and its noun."""
+    """Return whether a word may stand between a modifier and its noun."""
     if token.upos == "ADJ" or token.text == ",":
         return True
     return _is_participle(token) or is_modifier(token.text)
 
 
 def trails(token: TaggedToken) -> bool:
-    """Tell words that follow a noun in telegraphic style: "couch left", "man standing there"."""
+    """Return whether a word may follow its noun: "couch left", "man standing there"."""
     after = token.text in words.SIDES or token.text in words.ADVERBS or token.upos == "PUNCT"
     return after or (token.upos == "VERB" and is_gerund(token.text))
 
 
 def compound_of(tokens: Sequence[TaggedToken], index: int) -> str:
-    """Return a word with the one before it, or its parts: "teddy bear", also of "teddy-bear"."""
+    """Return a word and the one before it, or the parts of "teddy-bear": "teddy bear"."""
     noun = singular(tokens[index])
     if "-" in noun or index == 0:
         return noun.replace("-", " ")
@@ -133,22 +133,22 @@ def compound_of(tokens: Sequence[TaggedToken], index: int) -> str:
 
 
 def singular(token: TaggedToken) -> str:
-    """Return the word's lemma, as if it were a noun."""
+    """Return the word's singular, as if it were a noun."""
     return lemmatise(token.text)
 
 
 def text_at(tokens: Sequence[TaggedToken], index: int) -> str:
-    """Return a word's text, or nothing past the end."""
+    """Return the text of a word, "" past the end."""
     return tokens[index].text if index < len(tokens) else ""
 
 
 def _are_joined(before: TaggedToken, token: TaggedToken) -> bool:
-    """Tell whether a hyphen, and no space, stands between two words."""
+    """Return whether a hyphen, and no space, stands between two words."""
     hyphen = token.text.startswith("-") or before.text.endswith("-")
     return before.end == token.start and hyphen and before.text != "-"
 
 
 def _is_participle(token: TaggedToken) -> bool:
-    """Tell "covered" from "sled" and "seaweed"."""
+    """Return whether a word is a participle ("covered"), not "sled" or "seaweed"."""
     text = token.text
     return token.upos == "VERB" and text.endswith("ed") and len(text) > 5 and text[-3] != "e"

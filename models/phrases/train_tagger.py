@@ -1,8 +1,8 @@
 """A small stanza part-of-speech tagger, trained by stanza's own trainer on tagged phrases.
 
-No tokenizer is trained with it. Phrases that a program made are words with single spaces between
-them, so all that a tokenizer could learn is to cut at spaces, which `NounParser` does without one;
-`tagger.json` says so. No vectors or language models are needed: words and characters alone.
+No tokenizer is trained: phrases of the drawn data set are words with single spaces between them,
+which `NounParser` splits without one (`tokenize: whitespace` in `tagger.json`). The tagger reads
+words and characters alone, without pre-trained vectors or language models.
 """
 
 import json
@@ -47,19 +47,19 @@ def train_tagger(
 ) -> None:
     """Train a tagger and write the folder that `NounParser` loads.
 
-    `stanza.Pipeline("en", dir=..., tokenize_pretokenized=True, download_method=None)` does, too.
-    It runs on the CPU and seeds the generators of Python, NumPy and PyTorch: equal arguments give
-    equal bytes on one machine.
+    `stanza.Pipeline("en", dir=..., tokenize_pretokenized=True, download_method=None)` loads it,
+    too. Training runs on the CPU and seeds the generators of Python, NumPy and PyTorch: equal
+    arguments give equal bytes on one machine.
 
     Args:
         tagged_phrases: per phrase its words: text, universal part of speech, treebank tag, and
             features as CoNLL-U writes them (`Number=Sing`, `_` for none).
-        folder: gets `resources.json`, `tagger.json` and `en/pos/embedded.pt`.
+        folder: where `resources.json`, `tagger.json` and `en/pos/embedded.pt` are written.
         steps: how many batches to train on.
         seed: of the initial weights, the order of the phrases and dropout.
 
     Raises:
-        ValueError: there is no phrase, or one without words.
+        ValueError: there is no phrase, or a phrase without words.
     """
     if not tagged_phrases or not all(tagged_phrases):
         raise ValueError("a tagger is trained on one phrase at least, and each must hold words")
