@@ -1,4 +1,4 @@
-"""An image classifier that ends in global average pooling and a linear layer, and its folder.
+"""An image classifier with global average pooling and a linear layer, and its folder.
 
 Shapes: B images, C channels, N classes, H W pixels, (h, w) cells of the last layer.
 """
@@ -24,19 +24,19 @@ _INFO_FILE, _WEIGHTS_FILE = "classifier.json", "weights.safetensors"
 
 
 class ClassifierError(ValueError):
-    """A classifier cannot be built or its folder cannot be read; the message names the cause."""
+    """A classifier that cannot be built, or its folder not read; the message names the cause."""
 
 
 @dataclass(frozen=True)
 class ClassifierInfo:
-    """All that `classifier.json` says.
+    """Content of `classifier.json`.
 
     Attributes:
         arch: one of `ARCHITECTURES`.
         width: channel multiplier; 1.0 for resnet50 and squeezenet1_1.
-        mean: of the R, G and B of an image in [0, 1].
-        std: of the R, G and B of an image in [0, 1].
-        bgr: the network reads its channels in the order B, G, R.
+        mean: mean of the R, G and B channels of images in [0, 1], for normalisation.
+        std: standard deviation of these channels.
+        bgr: the network takes channels in the order B, G, R.
         classes: name of each output, in order.
         training_set: what the weights were trained on.
         licence: of the weights.
@@ -53,10 +53,11 @@ class ClassifierInfo:
 
 
 class ImageNorm(nn.Module):
-    """Turn RGB in [0, 1] into what a network was trained on.
+    """Normalise RGB in [0, 1] to the input range and channel order of a network.
 
     Attributes:
-        mean: the colour that becomes zero, RGB in [0, 1], float32 (3, 1, 1).
+        mean: the colour that becomes 0, RGB in [0, 1], float32 (3, 1, 1).
+        std: divisor of each channel, float32 (3, 1, 1).
     """
 
     mean: Tensor
@@ -80,10 +81,10 @@ def build_network(arch: str, width: float, num_classes: int) -> nn.Module:
     Args:
         arch: one of `ARCHITECTURES`; its parameter names are torchvision's.
         width: channel multiplier; resnet50 and squeezenet1_1 have only 1.0.
-        num_classes: outputs.
+        num_classes: number of outputs.
 
     Raises:
-        ClassifierError: the architecture is not one of ours, or cannot be widened.
+        ClassifierError: `arch` is not one of `ARCHITECTURES`, or has no such width.
     """
     if arch not in ARCHITECTURES:
         raise ClassifierError(f"arch: {arch!r} is not one of {', '.join(ARCHITECTURES)}")
@@ -98,7 +99,7 @@ def build_network(arch: str, width: float, num_classes: int) -> nn.Module:
 
 
 def trunk_layers(network: nn.Module) -> list[nn.Module]:
-    """Return the layers from image to last feature maps; `features` counts as its members."""
+    """Return the layers up to the last feature maps; the members of `features` one by one."""
     layers: list[nn.Module] = []
     for name, child in network.named_children():
         if name not in _HEADS:
@@ -107,13 +108,13 @@ def trunk_layers(network: nn.Module) -> list[nn.Module]:
 
 
 def head_layer(network: nn.Module) -> nn.Linear | nn.Conv2d:
-    """Return the layer that turns features into class scores."""
+    """Return the last linear or convolution layer, which computes the class scores."""
     candidates = [layer for layer in network.modules() if isinstance(layer, nn.Linear | nn.Conv2d)]
     return candidates[-1]
 
 
 class Classifier(nn.Module):
-    """A network with the normalisation and the class names that belong to it."""
+    """A network with its normalisation and its class names."""
 
     def __init__(self, network: nn.Module, info: ClassifierInfo) -> None:
         super().__init__()
@@ -123,7 +124,7 @@ class Classifier(nn.Module):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Name of each class, N of them."""
+        """Names of the N classes, in the order of the outputs."""
         return self.info.classes
 
     @property
@@ -140,7 +141,7 @@ class Classifier(nn.Module):
 
     @property
     def is_linear(self) -> bool:
-        """Class scores are linear in the features; squeezenet has a ReLU between."""
+        """Whether class scores are linear in the features; squeezenet has a ReLU between."""
         return isinstance(head_layer(self.network), nn.Linear)
 
     def feature_maps(self, images: Tensor) -> Tensor:
@@ -151,16 +152,16 @@ class Classifier(nn.Module):
         return maps
 
     def class_logits(self, features: Tensor) -> Tensor:
-        """Return the class scores, float32 (B, N), of the last layer's maps (B, C, h, w)."""
+        """Return the class logits, float32 (B, N), of the last layer's maps (B, C, h, w)."""
         if self.is_linear:
             return features.mean((-2, -1)) @ self.class_weight.T + self.class_bias
         return self._cell_logits(features).relu().mean((-2, -1))  # (B, N)
 
     def gates(self, features: Tensor) -> Tensor:
-        """Return the share of cells in which each class score listens, float32 (B, N).
+        """Return the share of cells that pass the ReLU before pooling, in [0, 1], float32 (B, N).
 
-        The mean over cells of d score / d features is `class_weight / (h * w)` times this. It is 1
-        without a ReLU before the pooling.
+        It is 1 without such a ReLU. The mean over cells of d score / d features is
+        `class_weight / (h * w)` times this.
         """
         if self.is_linear:
             return features.new_ones(len(features), len(self.classes))
@@ -171,12 +172,12 @@ class Classifier(nn.Module):
         return cell_logits + self.class_bias[:, None, None]  # (B, N, h, w)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the class scores, float32 (B, N), of RGB images in [0, 1] (B, 3, H, W)."""
+        """Return the class logits, float32 (B, N), of RGB images in [0, 1] (B, 3, H, W)."""
         return self.network(self.norm(images))
 
 
 def imagenet_classes() -> tuple[str, ...]:
-    """Return the 1,000 names that torchvision gives to the outputs of its ImageNet networks."""
+    """Return torchvision's names of the 1,000 classes of ImageNet, in order of the outputs."""
     return tuple(torchvision_models.MobileNet_V2_Weights.DEFAULT.meta["categories"])
 
 
@@ -193,8 +194,8 @@ def load_classifier(folder: Path) -> Classifier:
     """Return the classifier of a folder, in evaluation mode.
 
     Raises:
-        ClassifierError: a file is missing or is not what it should be, or a weight is missing,
-            left over or of another shape.
+        ClassifierError: a file is missing or malformed, or a weight is missing, left over or of
+            another shape.
     """
     info = read_classifier_info(folder)
     network = build_network(info.arch, info.width, len(info.classes))
@@ -206,10 +207,10 @@ def load_classifier(folder: Path) -> Classifier:
 
 
 def read_classifier_info(folder: Path) -> ClassifierInfo:
-    """Return what `classifier.json` says.
+    """Return the content of `classifier.json`.
 
     Raises:
-        ClassifierError: it is missing or says something else.
+        ClassifierError: it is missing or malformed.
     """
     path = folder / _INFO_FILE
     try:

@@ -1,4 +1,4 @@
-"""ResNets of basic blocks with fewer channels than torchvision's, to be trained on a CPU."""
+"""ResNets of basic blocks with fewer channels than torchvision's, for training on a CPU."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ _LAST_CHANNELS = 512
 
 
 class NarrowResNet(ResNet):
-    """torchvision's ResNet, its parameter names included, with thinner stages behind the stem.
+    """torchvision's ResNet, with its parameter names, and fewer channels behind the stem.
 
     Args:
         blocks: basic blocks of each of the four stages; (2, 2, 2, 2) is ResNet-18.

@@ -18,10 +18,10 @@ _NOUNS_FILE, _WEIGHTS_FILE = "nouns.json", "head.safetensors"
 
 @dataclass(frozen=True)
 class NounHead:
-    """Nouns and their linear scores.
+    """Linear scores of nouns: logits = weight @ pooled features + bias.
 
     Attributes:
-        nouns: lower case, N of them.
+        nouns: the N nouns, lower case.
         weight: float32 (N, C).
         bias: float32 (N,).
     """
@@ -44,7 +44,7 @@ def load_noun_head(folder: Path) -> NounHead:
     """Return the head of a folder.
 
     Raises:
-        ClassifierError: a file is missing or is not what it should be.
+        ClassifierError: a file is missing or malformed.
     """
     nouns = read_head_nouns(folder)
     try:
@@ -58,7 +58,7 @@ def read_head_nouns(folder: Path) -> tuple[str, ...]:
     """Return the nouns of the head of a folder.
 
     Raises:
-        ClassifierError: the file is missing or is not what it should be.
+        ClassifierError: the file is missing or malformed.
     """
     try:
         return tuple(json.loads((folder / _NOUNS_FILE).read_text(encoding="utf-8")))

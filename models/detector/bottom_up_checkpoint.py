@@ -1,4 +1,4 @@
-"""The public Visual Genome detectors of bottom-up attention, read into mmdet's Faster R-CNN C4.
+"""Conversion of the public bottom-up-attention checkpoints to mmdet's Faster R-CNN C4.
 
 Two families of one Caffe model: MILVLG/bottom-up-attention.pytorch (`.pth`; boxes one pixel wider
 than x2 - x1, background first, two scores an anchor) and airsplay/py-bottom-up-attention with
@@ -49,17 +49,17 @@ _RENAMED = (
 
 
 class BottomUpError(ValueError):
-    """A checkpoint is not one of this detector; the message says why."""
+    """A checkpoint of another network; the message names the cause."""
 
 
 @dataclass(frozen=True)
 class BottomUpDetector:
-    """What a checkpoint holds.
+    """A converted checkpoint.
 
     Attributes:
         config: of mmdet, as `bottom_up_config` returns it.
         state: the weights by mmdet's names.
-        num_classes: K.
+        num_classes: number K of classes, without background.
     """
 
     config: Config
@@ -68,7 +68,7 @@ class BottomUpDetector:
 
 
 def read_bottom_up(state: Mapping[str, Tensor]) -> BottomUpDetector:
-    """Return a checkpoint's network as mmdet knows it; the attribute branch is left out.
+    """Return a checkpoint's config and weights in mmdet's form, without the attribute branch.
 
     Args:
         state: tensors by detectron2's names.
@@ -91,14 +91,14 @@ def read_bottom_up(state: Mapping[str, Tensor]) -> BottomUpDetector:
 
 
 def _anchors(state: Mapping[str, Tensor], dialect: Dialect) -> list[list[float]]:
-    """Return the anchors: MILVLG's checkpoints bring theirs, whatever its config says."""
+    """Return the anchors of the checkpoint, where MILVLG's store them, else the usual ones."""
     usual = caffe_anchors() if dialect is CAFFE else detectron2_anchors()
-    brought = state.get(ANCHORS_KEY)
-    if brought is None:
+    stored = state.get(ANCHORS_KEY)
+    if stored is None:
         return usual
-    if brought.shape != (len(usual), 4):
-        raise BottomUpError(f"{ANCHORS_KEY}: has shape {tuple(brought.shape)}, expected (12, 4)")
-    return [[float(side) for side in box] for box in brought]
+    if stored.shape != (len(usual), 4):
+        raise BottomUpError(f"{ANCHORS_KEY}: has shape {tuple(stored.shape)}, expected (12, 4)")
+    return [[float(side) for side in box] for box in stored]
 
 
 def _converted(state: Mapping[str, Tensor], dialect: Dialect) -> Iterator[tuple[str, Tensor]]:
@@ -115,7 +115,7 @@ def _converted(state: Mapping[str, Tensor], dialect: Dialect) -> Iterator[tuple[
 
 
 def _reordered(name: str, tensor: Tensor, dialect: Dialect) -> Tensor:
-    """Bring outputs into mmdet's order: one logit an anchor, background last, without its box."""
+    """Return outputs in mmdet's order: one logit an anchor, background last, without its box."""
     if name.startswith("rpn_head.rpn_cls.") and dialect is CAFFE:
         background, thing = tensor.chunk(2)  # (A, C, 1, 1) each
         return thing - background  # the sigmoid of this is the softmax of both

@@ -1,4 +1,4 @@
-"""mmdet's config of the bottom-up-attention detectors, in their two ways of counting boxes.
+"""mmdet's config of the bottom-up-attention detectors, in their two conventions of boxes.
 
 Shapes: A anchors of a cell, K classes without background.
 """
@@ -16,12 +16,12 @@ SCALES = (4, 8, 16, 32)
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a family of checkpoints counts.
+    """Conventions of a family of checkpoints.
 
     Attributes:
-        extent_px: a box is x2 - x1 + this wide.
-        min_side_px: of a proposal, pixels of the image before resizing.
-        box_stds: what the second stage's deltas are multiplied by.
+        extent_px: the width of a box is x2 - x1 + `extent_px`.
+        min_side_px: least side of a proposal, pixels of the image before resizing.
+        box_stds: factors of the second stage's box deltas.
         background_first: whether output 0 is the background; else the last is.
     """
 
@@ -77,10 +77,10 @@ def bottom_up_config(
     Padding to a common size would change the features near the border.
 
     Args:
-        depth: of the ResNet.
-        num_classes: K.
+        depth: of the ResNet, 50, 101 or 152.
+        num_classes: number K of classes, without background.
         anchors: of the first cell, A boxes xyxy in pixels.
-        dialect: how boxes are counted.
+        dialect: conventions of the checkpoint.
     """
     resnet = {"depth": depth, "style": "caffe", "norm_cfg": {"type": "BN"}, "norm_eval": True}
     model = {

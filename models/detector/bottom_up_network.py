@@ -1,10 +1,10 @@
-"""What the bottom-up-attention detector does otherwise than mmdet's Faster R-CNN C4.
+"""The parts of the bottom-up-attention detector that differ from mmdet's Faster R-CNN C4.
 
 It was trained in Caffe by py-faster-rcnn (Anderson et al. 2018, https://arxiv.org/abs/1707.07998;
 models/vg/ResNet-101/faster_rcnn_end2end_final/test.prototxt in peteanderson80/bottom-up-attention).
 There a box from x1 to x2 is x2 - x1 + 1 pixels wide; that 1 is `extent_px` here, and 0 in the
-checkpoints that were re-fitted to detectron2's boxes. Importing this module makes the parts known
-to mmdet's registry.
+checkpoints that were re-fitted to detectron2's boxes. Importing this module registers the parts
+with mmdet.
 
 Shapes: A anchors of a cell, R regions, K classes, C channels, (h, w) cells.
 """
@@ -32,7 +32,7 @@ from models.detector.openmmlab import (
 
 @MODELS.register_module()
 class CaffeResNet(ResNet):
-    """A ResNet whose max-pooling has no padding and rounds its size up, as Caffe's."""
+    """A ResNet with Caffe's max-pooling: no padding, output size rounded up."""
 
     def _make_stem_layer(self, in_channels: int, stem_channels: int) -> None:
         super()._make_stem_layer(in_channels, stem_channels)
@@ -41,15 +41,15 @@ class CaffeResNet(ResNet):
 
 @TASK_UTILS.register_module()
 class ListedAnchors(AnchorGenerator):
-    """Anchors that are written down instead of made from scales and ratios."""
+    """Anchors given as boxes instead of scales and ratios."""
 
     def __init__(self, boxes_xyxy: Sequence[Sequence[float]], stride: int) -> None:
-        """Take the anchors of the first cell, A boxes, and the pixels from cell to cell."""
+        """Take the anchors of the first cell, A boxes in pixels, and the stride in pixels."""
         self._boxes_xyxy = torch.tensor(boxes_xyxy, dtype=torch.float32)  # (A, 4)
         super().__init__(strides=[stride], ratios=[1.0], scales=[1.0])
 
     def gen_base_anchors(self) -> list[Tensor]:
-        """Return the anchors of the one level."""
+        """Return the anchors of the single level, [float32 (A, 4)]."""
         return [self._boxes_xyxy]
 
 
@@ -57,7 +57,7 @@ class ListedAnchors(AnchorGenerator):
 class ExtentBoxCoder(DeltaXYWHBBoxCoder):
     """Box deltas of R-CNN between boxes whose width is x2 - x1 + `extent_px`.
 
-    What comes out is as Caffe left it: its x2 is the middle plus half the width.
+    As in Caffe, x2 of a decoded box is its centre plus half the width.
     """
 
     def __init__(self, target_stds: Sequence[float], extent_px: int) -> None:
@@ -65,14 +65,15 @@ class ExtentBoxCoder(DeltaXYWHBBoxCoder):
         self.extent_px = extent_px
 
     def decode(self, bboxes: Tensor, pred_bboxes: Tensor, max_shape: Any = None) -> Tensor:
-        """Return the boxes that the deltas make of others, float32 (R, 4).
+        """Return the boxes decoded from deltas, xyxy, float32 (R, 4).
 
         Args:
-            bboxes: the others, float32 (R, 4).
+            bboxes: anchors or proposals, xyxy, float32 (R, 4).
             pred_bboxes: deltas, float32 (R, 4).
-            max_shape: height and width to clip to, less `extent_px`.
+            max_shape: height and width, less `extent_px`, that boxes are clipped to; None: no
+                clipping.
         """
-        outer_xyxy = widened(bboxes, self.extent_px)
+        outer_xyxy = add_extent(bboxes, self.extent_px)
         decoded: Tensor = super().decode(outer_xyxy, pred_bboxes)  # (R, 4)
         if max_shape is not None:
             decoded[:, 0::2].clamp_(0, max_shape[1] - self.extent_px)
@@ -84,7 +85,7 @@ class ExtentBoxCoder(DeltaXYWHBBoxCoder):
 class CaffeRPNHead(RPNHead):
     """Proposals as py-faster-rcnn's ProposalLayer: clipped and filtered before the best are taken.
 
-    `min_bbox_size` counts in pixels of the image as it was before it was resized.
+    `min_bbox_size` is in pixels of the image before resizing.
     """
 
     def _predict_by_feat_single(
@@ -109,25 +110,25 @@ class CaffeRPNHead(RPNHead):
         candidates = large.nonzero().flatten()
         order = scores[candidates].sort(descending=True, stable=True).indices
         best = candidates[order[: limits.nms_pre]]
-        kept = nms(widened(boxes_xyxy[best], extent_px), scores[best], limits.nms.iou_threshold)
-        chosen = best[kept[: limits.max_per_img]]
+        keep = nms(add_extent(boxes_xyxy[best], extent_px), scores[best], limits.nms.iou_threshold)
+        chosen = best[keep[: limits.max_per_img]]
         labels = torch.zeros_like(chosen)
         return InstanceData(bboxes=boxes_xyxy[chosen], scores=scores[chosen], labels=labels)
 
 
 @MODELS.register_module()
 class RoIPoolExtractor(SingleRoIExtractor):
-    """Region features by RoI max-pooling of whole cells, Caffe's ROIPooling, on one level."""
+    """Region features by RoI max-pooling of whole cells (Caffe's ROIPooling) on one level."""
 
     def build_roi_layers(self, layer_cfg: Any, featmap_strides: list[int]) -> nn.ModuleList:
-        """Return torchvision's layer; mmcv's rounds otherwise."""
+        """Return torchvision's layers, one per stride; mmcv's round differently."""
         output_hw = (layer_cfg["output_size"], layer_cfg["output_size"])
         return nn.ModuleList(RoIPool(output_hw, 1 / stride) for stride in featmap_strides)
 
 
 @MODELS.register_module()
 class OriginalPixelsBBoxHead(BBoxHead):
-    """A box head that decodes in pixels of the image as it was before it was resized."""
+    """A box head that decodes boxes in pixels of the image before resizing."""
 
     def _predict_by_feat_single(
         self,
@@ -148,6 +149,6 @@ class OriginalPixelsBBoxHead(BBoxHead):
         )
 
 
-def widened(boxes_xyxy: Tensor, extent_px: int) -> Tensor:
+def add_extent(boxes_xyxy: Tensor, extent_px: int) -> Tensor:
     """Return the boxes with `extent_px` added to right and bottom, float32 (R, 4)."""
     return torch.cat([boxes_xyxy[:, :2], boxes_xyxy[:, 2:] + extent_px], 1)

@@ -1,4 +1,4 @@
-"""A detector's folder: config.py, weights.pth, detector.json; and how a checkpoint becomes one."""
+"""A detector's folder (config.py, weights.pth, detector.json), and reading of checkpoints."""
 
 import io
 import json
@@ -21,15 +21,15 @@ _META_KEYS = ("ori_shape", "img_shape", "scale_factor")
 
 
 class DetectorError(ValueError):
-    """A detector cannot be read or converted; the message names file and cause."""
+    """A detector that cannot be read or converted; the message names file and cause."""
 
 
 @dataclass(frozen=True)
 class DetectorInfo:
-    """All that `detector.json` says.
+    """Content of `detector.json`.
 
     Attributes:
-        name: which detector this is.
+        name: of the detector.
         classes: name of each label, in order.
         training_set: what the weights were trained on.
         licence: of the weights.
@@ -43,11 +43,11 @@ class DetectorInfo:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A weight file that somebody else wrote.
+    """Content of an mmdet weight file.
 
     Attributes:
         state: the network's tensors by name.
-        classes: name of each label, empty if the file does not say.
+        classes: name of each label; empty if the file does not name them.
     """
 
     state: Mapping[str, Tensor]
@@ -75,10 +75,10 @@ def save_detector(
 
 
 def read_info(folder: Path) -> DetectorInfo:
-    """Return what `detector.json` says.
+    """Return the content of `detector.json`.
 
     Raises:
-        DetectorError: it is missing or says something else.
+        DetectorError: it is missing or malformed.
     """
     path = folder / INFO_FILE
     try:
@@ -97,16 +97,16 @@ def read_config(name: str | Path) -> Config:
     """
     path = Path(name)
     shipped = Path(str(files("mmdet"))) / ".mim" / "configs" / path
-    found = next((candidate for candidate in (path, shipped) if candidate.is_file()), None)
-    if found is None:
+    file = next((candidate for candidate in (path, shipped) if candidate.is_file()), None)
+    if file is None:
         raise DetectorError(f"{name}: no such file, and mmdet ships no config of this name")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return Config.fromfile(found)
+        return Config.fromfile(file)
 
 
 def inference_config(config: Config) -> Config:
-    """Keep what prediction needs of an mmdet config: `model` and `test_pipeline`.
+    """Return the parts of an mmdet config that prediction needs: `model` and `test_pipeline`.
 
     The pipeline starts from an array instead of a file; RoIAlign is torchvision's; nothing is
     initialised from a download.
@@ -121,19 +121,19 @@ def inference_config(config: Config) -> Config:
 def _portable(value: Any) -> Any:
     """Return a copy of a config in which RoIAlign is torchvision's and no `init_cfg` is left."""
     if isinstance(value, dict):
-        kept = {key: _portable(item) for key, item in value.items() if key != "init_cfg"}
-        return kept | {"use_torchvision": True} if kept.get("type") == "RoIAlign" else kept
+        copy = {key: _portable(item) for key, item in value.items() if key != "init_cfg"}
+        return copy | {"use_torchvision": True} if copy.get("type") == "RoIAlign" else copy
     return [_portable(item) for item in value] if isinstance(value, list) else value
 
 
 def num_classes_of(config: Config) -> int:
-    """Return how many labels the last head of a config gives."""
-    found = list(_values_of(config.model.to_dict(), "num_classes"))
-    return int(found[-1]) if found else 0
+    """Return the number of labels of the last head of a config, 0 without one."""
+    counts = list(_values_of(config.model.to_dict(), "num_classes"))
+    return int(counts[-1]) if counts else 0
 
 
 def _values_of(value: Any, key: str) -> Iterator[Any]:
-    """Yield what `key` stands for, wherever it stands in a config."""
+    """Yield the value of every `key` in a config, at any depth."""
     if isinstance(value, dict):
         if key in value:
             yield value[key]
@@ -165,7 +165,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 
 def load_state(model: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
-    """Put the weights into the model, every key of both.
+    """Load the weights into the model, in place; the keys must be the same.
 
     Raises:
         DetectorError: a key is missing, left over, or of another shape.

@@ -1,4 +1,4 @@
-"""Any mmdet detector as a function from photographs to boxes.
+"""An mmdet detector as a function from images to boxes.
 
 Shapes: M boxes of an image, H W pixels.
 """
@@ -55,14 +55,20 @@ class Detections:
 
 @dataclass(frozen=True)
 class NetworkInput:
-    """One image as the network takes it."""
+    """One image as input of the network.
+
+    Attributes:
+        index: of the image among those of a call.
+        pixels: resized, uint8 (3, H, W).
+        sample: sizes and scale factor of the image.
+    """
 
     index: int
-    pixels: Tensor  # uint8 (3, H, W)
+    pixels: Tensor
     sample: DetDataSample
 
     def padded_hw(self, multiple_px: int) -> tuple[int, int]:
-        """Return height and width after padding to a multiple."""
+        """Return height and width after padding to multiples of `multiple_px`."""
         height, width = (-(-side // multiple_px) * multiple_px for side in self.pixels.shape[1:])
         return height, width
 
@@ -97,11 +103,11 @@ class Detector:
         """Return the boxes of each image.
 
         Args:
-            images: RGB, uint8 (H, W, 3), of any sizes; of each only its input is held.
-            max_boxes: at most so many boxes an image.
-            score_floor: a box scores at least this.
-            nms_iou: of two boxes with a greater IoU the better one stays.
-            per_class: boxes of different classes leave each other alone.
+            images: RGB, uint8 (H, W, 3), of any sizes; taken one by one.
+            max_boxes: most boxes of an image.
+            score_floor: least score of a box, in [0, 1].
+            nms_iou: of two boxes with a greater IoU only the one with the higher score stays.
+            per_class: boxes of different classes do not suppress each other.
 
         Returns:
             One item per image, in order; an image without objects has no boxes, and neither has
@@ -109,16 +115,16 @@ class Detector:
         """
         self._set_network_limits(score_floor, nms_iou, per_class)
         inputs = [self._input(index, image) for index, image in enumerate(images)]
-        found = [_nothing()] * len(inputs)
+        detections = [_no_detections()] * len(inputs)
         usable = [item for item in inputs if item is not None]
         for batch in _batches(usable, self._multiple_px, self.batch_images):
-            for item, found_here in zip(batch, self._predict(batch), strict=True):
-                boxes_xyxy = clip_boxes_to_image(found_here.bboxes, item.sample.ori_shape)
-                groups = found_here.labels if per_class else torch.zeros_like(found_here.labels)
-                kept = select_boxes(boxes_xyxy, found_here.scores, groups, score_floor, nms_iou)
-                found_here.bboxes = boxes_xyxy
-                found[item.index] = _as_arrays(found_here[kept[:max_boxes]])
-        return found
+            for item, instances in zip(batch, self._predict(batch), strict=True):
+                boxes_xyxy = clip_boxes_to_image(instances.bboxes, item.sample.ori_shape)
+                groups = instances.labels if per_class else torch.zeros_like(instances.labels)
+                keep = select_boxes(boxes_xyxy, instances.scores, groups, score_floor, nms_iou)
+                instances.bboxes = boxes_xyxy
+                detections[item.index] = _as_arrays(instances[keep[:max_boxes]])
+        return detections
 
     def _input(self, index: int, image: NDArray[np.uint8]) -> NetworkInput | None:
         """Apply the config's own test pipeline, which starts from B, G, R."""
@@ -129,7 +135,7 @@ class Detector:
 
     @torch.no_grad()
     def _predict(self, batch: list[NetworkInput]) -> list[InstanceData]:
-        """Return what the network finds; black images fill the batch."""
+        """Return the network's detections; black images fill the batch."""
         blanks = [torch.zeros_like(batch[0].pixels)] * (self.batch_images - len(batch))
         samples = [item.sample.clone() for item in batch]
         samples += [batch[0].sample.clone() for _ in blanks]
@@ -141,7 +147,7 @@ class Detector:
         return [sample.pred_instances for sample in predictions[: len(batch)]]
 
     def _set_network_limits(self, score_floor: float, nms_iou: float, per_class: bool) -> None:
-        """Make the network's own post-processing no stricter than ours."""
+        """Make the network's own post-processing no stricter than `select_boxes`."""
         suppression = {"type": "nms", "iou_threshold": nms_iou, "class_agnostic": not per_class}
         for name in ("bbox_head", "roi_head"):
             limits: ConfigDict | None = getattr(getattr(self._model, name, None), "test_cfg", None)
@@ -158,19 +164,19 @@ def select_boxes(
     """Return the indices of the boxes to keep, by descending score, int64 (K,).
 
     Args:
-        boxes_xyxy: float32 (M, 4); a box without area goes.
-        scores: float32 (M,).
-        groups: boxes of different groups leave each other alone, int64 (M,).
-        score_floor: a box with a lower score goes.
-        nms_iou: a box goes if its IoU with a better kept one of its group is greater.
+        boxes_xyxy: float32 (M, 4); boxes without area are removed.
+        scores: in [0, 1], float32 (M,).
+        groups: boxes of different groups do not suppress each other, int64 (M,).
+        score_floor: boxes with a lower score are removed.
+        nms_iou: a box is removed if its IoU with a better box of its group is greater.
     """
     has_area = (boxes_xyxy[:, 2:] > boxes_xyxy[:, :2]).all(1)
     candidates = torch.nonzero(has_area & (scores >= score_floor)).flatten()
-    kept = [candidates[:0]]
+    survivors = [candidates[:0]]
     for group in groups[candidates].unique():
         members = candidates[groups[candidates] == group]
-        kept.append(members[nms(boxes_xyxy[members], scores[members], nms_iou)])
-    chosen = torch.cat(kept)  # (K,)
+        survivors.append(members[nms(boxes_xyxy[members], scores[members], nms_iou)])
+    chosen = torch.cat(survivors)  # (K,)
     return chosen[scores[chosen].argsort(descending=True, stable=True)]
 
 
@@ -179,8 +185,8 @@ def load_detector(folder: Path, device: torch.device, batch_images: int) -> Dete
 
     Args:
         folder: holds config.py, weights.pth and detector.json.
-        device: where it runs.
-        batch_images: how many images the network takes at once.
+        device: of the network.
+        batch_images: images of one forward pass.
 
     Raises:
         DetectorError: config.py or detector.json is missing, or the weights do not fit.
@@ -201,7 +207,7 @@ def _as_arrays(instances: InstanceData) -> Detections:
     )
 
 
-def _nothing() -> Detections:
+def _no_detections() -> Detections:
     return Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int16))
 
 

@@ -1,7 +1,7 @@
-"""Make mmdet importable with mmcv-lite, and hand out the parts of it that this project uses.
+"""Import mmdet with mmcv-lite, and re-export the parts of it that this project uses.
 
-mmdet's import asks for `mmcv._ext`, the compiled half of mmcv, which mmcv-lite does not have. Of
-its operators the detectors used here need NMS alone, and torchvision has the same one.
+mmdet imports `mmcv._ext`, the compiled half of mmcv, which mmcv-lite does not have. Of its
+operators the detectors of this project need NMS alone, which torchvision has.
 """
 
 import importlib
@@ -19,13 +19,13 @@ EXTENSION = "mmcv._ext"
 
 
 def nms(boxes_xyxy: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Tensor:
-    """Answer mmcv's `nms` operator: greedy suppression by descending score.
+    """Return the boxes that greedy suppression keeps, as mmcv's operator `nms`.
 
     Args:
         boxes_xyxy: corners, float32 (M, 4).
         scores: any range, float32 (M,).
-        iou_threshold: a box goes if its IoU with a better kept box is greater.
-        offset: what mmcv adds to width and height; only 0, continuous corners, is known here.
+        iou_threshold: a box is removed if its IoU with a better kept box is greater.
+        offset: what mmcv adds to width and height; must be 0, for continuous corners.
 
     Returns:
         Indices of the kept boxes by descending score, int64 (K,).
@@ -35,12 +35,12 @@ def nms(boxes_xyxy: Tensor, scores: Tensor, iou_threshold: float, offset: int) -
 
 
 class MissingOps(types.ModuleType):
-    """Stands where mmcv's extension module would be; only `nms` works."""
+    """A substitute of mmcv's extension module with the one operator `nms`."""
 
     nms = staticmethod(nms)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        """Return a function that says that the operator `name` is not there."""
+        """Return a function that raises `NotImplementedError` for the operator `name`."""
         if name.startswith("__"):
             raise AttributeError(name)
 
@@ -55,7 +55,7 @@ class MissingOps(types.ModuleType):
 
 
 def install_missing_ops() -> None:
-    """Let `import mmcv._ext` succeed: the compiled module if there is one, else `MissingOps`."""
+    """Register `MissingOps` as `mmcv._ext` unless the compiled module can be imported."""
     if EXTENSION in sys.modules:
         return
     try:
@@ -108,5 +108,5 @@ MMLogger.get_current_instance().setLevel("WARNING")
 
 
 def mmdet_scope() -> AbstractContextManager[None]:
-    """Return a context in which names are looked up in mmdet, whatever ran in this process."""
+    """Return a context in which registries look up names in mmdet."""
     return DefaultScope.overwrite_default_scope("mmdet")

@@ -1,4 +1,4 @@
-"""The config of a small Faster R-CNN, cut down to what drawn objects need.
+"""The mmdet config of a small Faster R-CNN for drawn objects.
 
 Faster R-CNN: Ren et al. 2015, https://arxiv.org/abs/1506.01497; feature pyramid: Lin et al. 2017,
 https://arxiv.org/abs/1612.03144. Left out against mmdet's own config: the backbone's last stage,
@@ -17,10 +17,10 @@ ROIS = 100  # proposals of the first stage
 def small_detector_config(
     num_classes: int, base_channels: int, object_px: float, long_side_px: int
 ) -> Config:
-    """Return `model` and `test_pipeline`.
+    """Return the mmdet config: `model` and `test_pipeline`.
 
     Args:
-        num_classes: labels.
+        num_classes: number of labels.
         base_channels: of the first stage of the ResNet-18; 64 is the original.
         object_px: square root of a small object's area; anchors are 1 to 2.8 times as large.
         long_side_px: images are resized to this before detection.
@@ -125,7 +125,7 @@ def _roi_head(num_classes: int, object_px: float) -> dict[str, Any]:
 def _sampling(
     positive_iou: float, negative_iou: float, count: int, positive_share: float, *, add_truth: bool
 ) -> dict[str, Any]:
-    """Return which boxes count as hits and misses, and how many of them make the loss."""
+    """Return IoU limits of positive and negative boxes, and how many enter the loss."""
     return {
         "assigner": {
             "type": "MaxIoUAssigner",
