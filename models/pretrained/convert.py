@@ -1,4 +1,4 @@
-"""Turn weight files as others publish them into this project's folders."""
+"""Conversion of published weight files to this project's folders."""
 
 import shutil
 from collections.abc import Iterable, Mapping
@@ -34,13 +34,13 @@ _WEIGHT_SUFFIXES = (".pt", ".bin", ".safetensors")
 
 
 def convert_detector(source: Path, config: str, info: DetectorInfo, folder: Path) -> None:
-    """Write the folder of an mmdet checkpoint, which must name its classes.
+    """Write the detector folder of an mmdet checkpoint, which must name its classes.
 
     Args:
         source: the checkpoint.
         config: its mmdet config: a file, or a name below the configs in mmdet's wheel.
-        info: what the weights are; its classes are those of the checkpoint, whatever it says.
-        folder: where to.
+        info: name, training set and licence; its classes are replaced by the checkpoint's.
+        folder: to write.
 
     Raises:
         DetectorError: there is no such config, or weights or classes do not fit it.
@@ -60,48 +60,49 @@ def convert_detector(source: Path, config: str, info: DetectorInfo, folder: Path
 
 
 def convert_bottom_up(source: Path, vocabulary: Path, info: DetectorInfo, folder: Path) -> None:
-    """Write the folder of a Visual Genome detector of bottom-up attention.
+    """Write the detector folder of a bottom-up-attention checkpoint.
 
     Args:
         source: the checkpoint: a PyTorch file, or a pickle of numpy arrays that ends in `.pkl`.
-        vocabulary: a text file, a class a line; of names with commas between them the first counts.
-        info: what the weights are; its classes are those of the vocabulary, whatever it says.
-        folder: where to.
+        vocabulary: a text file with one class per line; of several names with commas between them
+            the first counts.
+        info: name, training set and licence; its classes are replaced by the vocabulary's.
+        folder: to write.
 
     Raises:
-        DetectorError: the checkpoint is another network's, or has not as many classes.
+        DetectorError: the checkpoint is of another network, or has another number of classes.
         WeightFileError: the checkpoint is no whole weight file.
     """
     try:
-        found = read_bottom_up(_tensors(source))
+        detector = read_bottom_up(_tensors(source))
     except BottomUpError as error:
         raise DetectorError(f"{source}: is no bottom-up-attention detector: {error}") from error
     classes = read_vocabulary(vocabulary)
-    if len(classes) != found.num_classes:
+    if len(classes) != detector.num_classes:
         raise DetectorError(
-            f"{vocabulary}: names {len(classes)} classes, {source} has {found.num_classes}"
+            f"{vocabulary}: names {len(classes)} classes, {source} has {detector.num_classes}"
         )
-    model = build_model(found.config)
-    load_state(model, found.state, source)
-    save_detector(folder, found.config, model.state_dict(), replace(info, classes=classes))
+    model = build_model(detector.config)
+    load_state(model, detector.state, source)
+    save_detector(folder, detector.config, model.state_dict(), replace(info, classes=classes))
 
 
 def copy_folder(source: Path, folder: Path, patterns: Iterable[str]) -> None:
-    """Copy the files of a stanza or transformers folder once its weights are found to be whole.
+    """Copy the files of a stanza or transformers folder after a check of its weight files.
 
     Args:
         source: the folder.
-        folder: where to.
-        patterns: of the files, below the folder.
+        folder: to write.
+        patterns: globs of the files to copy, relative to `source`.
 
     Raises:
         WeightFileError: a weight file is cut off, or holds more than tensors and plain values.
     """
-    found = sorted({file for pattern in patterns for file in source.glob(pattern)})
-    for file in found:
+    copied = sorted({file for pattern in patterns for file in source.glob(pattern)})
+    for file in copied:
         if file.suffix in _WEIGHT_SUFFIXES:
             _check_weights(file)
-    for file in found:
+    for file in copied:
         to = folder / file.relative_to(source)
         to.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, to)
@@ -119,7 +120,7 @@ def _check_weights(path: Path) -> None:
 
 
 def read_vocabulary(path: Path) -> tuple[str, ...]:
-    """Return the class names of a text file such as `objects_vocab.txt`, lower case.
+    """Return the class names in a text file such as `objects_vocab.txt`, lower case.
 
     Raises:
         DetectorError: the file cannot be read as text.
@@ -132,7 +133,7 @@ def read_vocabulary(path: Path) -> tuple[str, ...]:
 
 
 def _tensors(source: Path) -> Mapping[str, Tensor]:
-    """Return the tensors of a checkpoint, whatever it is wrapped in."""
+    """Return the tensors of a checkpoint, also where they lie below the key `model`."""
     content = load_arrays(source) if source.suffix == ".pkl" else load_weights(source)
     state = content.get("model", content)
     if not isinstance(state, dict):
@@ -144,15 +145,15 @@ def _tensors(source: Path) -> Mapping[str, Tensor]:
 
 
 def convert_classifier(source: Path, info: ClassifierInfo, folder: Path) -> None:
-    """Write the folder of a torchvision state dict with ImageNet's 1,000 outputs.
+    """Write the classifier folder of a torchvision state dict with ImageNet's 1,000 outputs.
 
     Args:
         source: the weight file.
-        info: what the weights are; its classes are ImageNet's, whatever it says.
-        folder: where to.
+        info: architecture, normalisation and origin; its classes are replaced by ImageNet's.
+        folder: to write.
 
     Raises:
-        ClassifierError: the architecture is not one of ours.
+        ClassifierError: the architecture is not supported.
         WeightFileError: the file is no whole weight file, or does not fit the architecture.
     """
     named = replace(info, classes=imagenet_classes())

@@ -1,6 +1,6 @@
-"""Fetch published weights from the hubs that give them out; nothing else here downloads.
+"""Download of published weights from their hubs; no other module downloads.
 
-What was fetched before is not fetched again: torch and huggingface_hub keep their own caches.
+A download is reused: torch and huggingface_hub keep caches of their own.
 """
 
 import re
@@ -18,26 +18,26 @@ import yaml
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-SILENCE_S = 30.0  # a hub that says nothing for so long is not there
+SILENCE_S = 30.0  # a hub without an answer for so long counts as unreachable
 HASH_IN_NAME = re.compile(r"-(?=\d*[a-f])([0-9a-f]{8,64})\.pth$")  # of its sha256
 STANZA_LANGUAGE = "en"
 TRANSFORMERS_FILES = ("*.json", "vocab.txt", "merges.txt", "model.safetensors")
 
 
 class HubError(OSError):
-    """A hub gives nothing; the message says what to get where, and why this could not."""
+    """A failed download; the message names the cause, and what to get from where by hand."""
 
 
 def fetch(hub: str, name: str, folder: Path) -> Path:
     """Return the file or folder that a hub publishes under a name.
 
     Args:
-        hub: torchvision, mmdet, transformers or stanza; of another there is nothing.
-        name: see the functions below.
-        folder: where to put what has no cache of its own.
+        hub: torchvision, mmdet, transformers or stanza.
+        name: as the function of that hub takes it.
+        folder: for downloads that have no cache of their own.
 
     Raises:
-        HubError: the hub cannot be reached, or does not know the name.
+        HubError: there is no such hub or name, or the hub cannot be reached.
     """
     match hub:
         case "torchvision":
@@ -55,7 +55,7 @@ def fetch_torchvision(name: str) -> Path:
     """Return the file of torchvision weights, such as `ResNet50_Weights.IMAGENET1K_V1`.
 
     Raises:
-        HubError: torchvision does not know the name, or its server cannot be reached.
+        HubError: torchvision has no such name, or its server cannot be reached.
     """
     try:
         url = torchvision.models.get_weight(name).url
@@ -77,7 +77,7 @@ def fetch_mmdet(config: str) -> Path:
 
 
 def mmdet_url(config: str) -> str:
-    """Return where mmdet publishes the weights of a config, as the index in its wheel says.
+    """Return the address of the weights that the index in mmdet's wheel lists for a config.
 
     Raises:
         HubError: the index has none.
@@ -104,11 +104,12 @@ def fetch_transformers(name: str) -> Path:
     what = f"a folder of its {', '.join(TRANSFORMERS_FILES)}"
 
     def snapshot(*more: str) -> Path:
-        wanted = [*TRANSFORMERS_FILES, *more]
-        found = snapshot_download(repository, revision=revision or None, allow_patterns=wanted)
-        return Path(found)
+        patterns = [*TRANSFORMERS_FILES, *more]
+        return Path(
+            snapshot_download(repository, revision=revision or None, allow_patterns=patterns)
+        )
 
-    with _told(url, what, HFValidationError, HfHubHTTPError):
+    with _hub_errors(url, what, HFValidationError, HfHubHTTPError):
         folder = snapshot()
         has_safetensors = (folder / TRANSFORMERS_FILES[-1]).is_file()
         return folder if has_safetensors else snapshot("pytorch_model.bin")
@@ -119,7 +120,7 @@ def fetch_stanza(package: str, folder: Path) -> Path:
 
     Args:
         package: of the tagger, such as `combined_charlm`.
-        folder: where to put them; another package goes beside.
+        folder: where the folder of the package is made.
 
     Raises:
         HubError: stanza has no such package, or its servers cannot be reached.
@@ -131,7 +132,7 @@ def fetch_stanza(package: str, folder: Path) -> Path:
     command = f"stanza.download('en', 'stanza', None, {processors}) of Python's stanza"
     partial = folder / f".{target.name}.partial"
     shutil.rmtree(partial, ignore_errors=True)
-    with _told("https://huggingface.co/stanfordnlp/stanza-en", f"what {command} makes"):
+    with _hub_errors("https://huggingface.co/stanfordnlp/stanza-en", f"what {command} makes"):
         stanza.download(
             STANZA_LANGUAGE, str(partial), package=None, processors=processors, verbose=False
         )
@@ -139,20 +140,20 @@ def fetch_stanza(package: str, folder: Path) -> Path:
 
 
 def _fetch_file(url: str) -> Path:
-    """Return a file of torch's cache, fetched if it is not there; its name tells its hash."""
+    """Return a file of torch's cache, downloaded if absent and checked by the hash in its name."""
     path = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
     if path.is_file():
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
     named = HASH_IN_NAME.search(path.name)
-    with _told(url, path.name):
+    with _hub_errors(url, path.name):
         torch.hub.download_url_to_file(url, str(path), named and named[1])
     return path
 
 
 @contextmanager
-def _told(url: str, what: str, *kinds: type[Exception]) -> Iterator[None]:
-    """Tell what to do by hand where a hub fails; give up on a silent one."""
+def _hub_errors(url: str, what: str, *kinds: type[Exception]) -> Iterator[None]:
+    """Raise `HubError` with a remedy where a hub fails or is silent."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(SILENCE_S)
     try:
