@@ -70,8 +70,8 @@ class BoxScorer(nn.Module):
 
     Args:
         state_dim: channels G of the fused state.
-        config: of the grounder. `score_bound` is the largest absolute score, so that the prior keeps
-            its influence; 0 makes every learned score 0. Without `score_mlp` the score is the
+        config: of the grounder. `score_bound` is the largest absolute score, so that the prior
+            keeps its influence; 0 makes every learned score 0. Without `score_mlp` the score is the
             bounded cosine alone.
     """
 

@@ -1,4 +1,4 @@
-"""Boxes as files give them, turned into continuous corners and checked against their image.
+"""Conversion of boxes in files to continuous corners, and their check against the image.
 
 | form | numbers | source |
 |---|---|---|
@@ -16,7 +16,7 @@ BoxForm = Literal["xywh", "xyxy", "inclusive"]
 ROUNDING_PX = 1.0  # a box may reach out of its image by so much: clipped without a word
 SKIPPED, CLIPPED = "skipped", "clipped"
 _OTHER: dict[BoxForm, BoxForm] = {"xywh": "xyxy", "xyxy": "xywh", "inclusive": "xywh"}
-_TOLD: dict[BoxForm, str] = {
+_DESCRIPTIONS: dict[BoxForm, str] = {
     "xywh": "x, y, width, height",
     "xyxy": "corners",
     "inclusive": "corners",
@@ -24,28 +24,28 @@ _TOLD: dict[BoxForm, str] = {
 
 
 def check_box(
-    given: object, form: BoxForm, image_hw: tuple[int, int]
+    values: object, form: BoxForm, image_hw: tuple[int, int]
 ) -> tuple[Box | None, str | None]:
-    """Return a box in continuous corners inside the image, and what was wrong with it.
+    """Return a box in continuous corners inside the image, and its problem.
 
     Args:
-        given: four numbers in a list or a tuple.
-        form: what they mean.
+        values: four numbers in a list or a tuple.
+        form: meaning of the four numbers.
         image_hw: height and width of the image, pixels.
 
     Returns:
-        The box, None if it cannot be used; the problem, None if there is none. A box that would
-        fit if its numbers meant something else is not used: its problem says so.
+        The box, None if it cannot be used; the problem, None if there is none. A box that fits
+        the image only in another form is not used.
     """
-    numbers = _numbers(given)
+    numbers = _numbers(values)
     if numbers is None:
         return None, f"a box is not four finite numbers: {SKIPPED}"
     box = to_corners(numbers, form)
     if _fits(box, image_hw):
         return clip(box, image_hw), None
     if _fits(to_corners(numbers, _OTHER[form]), image_hw):
-        told, other = _TOLD[form], _TOLD[_OTHER[form]]
-        return None, f"a box does not fit its image as {told}, but as {other}: {SKIPPED}"
+        declared, fitting = _DESCRIPTIONS[form], _DESCRIPTIONS[_OTHER[form]]
+        return None, f"a box does not fit its image as {declared}, but as {fitting}: {SKIPPED}"
     clipped = clip(box, image_hw)
     if not has_area(clipped):
         return None, f"a box has no area in its image: {SKIPPED}"
@@ -53,7 +53,7 @@ def check_box(
 
 
 def to_corners(numbers: Box, form: BoxForm) -> Box:
-    """Return continuous corners, pixel 0 reaching from 0 to 1."""
+    """Return four numbers of a form as continuous corners: pixel 0 reaches from 0 to 1."""
     x1, y1, third, fourth = numbers
     if form == "xywh":
         return x1, y1, x1 + third, y1 + fourth
@@ -70,16 +70,16 @@ def clip(box: Box, image_hw: tuple[int, int]) -> Box:
 
 
 def has_area(box: Box) -> bool:
-    """Say whether a box has a positive width and height."""
+    """Return whether a box has a positive width and height."""
     return box[2] > box[0] and box[3] > box[1]
 
 
-def _numbers(given: object) -> Box | None:
-    if not isinstance(given, list | tuple) or len(given) != 4:
+def _numbers(values: object) -> Box | None:
+    if not isinstance(values, list | tuple) or len(values) != 4:
         return None
-    if not all(isinstance(value, int | float) for value in given):
+    if not all(isinstance(value, int | float) for value in values):
         return None
-    x1, y1, third, fourth = (float(value) for value in given)
+    x1, y1, third, fourth = (float(value) for value in values)
     numbers = (x1, y1, third, fourth)
     return numbers if all(map(math.isfinite, numbers)) else None
 

@@ -1,4 +1,4 @@
-"""What a data set holds twice: phrases of one image, and images that several splits share."""
+"""Duplicates in a data set: repeated phrases of an image, images that several splits share."""
 
 import hashlib
 import os
@@ -15,7 +15,12 @@ _TAIL_BYTES = 4096
 
 @dataclass(frozen=True)
 class Shared:
-    """Images that two splits share, as `train, val`."""
+    """Images that two splits share.
+
+    Attributes:
+        images: how many.
+        examples: the first of them: a file, or two files with `=` between.
+    """
 
     images: int
     examples: tuple[str, ...]
@@ -23,13 +28,13 @@ class Shared:
 
 @dataclass(frozen=True)
 class Duplicates:
-    """What is there twice.
+    """Duplicates of a data set.
 
     Attributes:
-        repeated_phrases: of each split, phrases that an earlier one of the same image and split
-            equals, letter case aside.
-        shared_files: of two splits, files that both list.
-        shared_copies: of two splits, files of other names with the same length and the same end.
+        repeated_phrases: by split, the number of phrases that equal an earlier one of the same
+            image and split, letter case aside.
+        shared_files: by pair of splits (`train, val`), the files that both list.
+        shared_copies: by pair of splits, files of other names with equal length and end.
     """
 
     repeated_phrases: Mapping[str, int]
@@ -38,7 +43,7 @@ class Duplicates:
 
 
 def find_duplicates(readings: Iterable[ImageReading]) -> Duplicates:
-    """Look for what is there twice."""
+    """Return the duplicates among the images and phrases of a data set."""
     repeated: Counter[str] = Counter()
     by_file: dict[str, list[tuple[str, str]]] = defaultdict(list)  # (split, file)
     by_mark: dict[str, list[tuple[str, str]]] = defaultdict(list)
@@ -55,7 +60,7 @@ def find_duplicates(readings: Iterable[ImageReading]) -> Duplicates:
 
 
 def mark_file(path: Path) -> str:
-    """Return what equal files share and others hardly do: the length, and a hash of the end."""
+    """Return a mark that is equal for equal files: the length, and a hash of the last bytes."""
     with path.open("rb") as stream:
         length = stream.seek(0, os.SEEK_END)
         stream.seek(max(0, length - _TAIL_BYTES))
@@ -65,19 +70,19 @@ def mark_file(path: Path) -> str:
 def _copies(
     by_mark: Mapping[str, Sequence[tuple[str, str]]],
 ) -> Iterable[Sequence[tuple[str, str]]]:
-    """Yield groups of equal files, each file once: one that two splits list is told elsewhere."""
+    """Yield groups of equal files, each file once: `shared_files` holds files that splits share."""
     for group in by_mark.values():
         once = {file: (split, file) for split, file in reversed(group)}
         yield list(reversed(once.values()))
 
 
 def _shared(groups: Iterable[Sequence[tuple[str, str]]]) -> dict[str, Shared]:
-    found: dict[str, list[str]] = defaultdict(list)
+    examples: dict[str, list[str]] = defaultdict(list)
     for group in groups:
         files = dict(reversed(group))  # the first file of each split
         splits = list(dict.fromkeys(split for split, _ in group))
         for index, first in enumerate(splits):
             for second in splits[index + 1 :]:
-                told = dict.fromkeys((files[first], files[second]))
-                found[f"{first}, {second}"].append(" = ".join(told))
-    return {pair: Shared(len(files), tuple(files[:NUM_EXAMPLES])) for pair, files in found.items()}
+                names = dict.fromkeys((files[first], files[second]))
+                examples[f"{first}, {second}"].append(" = ".join(names))
+    return {pair: Shared(len(own), tuple(own[:NUM_EXAMPLES])) for pair, own in examples.items()}

@@ -1,4 +1,4 @@
-"""Find and read the files of a data set; what is missing or broken is named."""
+"""Finding and reading the files of a data set, with errors that name the file."""
 
 import json
 import os
@@ -16,7 +16,7 @@ def find_file(root: Path, names: Sequence[str], key: str) -> Path:
     Args:
         root: folder of the data set.
         names: paths below it, the most usual first.
-        key: of params.yaml that names the root, for messages.
+        key: key of params.yaml that names the root, for messages.
 
     Raises:
         InputError: there is none.
@@ -36,7 +36,7 @@ def read_json(path: Path, keep: Callable[[dict[str, Any]], Any] | None = None) -
 
     Args:
         path: the file, UTF-8.
-        keep: what to make of each object as soon as it is read; None keeps it.
+        keep: function applied to each object as soon as it is read; None: no change.
 
     Raises:
         InputError: the file cannot be read or is not JSON.
@@ -50,7 +50,7 @@ def read_json(path: Path, keep: Callable[[dict[str, Any]], Any] | None = None) -
         raise InputError(f"{path}: is not JSON: {error}; fetch or convert it again") from error
 
 
-COCO_2014 = "COCO_train2014_"  # begins the names of 2014, which 2017 dropped
+COCO_2014 = "COCO_train2014_"  # prefix of the file names of 2014; those of 2017 have none
 
 
 class PictureFinder:
@@ -76,15 +76,15 @@ class PictureFinder:
         if (self.folder / name).is_file():
             return name
         base = name.rpartition("/")[2]
-        known = self._path_by_name
-        return known.get(base) or known.get(base.removeprefix(COCO_2014)) or name
+        paths = self._path_by_name
+        return paths.get(base) or paths.get(base.removeprefix(COCO_2014)) or name
 
     @cached_property
     def _path_by_name(self) -> dict[str, str]:
-        found: dict[str, str] = {}
+        paths: dict[str, str] = {}
         for parent, folders, files in os.walk(self.folder):
             folders.sort()
             below = Path(parent).relative_to(self.folder)
             for file in sorted(files):
-                found.setdefault(file, (below / file).as_posix())
-        return found
+                paths.setdefault(file, (below / file).as_posix())
+        return paths

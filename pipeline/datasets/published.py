@@ -1,4 +1,4 @@
-"""The published data sets: their splits, how much each holds, and whose pictures they show.
+"""The published data sets: their splits, with counts, and the origin of their pictures.
 
 Counts of images: lists of images counted one by one, or as published. Counts of phrases: Yu et al.
 2016 (https://arxiv.org/abs/1608.00272), Nagaraja et al. 2016 (https://arxiv.org/abs/1608.00525),
@@ -19,12 +19,12 @@ UNKNOWN = (0, 0)
 
 @dataclass(frozen=True)
 class Published:
-    """What is known of a data set.
+    """Published facts on a data set.
 
     Attributes:
-        pictures: whose they are.
-        counts: (images, phrases) of every split there is; `UNKNOWN` where nobody published them.
-        remark: what a reader of the counts must know.
+        pictures: data set that the pictures come from.
+        counts: (images, phrases) of every split; `UNKNOWN` where they are not published.
+        remark: caveat on the counts or the splits.
     """
 
     pictures: str
@@ -87,7 +87,7 @@ PUBLISHED: Mapping[Collection, Published] = {
 
 
 def published_of(section: DatasetSection) -> Published | None:
-    """Return what is known of a data set; None of drawn scenes and of one's own pictures."""
+    """Return the published facts on a data set; None for drawn scenes and own pictures."""
     if isinstance(section, ReferringDataset):
         return PUBLISHED[section.collection]
     return PUBLISHED["flickr30k"] if isinstance(section, Flickr30kDataset) else None

@@ -1,4 +1,4 @@
-"""What reading one image of any data set gives: records, and what was wrong with it."""
+"""Records of one image of any data set, and the plan by which a data set is read."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ class BadRecord:
     """Something in a data set that was skipped or repaired.
 
     Attributes:
-        kind: what it counts against: the images read, or their phrases.
-        cause: the same words for every case of it.
-        detail: file and record, for a person to find it.
+        kind: whether it counts as a bad image or as a bad phrase.
+        cause: the same text for every case.
+        detail: file and record.
     """
 
     kind: Literal["image", "phrase"]
@@ -25,14 +25,14 @@ class BadRecord:
 
 @dataclass(frozen=True)
 class ImageReading:
-    """All that one image of a data set gives.
+    """The records of one image.
 
     Attributes:
         image: None if the image cannot be used.
-        phrases: what training and evaluation may see.
+        phrases: input of training and evaluation.
         ground_truth: of the phrases of evaluation splits alone; training boxes are never read.
         bad: what was skipped or repaired.
-        file_mark: what equal files share; empty if it was not asked for.
+        file_mark: of `mark_file`, equal for equal files; empty if not computed.
     """
 
     image: ImageRecord | None
@@ -47,10 +47,10 @@ class ReadingPlan:
     """How to read a data set: `read` of each item, in any order, in any process.
 
     Attributes:
-        items: what stands for each image, picklable, in the order of the image table.
-        read: picklable; reads one item.
-        bad: what was skipped before any image was looked at.
-        remarks: what a person must know of this data set.
+        items: one picklable item per image, in the order of the image table.
+        read: picklable function that reads one item.
+        bad: what was skipped before any image was read.
+        remarks: caveats on this data set, for the log and the report.
     """
 
     items: tuple[Any, ...]
@@ -70,9 +70,9 @@ def map_in_processes(
     """Yield `work(item)` of every item, in order.
 
     Args:
-        work: picklable, and so are its items and values.
-        items: what to work on.
-        workers: processes; 0 and 1 work in this one.
+        work: picklable function, with picklable items and values.
+        items: its arguments.
+        workers: number of processes; 0 and 1 mean this process.
     """
     if workers <= 1:
         yield from map(work, items)

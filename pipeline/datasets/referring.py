@@ -1,4 +1,4 @@
-"""Phrases about regions of pictures, from any layout, gathered by picture and checked."""
+"""Referring expressions of any layout, grouped by picture and checked."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -17,18 +17,18 @@ TRAIN = "train"
 
 @dataclass(frozen=True, slots=True)
 class Referral:
-    """One phrase about one picture, as a file tells it.
+    """One phrase about one picture, as it stands in a file.
 
     Attributes:
         phrase_id: unique within the data set.
         picture: file name of the picture.
         split: of the phrase.
         phrase: its words.
-        boxes: what the file gives, unchecked; not looked at in training.
-        declared_hw: height and width that the file says the picture has, if it says so.
-        kinds: the data set's own classes of the thing.
-        sentence: what the phrase was taken from, if anything.
-        span: first and last-plus-one character of the phrase in `sentence`.
+        boxes: values of the file, unchecked; unused in training.
+        declared_hw: height and width of the picture according to the file, if given.
+        kinds: the data set's own classes of the object.
+        sentence: that the phrase was taken from, if any.
+        span: first character of the phrase in `sentence`, and one past the last.
     """
 
     phrase_id: str
@@ -47,7 +47,7 @@ class ReferredPicture:
     """One picture and the phrases of one split about it.
 
     Attributes:
-        image_id: its file name without suffix, with `@split` if a split before has that already.
+        image_id: its file name without suffix, with `@split` if an earlier split has that id.
         file: below the folder of the pictures.
         split: of the phrases.
         referrals: in the order of the files; without boxes in training.
@@ -60,14 +60,14 @@ class ReferredPicture:
 
 
 @dataclass(frozen=True)
-class Found:
-    """All that the files of a layout tell.
+class ReferringData:
+    """Content of the files of a layout.
 
     Attributes:
         referrals: in the order of the files.
-        form: what the numbers of a box mean.
+        form: meaning of the four numbers of a box.
         bad: what could not be used.
-        remarks: what a person must know of this data set.
+        remarks: caveats on this data set, for the log and the report.
     """
 
     referrals: Sequence[Referral]
@@ -76,25 +76,27 @@ class Found:
     remarks: tuple[str, ...] = ()
 
 
-def plan_referring(found: Found, images: Path, train_images: int, eval_images: int) -> ReadingPlan:
-    """Return which pictures to read, and how: training first, then the splits as they appear.
+def plan_referring(
+    data: ReferringData, images: Path, train_images: int, eval_images: int
+) -> ReadingPlan:
+    """Return the plan to read the pictures: training first, then the splits as they appear.
 
-    Boxes of training phrases are dropped here, before anything looks at them.
+    Boxes of training phrases are dropped here, before they are read.
 
     Args:
-        found: what the files tell.
+        data: content of the files.
         images: folder of the pictures.
-        train_images: only so many from the beginning of training; 0 for all.
+        train_images: number of pictures to keep, from the beginning of training; 0 for all.
         eval_images: the same for each other split.
 
     Raises:
         InputError: the folder is missing.
     """
-    once, repeated = _unique(found.referrals)
+    unique, repeated = _unique(data.referrals)
     by_split: dict[str, dict[str, list[Referral]]] = {TRAIN: {}}
-    for referral in once:
-        shown = replace(referral, boxes=()) if referral.split == TRAIN else referral
-        by_split.setdefault(referral.split, {}).setdefault(referral.picture, []).append(shown)
+    for referral in unique:
+        kept = replace(referral, boxes=()) if referral.split == TRAIN else referral
+        by_split.setdefault(referral.split, {}).setdefault(referral.picture, []).append(kept)
     finder = PictureFinder(images)
     items: list[ReferredPicture] = []
     taken: set[str] = set()
@@ -103,16 +105,16 @@ def plan_referring(found: Found, images: Path, train_images: int, eval_images: i
         for picture, referrals in list(pictures.items())[: limit or None]:
             image_id = _take_id(picture, split, taken)
             items.append(ReferredPicture(image_id, finder.find(picture), split, tuple(referrals)))
-    read = partial(read_referred_picture, images, found.form)
-    return ReadingPlan(tuple(items), read, (*found.bad, *repeated), found.remarks)
+    read = partial(read_referred_picture, images, data.form)
+    return ReadingPlan(tuple(items), read, (*data.bad, *repeated), data.remarks)
 
 
 def read_referred_picture(images: Path, form: BoxForm, item: ReferredPicture) -> ImageReading:
-    """Check one picture, its phrases and, in an evaluation split, their boxes.
+    """Return the records of one picture: its phrases and, in an evaluation split, their boxes.
 
     Args:
         images: folder of the pictures.
-        form: what the numbers of a box mean.
+        form: meaning of the four numbers of a box.
         item: the picture.
     """
     try:
@@ -120,7 +122,7 @@ def read_referred_picture(images: Path, form: BoxForm, item: ReferredPicture) ->
         mark = mark_file(images / item.file)
     except BadImageError as error:
         return _unusable("the image cannot be read", str(error))
-    declared = next((one.declared_hw for one in item.referrals if one.declared_hw), image_hw)
+    declared = next((ref.declared_hw for ref in item.referrals if ref.declared_hw), image_hw)
     if declared != image_hw:
         detail = (
             f"{images / item.file}: is annotated as {declared} pixels (height, width), but has "
@@ -158,10 +160,10 @@ def _usable_boxes(
     if not referral.boxes:
         bad.append(BadRecord("phrase", "the phrase has no box: skipped", referral.phrase_id))
     boxes = []
-    for given in referral.boxes:
-        box, problem = check_box(given, form, image_hw)
+    for values in referral.boxes:
+        box, problem = check_box(values, form, image_hw)
         if problem:
-            detail = f"{referral.phrase_id}: {given} in an image of {image_hw} (height, width)"
+            detail = f"{referral.phrase_id}: {values} in an image of {image_hw} (height, width)"
             bad.append(BadRecord("phrase", problem, detail))
         if box:
             boxes.append(box)
@@ -171,14 +173,14 @@ def _usable_boxes(
 def _take_id(picture: str, split: str, taken: set[str]) -> str:
     """Return an id that no other picture, and no other split of this one, has taken."""
     stem = picture.rpartition(".")[0] or picture
-    wanted = (stem, f"{stem}@{split}", f"{picture}@{split}")
-    image_id = next(one for one in wanted if one not in taken)
+    candidates = (stem, f"{stem}@{split}", f"{picture}@{split}")
+    image_id = next(candidate for candidate in candidates if candidate not in taken)
     taken.add(image_id)
     return image_id
 
 
 def _unique(referrals: Iterable[Referral]) -> tuple[list[Referral], list[BadRecord]]:
-    """Keep the first of those with one id."""
+    """Return the first referral of each id, and a bad record for each later one."""
     seen: set[str] = set()
     kept, bad = [], []
     for referral in referrals:

@@ -1,4 +1,4 @@
-"""What a data set held and what was wrong with it, counted; too much wrong stops the stage."""
+"""Counts of the usable and the bad records of a data set; too many bad ones stop the stage."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -14,12 +14,12 @@ NUM_EXAMPLES = 5  # of each cause, in the summary
 
 @dataclass(frozen=True)
 class SplitCounts:
-    """How much of a split can be used.
+    """Usable records of a split.
 
     Attributes:
-        images: usable ones.
-        images_without_phrases: of these.
-        phrases: to train with or to evaluate.
+        images: number of usable images.
+        images_without_phrases: number of these without a phrase.
+        phrases: number of phrases for training or evaluation.
     """
 
     images: int
@@ -29,7 +29,13 @@ class SplitCounts:
 
 @dataclass(frozen=True)
 class BadCounts:
-    """One cause: how often, and the first cases."""
+    """Bad records of one cause.
+
+    Attributes:
+        kind: `image` or `phrase`.
+        count: number of cases.
+        examples: details of the first cases.
+    """
 
     kind: str
     count: int
@@ -38,16 +44,16 @@ class BadCounts:
 
 @dataclass(frozen=True)
 class Summary:
-    """Counts of a whole data set, as they stand in `summary.json`.
+    """Counts of a whole data set, the content of `summary.json`.
 
     Attributes:
-        splits: of each split.
-        bad: of each cause.
-        bad_fractions: `image`: bad ones of those read; `phrase`: bad ones of all, those of
-            images that cannot be used not counted.
-        duplicates: what is there twice.
-        published: (images, phrases) of each split as published, where they are known.
-        remarks: what a person must know of this data set.
+        splits: by split.
+        bad: by cause.
+        bad_fractions: `image`: share of bad images; `phrase`: share of bad phrases, without those
+            of unusable images.
+        duplicates: repeated phrases and shared images.
+        published: (images, phrases) of each split as published, where known.
+        remarks: caveats on this data set.
     """
 
     splits: Mapping[str, SplitCounts]
@@ -64,13 +70,13 @@ def summarise(
     remarks: Sequence[str] = (),
     published: Published | None = None,
 ) -> Summary:
-    """Count what was read.
+    """Return the counts of what was read.
 
     Args:
         readings: of all images.
-        bad_before: what was skipped before any image was looked at.
-        remarks: what the reader has to say.
-        published: what is known of the data set.
+        bad_before: what was skipped before any image was read.
+        remarks: caveats of the reader.
+        published: facts on the data set, if it is a published one.
     """
     bad = [*bad_before, *(problem for reading in readings for problem in reading.bad)]
     num_bad: Counter[str] = Counter(problem.kind for problem in bad)
@@ -83,21 +89,21 @@ def summarise(
         bad=_count_causes(bad),
         bad_fractions=fractions,
         duplicates=find_duplicates(readings),
-        published={split: known for split, known in counts.items() if known != UNKNOWN},
+        published={split: pair for split, pair in counts.items() if pair != UNKNOWN},
         remarks=(*([published.remark] if published and published.remark else []), *remarks),
     )
 
 
 def check_usable(name: str, summary: Summary, max_bad_fraction: float) -> None:
-    """Refuse a data set of which too much is bad, or which holds nothing to learn or to judge.
+    """Raise an error if too much of a data set is bad, or a part of it is missing.
 
     Args:
         name: of the data set, for messages.
-        summary: what was read.
-        max_bad_fraction: of images, and of phrases.
+        summary: counts of the data set.
+        max_bad_fraction: largest share of bad images, and of bad phrases.
 
     Raises:
-        InputError: the message names the causes and a first case of each.
+        InputError: the share is larger, or there is no phrase for training or for evaluation.
     """
     worst = max(summary.bad_fractions.values())
     if worst > max_bad_fraction:
@@ -133,7 +139,7 @@ def describe_counts(summary: Summary) -> list[str]:
 
 
 def _describe_duplicates(duplicates: Duplicates) -> list[str]:
-    told = [
+    lines = [
         f"{split}: {count:,} phrases repeat another of the same image"
         for split, count in duplicates.repeated_phrases.items()
         if count
@@ -142,11 +148,11 @@ def _describe_duplicates(duplicates: Duplicates) -> list[str]:
         ("are listed by both", duplicates.shared_files),
         ("are copies under other names", duplicates.shared_copies),
     ):
-        told += [
-            f"{pair}: {found.images:,} images {what}, such as {found.examples[0]}"
-            for pair, found in shared.items()
+        lines += [
+            f"{pair}: {images.images:,} images {what}, such as {images.examples[0]}"
+            for pair, images in shared.items()
         ]
-    return told
+    return lines
 
 
 def _count_splits(readings: Sequence[ImageReading]) -> dict[str, SplitCounts]:

@@ -1,4 +1,4 @@
-"""Read boxes that bottom-up attention's extractors wrote: one tsv file, or an npz per image.
+"""Readers of boxes written by bottom-up attention's extractors: one tsv file, or an npz per image.
 
 The tsv files have no header: peteanderson80/bottom-up-attention writes 6 columns
 (tools/generate_tsv.py), airsplay/py-bottom-up-attention, as LXMERT reads them, 10. The npz files
@@ -41,20 +41,20 @@ _NPZ_ERRORS = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZi
 
 
 class BadRowError(ValueError):
-    """One image's boxes cannot be read; the message says why."""
+    """A row of one image's boxes that cannot be read; the message names the cause."""
 
 
 @dataclass(frozen=True)
 class GivenBoxes:
-    """What a file says of one image.
+    """The boxes of one image in a file.
 
     Attributes:
-        image_id: as the file names it.
-        image_hw: height and width that the boxes are measured in; None: those of the image.
-        boxes_xyxy: pixels, or shares of width and height if `normalised`, float64 (M, 4).
-        scores: in [0, 1], float64 (M,), if the file has them.
-        labels: index of each box's class, int64 (M,), if the file has them.
-        normalised: how the boxes are measured.
+        image_id: name of the image in the file.
+        image_hw: height and width that the boxes refer to; None: those of the image.
+        boxes_xyxy: pixels, or fractions of width and height if `normalised`, float64 (M, 4).
+        scores: in [0, 1], float64 (M,); None if the file has none.
+        labels: index of each box's class, int64 (M,); None if the file has none.
+        normalised: whether boxes are fractions of width and height.
     """
 
     image_id: str
@@ -66,7 +66,7 @@ class GivenBoxes:
 
 
 def read_given(path: Path) -> Iterator[GivenBoxes | BadRowError]:
-    """Yield what a tsv file or a folder of npz files says of each image, errors in place.
+    """Yield the boxes of each image of a tsv file or a folder of npz files, or its error.
 
     Raises:
         InputError: there is no such file or folder, or it is neither.
@@ -76,11 +76,11 @@ def read_given(path: Path) -> Iterator[GivenBoxes | BadRowError]:
         if not files:
             raise InputError(f"{path}: holds no .npz file; name the folder that does")
         for file in files:
-            yield _tried(partial(read_npz, file), str(file))
+            yield _read_or_error(partial(read_npz, file), str(file))
     elif path.is_file():
         with path.open(encoding="ascii", errors="replace", newline="\n") as stream:
             for number, line in enumerate(stream, start=1):
-                yield _tried(partial(read_row, line), f"{path}:{number}")
+                yield _read_or_error(partial(read_row, line), f"{path}:{number}")
     else:
         raise InputError(
             f"{path}: does not exist; put the tsv file or the folder of npz files there, or change "
@@ -89,10 +89,10 @@ def read_given(path: Path) -> Iterator[GivenBoxes | BadRowError]:
 
 
 def read_row(line: str) -> GivenBoxes:
-    """Return what one line of a tsv file says.
+    """Return the boxes in one line of a tsv file.
 
     Raises:
-        BadRowError: it has another number of columns, or they do not hold what they should.
+        BadRowError: it has another number of columns, or a column is malformed.
     """
     cells = line.rstrip("\r\n").split("\t")
     if len(cells) not in TSV_COLUMNS:
@@ -113,31 +113,31 @@ def read_row(line: str) -> GivenBoxes:
 
 
 def read_npz(path: Path) -> GivenBoxes:
-    """Return what the npz file of one image says; its name without the ending is the image's.
+    """Return the boxes in the npz file of one image, whose id is the file name without suffix.
 
     Raises:
         BadRowError: it cannot be read, or holds no boxes.
     """
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as content:
-            found = {name: content[name] for name in content.files if name not in ("x", "info")}
-            found |= _read_info(path) if "info" in content.files else {}
+            arrays = {name: content[name] for name in content.files if name not in ("x", "info")}
+            arrays |= _read_info(path) if "info" in content.files else {}
     except (*_NPZ_ERRORS, pickle.UnpicklingError) as error:
         raise BadRowError(f"is no npz file with plain arrays: {error}") from error
-    name = next((key for key in ("bbox", "boxes", "norm_bb") if key in found), None)
+    name = next((key for key in ("bbox", "boxes", "norm_bb") if key in arrays), None)
     if name is None:
-        raise BadRowError(f"holds no bbox, boxes or norm_bb but {', '.join(sorted(found))}")
-    boxes = np.asarray(found[name], np.float64)
+        raise BadRowError(f"holds no bbox, boxes or norm_bb but {', '.join(sorted(arrays))}")
+    boxes = np.asarray(arrays[name], np.float64)
     if boxes.ndim != 2 or boxes.shape[1] < 4:
         raise BadRowError(f"{name} has shape {boxes.shape}, not (M, 4)")
-    sized = "image_h" in found and "image_w" in found
-    image_hw = (int(found["image_h"]), int(found["image_w"])) if sized else None
-    scores = _column(found, ("objects_conf", "conf", "scores"), len(boxes), np.float64)
-    labels = _column(found, ("objects_id",), len(boxes), np.int64)
+    has_size = "image_h" in arrays and "image_w" in arrays
+    image_hw = (int(arrays["image_h"]), int(arrays["image_w"])) if has_size else None
+    scores = _column(arrays, ("objects_conf", "conf", "scores"), len(boxes), np.float64)
+    labels = _column(arrays, ("objects_id",), len(boxes), np.int64)
     return GivenBoxes(path.stem, image_hw, boxes[:, :4], scores, labels, name == "norm_bb")
 
 
-def _tried(read: Callable[[], GivenBoxes], where: str) -> GivenBoxes | BadRowError:
+def _read_or_error(read: Callable[[], GivenBoxes], where: str) -> GivenBoxes | BadRowError:
     try:
         return read()
     except BadRowError as error:
@@ -155,31 +155,35 @@ def _decoded(text: str, dtype: Any, count: int) -> NDArray[Any]:
     return np.frombuffer(content, dtype)
 
 
-def _column(found: Mapping[str, Any], names: tuple[str, ...], count: int, dtype: Any) -> Any:
-    """Return the first of some columns that is there, one value per box."""
-    name = next((name for name in names if name in found), None)
+def _column(arrays: Mapping[str, Any], names: tuple[str, ...], count: int, dtype: Any) -> Any:
+    """Return the first existing column of some names, one value per box; None without any."""
+    name = next((name for name in names if name in arrays), None)
     if name is None:
         return None
-    column = np.asarray(found[name], dtype)
+    column = np.asarray(arrays[name], dtype)
     if column.shape != (count,):
         raise BadRowError(f"{name} has shape {column.shape}, there are {count} boxes")
     return column
 
 
 class _InfoUnpickler(pickle.Unpickler):
-    """Builds mappings, texts, numbers and numpy's arrays, and nothing else."""
+    """An unpickler of mappings, texts, numbers and numpy's arrays that refuses all else."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """Return what rebuilds an array."""
-        known = {
+        """Return the function or class that rebuilds an array.
+
+        Raises:
+            UnpicklingError: the pickle names any other global.
+        """
+        allowed = {
             "_reconstruct": np.empty(0).__reduce__()[0],
             "scalar": np.float64(0).__reduce__()[0],
             "ndarray": np.ndarray,
             "dtype": np.dtype,
         }
-        if module.split(".")[0] != "numpy" or name not in known:
+        if module.split(".")[0] != "numpy" or name not in allowed:
             raise pickle.UnpicklingError(f"info asks for {module}.{name}, which will not be run")
-        return known[name]
+        return allowed[name]
 
 
 def _read_info(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Make proposals of boxes that others computed: find each image's, clip them, count what is wrong.
+"""Proposals from boxes that others computed: matched to images, clipped, problems counted.
 
 Shapes: I images, M boxes of an image or of all.
 """
@@ -27,10 +27,10 @@ class GivenLimits:
     """Which boxes to keep.
 
     Attributes:
-        max_boxes: the best of an image.
-        score_floor: least score.
+        max_boxes: number of boxes of an image to keep, by score.
+        score_floor: least score, in [0, 1].
         labels: class names; empty: every box is an `object`.
-        first_label: the number that stands for the first of them.
+        first_label: number of the first class in the file.
     """
 
     max_boxes: int
@@ -41,13 +41,13 @@ class GivenLimits:
 
 @dataclass(frozen=True)
 class Imported:
-    """What came of it.
+    """Proposals of all images, and problems.
 
     Attributes:
-        arrays: `offsets`, `boxes_xyxy`, `scores`, `labels`, as proposals.h5 holds them.
-        missing: images without a row.
-        counts: how often what was wrong or left out.
-        examples: of what could not be read.
+        arrays: `offsets`, `boxes_xyxy`, `scores`, `labels`, as in proposals.h5.
+        missing: ids of images without a row.
+        counts: number of cases of each problem.
+        examples: messages of the first rows that cannot be read.
     """
 
     arrays: dict[str, NDArray[Any]]
@@ -61,16 +61,16 @@ def import_given(
 ) -> Imported:
     """Return the proposals of every image, in the images' order.
 
-    Boxes measured in another size of the image are scaled; all are clipped to it, and those without
-    area, with a number that is not finite or with an unknown label are left out. Of an image's
-    rows the first counts. Nothing is suppressed.
+    Boxes that refer to another size of the image are scaled; all are clipped to it, and those
+    without area, with a number that is not finite or with an unknown label are left out. Of several
+    rows of an image the first counts. There is no non-maximum suppression.
 
     Args:
         images: the image table.
         rows: as `read_given` yields them.
         limits: which boxes to keep.
     """
-    found: dict[int, tuple[NDArray[Any], ...]] = {}
+    by_image: dict[int, tuple[NDArray[Any], ...]] = {}
     counts: Counter[str] = Counter()
     examples = []
     place = ImagePlaces(images)
@@ -82,15 +82,15 @@ def import_given(
         index = place.of(row.image_id)
         if index is None:
             counts["rows of other images"] += 1
-        elif index in found:
+        elif index in by_image:
             counts["second rows of an image"] += 1
         elif row.image_hw and _is_turned(row.image_hw, images[index].image_hw):
             counts["rows of images that lay on their side"] += 1
         else:
-            found[index] = _kept(row, images[index].image_hw, limits, counts)
-    missing = [image.image_id for index, image in enumerate(images) if index not in found]
+            by_image[index] = _select_boxes(row, images[index].image_hw, limits, counts)
+    missing = [image.image_id for index, image in enumerate(images) if index not in by_image]
     nothing = (np.zeros((0, 4), "f4"), np.zeros(0, "f4"), np.zeros(0, "i2"))
-    columns = [found.get(index, nothing) for index in range(len(images))] or [nothing]
+    columns = [by_image.get(index, nothing) for index in range(len(images))] or [nothing]
     arrays = {
         name: np.concatenate([column[part] for column in columns])
         for part, name in enumerate(("boxes_xyxy", "scores", "labels"))
@@ -114,7 +114,7 @@ def read_names(path: Path) -> tuple[str, ...]:
 
 
 class ImagePlaces:
-    """Where an image stands in the table, by the names that extractors give it."""
+    """Index of an image in the image table, by the names that extractors give it."""
 
     def __init__(self, images: Sequence[ImageRecord]) -> None:
         self._exact: dict[str, int] = {}
@@ -127,12 +127,12 @@ class ImagePlaces:
         self._by_number = {key: where[0] for key, where in numbers.items() if len(where) == 1}
 
     def of(self, name: str) -> int | None:
-        """Return the index of the image of that id or file, or else of that number at its end."""
+        """Return the index of the image with that id or file name, or with that final number."""
         stem = PurePosixPath(name).stem if name.endswith((".jpg", ".png")) else name
         number = _number(stem)
-        for known, key in ((self._exact, name), (self._exact, stem), (self._by_number, number)):
-            if key is not None and key in known:
-                return known[key]
+        for index_of, key in ((self._exact, name), (self._exact, stem), (self._by_number, number)):
+            if key is not None and key in index_of:
+                return index_of[key]
         return None
 
     @staticmethod
@@ -152,7 +152,7 @@ def _is_turned(measured_hw: tuple[int, int], image_hw: tuple[int, int]) -> bool:
     return measured_hw == image_hw[::-1] != image_hw
 
 
-def _kept(
+def _select_boxes(
     row: GivenBoxes, image_hw: tuple[int, int], limits: GivenLimits, counts: Counter[str]
 ) -> tuple[NDArray[Any], ...]:
     """Return boxes f4 (M, 4), scores f4 (M,) and labels i2 (M,) of one image, best first."""

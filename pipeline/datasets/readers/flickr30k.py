@@ -3,10 +3,10 @@
 Layout below the root: `train.txt`, `val.txt` and/or `test.txt` (one image id a line),
 `Sentences/<id>.txt`, `Annotations/<id>.xml`; in the folder of the images `<id>.jpg`.
 
-Which phrases: those of chain 0 or of kind `notvisual` are left out everywhere. Evaluation splits
-keep the occurrences whose chain has at least one box. Training keeps all others, with or without
-a box: to keep those with boxes only would tell training what a person could point at. For the
-same reason the annotation of a training image is not even opened.
+Phrases of chain 0 or of kind `notvisual` are left out everywhere. Evaluation splits keep the
+occurrences whose chain has at least one box. Training keeps all others, with or without a box:
+keeping only those with boxes would leak annotations into training. For the same reason the
+annotation of a training image is not opened.
 Source: Plummer et al. 2015, https://arxiv.org/abs/1505.04870.
 """
 
@@ -33,10 +33,10 @@ class CaptionPhrase:
     """One marked phrase of a sentence.
 
     Attributes:
-        chain: identifies the thing within its image; `0` is nothing visible.
-        kinds: the data set's classes of the thing.
+        chain: id of the object within its image; `0`: nothing visible.
+        kinds: the data set's classes of the object.
         phrase: the marked words.
-        span: first and last-plus-one character of the phrase in the plain sentence.
+        span: first character of the phrase in the plain sentence, and one past the last.
     """
 
     chain: str
@@ -46,7 +46,7 @@ class CaptionPhrase:
 
     @property
     def is_visual(self) -> bool:
-        """Whether the phrase speaks of something in the image."""
+        """Whether the phrase means something visible in the image."""
         return self.chain != "0" and "notvisual" not in self.kinds
 
 
@@ -73,11 +73,11 @@ def parse_sentence(line: str) -> tuple[str, list[CaptionPhrase]]:
 
 
 def plan_flickr30k(name: str, section: Flickr30kDataset) -> ReadingPlan:
-    """Return which images to read, and how.
+    """Return the plan to read the images.
 
     Args:
         name: key of the data set in params.yaml, for messages.
-        section: where it lies, and how much of it is wanted.
+        section: paths of the data set, and numbers of images to read.
 
     Raises:
         InputError: the root or a part of it is missing, or an image is in two splits.
@@ -94,7 +94,7 @@ def plan_flickr30k(name: str, section: Flickr30kDataset) -> ReadingPlan:
 
 
 def read_flickr30k_image(root: Path, images: Path, item: tuple[str, str]) -> ImageReading:
-    """Read one image, its sentences and, in an evaluation split, its boxes.
+    """Return the records of one image: its phrases and, in an evaluation split, their boxes.
 
     Args:
         root: folder of the data set.
@@ -122,14 +122,14 @@ def _read_phrases(image: ImageRecord, lines: list[str], boxes: BoxFile | None) -
     phrases, ground_truth = [], []
     for line_index, line in enumerate(lines):
         try:
-            kept = list(_kept_mentions(line, boxes))
+            mentions = list(_mentions_to_localise(line, boxes))
         except BadAnnotationError as error:
             bad.append(
                 BadRecord("phrase", "the markup does not parse", f"{image.image_id}: {error}")
             )
             continue
         sentence = parse_sentence(line)[0]
-        for mention_index, mention, chain_boxes in kept:
+        for mention_index, mention, chain_boxes in mentions:
             phrase_id = f"{image.image_id}/{line_index}/{mention_index}"
             if not mention.phrase:
                 bad.append(BadRecord("phrase", "the phrase has no words", phrase_id))
@@ -141,7 +141,7 @@ def _read_phrases(image: ImageRecord, lines: list[str], boxes: BoxFile | None) -
     return ImageReading(image, tuple(phrases), tuple(ground_truth), tuple(bad))
 
 
-def _kept_mentions(
+def _mentions_to_localise(
     line: str, boxes: BoxFile | None
 ) -> Iterator[tuple[int, CaptionPhrase, tuple[Box, ...]]]:
     """Yield number, mention and boxes of each phrase of a sentence that is to be localised."""
@@ -152,7 +152,7 @@ def _kept_mentions(
 
 
 def _read_boxes(root: Path, image_id: str, image_hw: tuple[int, int]) -> BoxFile:
-    """Read an annotation, which must speak of an image of this size."""
+    """Return the boxes of an annotation, which must be of an image of this size."""
     path = root / "Annotations" / f"{image_id}.xml"
     boxes = parse_boxes("\n".join(_read_lines(path)), str(path))
     if boxes.image_hw != image_hw:

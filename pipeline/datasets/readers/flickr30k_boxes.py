@@ -17,15 +17,15 @@ from pipeline.records import Box
 
 
 class BadAnnotationError(InputError):
-    """An annotation of one image cannot be used; the message names file and cause."""
+    """An annotation that cannot be used; the message names file and cause."""
 
 
 @dataclass(frozen=True)
 class BoxFile:
-    """One annotation.
+    """The boxes in one annotation file.
 
     Attributes:
-        image_hw: height and width in pixels of the image that was annotated.
+        image_hw: height and width in pixels of the annotated image.
         boxes_by_chain: every box with area of each chain.
         problems: (cause, detail) of every box that was clipped or skipped.
     """

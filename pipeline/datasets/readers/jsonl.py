@@ -1,8 +1,8 @@
 """One's own pictures and phrases: `train.jsonl` and one such file per evaluation split.
 
-A line is one phrase, a JSON object. `image` (path below the folder of the pictures) and `phrase`
-must be there; `boxes_xyxy` (one or more boxes: corners in pixels of the picture, from 0) too in
-evaluation; in training it is not looked at. `id`, `sentence` with `span`, and `kinds` may be.
+A line is a JSON object, one phrase. Required are `image` (path below the folder of the pictures),
+`phrase` and, in evaluation splits, `boxes_xyxy` (one or more boxes: corners in pixels of the
+picture, from 0), which training ignores. Optional are `id`, `sentence` with `span`, and `kinds`.
 """
 
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.datasets.files import find_file
-from pipeline.datasets.referring import TRAIN, Found, Referral
+from pipeline.datasets.referring import TRAIN, Referral, ReferringData
 from pipeline.errors import InputError
 from pipeline.params.datasets import OwnDataset
 
@@ -21,18 +21,18 @@ _A_BOX = "a list of boxes, such as [[0, 0, 20, 10]]"
 SUFFIX = ".jsonl"
 
 
-def read_own_lines(name: str, section: OwnDataset) -> Found:
-    """Return what the files tell; each file's name is its split.
+def read_own_lines(name: str, section: OwnDataset) -> ReferringData:
+    """Return the referring expressions in the files; each file's name is its split.
 
     Raises:
-        InputError: a file is missing or not UTF-8, or a line is not what is asked for.
+        InputError: a file is missing or not UTF-8, or a line is malformed.
     """
     key = f"datasets.{name}.root in params.yaml"
     folder = find_file(Path(section.root), (f"{TRAIN}{SUFFIX}",), key).parent
     referrals = [
         referral for path in sorted(folder.glob(f"*{SUFFIX}")) for referral in _read_file(path)
     ]
-    return Found(referrals, "xyxy")
+    return ReferringData(referrals, "xyxy")
 
 
 def _read_file(path: Path) -> Iterator[Referral]:
@@ -86,9 +86,9 @@ def _parse(line: str, where: str) -> Mapping[str, Any]:
     return values
 
 
-def _check(is_right: bool, where: str, key: str, wanted: str) -> None:
+def _check(is_right: bool, where: str, key: str, expected: str) -> None:
     if not is_right:
-        raise InputError(f"{where}: {key} must be {wanted}")
+        raise InputError(f"{where}: {key} must be {expected}")
 
 
 def _is_list_of(value: object, kind: type) -> bool:

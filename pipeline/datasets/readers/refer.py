@@ -2,8 +2,8 @@
 
 `refs(<who split>).p`: a pickle of Python 2, a list of mappings with `ref_id`, `ann_id`,
 `image_id`, `split` and `sentences` (`sent_id`, `sent`, ...). `instances.json`: as COCO, `images`
-and `annotations` with `bbox` as left, top, width, height. `file_name` of a ref ends in the number
-of the object, so that the one in `instances.json` counts.
+and `annotations` with `bbox` as left, top, width, height. The `file_name` of a ref ends in the
+number of the object; the file name in `instances.json` is the one used.
 Source: https://github.com/lichengunc/refer.
 """
 
@@ -17,7 +17,7 @@ from pipeline.datasets.files import find_file, read_json
 from pipeline.datasets.published import PUBLISHED
 from pipeline.datasets.readers.safe_pickle import read_plain_pickle
 from pipeline.datasets.reading import BadRecord
-from pipeline.datasets.referring import TRAIN, Found, Referral
+from pipeline.datasets.referring import TRAIN, Referral, ReferringData
 from pipeline.errors import InputError
 from pipeline.params.datasets import ReferringDataset
 
@@ -26,7 +26,7 @@ FOLDERS = {"refcoco_plus": "refcoco+"}  # where the name of the data set is not 
 
 @dataclass(frozen=True)
 class Instances:
-    """What `instances.json` tells.
+    """Content of `instances.json`.
 
     Attributes:
         pictures: file name, and (height, width) if given, of each image id.
@@ -39,8 +39,8 @@ class Instances:
     bad: tuple[BadRecord, ...]
 
 
-def read_refer(name: str, section: ReferringDataset) -> Found:
-    """Return what the files tell.
+def read_refer(name: str, section: ReferringDataset) -> ReferringData:
+    """Return the referring expressions in the files.
 
     Raises:
         InputError: a file is missing, broken or not of this layout.
@@ -58,7 +58,7 @@ def read_refer(name: str, section: ReferringDataset) -> Found:
     splits = frozenset(PUBLISHED[section.collection].counts)
     referrals = list(_referrals(content, instances, splits, bad))
     remarks = overlap_remarks(refs.parent) if data_set == "refcocog" else ()
-    return Found(referrals, "xywh", bad, remarks)
+    return ReferringData(referrals, "xywh", bad, remarks)
 
 
 def read_instances(path: Path) -> Instances:
@@ -70,8 +70,8 @@ def read_instances(path: Path) -> Instances:
     content = read_json(path, keep=_without_outline)
     try:
         images, annotations = content["images"], content["annotations"]
-        pictures = [(one["id"], (str(one["file_name"]), _hw(one))) for one in images]
-        boxes = [(one["id"], one.get("bbox")) for one in annotations]
+        pictures = [(image["id"], (str(image["file_name"]), _hw(image))) for image in images]
+        boxes = [(annotation["id"], annotation.get("bbox")) for annotation in annotations]
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: is not COCO's layout: {error!r} is missing or wrong") from error
     bad: list[BadRecord] = []
@@ -87,16 +87,17 @@ def _referrals(
 ) -> Iterator[Referral]:
     for number, ref in enumerate(refs):
         try:
-            told = f"ref {ref['ref_id']}"
+            ref_name = f"ref {ref['ref_id']}"
             split, image_id, ann_id = ref["split"], ref["image_id"], ref["ann_id"]
-            sentences = [(one["sent_id"], str(one["sent"])) for one in ref["sentences"]]
+            sentences = [(item["sent_id"], str(item["sent"])) for item in ref["sentences"]]
             hash((split, image_id, ann_id))  # a TypeError if one is no plain value
         except (KeyError, TypeError, IndexError) as error:
             bad.append(BadRecord("phrase", "a ref lacks a key", f"ref number {number}: {error!r}"))
             continue
         cause = _cause_to_skip(split, image_id, ann_id, instances, splits)
         if cause:
-            bad += [BadRecord("phrase", cause, f"{told}, sentence {one}") for one, _ in sentences]
+            details = [f"{ref_name}, sentence {sentence_id}" for sentence_id, _ in sentences]
+            bad += [BadRecord("phrase", cause, detail) for detail in details]
             continue
         file, image_hw = instances.pictures[image_id]
         boxes = () if split == TRAIN else (instances.boxes[ann_id],)
@@ -107,7 +108,7 @@ def _referrals(
 def _cause_to_skip(
     split: object, image_id: object, ann_id: object, instances: Instances, splits: frozenset[str]
 ) -> str | None:
-    """Say why a ref cannot be used; training does not ask for its annotation."""
+    """Return why a ref cannot be used, or None; training needs no annotation."""
     if split not in splits:
         return f"the split is none of {', '.join(sorted(splits))}"
     if image_id not in instances.pictures:
@@ -118,18 +119,18 @@ def _cause_to_skip(
 
 
 def _first_of_each(
-    pairs: Iterable[tuple[object, Any]], told: str, bad: list[BadRecord]
+    pairs: Iterable[tuple[object, Any]], name: str, bad: list[BadRecord]
 ) -> dict[object, Any]:
-    """Return a mapping; an id that comes again with something else is reported."""
-    found: dict[object, Any] = {}
+    """Return the first value of each id; an id with another value is reported as bad."""
+    first: dict[object, Any] = {}
     for key, value in pairs:
-        if found.setdefault(key, value) != value:
+        if first.setdefault(key, value) != value:
             bad.append(
                 BadRecord(
-                    "phrase", "instances.json has an id twice: the first stays", f"{told} {key}"
+                    "phrase", "instances.json has an id twice: the first stays", f"{name} {key}"
                 )
             )
-    return found
+    return first
 
 
 def _hw(image: Mapping[str, Any]) -> tuple[int, int] | None:
@@ -146,7 +147,9 @@ GOOGLE, UMD = "refs(google).p", "refs(umd).p"
 
 
 def overlap_remarks(folder: Path) -> tuple[str, ...]:
-    """Return how many evaluation images of each way the other trains on; needs the refs of both.
+    """Return how many evaluation images of each split of RefCOCOg the other trains on.
+
+    Without the refs of both there is no remark.
 
     Raises:
         InputError: a file of refs is refused.

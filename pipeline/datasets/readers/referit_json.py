@@ -14,15 +14,15 @@ from typing import Any
 from pipeline.datasets.files import find_file, read_json
 from pipeline.datasets.published import PUBLISHED
 from pipeline.datasets.reading import BadRecord
-from pipeline.datasets.referring import TRAIN, Found, Referral
+from pipeline.datasets.referring import TRAIN, Referral, ReferringData
 from pipeline.errors import InputError
 from pipeline.params.datasets import ReferringDataset
 
-FOLDERS = ("", "data/", "splits/referit/", "referit/")  # where they lie below what people point at
+FOLDERS = ("", "data/", "splits/referit/", "referit/")  # below the root of the data set
 
 
-def read_referit_json(name: str, section: ReferringDataset) -> Found:
-    """Return what the files tell.
+def read_referit_json(name: str, section: ReferringDataset) -> ReferringData:
+    """Return the referring expressions in the files.
 
     Raises:
         InputError: a file is missing, broken or not of this layout.
@@ -39,7 +39,7 @@ def read_referit_json(name: str, section: ReferringDataset) -> Found:
         if (folder / f"referit_query_{split}.json").is_file()
         for referral in _referrals(folder, split, boxes, sizes_wh, bad)
     ]
-    return Found(referrals, "inclusive", bad)
+    return ReferringData(referrals, "inclusive", bad)
 
 
 def _referrals(
@@ -51,14 +51,14 @@ def _referrals(
 ) -> Iterator[Referral]:
     path = folder / f"referit_query_{split}.json"
     for region, phrases in _mapping(path).items():
-        if not isinstance(phrases, list) or not all(isinstance(one, str) for one in phrases):
+        if not isinstance(phrases, list) or not all(isinstance(phrase, str) for phrase in phrases):
             bad.append(BadRecord("phrase", "a region has no list of texts", f"{path}: {region}"))
             continue
         picture = f"{region.partition('_')[0]}.jpg"
-        given = (boxes[region],) if split != TRAIN and region in boxes else ()
+        own_boxes = (boxes[region],) if split != TRAIN and region in boxes else ()
         for number, phrase in enumerate(phrases):
             phrase_id = f"{region}/{number}"
-            yield Referral(phrase_id, picture, split, phrase, given, _hw(sizes_wh.get(picture)))
+            yield Referral(phrase_id, picture, split, phrase, own_boxes, _hw(sizes_wh.get(picture)))
 
 
 def _has_sizes(folder: Path) -> bool:

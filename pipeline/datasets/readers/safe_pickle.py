@@ -1,7 +1,7 @@
-"""Read pickles that hold plain values; one that names anything to call is refused.
+"""A reader of pickles of plain values; pickles that name anything to call are refused.
 
-A pickle is a program: `pickle.load` on a file from elsewhere runs what its author wanted. Nothing
-that a list of annotations holds needs that.
+A pickle is a program: `pickle.load` runs whatever the author of the file put into it. Lists of
+annotations need plain values alone.
 """
 
 import io
@@ -28,10 +28,10 @@ BROKEN_PICKLE = (  # what unpicklers raise on bytes that are no pickle
 
 
 class _PlainValues(pickle._Unpickler):
-    """Builds lists, tuples, mappings, sets, texts and numbers, and nothing else.
+    """An unpickler of lists, tuples, mappings, sets, texts and numbers that refuses all else.
 
-    It is the unpickler written in Python, whose memo is a mapping: the one in C makes room for
-    whatever index a broken file names, up to 64 GB.
+    It is the Python implementation, whose memo is a mapping: the C implementation allocates a memo
+    up to the largest index that a broken file names, up to 64 GB.
     """
 
     def find_class(self, module: str, name: str) -> Any:
@@ -45,7 +45,7 @@ def read_plain_pickle(path: Path) -> Any:
     Latin-1.
 
     Raises:
-        InputError: the file cannot be read, is broken, or asks for anything but plain values.
+        InputError: the file cannot be read, is broken, or holds anything but plain values.
     """
     try:
         content = io.BytesIO(path.read_bytes())

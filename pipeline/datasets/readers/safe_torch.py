@@ -1,8 +1,8 @@
-"""Read lists that torch saved, old or new, with nothing of the file's choice called.
+"""A reader of lists that torch saved, which calls nothing that the file names.
 
 `torch.load(weights_only=True)` builds plain values. Lists of boxes also hold arrays of NumPy, whose
-own unpickling trusts what it is given: a damaged array changed NumPy's number types for the whole
-process. So the names of NumPy stand here for classes that take numbers out of bytes.
+unpickling does not check its input: a damaged array changed NumPy's number types for the whole
+process. So the names of NumPy are mapped to the classes below, which decode numbers from bytes.
 """
 
 from collections.abc import Sequence
@@ -20,10 +20,10 @@ _MOST_BYTES = 2**20  # of one array
 
 
 class GivenDtype:
-    """What a file says that the bytes of an array are."""
+    """The dtype of an array in a file."""
 
     def __init__(self, kind: str, *_: object) -> None:
-        """Take one of the kinds of numbers that boxes are of.
+        """Take the dtype's code, one of `_KINDS`.
 
         Raises:
             ValueError: it is none of them.
@@ -34,11 +34,11 @@ class GivenDtype:
         self.order = "<"
 
     def __setstate__(self, state: Sequence[Any]) -> None:
-        """Take the order of bytes, the second value of what NumPy writes."""
+        """Take the byte order, the second value of the state that NumPy pickles."""
         self.order = ">" if state[1] == ">" else "<"
 
     def numbers(self, content: bytes) -> list[float]:
-        """Return the numbers that bytes stand for."""
+        """Return the numbers encoded by bytes."""
         return np.frombuffer(content[:_MOST_BYTES], f"{self.order}{self.kind}").tolist()
 
 
@@ -54,7 +54,7 @@ class GivenArray:
         self.numbers: list[float] = []
 
     def __setstate__(self, state: Sequence[Any]) -> None:
-        """Take the numbers; version, shape and order of the axes do not matter."""
+        """Take the numbers; version, shape and order of the axes are ignored."""
         *_, dtype, _, content = state
         self.numbers = dtype.numbers(content)
 
@@ -76,14 +76,14 @@ def load_list(path: Path) -> list[Any]:
     """Return the list in a file of torch; its arrays are `GivenArray`.
 
     Raises:
-        InputError: the file is broken, asks for anything to call, or holds no list.
+        InputError: the file is broken, names anything else to call, or holds no list.
     """
     try:
         with torch.serialization.safe_globals(_STAND_INS):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except (*BROKEN_PICKLE, RuntimeError, OSError) as error:
-        told = str(error).partition("\n")[0]
-        raise InputError(f"{path}: is refused as a list of torch: {told}; get it anew") from error
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"{path}: is refused as a list of torch: {reason}; get it anew") from error
     if not isinstance(content, list):
         raise InputError(f"{path}: must hold a list of tuples, holds a {type(content).__name__}")
     return content

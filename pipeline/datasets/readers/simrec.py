@@ -1,4 +1,4 @@
-"""The JSON of SimREC, RefCLIP and their kin: one file, a mapping of splits to lists.
+"""The layout of SimREC and RefCLIP: one JSON file, a mapping of splits to lists.
 
 An entry has `iid` (number of the picture), `bbox` (left, top, width, height) and `refs` (phrases).
 Training holds one entry per object, the other splits one per phrase.
@@ -12,7 +12,7 @@ from typing import Any
 from pipeline.datasets.files import COCO_2014, find_file, read_json
 from pipeline.datasets.published import COCO, PUBLISHED, Published
 from pipeline.datasets.reading import BadRecord
-from pipeline.datasets.referring import TRAIN, Found, Referral
+from pipeline.datasets.referring import TRAIN, Referral, ReferringData
 from pipeline.errors import InputError
 from pipeline.params.datasets import ReferringDataset
 
@@ -28,8 +28,8 @@ FILES = {
 }
 
 
-def read_simrec(name: str, section: ReferringDataset) -> Found:
-    """Return what the file tells.
+def read_simrec(name: str, section: ReferringDataset) -> ReferringData:
+    """Return the referring expressions in the file.
 
     Raises:
         InputError: the file is missing, broken or not of this layout, or this collection has none.
@@ -44,7 +44,9 @@ def read_simrec(name: str, section: ReferringDataset) -> Found:
     names = [f"{folder}{stem}.json" for stem in stems for folder in ("", "anns/")]
     path = find_file(Path(section.root), names, f"{where}.root in params.yaml")
     content = read_json(path)
-    if not isinstance(content, dict) or not all(isinstance(one, list) for one in content.values()):
+    if not isinstance(content, dict) or not all(
+        isinstance(rows, list) for rows in content.values()
+    ):
         raise InputError(f"{path}: must map each split to a list")
     published = PUBLISHED[section.collection]
     bad: list[BadRecord] = []
@@ -56,7 +58,7 @@ def read_simrec(name: str, section: ReferringDataset) -> Found:
         for split in published.counts
         for referral in _referrals(path, content.get(split, []), split, published, bad)
     ]
-    return Found(referrals, "xywh", bad)
+    return ReferringData(referrals, "xywh", bad)
 
 
 def _referrals(

@@ -1,4 +1,4 @@
-"""The lists of TransVG and its kin: `<key>/<key>_<split>.pth`, one tuple per phrase.
+"""The layout of TransVG: lists `<key>/<key>_<split>.pth`, one tuple per phrase.
 
 A tuple is (picture, box, phrase) for `flickr`, else (picture, mask, box, phrase[, attributes]).
 Boxes of COCO's pictures are left, top, width, height; of the others first and last pixel, counted
@@ -13,7 +13,7 @@ from pipeline.datasets.files import find_file
 from pipeline.datasets.published import COCO, PUBLISHED
 from pipeline.datasets.readers.safe_torch import GivenArray, load_list
 from pipeline.datasets.reading import BadRecord
-from pipeline.datasets.referring import TRAIN, Found, Referral
+from pipeline.datasets.referring import TRAIN, Referral, ReferringData
 from pipeline.errors import InputError
 from pipeline.params.datasets import ReferringDataset
 
@@ -29,8 +29,8 @@ _LENGTHS = {"flickr": (3,)}  # of a tuple; the others have 4 or 5
 _OTHER_LENGTHS = (4, 5)
 
 
-def read_transvg(name: str, section: ReferringDataset) -> Found:
-    """Return what the lists tell.
+def read_transvg(name: str, section: ReferringDataset) -> ReferringData:
+    """Return the referring expressions in the lists.
 
     Raises:
         InputError: a list is missing, broken or not of this layout, or this collection has none.
@@ -52,7 +52,7 @@ def read_transvg(name: str, section: ReferringDataset) -> Found:
         if (folder / f"{key}_{split}.pth").is_file()
         for referral in _referrals(folder / f"{key}_{split}.pth", key, split, bad)
     ]
-    return Found(referrals, "xywh" if published.pictures == COCO else "inclusive", bad)
+    return ReferringData(referrals, "xywh" if published.pictures == COCO else "inclusive", bad)
 
 
 def _referrals(path: Path, key: str, split: str, bad: list[BadRecord]) -> Iterator[Referral]:
@@ -60,13 +60,13 @@ def _referrals(path: Path, key: str, split: str, bad: list[BadRecord]) -> Iterat
     for number, row in enumerate(load_list(path)):
         phrase_id = f"{split}/{number}"
         if not isinstance(row, list | tuple) or len(row) not in lengths:
-            told = " or ".join(map(str, lengths))
-            bad.append(BadRecord("phrase", f"a row has not {told} parts", f"{path}: {number}"))
+            expected = " or ".join(map(str, lengths))
+            bad.append(BadRecord("phrase", f"a row has not {expected} parts", f"{path}: {number}"))
             continue
         place = 1 if key in _LENGTHS else 2
         picture, box, phrase = row[0], row[place], row[place + 1]
         if not isinstance(picture, str) or not isinstance(phrase, str):
             bad.append(BadRecord("phrase", "picture or phrase is no text", f"{path}: {number}"))
             continue
-        given = box.numbers if isinstance(box, GivenArray) else box
-        yield Referral(phrase_id, picture, split, phrase, () if split == TRAIN else (given,))
+        numbers = box.numbers if isinstance(box, GivenArray) else box
+        yield Referral(phrase_id, picture, split, phrase, () if split == TRAIN else (numbers,))

@@ -1,4 +1,4 @@
-"""What lies behind the objects: a textured ground and small marks that are no objects."""
+"""Background of a scene: a textured ground and small marks that are no objects."""
 
 from collections.abc import Callable
 
@@ -17,9 +17,9 @@ def draw_background(
     """Return a ground with clutter, int32 (H, W, 3), 0 to 255.
 
     Args:
-        rng: decides everything.
+        rng: source of every choice.
         image_hw: height and width in pixels.
-        num_marks: small marks to scatter.
+        num_marks: number of small marks.
     """
     base = rng.integers(95, 195, size=3)
     base = (base + base.sum() // 3) // 2  # muted
@@ -34,7 +34,12 @@ def draw_background(
 
 
 def add_grain(rng: np.random.Generator, image: NDArray[np.int32]) -> NDArray[np.uint8]:
-    """Return the finished picture: exposure and sensor noise over the whole image, uint8."""
+    """Return an image with random exposure and sensor noise, uint8 (H, W, 3).
+
+    Args:
+        rng: source of every choice.
+        image: int32 (H, W, 3), 0 to 255.
+    """
     exposure = int(rng.integers(88, 113))
     noise = rng.integers(-5, 6, size=image.shape) + rng.integers(-5, 6, size=(*image.shape[:2], 1))
     return np.clip(image * exposure // 100 + noise, 0, 255).astype(np.uint8)

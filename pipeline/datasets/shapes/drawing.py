@@ -1,6 +1,6 @@
-"""Draw one object: its outline at four times the size, paint, texture and light, then averaged.
+"""Drawing of one object: outline, paint, texture and light at four times the size, averaged.
 
-Only whole numbers are used, so that the pixels are equal on every machine.
+Only integers are used, so that the pixels are equal on every machine.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ GRAINS = ((1, 0), (0, 1), (1, 1), (1, -1))
 
 @dataclass(frozen=True)
 class Sketch:
-    """All that decides the pixels of one object, but where it lies.
+    """Everything that determines the pixels of one object, except its place.
 
     Attributes:
         class_index: into `CLASSES`.
@@ -63,7 +63,7 @@ class Drawing:
 def make_sketch(
     rng: np.random.Generator, class_index: int, size_name: str, longer_side_px: int
 ) -> Sketch:
-    """Return a sketch with random looks; the caller decides class and size."""
+    """Return a sketch with random colour, texture and pose, of a given class and size."""
     colour = list(COLOURS)[rng.integers(len(COLOURS))]
     texture = TEXTURES[(0, 0, 1, 2)[rng.integers(4)]]
     return Sketch(
@@ -80,7 +80,7 @@ def make_sketch(
 
 
 def draw(sketch: Sketch) -> Drawing:
-    """Return the object's pixels; the arrays are its tight box."""
+    """Return the object's pixels, cropped to its tight box."""
     paints = _paint_map(sketch)  # (H, W), a multiple of SCALE
     colours = _colours(sketch, paints)  # (H, W, 3)
     coverage = _block_sums((paints > 0).astype(np.int32)[:, :, None])[:, :, 0]  # (h, w)
@@ -90,11 +90,11 @@ def draw(sketch: Sketch) -> Drawing:
 
 
 def paste(image: NDArray[np.int32], drawing: Drawing, left: int, top: int) -> None:
-    """Lay a drawing over an image in place; parts beyond the border are cut off.
+    """Draw an object over an image, in place; parts beyond the border are cut off.
 
     Args:
         image: int32 (H, W, 3), 0 to 255, changed.
-        drawing: what to lay over it.
+        drawing: the object.
         left: column of the drawing's first column.
         top: row of the drawing's first row.
     """

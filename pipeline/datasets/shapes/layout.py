@@ -1,4 +1,4 @@
-"""Decide what stands where in a scene: classes in groups, so that most objects have a rival."""
+"""Layout of a scene: classes come in groups, so that most objects have a distractor."""
 
 from dataclasses import dataclass
 
@@ -54,13 +54,13 @@ def place_objects(
 
 def _choose_classes(rng: np.random.Generator) -> list[int]:
     """Return the class of each object: whole groups of one class, until there are enough."""
-    wanted = int(rng.integers(FEWEST + 1, MOST + 1))
+    num_objects = int(rng.integers(FEWEST + 1, MOST + 1))
     chosen: list[int] = []
     for class_index in rng.permutation(len(CLASSES)):
         chosen += [int(class_index)] * _GROUPS[rng.integers(len(_GROUPS))]
-        if len(chosen) >= wanted:
+        if len(chosen) >= num_objects:
             break
-    return chosen[:wanted]
+    return chosen[:num_objects]
 
 
 def _try_to_place(
@@ -91,9 +91,9 @@ def _try_to_place(
             return
 
 
-def _is_clear(one: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> bool:
-    """Return whether two boxes overlap by no more than is allowed."""
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
-    smaller = min((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
+def _is_clear(box: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> bool:
+    """Return whether two boxes overlap by at most `MAX_OVERLAP_PERCENT`."""
+    width = min(box[2], other[2]) - max(box[0], other[0])
+    height = min(box[3], other[3]) - max(box[1], other[1])
+    smaller = min((x2 - x1) * (y2 - y1) for x1, y1, x2, y2 in (box, other))
     return width <= 0 or height <= 0 or width * height * 100 <= smaller * MAX_OVERLAP_PERCENT

@@ -1,4 +1,4 @@
-"""Write phrases about a scene: propose meanings family by family, keep the unambiguous ones."""
+"""Phrases about a scene: meanings are proposed by family, and the unambiguous ones kept."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -37,7 +37,9 @@ SHARES = {
     "group": 3,
 }
 UNNAMED_PERCENT = 16  # of all but groups: a synonym or a hypernym takes the noun's place
-RIVAL_PERCENT = 77  # of the phrases are about an object with others of its class, if there are any
+DISTRACTOR_PERCENT = (
+    77  # of the phrases are about an object with others of its class, if there are any
+)
 TRIES_PER_FAMILY = 24
 TRIES_PER_SCENE = 600
 
@@ -48,9 +50,9 @@ class ScenePhrase:
 
     Attributes:
         text: the words, joined by spaces.
-        target_boxes: what it speaks of, float32 (k, 4), pixels; k > 1 for `both rings`.
+        target_boxes: boxes of the targets, xyxy in pixels, float32 (k, 4); k > 1 for `both rings`.
         words_with_upos: the words with UPOS, XPOS and feats.
-        family: how the target is told from others: a key of `SHARES`, or `unnamed`.
+        family: how the target is distinguished: a key of `SHARES`, or `unnamed`.
         targets: indices of the target objects in the scene.
     """
 
@@ -62,7 +64,7 @@ class ScenePhrase:
 
 
 def write_phrases(rng: np.random.Generator, facts: SceneFacts, count: int) -> list[ScenePhrase]:
-    """Return up to `count` phrases with different texts; fewer if the scene has no more to say."""
+    """Return up to `count` phrases with different texts; fewer if no more are found."""
     phrases: dict[str, ScenePhrase] = {}
     for attempt in range(TRIES_PER_SCENE):
         if len(phrases) == count:
@@ -86,7 +88,7 @@ def _choose_family(rng: np.random.Generator) -> str:
 
 
 def _try_family(rng: np.random.Generator, facts: SceneFacts, family: str) -> ScenePhrase | None:
-    """Return a phrase of the family about a random target, or None if what came out is unclear."""
+    """Return a phrase of the family about a random target, or None if it is ambiguous."""
     target = _choose_target(rng, facts)
     meaning = _PROPOSERS[family](rng, facts, target)
     unnamed = family != "group" and bool(rng.integers(100) < UNNAMED_PERCENT)
@@ -108,9 +110,11 @@ def _try_family(rng: np.random.Generator, facts: SceneFacts, family: str) -> Sce
 def _choose_target(rng: np.random.Generator, facts: SceneFacts) -> int:
     """Return an object, most often one that has others of its class beside it."""
     counts = (facts.classes[:, None] == facts.classes).sum(axis=1)  # (n,)
-    with_rival, alone = np.flatnonzero(counts > 1), np.flatnonzero(counts == 1)
-    rival_wanted = rng.integers(100) < RIVAL_PERCENT
-    pool = with_rival if len(alone) == 0 or (rival_wanted and len(with_rival)) else alone
+    with_distractor, alone = np.flatnonzero(counts > 1), np.flatnonzero(counts == 1)
+    wants_distractor = rng.integers(100) < DISTRACTOR_PERCENT
+    pool = (
+        with_distractor if len(alone) == 0 or (wants_distractor and len(with_distractor)) else alone
+    )
     return int(pool[rng.integers(len(pool))])
 
 
@@ -121,14 +125,14 @@ def _plainly(facts: SceneFacts, index: int) -> Description:
 def _described(
     rng: np.random.Generator, facts: SceneFacts, index: int, percents: tuple[int, int, int]
 ) -> Description:
-    """Return class and some attributes; percents: how often colour, size and texture are said."""
+    """Return class and some attributes; percents: chance of colour, size and texture."""
     looks = facts.attributes[index]
-    says = [rng.integers(100) < percent for percent in percents]
+    is_given = [rng.integers(100) < percent for percent in percents]
     return Description(
         int(facts.classes[index]),
-        colour=looks.colour if says[0] else None,
-        size_name=looks.size_name if says[1] and looks.size_name != "medium" else None,
-        texture=looks.texture if says[2] and looks.texture != "plain" else None,
+        colour=looks.colour if is_given[0] else None,
+        size_name=looks.size_name if is_given[1] and looks.size_name != "medium" else None,
+        texture=looks.texture if is_given[2] and looks.texture != "plain" else None,
     )
 
 
@@ -151,7 +155,7 @@ def _propose_relation(rng: np.random.Generator, facts: SceneFacts, target: int) 
 
 
 def _propose_combined(rng: np.random.Generator, facts: SceneFacts, target: int) -> Meaning:
-    """Give an attribute and a relation, or an attribute and a side."""
+    """Return an attribute with a relation, or an attribute with a side."""
     described = _described(rng, facts, target, (60, 35, 30))
     if described == _plainly(facts, target):
         described = replace(described, colour=facts.attributes[target].colour)
@@ -172,7 +176,7 @@ def _choose_place(rng: np.random.Generator) -> Place:
 
 
 def _choose_relation(rng: np.random.Generator, facts: SceneFacts) -> Relation:
-    """Return a relation to some object, told by its class and, at times, its colour."""
+    """Return a relation to some object, described by its class and, at times, its colour."""
     landmark = _described(rng, facts, int(rng.integers(len(facts.classes))), (45, 8, 8))
     kind = RELATION_KINDS[rng.integers(len(RELATION_KINDS))]
     return Relation(kind, landmark)

@@ -1,4 +1,4 @@
-"""Draw the scenes of the embedded world to files, and record what they hold."""
+"""Scenes of the drawn data set as image files and records."""
 
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ _SPLITS: dict[str, Split] = {"train": "train", "test": "test"}
 
 
 def plan_shapes(section: ShapesDataset, folder: Path) -> ReadingPlan:
-    """Return which scenes to draw into `folder`, and how."""
+    """Return the plan to draw the scenes into `folder`."""
     counts = {"train": section.train_scenes, "test": section.test_scenes}
     items = tuple((str(index), split) for split in counts for index in range(counts[split]))
     return ReadingPlan(items, partial(draw_shapes_image, section, folder))
@@ -24,8 +24,8 @@ def draw_shapes_image(section: ShapesDataset, folder: Path, item: tuple[str, str
     """Draw one scene, write it as PNG without any metadata, and return its records.
 
     Args:
-        section: the world.
-        folder: where the picture goes.
+        section: settings of the data set.
+        folder: of the pictures.
         item: the scene's index and its split.
     """
     index, split = item

@@ -1,7 +1,7 @@
-"""The embedded world: drawn scenes with phrases whose boxes are known by construction.
+"""The drawn data set: scenes with phrases whose boxes are known by construction.
 
-A scene depends on nothing but (seed, split, index). Splits draw from different random streams, so
-that no scene of one is a scene of another.
+A scene depends on (seed, split, index) alone. Splits use different random streams, so that they
+share no scene.
 """
 
 from dataclasses import dataclass
@@ -28,8 +28,8 @@ __all__ = [
     "scene_phrases",
 ]
 
-# The classifier's classes are finer than the detector's, as ImageNet's breeds are than dog: what it
-# learnt to tell apart is what a grounder can read from it.
+# The classifier's classes are finer than the detector's, as ImageNet's breeds are finer than dog:
+# its features then hold what a grounder needs to distinguish.
 PICTURE_CLASSES = tuple(f"{colour} {name}" for name in CLASSES for colour in COLOURS)
 
 Split = Literal["train", "test", "pretrain"]
@@ -39,10 +39,10 @@ _PHRASES = 10  # added to a split's stream: its phrases
 
 @dataclass(frozen=True)
 class Scene:
-    """One drawn image and what it holds.
+    """One drawn image and its objects.
 
     Attributes:
-        seed: of the world.
+        seed: of the data set.
         split: `train`, `test` or `pretrain`.
         index: of the scene within its split.
         image: uint8 (H, W, 3), RGB.
@@ -61,10 +61,10 @@ class Scene:
 
 
 def draw_scene(seed: int, split: Split, index: int, long_side_px: int) -> Scene:
-    """Draw one scene of 5 to 10 objects; equal arguments give equal pixels on every machine.
+    """Return one scene of 5 to 10 objects; equal arguments give equal pixels on every machine.
 
     Args:
-        seed: of the world.
+        seed: of the data set.
         split: `train`, `test` or `pretrain`, which share no scene.
         index: of the scene within its split, >= 0.
         long_side_px: longer side of the image; the other has 60 to 100 % of it.
@@ -87,11 +87,11 @@ def draw_scene(seed: int, split: Split, index: int, long_side_px: int) -> Scene:
 
 
 def scene_phrases(scene: Scene, count: int) -> list[ScenePhrase]:
-    """Write different phrases about a scene, each true of its target alone.
+    """Return different phrases about a scene, each true of its target alone.
 
     Args:
         scene: a drawn scene.
-        count: how many are wanted; fewer come back only if the scene has no more to say.
+        count: number of phrases; fewer are returned only if no more are found.
     """
     facts = SceneFacts(scene.image.shape[:2], scene.boxes_xyxy, scene.classes, scene.attributes)
     rng = _stream(scene.seed, _STREAMS[scene.split] + _PHRASES, scene.index)
@@ -99,11 +99,11 @@ def scene_phrases(scene: Scene, count: int) -> list[ScenePhrase]:
 
 
 def draw_object_picture(seed: int, index: int, image_px: int) -> tuple[NDArray[np.uint8], int]:
-    """Draw one large object on clutter, as a picture to train a classifier with.
+    """Return a picture of one large object on clutter, to train a classifier.
 
     Args:
-        seed: of the world.
-        index: of the picture, >= 0; its stream is shared with no scene.
+        seed: of the data set.
+        index: of the picture, >= 0; its random stream is shared with no scene.
         image_px: height and width.
 
     Returns:

@@ -1,7 +1,7 @@
-"""What a phrase about a scene means, and which objects it could be said of.
+"""Meanings of phrases about a scene, and the objects that they fit.
 
-A meaning has a strict and a loose reading: what everyone would agree to, and what someone might
-still agree to. A phrase is unambiguous when both give its targets and nothing else.
+A meaning has a strict and a loose reading: the objects that fit it without doubt, and those that
+may fit it. A phrase is unambiguous if both readings are exactly its targets.
 """
 
 from dataclasses import dataclass
@@ -17,21 +17,21 @@ RelationKind = Literal["left", "right", "top", "bottom", "near"]
 Readings = tuple[set[int], set[int]]
 _AXIS = {"left": 0, "right": 0, "top": 1, "bottom": 1}
 _SIGN = {"left": 1, "right": -1, "top": 1, "bottom": -1}
-MARGIN = 0.07  # of the long side: nearer places are not told apart
+MARGIN = 0.07  # of the long side: nearer places count as equal
 NEAR = 0.42  # of the long side: no farther is `next to`
-RIVAL_DISTANCE = 1.5  # a rival this many times as far is not `next to`
-SIZE_RATIO = 1.2  # a rival must be this much smaller for `biggest`
+DISTRACTOR_DISTANCE = 1.5  # a distractor this many times as far is not `next to`
+SIZE_RATIO = 1.2  # a distractor must be this much smaller for `biggest`
 
 
 @dataclass(frozen=True)
 class SceneFacts:
-    """What can be said of a scene.
+    """The objects of a scene.
 
     Attributes:
         image_hw: height and width in pixels.
         boxes_xyxy: float32 (n, 4), pixels.
         classes: int64 (n,).
-        attributes: one of each object.
+        attributes: colour, texture and size of each object.
     """
 
     image_hw: tuple[int, ...]
@@ -53,7 +53,7 @@ class SceneFacts:
 
 @dataclass(frozen=True)
 class Description:
-    """What an object is and looks like; None is not said."""
+    """Class and attributes that a phrase gives; None: not given."""
 
     class_index: int | None = None
     colour: str | None = None
@@ -104,20 +104,20 @@ Place = Side | Extreme | Corner | BySize | Relation
 
 @dataclass(frozen=True)
 class Meaning:
-    """What a phrase says: a description and, if any, where its object is."""
+    """Meaning of a phrase: the description of its object and, if any, its place."""
 
     target: Description
     place: Place | None = None
 
 
 def is_unambiguous(facts: SceneFacts, meaning: Meaning, targets: set[int]) -> bool:
-    """Return whether strict and loose reading both give exactly the targets."""
+    """Return whether strict and loose reading are both exactly the targets."""
     strict, loose = readings(facts, meaning)
     return strict == loose == targets
 
 
 def readings(facts: SceneFacts, meaning: Meaning) -> Readings:
-    """Return the objects of the strict and of the loose reading."""
+    """Return the indices of the objects in the strict and in the loose reading."""
     candidates = facts.matching(meaning.target)
     if isinstance(meaning.place, Extreme | BySize) and len(candidates) == 1:
         candidates = []  # a superlative compares
@@ -147,7 +147,7 @@ def _read_side(facts: SceneFacts, candidates: list[int], place: Side) -> Reading
 
 
 def _read_extreme(facts: SceneFacts, candidates: list[int], place: Extreme) -> Readings:
-    """Read a rank by centres; who is nearly level, or reaches out farther, stays in question."""
+    """Read a rank by centres; the loose reading adds objects nearly level or reaching farther."""
     if 1 < place.rank >= len(candidates):
         return set(), set()  # of two objects nobody says `second`
     centres = _centres(facts, place.direction)
@@ -199,8 +199,8 @@ def _read_near(facts: SceneFacts, others: list[int], landmark: int) -> Readings:
     nearest = min(others, key=lambda index: (float(squares[index]), index))
     if squares[nearest] > (NEAR * max(facts.image_hw)) ** 2:
         return set(), set()
-    negatives = squares < squares[nearest] * RIVAL_DISTANCE**2
-    return {nearest}, {index for index in others if negatives[index]}
+    is_near = squares < squares[nearest] * DISTRACTOR_DISTANCE**2
+    return {nearest}, {index for index in others if is_near[index]}
 
 
 def _centres(facts: SceneFacts, direction: Direction) -> NDArray[np.float64]:

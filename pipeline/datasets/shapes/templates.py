@@ -1,4 +1,4 @@
-"""How meanings of the drawn world are put into English.
+"""English templates of the meanings of the drawn data set.
 
 {N} stands for the described noun, {L} for the landmark with its article, {K} for `second`
 or `third`, {D} for a side, {V} {H} for a corner.

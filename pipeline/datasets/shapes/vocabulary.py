@@ -1,4 +1,4 @@
-"""The words of the drawn world: classes, colours, sizes, textures, tagged words."""
+"""The words of the drawn data set: classes, colours, sizes, textures, tagged words."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -48,13 +48,13 @@ COLOURS: dict[str, tuple[int, int, int]] = {
     "black": (38, 38, 42),
 }
 TEXTURES = ("plain", "striped", "dotted")
-SIZES = ("small", "medium", "large")  # medium is never said
+SIZES = ("small", "medium", "large")  # medium is never named in a phrase
 SIZES_PX = {"small": (26, 29), "medium": (34, 38), "large": (46, 59)}  # longer side, at 192 px
 
 
 @dataclass(frozen=True)
 class Attributes:
-    """How one object looks.
+    """Attributes of one object.
 
     Attributes:
         colour: a key of `COLOURS`.
@@ -68,7 +68,7 @@ class Attributes:
 
 
 class TaggedWord(NamedTuple):
-    """A word with its Universal Dependencies part of speech, as a tagger is to learn it.
+    """A word with its Universal Dependencies part of speech, for the training of a tagger.
 
     `feats` is CoNLL-U's column: `Number=Sing`, pairs joined by `|`, or `_`.
     """
@@ -80,5 +80,5 @@ class TaggedWord(NamedTuple):
 
 
 def plural(noun: str) -> str:
-    """Return the plural of a noun of this world."""
+    """Return the plural of a noun of this vocabulary."""
     return PLURALS.get(noun, noun + "s")

@@ -1,4 +1,4 @@
-"""Put a meaning into words: choose a template, fill in noun, landmark and attributes."""
+"""The words of a meaning: a random template with noun, landmark and attributes filled in."""
 
 import numpy as np
 
@@ -25,10 +25,10 @@ def word_meaning(
     """Return the words of a phrase.
 
     Args:
-        rng: chooses among the ways to say it.
-        meaning: what to say; a description without a class is named by a hypernym.
-        use_synonym: name the target by another word than its class's name.
-        num_targets: more than one is said in the plural.
+        rng: source of every choice.
+        meaning: to express; a description without a class is named by a hypernym.
+        use_synonym: name the target by a synonym of its class.
+        num_targets: more than one gives the plural.
     """
     noun = _noun(rng, meaning.target, use_synonym, num_targets > 1)
     core = _core(rng, meaning.target, noun, may_trail=meaning.place is None and num_targets == 1)
@@ -44,7 +44,7 @@ def word_meaning(
 
 
 def _fill(rng: np.random.Generator, piece: str, core: Words, place: Place | None) -> Words:
-    """Return what stands for one word of a template."""
+    """Return the words that replace one word of a template."""
     if piece == "{N}":
         return core
     if piece == "{L}" and isinstance(place, Relation):

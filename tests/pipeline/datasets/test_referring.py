@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from pipeline.datasets.reading import BadRecord
-from pipeline.datasets.referring import Found, Referral, plan_referring
+from pipeline.datasets.referring import Referral, ReferringData, plan_referring
 from pipeline.records import GroundTruth, ImageRecord, PhraseRecord
 
 BOX = [1, 2, 3, 4]
@@ -21,7 +21,7 @@ def referral(phrase_id, picture="a.png", split="val", phrase="a dog", boxes=(BOX
 
 
 def plan(images, *referrals, limits=(0, 0), bad=()):
-    return plan_referring(Found(referrals, "xyxy", bad), images, *limits)
+    return plan_referring(ReferringData(referrals, "xyxy", bad), images, *limits)
 
 
 def read(images, *referrals):
