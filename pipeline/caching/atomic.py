@@ -11,12 +11,12 @@ from uuid import uuid4
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Give a temporary path to write to; it becomes `path` when the block ends without an error.
+    """Yield a temporary path to write to; it becomes `path` when the block ends without an error.
 
-    Both lie in one folder, which is made. The bytes are on the disk before the name is, so that
-    a kill or a power cut leaves either the old file or the new one. A writer holds a lock on its
-    temporary file (`.NAME.*.partial`); those without one were killed, and the next writer of the
-    same path removes what they left.
+    Both lie in one folder, which is made. The bytes are flushed to the disk before the file is
+    renamed, so that a kill or a power cut leaves either the old file or the new one. A writer holds
+    a lock on its temporary file (`.NAME.*.partial`); files without a lock are left by killed
+    writers, and the next writer of the same path removes them.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_partials_of_the_killed(path)
@@ -35,18 +35,18 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """Give a temporary folder to fill; it becomes `path` when the block ends without an error.
+    """Yield a temporary folder to fill; it becomes `path` when the block ends without an error.
 
-    It lies beside `path` (`.NAME.partial`); one that a killed writer left is removed. There is one
-    writer at a time, as DVC sees to. An old folder is removed just before.
+    It lies beside `path` (`.NAME.partial`); one that a killed writer left is removed. DVC allows
+    one writer at a time. An old folder is removed just before the renaming.
     """
     partial = path.with_name(f".{path.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
         yield partial
-        for made in sorted(partial.rglob("*")):
-            _flush(made)
+        for entry in sorted(partial.rglob("*")):
+            _flush(entry)
         shutil.rmtree(path, ignore_errors=True)
         partial.replace(path)
         _flush(path.parent)
@@ -55,19 +55,19 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 
 def work_folder(stage: str, fingerprint: str) -> Path:
-    """Return where a stage keeps what a later run may use: outside DVC's outputs."""
+    """Return the folder of a stage's unfinished work, outside DVC's outputs, for a later run."""
     return Path(os.environ.get("DVC_ROOT", ".")) / ".work" / stage / fingerprint
 
 
 def make_folder(folder: Path, fill: Callable[[Path], None]) -> bool:
-    """Fill a folder unless it is there; it gets its name when it is full.
+    """Make and fill a folder unless it exists; it appears whole or not at all.
 
     Args:
-        folder: what to make.
-        fill: writes into the empty folder that it is given.
+        folder: to make.
+        fill: function that writes into an empty folder.
 
     Returns:
-        Whether it had to be made.
+        Whether it was made.
     """
     if folder.is_dir():
         return False

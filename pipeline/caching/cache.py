@@ -1,4 +1,4 @@
-"""Caches between stages: HDF5 files that appear whole, say what they are, and have fixed bytes.
+"""Caches between stages: HDF5 files that appear whole, with provenance and reproducible bytes.
 
 Format 1. Root attributes `format_version`, `stage`, `fingerprint` and the stage's own. An array
 lies in the dataset of its name; a list of N texts is a group of two datasets: `utf8`, the texts one
@@ -26,12 +26,17 @@ _READ_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError)  # of h5
 
 
 class CacheError(InputError):
-    """A cache is missing, damaged, foreign or of another format; names file, cause and remedy."""
+    """A missing, damaged or foreign cache; the message names file, cause and remedy."""
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """Which stage wrote a cache, and the hash of all that it was made from."""
+    """Origin of a cache.
+
+    Attributes:
+        stage: that wrote it.
+        fingerprint: hash of all inputs, see `pipeline.caching.fingerprint`.
+    """
 
     stage: str
     fingerprint: str
@@ -48,13 +53,13 @@ def write_cache(
 
     Args:
         path: the HDF5 file; its folder is made, an old file is replaced.
-        arrays: by name, any shape; bool, integer or float dtype.
-        texts: by name, lists of any length, any Unicode text.
-        attributes: by name; beside those that name format, stage and fingerprint.
-        provenance: who writes it, and from what.
+        arrays: by name, of any shape and of bool, integer or float dtype.
+        texts: by name, lists of any length of any Unicode text.
+        attributes: by name, in addition to format, stage and fingerprint.
+        provenance: stage and fingerprint.
 
     Raises:
-        ValueError: a name is given twice.
+        ValueError: a name is used twice.
     """
     reserved = {"format_version": FORMAT_VERSION, **vars(provenance)}
     twice = sorted((set(arrays) & set(texts)) | (set(attributes) & set(reserved)))
@@ -71,7 +76,7 @@ def write_cache(
 
 
 def read_provenance(path: Path) -> Provenance:
-    """Return who wrote a cache.
+    """Return the stage and the fingerprint of a cache.
 
     Raises:
         CacheError: the file is missing, truncated, not HDF5, or not a cache of this format.
@@ -89,13 +94,13 @@ def read_provenance(path: Path) -> Provenance:
 
 
 class Cache:
-    """Read-only view of one cache; checked at once, opened once per process at the first read.
+    """Read-only view of one cache, checked when made, opened at the first read in each process.
 
-    It may be pickled and may cross a fork: handles stay behind.
+    It can be pickled and used after a fork; file handles are not shared.
 
     Attributes:
         path: the HDF5 file.
-        fingerprint: hash of all that the cache was made from.
+        fingerprint: hash of all inputs of the cache.
     """
 
     def __init__(self, path: Path, stage: str) -> None:
@@ -124,7 +129,7 @@ class Cache:
         return self._read(name, slice(None))
 
     def rows(self, name: str, start: int, stop: int) -> NDArray[Any]:
-        """Return rows `start` to `stop` (left out) of an array.
+        """Return the rows from `start` up to, not including, `stop` of an array.
 
         Raises:
             CacheError: there is no such array, or it cannot be read.
@@ -154,7 +159,7 @@ class Cache:
         return value.item() if isinstance(value, np.generic) else value
 
     def close(self) -> None:
-        """Let the file go; the next read opens it again."""
+        """Close the file; the next read opens it again."""
         if self._file is not None:
             self._file.close()
         self._file = None
@@ -197,5 +202,5 @@ def _open(path: Path) -> Any:
 
 
 def _remedy(path: Path) -> str:
-    """Say what makes the file anew: caches are named after the stage that writes them."""
+    """Return the command that makes the file; caches are named after the stage that writes them."""
     return f"`dvc repro {path.stem}` makes it anew"

@@ -1,4 +1,4 @@
-"""One hash over all that a cache is made from: parameters, code, and what it was made of."""
+"""Fingerprint of a cache: one hash of parameters, code and input files."""
 
 import hashlib
 import json
@@ -18,8 +18,8 @@ def fingerprint(stage_file: Path, section: object, upstream: Sequence[Path]) -> 
     Args:
         stage_file: the stage's source, `Path(__file__)` there.
         section: its parameters: dataclasses, mappings, sequences of them and plain values.
-        upstream: the files and folders it reads, in a fixed order. A cache counts by its own
-            fingerprint, any other file by its bytes, a folder by the names and bytes below it.
+        upstream: the files and folders it reads, in a fixed order. A cache is represented by its
+            own fingerprint, any other file by its bytes, a folder by the names and bytes below it.
 
     Raises:
         InputError: an upstream file is missing (`CacheError`: or is a damaged cache).
@@ -27,17 +27,17 @@ def fingerprint(stage_file: Path, section: object, upstream: Sequence[Path]) -> 
     root = stage_file.resolve().parent.parent
     parts = [json.dumps(section, sort_keys=True, default=_as_plain)]
     parts += [f"{file.as_posix()} {_hash(root / file)}" for file in import_closure(stage_file)]
-    told = json.dumps([parts, [list(_upstream_parts(path)) for path in upstream]])
-    return hashlib.sha256(told.encode()).hexdigest()
+    text = json.dumps([parts, [list(_upstream_parts(path)) for path in upstream]])
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _as_plain(section: Any) -> dict[str, Any]:
-    """Turn a dataclass, which JSON does not know, into a mapping that tells its class."""
+    """Return a dataclass as a mapping with its class name, which JSON can hold."""
     return {type(section).__name__: asdict(section)}
 
 
 def _upstream_parts(path: Path) -> Iterator[str]:
-    """Yield what stands for one file or folder; where it lies does not matter."""
+    """Yield the hashed texts of one file or folder, independent of its path."""
     if path.suffix == CACHE_SUFFIX:
         yield read_provenance(path).fingerprint
     elif path.is_dir():

@@ -1,4 +1,4 @@
-"""Long computations in pieces that survive a kill: shards on disk, merged in order at the end.
+"""Shards: parts of a long computation on disk, which survive a kill and are merged at the end.
 
 Shard `i` lies in `$DVC_ROOT/.work/<stage>/<fingerprint>/`, outside DVC's outputs, which DVC removes
 before it runs a stage. `PIPELINE_PART=i/N` computes every N-th shard, from the i-th on (0 <= i <
@@ -25,13 +25,13 @@ Arrays = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class ShardPlan:
-    """How a stage's items are cut into shards; no items make one empty shard.
+    """Partition of a stage's items into shards; no items make one empty shard.
 
     Attributes:
-        stage: the stage's name.
-        fingerprint: hash of all that the result depends on; shards of another one are not seen.
-        num_items: how many items there are.
-        items_per_shard: how many of them are computed and kept together.
+        stage: name of the stage.
+        fingerprint: hash of all that the result depends on; shards of another one are ignored.
+        num_items: number of items.
+        items_per_shard: number of items of a shard; the last shard may have fewer.
     """
 
     stage: str
@@ -41,13 +41,13 @@ class ShardPlan:
 
     @property
     def folder(self) -> Path:
-        """Where the shards lie."""
+        """Folder of the shards."""
         base = Path(os.environ.get("DVC_ROOT", "."))
         return base / ".work" / self.stage / self.fingerprint
 
     @property
     def num_shards(self) -> int:
-        """How many shards there are, at least one."""
+        """Number of shards, at least one."""
         return max(1, -(-self.num_items // self.items_per_shard))
 
     def items(self, shard: int) -> range:
@@ -56,7 +56,7 @@ class ShardPlan:
         return range(start, min(start + self.items_per_shard, self.num_items))
 
     def file(self, shard: int) -> Path:
-        """Return the file of a shard; its name tells the items, as another cut has others."""
+        """Return the file of a shard, named by its items, which depend on `items_per_shard`."""
         items = self.items(shard)
         return self.folder / f"{items.start:09d}-{items.stop:09d}{CACHE_SUFFIX}"
 
@@ -64,27 +64,27 @@ class ShardPlan:
 def run_shards(
     plan: ShardPlan, compute: Callable[[range], Arrays], observer: Observer
 ) -> dict[str, NDArray[Any]]:
-    """Compute the shards that are not on disk yet, then return all of them as one.
+    """Compute the shards that are not on disk yet, then return all of them merged.
 
     Args:
-        plan: how the items are cut.
-        compute: makes the arrays of some items, the same names and dtypes for any of them, also
-            for none; axis 0 is what gets concatenated.
-        observer: watches one unit of work per shard.
+        plan: partition of the items.
+        compute: function from some items to their arrays, of the same names and dtypes for any
+            items, also for none; they are concatenated along axis 0.
+        observer: reports one unit of work per shard.
 
     Returns:
         Each array of `compute`, concatenated along axis 0 in the order of the items.
 
     Raises:
-        SystemExit: `PIPELINE_PART` is set, its shards are done, and nothing was merged.
+        SystemExit: `PIPELINE_PART` is set, and its shards are done; they are not merged.
         InputError: `PIPELINE_PART` is not of the form i/N.
     """
     part, num_parts = _part()
     observer.fact("fingerprint", plan.fingerprint)
-    mine = range(part, plan.num_shards, num_parts)
-    missing = [shard for shard in mine if not _is_whole(plan, shard, observer)]
-    if len(missing) < len(mine):
-        observer.log(f"{len(mine) - len(missing)} of {len(mine)} shards already there")
+    own = range(part, plan.num_shards, num_parts)
+    missing = [shard for shard in own if not _is_whole(plan, shard, observer)]
+    if len(missing) < len(own):
+        observer.log(f"{len(own) - len(missing)} of {len(own)} shards already there")
     files = {shard: plan.file(shard).absolute() for shard in missing}  # a worker has no DVC_ROOT
     observer.map(
         lambda shard: _write(plan, files[shard], compute(plan.items(shard))), missing, "shards"
@@ -96,12 +96,12 @@ def run_shards(
 
 
 def remove_shards(plan: ShardPlan) -> None:
-    """Remove the shards of this fingerprint, once what was merged from them is written."""
+    """Remove the shards of this fingerprint; call it after the merged result is written."""
     shutil.rmtree(plan.folder, ignore_errors=True)
 
 
 def _part() -> tuple[int, int]:
-    """Return which part of how many this process computes."""
+    """Return (i, N): this process computes part i of N."""
     text = os.environ.get("PIPELINE_PART", "0/1")
     part, _, num_parts = text.partition("/")
     if not (part.isdecimal() and num_parts.isdecimal() and int(part) < int(num_parts)):
@@ -127,7 +127,7 @@ def _write(plan: ShardPlan, file: Path, arrays: Arrays) -> None:
 
 
 def _read(plan: ShardPlan, shard: int) -> dict[str, NDArray[Any]]:
-    """Return the arrays of a shard whose bytes are as they were written.
+    """Return the arrays of a shard, checked against the hash that was written with them.
 
     Raises:
         CacheError: the file is damaged, or another stage's or fingerprint's.
