@@ -1,8 +1,8 @@
-"""What is missing, before anything is computed: `python -m pipeline.doctor`.
+"""Check of machine, data and weights before a rebuild: `python -m pipeline.doctor`.
 
-One line per thing it looked at, with a remedy below what is not as it should be. It ends with
-status 1 if something is missing without which `dvc repro` fails; warnings do not count. It reads
-names, sizes and first bytes, and imports nothing heavy.
+It prints one line per check, with a remedy below each problem, and ends with status 1 if something
+is missing without which `dvc repro` fails; warnings do not count. It reads names, sizes and first
+bytes, and imports no large library.
 """
 
 import sys
@@ -17,11 +17,11 @@ from pipeline.params.read import PARAMS_FILE, read_params, weights_key
 from pipeline.params.reader import ParamsError, read_yaml
 from pipeline.params.schema import Params
 
-FORGOTTEN = {"size", "nfiles"}  # DVC's run cache drops keys of these names
+IGNORED_BY_DVC = {"size", "nfiles"}  # DVC's run cache drops keys of these names
 
 
 def check_all(root: Path) -> Iterator[Finding]:
-    """Yield everything that is found out; a wrong params.yaml hides what it would have named."""
+    """Yield every finding; with a wrong params.yaml, those of the machine alone."""
     device = "auto"
     try:
         params = read_params(root / PARAMS_FILE)
@@ -35,7 +35,7 @@ def check_all(root: Path) -> Iterator[Finding]:
 
 
 def check_run(params: Params) -> Iterator[Finding]:
-    """Yield whether what `run` asks for has what it needs."""
+    """Yield the findings on the datasets and weights that `run` names."""
     for name in params.run.datasets:
         yield from check_dataset(name, params.datasets[name])
         yield from check_weights(name, params.weights[name], weights_key(params, name))
@@ -46,10 +46,10 @@ def check_run(params: Params) -> Iterator[Finding]:
 
 
 def _check_names(content: dict[str, Any]) -> Finding:
-    found = sorted(FORGOTTEN & set(_keys(content)))
-    if found:
+    ignored = sorted(IGNORED_BY_DVC & set(_keys(content)))
+    if ignored:
         return missing(
-            f"params.yaml: a key is called {' and one '.join(found)}; DVC's run cache ignores it "
+            f"params.yaml: a key is called {' and one '.join(ignored)}; DVC's run cache ignores it "
             "and brings back outputs of other values",
             "give it another name",
         )
@@ -68,13 +68,13 @@ def _keys(value: object) -> Iterator[str]:
 
 
 def main() -> None:
-    """Print what is found, and end with status 1 if something is missing."""
-    worst = False
+    """Print every finding, and end with status 1 if something is missing."""
+    has_missing = False
     for finding in check_all(Path()):
         sys.stdout.write(f"{finding}\n")
         sys.stdout.flush()
-        worst = worst or finding.level is Level.MISSING
-    raise SystemExit(int(worst))
+        has_missing = has_missing or finding.level is Level.MISSING
+    raise SystemExit(int(has_missing))
 
 
 if __name__ == "__main__":

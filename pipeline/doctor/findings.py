@@ -1,11 +1,11 @@
-"""What a check finds: all right, worth knowing, or missing, with a remedy."""
+"""Findings of the doctor: ok, a warning, or missing, with a remedy."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Level(StrEnum):
-    """How bad a finding is."""
+    """Severity of a finding."""
 
     OK = "ok"
     WARNING = "warning"
@@ -14,12 +14,12 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the doctor.
+    """One line of the doctor's output.
 
     Attributes:
-        level: `missing` alone makes it fail.
-        what: what was looked at, and what it is.
-        remedy: what to do; empty where nothing is to be done.
+        level: severity; only `missing` makes the doctor fail.
+        what: what was checked, and its state.
+        remedy: what to do; empty if nothing.
     """
 
     level: Level
@@ -27,20 +27,20 @@ class Finding:
     remedy: str = ""
 
     def __str__(self) -> str:
-        told = f"{self.level.value:8} {self.what}"
-        return f"{told}\n{'':9}-> {self.remedy}" if self.remedy else told
+        line = f"{self.level.value:8} {self.what}"
+        return f"{line}\n{'':9}-> {self.remedy}" if self.remedy else line
 
 
 def ok(what: str) -> Finding:
-    """Return that something is as it should be."""
+    """Return a finding without a problem."""
     return Finding(Level.OK, what)
 
 
 def warning(what: str, remedy: str) -> Finding:
-    """Return something that a person should know."""
+    """Return a problem with which `dvc repro` works all the same."""
     return Finding(Level.WARNING, what, remedy)
 
 
 def missing(what: str, remedy: str) -> Finding:
-    """Return something without which `dvc repro` fails."""
+    """Return a problem with which `dvc repro` fails."""
     return Finding(Level.MISSING, what, remedy)

@@ -1,4 +1,4 @@
-"""Is what a person must provide there: each dataset's files, its weights, given proposals."""
+"""Checks of the files that a user provides: datasets, weights, given proposals."""
 
 import os
 import urllib.error
@@ -39,7 +39,7 @@ ANSWER_S = 3.0
 
 
 def check_dataset(name: str, section: DatasetSection) -> Iterator[Finding]:
-    """Yield whether a dataset's annotations and pictures are there; nothing is read."""
+    """Yield findings on a dataset's annotations and pictures, from file names alone."""
     key = f"datasets.{name}"
     if isinstance(section, ShapesDataset):
         yield ok(f"{key}: drawn here")
@@ -64,7 +64,7 @@ def check_dataset(name: str, section: DatasetSection) -> Iterator[Finding]:
 def check_weights(
     dataset: str, section: EmbeddedWeights | WeightFiles, key: str
 ) -> Iterator[Finding]:
-    """Yield whether each part of a dataset's weights is there or can be fetched, unhashed."""
+    """Yield whether each part of a dataset's weights exists or can be fetched, without hashes."""
     if isinstance(section, EmbeddedWeights):
         yield ok(f"{key}: trained here")
     elif (DatasetFiles(dataset).weights / "manifest.json").is_file():
@@ -75,7 +75,7 @@ def check_weights(
 
 
 def check_clip(section: EmbeddedWeights | WeightFiles, key: str) -> Finding:
-    """Return whether weights have a CLIP for `cams.scorer: clip`."""
+    """Return whether the weights name a CLIP, which `cams.scorer: clip` needs."""
     if isinstance(section, WeightFiles) and "clip" in parts_of(section):
         return ok(f"{key}.clip: named")
     return missing(
@@ -85,7 +85,7 @@ def check_clip(section: EmbeddedWeights | WeightFiles, key: str) -> Finding:
 
 
 def check_given(dataset: str, given: GivenProposals) -> Finding:
-    """Return whether the proposals that others computed are there."""
+    """Return whether the file of given proposals exists."""
     path = Path(given.path.replace("{dataset}", dataset))
     if path.exists():
         return ok(f"proposals.given.path: {path}")
@@ -111,9 +111,9 @@ def _check_path(part: WeightPart, key: str) -> Finding:
     if isinstance(part, DetectorFile) and part.format == "bottom_up_attention":
         vocabulary = Path(part.vocabulary)
         if not vocabulary.is_file():
-            told = f"{key}.vocabulary: {vocabulary} is no file"
             return missing(
-                told, "put objects_vocab.txt there; docs/weights.md says where to get it"
+                f"{key}.vocabulary: {vocabulary} is no file",
+                "put objects_vocab.txt there; docs/weights.md says where to get it",
             )
     return ok(f"{key}: {part.path}")
 
@@ -133,7 +133,7 @@ def _check_hub(part: WeightPart, key: str) -> Finding:
 
 
 def _is_cached(part: WeightPart, hub: str, name: str) -> bool:
-    """Return whether a hub's cache holds a part; of mmdet's files the names are not known here."""
+    """Return whether a hub's cache holds a part; False for mmdet, whose file names are unknown."""
     home = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
     if hub == "torchvision":
         torch_home = Path(os.environ.get("TORCH_HOME") or home / "torch")

@@ -1,4 +1,4 @@
-"""Is this machine ready: packages, disk, git, DVC's cache, GPU, Prefect."""
+"""Checks of the machine: packages, disk, git, DVC's cache, GPU, Prefect."""
 
 import configparser
 import fcntl
@@ -20,10 +20,10 @@ DEFAULT_LINKS = "reflink,copy"  # DVC's
 
 
 def check_machine(root: Path, device: str) -> Iterator[Finding]:
-    """Yield what is found out about the machine.
+    """Yield the findings on the machine.
 
     Args:
-        root: the project.
+        root: folder of the project.
         device: `runtime.device`.
     """
     yield _packages()
@@ -43,11 +43,11 @@ def _packages() -> Finding:
 
 def _disk(root: Path) -> Finding:
     free_gb = shutil.disk_usage(root).free / 1e9
-    told = f"disk: {free_gb:.1f} GB free at {root.resolve()}"
+    space = f"disk: {free_gb:.1f} GB free at {root.resolve()}"
     if free_gb >= ENOUGH_FREE_GB:
-        return ok(told)
+        return ok(space)
     remedy = "free some, or move data/, results/, .work/ and DVC's cache to another disk"
-    return (missing if free_gb < LEAST_FREE_GB else warning)(told, remedy)
+    return (missing if free_gb < LEAST_FREE_GB else warning)(space, remedy)
 
 
 def _git(root: Path) -> Iterator[Finding]:
@@ -72,7 +72,7 @@ def _git_says(root: Path, *arguments: str) -> str | None:
 
 
 def _cache_links(root: Path) -> Finding:
-    """Tell how DVC brings outputs from its cache: a copy takes their space twice."""
+    """Return how DVC links outputs to its cache; with copies they take their space twice."""
     if not (root / ".dvc").is_dir():
         return missing("dvc: not initialised", "`dvc init` here, or clone the project")
     settings = configparser.ConfigParser()

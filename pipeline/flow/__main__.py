@@ -25,10 +25,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--serve", action="store_true", help="wait for rebuilds started in the UI")
     parser.add_argument("--cron", help="with --serve: rebuild on this schedule, too")
-    given, for_dvc = parser.parse_known_args(arguments)
+    options, for_dvc = parser.parse_known_args(arguments)
     try:
-        if given.serve:
-            _serve(given.cron)
+        if options.serve:
+            _serve(options.cron)
         else:
             sys.exit(_rebuild(for_dvc))
     except InputError as error:
@@ -48,7 +48,7 @@ def _rebuild(arguments: Sequence[str]) -> int:
 
 
 def _serve(cron: str | None) -> None:
-    use_server(_patiently_found_address())
+    use_server(_wait_for_address())
     from pipeline.flow.rebuild import rebuild
 
     run = read_params().run
@@ -56,11 +56,11 @@ def _serve(cron: str | None) -> None:
     rebuild.serve(name=SERVED, cron=cron, parameters=defaults, limit=1)
 
 
-def _patiently_found_address() -> str:
-    """Return the server's API address once it answers; it may just be starting.
+def _wait_for_address() -> str:
+    """Return the server's API address as soon as it answers, as it may just be starting.
 
     Raises:
-        InputError: none is configured, or none answers.
+        InputError: no server is configured, or none answers in time.
     """
     deadline = time.monotonic() + SERVE_TIMEOUT_S
     while (address := answering_address()) is None:

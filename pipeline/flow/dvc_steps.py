@@ -1,4 +1,4 @@
-"""The stages that a `dvc repro` would go through, one by one, each a command of its own."""
+"""The stages of a `dvc repro` as single steps, each run by a `dvc` command of its own."""
 
 import os
 import subprocess
@@ -33,69 +33,69 @@ class Step:
 
 
 def parse_repro(arguments: Sequence[str]) -> Namespace:
-    """Return what DVC understands of the arguments of a `dvc repro`.
+    """Return the arguments of a `dvc repro` as DVC parses them.
 
     Raises:
-        SystemExit: it was asked for help.
-        InputError: it does not understand them, or nothing is to be run.
+        SystemExit: `--help` is among them.
+        InputError: DVC has no such arguments, or `--dry` is among them.
     """
     try:
-        asked = parse_args(["repro", *arguments])
+        options = parse_args(["repro", *arguments])
     except DvcParserError as error:
         raise InputError(f"dvc repro does not know these arguments: {list(arguments)}") from error
-    if asked.dry:
+    if options.dry:
         raise InputError("--dry runs nothing that could be watched; ask `dvc repro --dry` itself")
-    return asked
+    return options
 
 
-def plan_steps(asked: Namespace) -> list[Step]:
-    """Return the stages that a `dvc repro` goes through, in an order in which they can run.
+def plan_steps(options: Namespace) -> list[Step]:
+    """Return the stages of a `dvc repro` in an order in which they can run.
 
     Raises:
         InputError: a target is unknown, or dvc.yaml or params.yaml is wrong.
     """
     try:
         with Repo() as repo:
-            return list(_steps(repo, asked))
+            return list(_steps(repo, options))
     except DvcException as error:
         raise InputError(str(error)) from error
 
 
-def _steps(repo: Repo, asked: Namespace) -> Iterator[Step]:
+def _steps(repo: Repo, options: Namespace) -> Iterator[Step]:
     graph = get_active_graph(repo.index.graph)
-    targets = [] if asked.all_pipelines else asked.targets or ["dvc.yaml"]
-    stages = collect_stages(repo, targets, asked.recursive, asked.glob)
-    if not asked.single_item:
-        stages = plan_repro(graph, stages, asked.pipeline, asked.downstream)
+    targets = [] if options.all_pipelines else options.targets or ["dvc.yaml"]
+    stages = collect_stages(repo, targets, options.recursive, options.glob)
+    if not options.single_item:
+        stages = plan_repro(graph, stages, options.pipeline, options.downstream)
     for stage in stages:
         above = tuple(needed.addressing for needed in graph.successors(stage))
         yield Step(stage.addressing, above)
 
 
-def run_step(step: Step, asked: Namespace, forced: bool, variables: Mapping[str, str]) -> bool:
-    """Let DVC bring one stage up to date; what it and the stage say goes to the console.
+def run_step(step: Step, options: Namespace, forced: bool, variables: Mapping[str, str]) -> bool:
+    """Bring one stage up to date by DVC; its output goes to the console.
+
+    An interrupt of this process, such as cancelling its run in the UI, ends the stage, too.
 
     Args:
         step: the stage.
-        asked: what the user asked `dvc repro` for.
+        options: of `dvc repro`, as `parse_repro` returns them.
         forced: whether it runs although nothing changed.
         variables: environment variables of the stage.
 
-    What interrupts this process, such as cancelling its run in the UI, ends the stage, too.
-
     Returns:
-        Whether the stage's command ran; it did not if DVC had its outputs.
+        Whether the stage's command ran; False if DVC had its outputs.
 
     Raises:
         CalledProcessError: DVC or the stage failed.
     """
-    flags = [f"--{name.replace('_', '-')}" for name in _PASSED_ON if getattr(asked, name)]
+    flags = [f"--{name.replace('_', '-')}" for name in _PASSED_ON if getattr(options, name)]
     flags += ["--force"] if forced else []
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item"]
     command += [*flags, step.name]
     ran = False
-    known = os.environ | {"PYTHONUNBUFFERED": "1"} | dict(variables)
-    with subprocess.Popen(command, env=known, stdout=subprocess.PIPE, text=True) as process:
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"} | dict(variables)
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         try:
             for line in process.stdout or ():
                 ran = ran or line.startswith("Running stage '")
@@ -110,9 +110,9 @@ def run_step(step: Step, asked: Namespace, forced: bool, variables: Mapping[str,
 
 
 def _end_with_children(process: subprocess.Popen[str]) -> None:
-    """Ask DVC and all below it to end; DVC by itself would leave the stage running."""
+    """Terminate DVC and its child processes; DVC alone would leave the stage running."""
     with suppress(psutil.NoSuchProcess):
         dvc = psutil.Process(process.pid)
-        for each in [*dvc.children(recursive=True), dvc]:
+        for child in [*dvc.children(recursive=True), dvc]:
             with suppress(psutil.NoSuchProcess):
-                each.terminate()
+                child.terminate()

@@ -19,7 +19,7 @@ from pipeline.params.read import PARAMS_FILE, read_params
 
 
 class End(Enum):
-    """How a stage of a rebuild ended."""
+    """Outcome of a stage of a rebuild."""
 
     RAN = "Completed"
     CACHED = "Cached"
@@ -28,14 +28,14 @@ class End(Enum):
 
 
 class RebuildError(InputError):
-    """Stages failed; what they said is on the console."""
+    """One or more stages failed; their output is on the console."""
 
 
 def rebuild_observed(arguments: Sequence[str]) -> None:
-    """Run what `dvc repro ARGUMENTS` would run, watched by the configured server.
+    """Run the stages of `dvc repro ARGUMENTS` as task runs of the configured server.
 
     Raises:
-        RebuildError: a stage failed; the stages that do not need it ran all the same.
+        RebuildError: a stage failed; stages that do not depend on it ran all the same.
         InputError: a target is unknown, or dvc.yaml or params.yaml is wrong.
     """
     observer = PrefectObserver("rebuild", {"arguments": list(arguments)})
@@ -51,46 +51,46 @@ def rebuild(datasets: list[str], variants: list[str], arguments: Sequence[str] =
         variants: keys of `variants` in params.yaml; they become its `run.variants`.
         arguments: of `dvc repro`, such as `--force`.
     """
-    wanted = {"datasets": datasets, "variants": variants}
-    known = read_params().run
+    selection = {"datasets": datasets, "variants": variants}
+    current = read_params().run
     changed = [
         (f"run.{key}", list(names))
-        for key, names in wanted.items()
-        if tuple(names) != getattr(known, key)
+        for key, names in selection.items()
+        if tuple(names) != getattr(current, key)
     ]
     if changed:
         apply_values(PARAMS_FILE, changed)
     with heartbeats(UUID(flow_run.id)):
-        rebuild_stages(PrefectObserver("rebuild", wanted), parse_repro(arguments))
+        rebuild_stages(PrefectObserver("rebuild", selection), parse_repro(arguments))
 
 
-def rebuild_stages(observer: PrefectObserver, asked: Namespace) -> None:
-    """Bring stage after stage up to date, each watched as a task run.
+def rebuild_stages(observer: PrefectObserver, options: Namespace) -> None:
+    """Bring stage after stage up to date, each as a task run.
 
     Raises:
-        RebuildError: a stage failed; the stages that do not need it ran all the same.
+        RebuildError: a stage failed; stages that do not depend on it ran all the same.
     """
     ends: dict[str, End] = {}
-    for step in plan_steps(asked):
+    for step in plan_steps(options):
         above = {ends.get(name) for name in step.upstream}
-        blocked = bool(above & {End.FAILED, End.BLOCKED}) and asked.on_error != "ignore"
-        forced = asked.force_downstream and End.RAN in above
+        blocked = bool(above & {End.FAILED, End.BLOCKED}) and options.on_error != "ignore"
+        forced = options.force_downstream and End.RAN in above
 
         def bring_up_to_date(
             step: Step = step, blocked: bool = blocked, forced: bool = forced
         ) -> End:
-            return End.BLOCKED if blocked else _run(step, asked, forced)
+            return End.BLOCKED if blocked else _run(step, options, forced)
 
         ends[step.name] = observer.unit(bring_up_to_date, step.name, step.name, _state)
     observer.log(", ".join(f"{name} {end.value}" for name, end in ends.items()))
-    if lost := [name for name, end in ends.items() if end is End.FAILED]:
-        raise RebuildError(f"{', '.join(lost)} failed")
+    if failed := [name for name, end in ends.items() if end is End.FAILED]:
+        raise RebuildError(f"{', '.join(failed)} failed")
 
 
-def _run(step: Step, asked: Namespace, forced: bool) -> End:
+def _run(step: Step, options: Namespace, forced: bool) -> End:
     parent = task_run.id  # none if the server is gone
     try:
-        ran = run_step(step, asked, forced, {PARENT_TASK_RUN: parent} if parent else {})
+        ran = run_step(step, options, forced, {PARENT_TASK_RUN: parent} if parent else {})
     except CalledProcessError:
         return End.FAILED
     return End.RAN if ran else End.CACHED

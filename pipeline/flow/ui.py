@@ -30,13 +30,13 @@ def start_server(port: int) -> subprocess.Popen[bytes]:
     """Start a Prefect server at a port of this machine, and return it once it is healthy.
 
     Raises:
-        InputError: it ends or stays silent; what it said is on the console.
+        InputError: the server ends, or does not answer in time; its output is on the console.
     """
-    # the port goes by environment: the UI of one started with --port calls 4200 all the same
-    known = {key: value for key, value in os.environ.items() if key != "PREFECT_API_URL"}
+    # the port is set by the environment: with --port the UI would still call port 4200
+    environment = {key: value for key, value in os.environ.items() if key != "PREFECT_API_URL"}
     settings = SERVER_SETTINGS | {"PREFECT_SERVER_API_PORT": str(port)}
     command = [sys.executable, "-m", "prefect", "server", "start"]
-    server = subprocess.Popen(command, env=known | settings, stdout=subprocess.DEVNULL)
+    server = subprocess.Popen(command, env=environment | settings, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + START_TIMEOUT_S
     while not is_healthy(api_address(port)):
         if server.poll() is not None or time.monotonic() > deadline:
@@ -50,7 +50,7 @@ def start_server(port: int) -> subprocess.Popen[bytes]:
 
 
 def stop_server(server: subprocess.Popen[bytes]) -> None:
-    """End a server as Ctrl-C does, or for good if it takes too long."""
+    """Terminate a server, and kill it after 20 seconds."""
     server.terminate()
     try:
         server.wait(20)
@@ -85,8 +85,8 @@ def main() -> None:
 
 
 def _set_up(port: int) -> None:
-    """Let stages find the server, let it find killed runs, and say where it is."""
-    asked_for = os.environ.get("PREFECT_API_URL")
+    """Make stages find the server and the server find killed runs; print its address."""
+    user_address = os.environ.get("PREFECT_API_URL")
     use_server(api_address(port))
     from pipeline.flow.ui_setup import (  # Prefect is slow to import
         choose_profile,
@@ -95,7 +95,7 @@ def _set_up(port: int) -> None:
 
     crash_silent_runs()
     print(f"Prefect UI: http://{HOST}:{port}")  # noqa: T201
-    for line in choose_profile(api_address(port), asked_for):
+    for line in choose_profile(api_address(port), user_address):
         print(line)  # noqa: T201
     sys.stdout.flush()
 

@@ -1,4 +1,4 @@
-"""What `make ui` sets up in Prefect: how stages find the server, and how killed runs are seen."""
+"""Prefect settings of `make ui`: a profile with the server, an automation for killed runs."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -17,7 +17,7 @@ SILENCE = timedelta(seconds=90)  # three heartbeats
 
 
 def crash_silent_runs() -> None:
-    """Let the server turn a run Crashed whose process is gone: no heartbeat, no end in 90 s."""
+    """Register an automation that marks a run Crashed after 90 s without heartbeat or end."""
     ends = {f"prefect.flow-run.{end}" for end in ("Completed", "Failed", "Cancelled", "Crashed")}
     automation = AutomationCore(
         name=SILENT_RUNS,
@@ -41,22 +41,22 @@ def crash_silent_runs() -> None:
             client.create_automation(automation)
 
 
-def choose_profile(address: str, asked_for: str | None) -> Iterator[str]:
-    """Make a Prefect profile with the address the active one, unless the user has another server.
+def choose_profile(address: str, user_address: str | None) -> Iterator[str]:
+    """Activate a Prefect profile with the address, unless the user has another server.
 
     Args:
         address: of the server's API.
-        asked_for: what PREFECT_API_URL is in the user's environment; it goes before any profile.
+        user_address: PREFECT_API_URL in the user's environment, which precedes any profile.
 
     Yields:
         Lines for the console.
     """
     profiles = load_profiles()
     active = profiles.active_profile
-    theirs = asked_for or (active.settings.get(PREFECT_API_URL) if active else None)
+    theirs = user_address or (active.settings.get(PREFECT_API_URL) if active else None)
     if theirs == address:
         yield "stages report to it"
-    elif theirs and not (active and active.name == PROFILE and not asked_for):
+    elif theirs and not (active and active.name == PROFILE and not user_address):
         yield f"stages report to {theirs}; to let them report here, run"
         yield f"export PREFECT_API_URL={address}"
     else:

@@ -1,7 +1,7 @@
 """Units of work on the workers of a Dask cluster: `PIPELINE_DASK=tcp://scheduler:8786`.
 
-What the work holds (a network, a table of images) is sent to each worker once. A unit whose worker
-dies is done by another one.
+The objects that the work holds (a network, a table of images) are sent to each worker once. A unit
+whose worker dies is done by another one.
 """
 
 import os
@@ -25,16 +25,16 @@ CONNECT_TIMEOUT_S = 10.0
 def map_on_dask(
     address: str, work: Callable[[Item], Value], items: Sequence[Item], watch: Watch
 ) -> list[Value]:
-    """Return `work(item)` of every item, in order, done by the workers of a cluster.
+    """Return `work(item)` of every item, in order, computed by the workers of a cluster.
 
     Args:
         address: of the scheduler, such as `tcp://127.0.0.1:8786`.
-        work: picklable by cloudpickle, and so are items and values.
-        items: what to work on.
-        watch: passes on an iterable of known length, and may show how far it is.
+        work: function that cloudpickle can pickle, as well as items and values.
+        items: arguments of `work`.
+        watch: function from an iterable and its length to the same items, for a progress bar.
 
     Raises:
-        InputError: the cluster cannot do the work of this process.
+        InputError: see `connect`.
     """
     with connect(address) as client:
         sent = send_once(client, work)
@@ -67,7 +67,7 @@ def connect(address: str) -> Client:
 
 
 def send_once(client: Client, work: Callable[..., object]) -> Future:
-    """Send what every unit of work shares to all workers, and return what stands for it."""
+    """Send a function with the objects that it holds to all workers, and return its future."""
     return client.scatter([work], broadcast=True, hash=False)[0]
 
 

@@ -1,4 +1,4 @@
-"""How a stage tells a person what it is doing: on the console, and in Prefect if it answers."""
+"""Reports of a running stage: log lines, progress, tables and pictures, on the console."""
 
 import importlib.util
 import os
@@ -15,26 +15,26 @@ Value = TypeVar("Value")
 
 
 class Observer:
-    """Reports to the console."""
+    """Reports to the console; `PrefectObserver` also to a Prefect server."""
 
     def __init__(self, stage: str) -> None:
         self.stage = stage
 
     def log(self, message: str) -> None:
-        """Say one line."""
+        """Write one log line."""
         tqdm.write(f"[{self.stage}] {message}")
 
     def fact(self, name: str, value: str) -> None:
-        """Tell what identifies this run, such as its fingerprint; the console does without."""
+        """Report a value that identifies this run, such as its fingerprint; not on the console."""
 
     def progress(self, items: Iterable[Item], total: int, label: str) -> Iterable[Item]:
-        """Return `items` behind a progress bar."""
+        """Return `items`, with a progress bar while they are consumed."""
         return tqdm(items, total=total, desc=f"[{self.stage}] {label}", mininterval=1.0)
 
     def map(self, work: Callable[[Item], Value], items: Sequence[Item], label: str) -> list[Value]:
-        """Return `work(item)` of every item, in order; each is one unit of work to be watched.
+        """Return `work(item)` of every item, in order; each is reported as one unit of work.
 
-        With PIPELINE_DASK=tcp://HOST:PORT it is done by the workers of that Dask cluster.
+        With PIPELINE_DASK=tcp://HOST:PORT the workers of that Dask cluster compute them.
         """
         if cluster := cluster_address():
             from pipeline.observe.dask_workers import map_on_dask  # an optional part
@@ -43,7 +43,7 @@ class Observer:
         return [work(item) for item in self.progress(items, len(items), label)]
 
     def table(self, key: str, rows: Sequence[dict[str, Any]]) -> None:
-        """Show a table: rows of equal keys."""
+        """Show a table; the rows have the same keys."""
         names = list(rows[0]) if rows else []
         lines = [names, *([str(row[name]) for name in names] for row in rows)]
         widths = [max(len(line[column]) for line in lines) for column in range(len(names))]
@@ -53,17 +53,20 @@ class Observer:
             self.log("  " + "  ".join(cells))
 
     def markdown(self, key: str, text: str, pictures: Sequence[tuple[str, bytes]] = ()) -> None:
-        """Show a text and its pictures, PNG or JPEG, each with the address that the text gives it.
+        """Show a Markdown text with its pictures; not on the console.
 
-        The console does without.
+        Args:
+            key: name of the text.
+            text: Markdown.
+            pictures: address in the text and content, PNG or JPEG, of each picture.
         """
 
     def image(self, key: str, content: bytes, caption: str) -> None:
-        """Show a PNG or JPEG picture; the console does without."""
+        """Show a PNG or JPEG picture; not on the console."""
 
 
 def cluster_address() -> str | None:
-    """Return the address of the Dask scheduler that PIPELINE_DASK names, if it names one.
+    """Return the address of the Dask scheduler in PIPELINE_DASK, or None.
 
     Raises:
         InputError: Dask is not installed.

@@ -1,4 +1,4 @@
-"""Work that somebody else is asked to do, and what became of it."""
+"""A function call that runs at most once, with its value or error."""
 
 from collections.abc import Callable
 from types import TracebackType
@@ -8,7 +8,7 @@ Value = TypeVar("Value")
 
 
 class Outcome(Generic[Value]):
-    """Work that is done once, and its value or error, whatever becomes of who calls it."""
+    """A function call and its value or error, kept even if the caller of `run` fails."""
 
     def __init__(self, work: Callable[[], Value]) -> None:
         self._work = work
@@ -17,11 +17,11 @@ class Outcome(Generic[Value]):
         self.error: BaseException | None = None
 
     def __reduce__(self) -> tuple[type["Outcome[None]"], tuple[Callable[[], None]]]:
-        """Stay in this process: elsewhere arrives one without work, and what it holds does not."""
+        """Pickle as an outcome without work: what the work holds stays in this process."""
         return Outcome, (_no_work,)
 
     def run(self) -> None:
-        """Do the work and keep its value or error; raise the error, but not that of a good exit."""
+        """Call the function and keep its value or error; raise the error, but not a good exit."""
         self._done = True
         try:
             self._value = self._work()
@@ -31,7 +31,7 @@ class Outcome(Generic[Value]):
                 raise
 
     def result(self) -> Value:
-        """Return the value or raise the error; do the work now if nobody has."""
+        """Return the value or raise the error; call the function if it has not run."""
         if not self._done:
             self.run()
         if self.error is not None:

@@ -1,4 +1,4 @@
-"""What an observer needs of Prefect's client beside flows, tasks and artifacts."""
+"""Helpers around Prefect's client: heartbeats, parent runs, disconnection, forks."""
 
 import asyncio
 import logging
@@ -21,26 +21,27 @@ from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settin
 
 PARENT_TASK_RUN = "PIPELINE_PARENT_TASK_RUN"
 HEARTBEAT = "camground.flow-run.heartbeat"
-HEARTBEAT_S = 30.0  # after three missing ones the server takes the run for crashed
+HEARTBEAT_S = 30.0  # after three missing ones the server marks the run as crashed
 PARENT_TIMEOUT_S = 10.0  # task runs reach the server as events, a moment after they start
 
 
 def keep_off_the_console() -> None:
-    """Let Prefect log to the server alone; the observer writes to the console itself."""
+    """Make Prefect log to the server alone; the observer writes to the console itself."""
     logging.getLogger("prefect").propagate = False
     logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 def let_forked_processes_end() -> None:
-    """Let processes forked from this one, such as a DataLoader's workers, end with status 0.
+    """Make processes forked from this one, such as a DataLoader's workers, end with status 0.
 
-    At exit they would wait for Prefect's queues, whose threads are not theirs, and fail.
+    Without it they would wait at exit for Prefect's queues, whose threads a fork does not copy, and
+    fail.
     """
     os.register_at_fork(after_in_child=_close_queues)
 
 
 def parent_task_run(client: SyncPrefectClient) -> UUID | None:
-    """Return the task run that the environment names, once the server has heard of it."""
+    """Return the task run that the environment names, as soon as the server has it, or None."""
     named = os.environ.get(PARENT_TASK_RUN)
     deadline = time.monotonic() + PARENT_TIMEOUT_S
     while named and time.monotonic() < deadline:
@@ -53,10 +54,10 @@ def parent_task_run(client: SyncPrefectClient) -> UUID | None:
 
 @contextmanager
 def heartbeats(run_id: UUID) -> Iterator[None]:
-    """Tell the server every half minute that the process of a flow run lives.
+    """Send an event every half minute while the process of a flow run lives.
 
-    It is the project's own event: Prefect's heartbeat is slower, holds up the end of a run for up
-    to a second, and comes from runs of others, too.
+    It is the project's own event: Prefect's heartbeat is slower, delays the end of a run by up to a
+    second, and comes from runs of other projects, too.
     """
     ended = threading.Event()
     resource = {"prefect.resource.id": f"prefect.flow-run.{run_id}"}
@@ -75,11 +76,11 @@ def heartbeats(run_id: UUID) -> Iterator[None]:
 
 
 def hang_up() -> None:
-    """Let every later call to the server fail at once, and forget what is not yet sent.
+    """Make every later call to the server fail at once, and drop what is not yet sent.
 
     Prefect would otherwise wait for each call at the end of the run, and send its queues one by
-    one at exit, each item after its own timeout. All that is private to Prefect; the tests that
-    kill a server tell when it changes.
+    one at exit, each item after its own timeout. This uses private parts of Prefect; the tests that
+    kill a server fail when these change.
     """
     logging.getLogger("prefect").setLevel(logging.CRITICAL + 1)
     EventsWorker.set_client_override(NullEventsClient)

@@ -16,14 +16,14 @@ Value = TypeVar("Value")
 
 
 class WorkError(Exception):
-    """The work itself failed, not Prefect; its cause is the argument."""
+    """An error of the work itself, not of Prefect; its argument is the cause."""
 
 
 def dask_runner(address: str) -> DaskTaskRunner:
-    """Return what runs the tasks of a flow on a cluster.
+    """Return the task runner of a flow whose tasks run on a cluster.
 
     Raises:
-        InputError: the cluster cannot do the work of this process.
+        InputError: see `pipeline.observe.dask_workers.connect`.
     """
     connect(address).close()
     return DaskTaskRunner(address=address)

@@ -57,7 +57,7 @@ class PrefectObserver(Observer):
         let_forked_processes_end()
 
     def __reduce__(self) -> tuple[type[Observer], tuple[str]]:
-        """Arrive in another process as an observer that writes to the console."""
+        """Pickle as an observer that writes to the console."""
         return Observer, (self.stage,)
 
     def watch(self, body: Callable[[Observer], Value]) -> Value:
@@ -83,10 +83,10 @@ class PrefectObserver(Observer):
         """Return `work()`, run as a task run.
 
         Args:
-            work: done once, in this thread.
+            work: called once, in this thread.
             label: the task's name, such as `shards`.
             name: the task run's name.
-            state_of: says in which state a value leaves the task run, if not `Completed`.
+            state_of: function from the value to the final state; None: `Completed`.
         """
         outcome = Outcome(work)
 
@@ -187,17 +187,17 @@ class PrefectObserver(Observer):
             client.update_flow_run(self._run_id, parameters=self._parameters)
 
     def _with_artifact(self, items: Iterable[Item], total: int, label: str) -> Iterator[Item]:
-        """Yield the items and keep a progress artifact up to date, never twice in a second."""
+        """Yield the items and update a progress artifact at most every `PROGRESS_EVERY_S`."""
         artifact: list[UUID] = []
-        told_at = time.monotonic()
+        reported_at = time.monotonic()
         for done, item in enumerate(items, start=1):
             yield item
             percent = 100.0 * done / max(total, 1)
-            if time.monotonic() - told_at >= PROGRESS_EVERY_S or (done == total and artifact):
-                self._report(partial(self._tell_progress, artifact, percent, label))
-                told_at = time.monotonic()
+            if time.monotonic() - reported_at >= PROGRESS_EVERY_S or (done == total and artifact):
+                self._report(partial(self._report_progress, artifact, percent, label))
+                reported_at = time.monotonic()
 
-    def _tell_progress(self, artifact: list[UUID], percent: float, label: str) -> None:
+    def _report_progress(self, artifact: list[UUID], percent: float, label: str) -> None:
         if artifact:
             update_progress_artifact(artifact[0], percent)
         else:
@@ -205,7 +205,7 @@ class PrefectObserver(Observer):
             artifact.append(cast("UUID", made))
 
     def _artifact_key(self, key: str) -> str:
-        """Return a key as Prefect wants it: lower case, digits and dashes."""
+        """Return a key in Prefect's form: lower case, digits and dashes."""
         return re.sub(r"[^a-z0-9]+", "-", f"{self.stage} {key}".lower()).strip("-")
 
     def _report(self, call: Callable[[], object]) -> None:
@@ -217,7 +217,7 @@ class PrefectObserver(Observer):
                 self._disconnect(error)
 
     def _guard(self, call: Callable[[], object], outcome: Outcome[Any]) -> None:
-        """Let Prefect do the work of an outcome; an error that is not the work's is Prefect's."""
+        """Run the work of an outcome by Prefect; disconnect on an error that is not the work's."""
         try:
             call()
         except Exception as error:  # noqa: BLE001 - the work's own error is in the outcome

@@ -1,4 +1,4 @@
-"""Run the body of a stage, watched by Prefect where a server answers."""
+"""Run the body of a stage, as a Prefect flow run if a server answers."""
 
 import importlib.util
 import os
@@ -16,15 +16,14 @@ Value = TypeVar("Value")
 
 
 def run_stage(stage: str, body: Callable[[Observer], Value]) -> Value:
-    """Run the body of a stage process and report on it.
+    """Return `body(observer)`, the work of a stage process.
 
-    It is a flow run where the configured Prefect server answers within a second, and otherwise a
-    plain call for which Prefect is not even imported. Of several processes that train together
-    the first one reports.
+    It is a flow run if the configured Prefect server answers within a second, and otherwise a plain
+    call without importing Prefect. Of several processes that train together the first one reports.
 
     Args:
         stage: the DVC stage's name, as in `cams@shapes`.
-        body: does the work; its value and exception are this function's.
+        body: function of the observer; its value is returned and its exception raised.
     """
     address = answering_address() if os.environ.get("RANK", "0") == "0" else None
     if address is None or importlib.util.find_spec("prefect") is None:
@@ -40,11 +39,11 @@ def tracked_params(stage: str, folder: Path = Path()) -> dict[str, Any]:
     """Return the parameters a stage depends on, by dotted key.
 
     Args:
-        stage: as DVC names it: `cams@shapes`, or `train@shapes-full` for dataset and variant.
-        folder: where dvc.yaml and params.yaml lie.
+        stage: DVC's name: `cams@shapes`, or `train@shapes-full` for dataset and variant.
+        folder: of dvc.yaml and params.yaml.
 
     Returns:
-        What the keys hold; nothing where a file, the stage or a key is missing.
+        The values by dotted key; None for a missing key, {} for a missing file or stage.
     """
     name, _, instance = stage.partition("@")
     described = _read(folder / "dvc.yaml").get("stages", {}).get(name, {})

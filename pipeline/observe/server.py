@@ -1,7 +1,7 @@
-"""Which Prefect server a process reports to, found without importing Prefect.
+"""The Prefect server that a process reports to, determined without importing Prefect.
 
 The address is `PREFECT_API_URL`, of the environment or else of the active profile. A server that
-does not answer in time is no server: the process then does without.
+does not answer in time is ignored.
 """
 
 import http.client
@@ -27,26 +27,26 @@ _DEFAULTS = {
 
 
 def answering_address() -> str | None:
-    """Return the API address of the configured server if it is healthy within a second."""
+    """Return the API address of the configured server if it answers within a second, or None."""
     address = configured_address()
     return address if address and is_healthy(address) else None
 
 
 def configured_address() -> str | None:
-    """Return the API address of the configured server, such as `http://127.0.0.1:4200/api`."""
+    """Return the configured server's API address, such as `http://127.0.0.1:4200/api`, or None."""
     return os.environ.get(ADDRESS) or active_profile().get(ADDRESS)
 
 
 def active_profile() -> dict[str, str]:
-    """Return the settings of Prefect's active profile; none of them where there is no such file."""
+    """Return the settings of Prefect's active profile; {} if there is no file of profiles."""
     home = Path(os.environ.get("PREFECT_HOME") or "~/.prefect").expanduser()
     file = Path(os.environ.get("PREFECT_PROFILES_PATH") or home / "profiles.toml")
     try:
-        known = tomllib.loads(file.read_text(encoding="utf-8"))
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    name = os.environ.get("PREFECT_PROFILE") or known.get("active", "")
-    profile = known.get("profiles", {}).get(name, {})
+    name = os.environ.get("PREFECT_PROFILE") or content.get("active", "")
+    profile = content.get("profiles", {}).get(name, {})
     return {key: str(value) for key, value in profile.items()}
 
 
@@ -61,17 +61,17 @@ def is_healthy(address: str) -> bool:
 
 
 def use_server(address: str) -> None:
-    """Set what Prefect reads from the environment when it is imported; what is set there wins."""
+    """Set the environment variables that Prefect reads on import; existing ones are kept."""
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
     os.environ[ADDRESS] = address
     if _is_loopback(address):
-        known = os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""
-        os.environ["NO_PROXY"] = os.environ["no_proxy"] = f"{known},127.0.0.1,localhost".strip(",")
+        hosts = os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""
+        os.environ["NO_PROXY"] = os.environ["no_proxy"] = f"{hosts},127.0.0.1,localhost".strip(",")
 
 
 def _opener(address: str) -> urllib.request.OpenerDirector:
-    """Return what opens an address, past any proxy where the address is this machine."""
+    """Return a URL opener, without proxy if the address is this machine."""
     if _is_loopback(address):
         return urllib.request.build_opener(urllib.request.ProxyHandler({}))
     return urllib.request.build_opener()

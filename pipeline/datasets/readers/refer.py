@@ -147,7 +147,7 @@ GOOGLE, UMD = "refs(google).p", "refs(umd).p"
 
 
 def overlap_remarks(folder: Path) -> tuple[str, ...]:
-    """Return how many evaluation images of each split of RefCOCOg the other trains on.
+    """Return remarks: how many evaluation images of one split of RefCOCOg the other trains on.
 
     Without the refs of both there is no remark.
 
