@@ -65,11 +65,11 @@ class ClipScorer(NounScorer):
         Images of another side than the model's get interpolated position embeddings.
         """
         pixels = (in_whole_cells(images, self._patch_px) - self.mean) / self.std
-        seen = self._model.vision_model(pixels, interpolate_pos_encoding=True).pooler_output
-        image = F.normalize(self._model.visual_projection(seen), dim=-1)  # (B, D)
+        pooled = self._model.vision_model(pixels, interpolate_pos_encoding=True).pooler_output
+        image = F.normalize(self._model.visual_projection(pooled), dim=-1)  # (B, D)
         scaled = self._model.logit_scale.exp() * image
-        around = (scaled @ self.background_texts.T)[:, None].masked_fill(self.is_own, -math.inf)
-        logits = scaled @ self.noun_texts.T - around.logsumexp(-1)  # (B, N)
+        background = (scaled @ self.background_texts.T)[:, None].masked_fill(self.is_own, -math.inf)
+        logits = scaled @ self.noun_texts.T - background.logsumexp(-1)  # (B, N)
         return NounScores(logits, logits.sigmoid())
 
     def grid(self, activations: Tensor) -> Tensor:
@@ -153,8 +153,8 @@ class _TextEncoder:
         tokens = self._tokenizer(
             texts, padding=True, truncation=True, max_length=longest, return_tensors="pt"
         )
-        read = self._model.text_model(tokens.input_ids, attention_mask=tokens.attention_mask)
-        return F.normalize(self._model.text_projection(read.pooler_output), dim=-1)
+        output = self._model.text_model(tokens.input_ids, attention_mask=tokens.attention_mask)
+        return F.normalize(self._model.text_projection(output.pooler_output), dim=-1)
 
 
 def load_clip_scorer(

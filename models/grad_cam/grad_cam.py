@@ -107,8 +107,8 @@ class _RawGradCam(GradCAM):
     def compute_cam_per_layer(
         self, input_tensor: Tensor, targets: list[Any], eigen_smooth: bool
     ) -> list[NDArray[np.float32]]:
-        seen = self.activations_and_grads
-        activations, gradients = seen.activations[0].numpy(), seen.gradients[0].numpy()
+        hooks = self.activations_and_grads
+        activations, gradients = hooks.activations[0].numpy(), hooks.gradients[0].numpy()
         layer = self.target_layers[0]
         return [
             self.get_cam_image(input_tensor, layer, targets, activations, gradients, eigen_smooth)

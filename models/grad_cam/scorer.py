@@ -105,7 +105,7 @@ class PooledScorer(NounScorer):
 
 def routes_of(noun_classes: Mapping[str, NounClasses]) -> dict[str, Route]:
     """Return by which route each noun was mapped to its classes."""
-    return {noun: classes.route for noun, classes in noun_classes.items()}
+    return {noun: entry.route for noun, entry in noun_classes.items()}
 
 
 def in_whole_cells(images: Tensor, stride_px: int) -> Tensor:

@@ -53,16 +53,16 @@ def imagenet_classes_of(noun: str) -> NounClasses | None:
     return table.get(noun) or table.get(f"{first}{blank}{lemmatise(last)}")
 
 
-def format_row(noun: str, classes: NounClasses) -> str:
+def format_row(noun: str, entry: NounClasses) -> str:
     """Return a line of the table, as `imagenet_nouns` reads it."""
     runs: list[list[int]] = []
-    for index in classes.classes:
+    for index in entry.classes:
         if runs and index == runs[-1][1] + 1:
             runs[-1][1] = index
         else:
             runs.append([index, index])
     texts = [str(first) if first == last else f"{first}-{last}" for first, last in runs]
-    return f"{noun}\t{classes.route}\t{' '.join(texts)}\n"
+    return f"{noun}\t{entry.route}\t{' '.join(texts)}\n"
 
 
 def _indices(runs: str) -> tuple[int, ...]:

@@ -107,7 +107,7 @@ def main() -> None:
     folder = parser.parse_args().wordnet
     table = build_table(read_wordnet(folder), imagenet_wnids(), read_exceptions())
     TABLE.write_text("".join(format_row(*row) for row in table.items()), encoding="utf-8")
-    routes = [classes.route for classes in table.values()]
+    routes = [entry.route for entry in table.values()]
     counts = ", ".join(f"{routes.count(route)} {route}" for route in sorted(set(routes)))
     sys.stdout.write(f"{len(table)} nouns: {counts}\n")
 

@@ -84,7 +84,7 @@ def is_noun(tokens: Sequence[TaggedToken], index: int, start: int, stop: int) ->
 
 def is_modifier(text: str) -> bool:
     """Return whether a word is an adjective or a colour, whatever its tag."""
-    return text in words.ADJECTIVES or text in words.COLOURS or text == "orange"
+    return text in words.ADJECTIVES or text in words.COLOUR_WORDS or text == "orange"
 
 
 def is_gerund(text: str) -> bool:

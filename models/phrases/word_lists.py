@@ -9,7 +9,7 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-COLOURS = _words(
+COLOUR_WORDS = _words(
     """
     black white red green blue yellow brown gray grey pink purple beige tan blond blonde
     brunette redhead maroon turquoise teal violet khaki crimson navy golden silver colored
@@ -40,7 +40,7 @@ GENERIC = _words(
 )
 
 STOP_NOUNS = (
-    COLOURS
+    COLOUR_WORDS
     | PLACES
     | SIDES
     | GENERIC

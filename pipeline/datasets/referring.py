@@ -95,8 +95,8 @@ def plan_referring(
     unique, repeated = _unique(data.referrals)
     by_split: dict[str, dict[str, list[Referral]]] = {TRAIN: {}}
     for referral in unique:
-        kept = replace(referral, boxes=()) if referral.split == TRAIN else referral
-        by_split.setdefault(referral.split, {}).setdefault(referral.picture, []).append(kept)
+        stripped = replace(referral, boxes=()) if referral.split == TRAIN else referral
+        by_split.setdefault(referral.split, {}).setdefault(referral.picture, []).append(stripped)
     finder = PictureFinder(images)
     items: list[ReferredPicture] = []
     taken: set[str] = set()
@@ -181,17 +181,17 @@ def _take_id(picture: str, split: str, taken: set[str]) -> str:
 
 def _unique(referrals: Iterable[Referral]) -> tuple[list[Referral], list[BadRecord]]:
     """Return the first referral of each id, and a bad record for each later one."""
-    seen: set[str] = set()
-    kept, bad = [], []
+    ids: set[str] = set()
+    unique, bad = [], []
     for referral in referrals:
-        if referral.phrase_id in seen:
+        if referral.phrase_id in ids:
             bad.append(
                 BadRecord("phrase", "an id occurs twice: the first stays", referral.phrase_id)
             )
         else:
-            seen.add(referral.phrase_id)
-            kept.append(referral)
-    return kept, bad
+            ids.add(referral.phrase_id)
+            unique.append(referral)
+    return unique, bad
 
 
 def _unusable(cause: str, detail: str) -> ImageReading:

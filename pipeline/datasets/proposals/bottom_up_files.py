@@ -94,10 +94,10 @@ def read_row(line: str) -> GivenBoxes:
     Raises:
         BadRowError: it has another number of columns, or a column is malformed.
     """
-    cells = line.rstrip("\r\n").split("\t")
-    if len(cells) not in TSV_COLUMNS:
-        raise BadRowError(f"has {len(cells)} columns, not 6 or 10")
-    row = dict(zip(TSV_COLUMNS[len(cells)], cells, strict=True))
+    columns = line.rstrip("\r\n").split("\t")
+    if len(columns) not in TSV_COLUMNS:
+        raise BadRowError(f"has {len(columns)} columns, not 6 or 10")
+    row = dict(zip(TSV_COLUMNS[len(columns)], columns, strict=True))
     try:
         count, height, width = (int(row[name]) for name in ("num_boxes", "image_h", "image_w"))
     except ValueError as error:

@@ -58,18 +58,18 @@ def parse_sentence(line: str) -> tuple[str, list[CaptionPhrase]]:
     Raises:
         BadAnnotationError: a mark does not close, or stands in another.
     """
-    plain, mentions, end = "", [], 0
+    plain, phrases, end = "", [], 0
     for match in _PHRASE.finditer(line):
         words = " ".join((match[3] or "").split())
         plain += line[end : match.start()]
         span = (len(plain), len(plain) + len(words))
-        mentions.append(CaptionPhrase(match[1], tuple(match[2].split("/")), words, span))
+        phrases.append(CaptionPhrase(match[1], tuple(match[2].split("/")), words, span))
         plain += words
         end = match.end()
     plain += line[end:]
     if "[/EN" in plain:
         raise BadAnnotationError(f"its markup does not parse: {line.strip()}")
-    return plain.rstrip(), mentions
+    return plain.rstrip(), phrases
 
 
 def plan_flickr30k(name: str, section: Flickr30kDataset) -> ReadingPlan:
@@ -122,33 +122,33 @@ def _read_phrases(image: ImageRecord, lines: list[str], boxes: BoxFile | None) -
     phrases, ground_truth = [], []
     for line_index, line in enumerate(lines):
         try:
-            mentions = list(_mentions_to_localise(line, boxes))
+            visible = list(_visible_phrases(line, boxes))
         except BadAnnotationError as error:
             bad.append(
                 BadRecord("phrase", "the markup does not parse", f"{image.image_id}: {error}")
             )
             continue
         sentence = parse_sentence(line)[0]
-        for mention_index, mention, chain_boxes in mentions:
-            phrase_id = f"{image.image_id}/{line_index}/{mention_index}"
-            if not mention.phrase:
+        for phrase_index, marked, chain_boxes in visible:
+            phrase_id = f"{image.image_id}/{line_index}/{phrase_index}"
+            if not marked.phrase:
                 bad.append(BadRecord("phrase", "the phrase has no words", phrase_id))
                 continue
-            facts = (phrase_id, image.image_id, image.split, mention.phrase, sentence, mention.span)
+            facts = (phrase_id, image.image_id, image.split, marked.phrase, sentence, marked.span)
             phrases.append(PhraseRecord(*facts))
             if boxes is not None:
-                ground_truth.append(GroundTruth(phrase_id, chain_boxes, mention.kinds))
+                ground_truth.append(GroundTruth(phrase_id, chain_boxes, marked.kinds))
     return ImageReading(image, tuple(phrases), tuple(ground_truth), tuple(bad))
 
 
-def _mentions_to_localise(
+def _visible_phrases(
     line: str, boxes: BoxFile | None
 ) -> Iterator[tuple[int, CaptionPhrase, tuple[Box, ...]]]:
-    """Yield number, mention and boxes of each phrase of a sentence that is to be localised."""
-    for index, mention in enumerate(parse_sentence(line)[1]):
-        chain_boxes = boxes.of_chain(mention.chain) if boxes else ()
-        if mention.is_visual and (boxes is None or chain_boxes):
-            yield index, mention, chain_boxes
+    """Yield index, phrase and boxes of each phrase of a sentence that is to be localised."""
+    for index, marked in enumerate(parse_sentence(line)[1]):
+        chain_boxes = boxes.of_chain(marked.chain) if boxes else ()
+        if marked.is_visual and (boxes is None or chain_boxes):
+            yield index, marked, chain_boxes
 
 
 def _read_boxes(root: Path, image_id: str, image_hw: tuple[int, int]) -> BoxFile:
@@ -195,11 +195,11 @@ def _check_layout(name: str, root: Path, images: Path) -> None:
 
 
 def _check_disjoint(root: Path, items: list[tuple[str, str]]) -> None:
-    seen: dict[str, str] = {}
+    splits: dict[str, str] = {}
     for image_id, split in items:
-        if image_id in seen:
+        if image_id in splits:
             raise InputError(
-                f"{root / split}.txt: image {image_id} is listed already, in {seen[image_id]}.txt; "
-                "remove one, or what is trained on would be tested on"
+                f"{root / split}.txt: image {image_id} is listed already, in "
+                f"{splits[image_id]}.txt; remove one, or what is trained on would be tested on"
             )
-        seen[image_id] = split
+        splits[image_id] = split

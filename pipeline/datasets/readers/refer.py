@@ -170,10 +170,10 @@ def images_of_splits(refs: Iterable[Any]) -> dict[str, set[object]]:
 
 
 def _remark(images: dict[str, dict[str, set[object]]], trained: str, tested: str) -> str:
-    held = {split: ids for split, ids in images[tested].items() if split != "train"}
-    evaluated = set().union(*held.values())
-    seen = len(evaluated & images[trained]["train"])
+    others = {split: ids for split, ids in images[tested].items() if split != "train"}
+    evaluated = set().union(*others.values())
+    num_shared = len(evaluated & images[trained]["train"])
     return (
-        f"{seen:,} of {len(evaluated):,} images of {tested} outside train are in train of "
+        f"{num_shared:,} of {len(evaluated):,} images of {tested} outside train are in train of "
         f"{trained}: train and evaluate by the same file"
     )

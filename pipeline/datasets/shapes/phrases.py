@@ -79,10 +79,10 @@ def write_phrases(rng: np.random.Generator, facts: SceneFacts, count: int) -> li
 
 
 def _choose_family(rng: np.random.Generator) -> str:
-    draw = int(rng.integers(sum(SHARES.values())))
+    rest = int(rng.integers(sum(SHARES.values())))
     for family, share in SHARES.items():
-        draw -= share
-        if draw < 0:
+        rest -= share
+        if rest < 0:
             return family
     raise AssertionError("shares do not sum up")
 
