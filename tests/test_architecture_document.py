@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENT = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
@@ -26,6 +27,12 @@ ROOMS = {
     for folder in (ROOT / floor).iterdir()
     if (folder / "__init__.py").is_file()
 }
+
+
+def test_every_stage_has_a_line_in_the_order_of_the_graph():
+    graph = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
+    section = DOCUMENT.split("## Stages")[1].split("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)` \|", section, re.M) == list(graph["stages"])
 
 
 def test_every_room_has_a_line_of_its_own():
