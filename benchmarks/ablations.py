@@ -38,7 +38,7 @@ from pipeline.runtime import keep_freed_memory, pick_device, seed_everything
 from pipeline.samples.dataset import GroundingDataset
 from pipeline.samples.grounding_tables import GroundingTables
 from pipeline.training.processes import Machine, ProcessGroup
-from stages.evaluate import Inference, ask_model
+from stages.evaluate import Inference, compute_answers
 from stages.train import build_training, train
 
 METHODS = ("reg", "proposal", "refined")
@@ -108,17 +108,18 @@ def measure(params: Params, wanted: Ablations, setting: str, seed: int, memory: 
     group = ProcessGroup(0, 1, pick_device(params.runtime.device))
     machine = Machine(group, params.runtime.workers, Observer(f"{setting}, seed {seed}"))
     seed_everything(seed)
-    caches = first_images(GroundingTables(files, pictures, ("train",)), wanted.train_images)
-    step, dataset = build_training(files, caches, section, group.device)
+    all_images = GroundingTables.from_caches(files, pictures, ("train",))
+    training = first_images(all_images, wanted.train_images)
+    step, dataset = build_training(files, training, section, group.device)
     memory.serve(step.grounder, section)
     begin = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         train(step, dataset, section, Path(folder), machine)
     minutes = (time.process_time() - begin) / 60
-    known = GroundingTables(files, pictures, evaluation_splits(files.phrases))
-    hits = judge(step, dataset, known, read_records(files.ground_truth, GroundTruth), params)
+    tables = GroundingTables.from_caches(files, pictures, evaluation_splits(files.phrases))
+    hits = judge(step, dataset, tables, read_records(files.ground_truth, GroundTruth), params)
     found = dict(zip(METHODS, (f"{100 * hit:.3f}" for hit in hits.mean(axis=0)), strict=True))
-    sizes = {"images": len(caches.images), "phrases": len(hits)}
+    sizes = {"images": len(training.images), "phrases": len(hits)}
     return {"setting": setting, "seed": seed, **sizes, **found, "minutes": f"{minutes:.2f}"}
 
 
@@ -132,19 +133,18 @@ def section_of(params: Params, wanted: Ablations, setting: str, seed: int) -> Tr
     return train_params(replace(params, variants={setting: changes}), setting)
 
 
-def first_images(caches: GroundingTables, count: int) -> GroundingTables:
-    """Forget all but the first images, in place; 0 keeps all."""
-    if count:
-        caches.images = caches.images[:count]
-        kept = {image.image_id for image in caches.images}
-        caches.phrases = [phrase for phrase in caches.phrases if phrase.image_id in kept]
-    return caches
+def first_images(tables: GroundingTables, count: int) -> GroundingTables:
+    """Return the tables of the first images alone; 0 keeps all."""
+    images = tables.images[: count or None]
+    kept = {image.image_id for image in images}
+    phrases = [phrase for phrase in tables.phrases if phrase.image_id in kept]
+    return replace(tables, images=images, phrases=phrases)
 
 
 def judge(
     step: TrainingStep,
     trained_on: GroundingDataset,
-    caches: GroundingTables,
+    tables: GroundingTables,
     truths: Sequence[GroundTruth],
     params: Params,
 ) -> Any:
@@ -154,11 +154,11 @@ def judge(
     saved = SavedGrounder(step.grounder, text.tokenize.tokenizer, text.vocabulary.words)
     device = step.grounder.phrase_embedding.weight.device
     inference = Inference(saved, trained_on.spec, device, params.runtime.workers)
-    answers, _ = ask_model(inference, caches, params.evaluate, Observer("judge"))
+    answers, _ = compute_answers(inference, tables, params.evaluate, Observer("judge"))
     truth_of = {truth.phrase_id: truth.boxes_xyxy for truth in truths}
-    image_hw = {image.image_id: image.image_hw for image in caches.images}
+    image_hw = {image.image_id: image.image_hw for image in tables.images}
     rows = []
-    for phrase in caches.phrases:
+    for phrase in tables.phrases:
         boxes = np.stack([answers[phrase.phrase_id].boxes_xyxy[name] for name in METHODS])
         asked = (truth_of[phrase.phrase_id], image_hw[phrase.image_id], params.evaluate.iou)
         rows.append(score_boxes(boxes, *asked)[:, 0])

@@ -1,7 +1,8 @@
-"""The nouns of phrases, as the nouns stage found them."""
+"""What the nouns stage found out about phrases: nouns, number, words of place."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from pipeline.caching.cache import Cache
@@ -19,48 +20,76 @@ class Mention:
     role: int
 
 
-def read_mentions(path: Path) -> dict[str, list[Mention]]:
-    """Return the nouns of every phrase that the nouns stage has seen, head first.
+@dataclass(frozen=True)
+class PhraseFacts:
+    """What is known of a phrase's text.
+
+    Attributes:
+        mentions: its nouns, head first.
+        is_plural: whether it means several things.
+        has_direction: whether a word of place, order or relation such as "left" stands in it.
+    """
+
+    mentions: tuple[Mention, ...]
+    is_plural: bool
+    has_direction: bool
+
+    @property
+    def head(self) -> str | None:
+        """The head noun; None if there is none."""
+        return next((item.noun for item in self.mentions if item.role == HEAD_ROLE), None)
+
+    @property
+    def nouns(self) -> set[str]:
+        """Its distinct nouns."""
+        return {item.noun for item in self.mentions}
+
+
+def read_phrase_facts(path: Path) -> dict[str, PhraseFacts]:
+    """Return the facts of every phrase that the nouns stage has seen, by text.
+
+    Args:
+        path: the cache `nouns.h5`.
 
     Raises:
         CacheError: the cache is missing, damaged or foreign.
     """
     cache = Cache(path, stage="nouns")
-    names, offsets = cache.texts("noun"), cache.array("offsets").tolist()
-    flat = [
-        Mention(names[index], int(role))
+    nouns, offsets = cache.texts("noun"), cache.array("offsets").tolist()
+    mentions = [
+        Mention(nouns[index], int(role))
         for index, role in zip(cache.array("noun_index"), cache.array("noun_role"), strict=True)
     ]
-    phrases = enumerate(cache.texts("phrase"))
-    return {phrase: flat[offsets[index] : offsets[index + 1]] for index, phrase in phrases}
-
-
-def read_plurals(path: Path) -> dict[str, bool]:
-    """Say of every phrase that the nouns stage has seen whether it speaks of several things.
-
-    Raises:
-        CacheError: the cache is missing, damaged or foreign.
-    """
-    cache = Cache(path, stage="nouns")
-    return dict(zip(cache.texts("phrase"), cache.array("is_plural").tolist(), strict=True))
+    spans = [slice(*bounds) for bounds in pairwise(offsets)]
+    plural, direction = cache.array("is_plural").tolist(), cache.array("has_direction").tolist()
+    columns = zip(cache.texts("phrase"), spans, plural, direction, strict=True)
+    return {
+        phrase: PhraseFacts(tuple(mentions[span]), is_plural, has_direction)
+        for phrase, span, is_plural, has_direction in columns
+    }
 
 
 def nouns_of_images(
-    mentions: Mapping[str, Sequence[Mention]],
+    facts: Mapping[str, PhraseFacts],
     images: Sequence[ImageRecord],
     phrases: Sequence[PhraseRecord],
 ) -> list[set[str]]:
     """Return the nouns in the phrases of each image, in the order of `images`.
+
+    Args:
+        facts: by text, of every phrase.
+        images: some of the images that the phrases belong to.
+        phrases: of these images and perhaps others.
 
     Raises:
         InputError: the nouns stage has not seen a phrase.
     """
     nouns: dict[str, set[str]] = {image.image_id: set() for image in images}
     for record in phrases:
-        if record.phrase not in mentions:
+        if record.phrase not in facts:
             raise InputError(
                 f"nouns.h5: has no phrase {record.phrase!r}; `dvc repro nouns` makes it anew"
             )
         if record.image_id in nouns:
-            nouns[record.image_id] |= {mention.noun for mention in mentions[record.phrase]}
+            nouns[record.image_id] |= facts[record.phrase].nouns
     return list(nouns.values())

@@ -1,11 +1,11 @@
-"""For how many phrases a scorer knows the head noun, and how it came to know it."""
+"""For how many phrases a scorer has a class of the head noun, and how it came to have it."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pipeline.mentions import HEAD_ROLE, Mention
+from pipeline.mentions import PhraseFacts
 from pipeline.records import PhraseRecord
 
 NO_NOUN, NO_CLASS = "no noun", "none"
@@ -40,15 +40,15 @@ def compute_coverage(heads: Sequence[str | None], routes: Mapping[str, str]) -> 
         routes: how each noun that has a class found it.
     """
     nouns = {head for head in heads if head is not None}
-    found = Counter(NO_NOUN if head is None else routes.get(head, NO_CLASS) for head in heads)
-    covered = len(heads) - found[NO_NOUN] - found[NO_CLASS]
+    counts = Counter(NO_NOUN if head is None else routes.get(head, NO_CLASS) for head in heads)
+    covered = len(heads) - counts[NO_NOUN] - counts[NO_CLASS]
     return NounCoverage(
         phrases=len(heads),
-        with_noun=len(heads) - found[NO_NOUN],
+        with_noun=len(heads) - counts[NO_NOUN],
         covered=_share(covered, len(heads)),
         nouns=len(nouns),
         nouns_covered=_share(len(nouns & routes.keys()), len(nouns)),
-        routes={route: count for route, count in sorted(found.items()) if count},
+        routes={route: count for route, count in sorted(counts.items()) if count},
     )
 
 
@@ -63,19 +63,9 @@ def rank_uncovered(
     return sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))[:most]
 
 
-def head_nouns(
-    phrases: Sequence[PhraseRecord], mentions: Mapping[str, Sequence[Mention]]
-) -> list[str | None]:
-    """Return the head noun of each phrase, None where it has none."""
-    return [
-        next((item.noun for item in mentions[record.phrase] if item.role == HEAD_ROLE), None)
-        for record in phrases
-    ]
-
-
 def describe_coverage(
     phrases: Sequence[PhraseRecord],
-    mentions: Mapping[str, Sequence[Mention]],
+    facts: Mapping[str, PhraseFacts],
     routes: Mapping[str, str],
     most: int,
 ) -> dict[str, Any]:
@@ -83,17 +73,18 @@ def describe_coverage(
 
     Args:
         phrases: of any splits.
-        mentions: the nouns of every phrase.
+        facts: by text, of every phrase.
         routes: how each noun that has a class found it.
         most: so many uncovered nouns of all splits together.
     """
-    heads = head_nouns(phrases, mentions)
-    of_split: dict[str, list[str | None]] = {}
-    for record, head in zip(phrases, heads, strict=True):
-        of_split.setdefault(record.split, []).append(head)
+    heads_of_split: dict[str, list[str | None]] = {}
+    for record in phrases:
+        heads_of_split.setdefault(record.split, []).append(facts[record.phrase].head)
+    heads = [facts[record.phrase].head for record in phrases]
     return {
         "coverage": {
-            split: asdict(compute_coverage(found, routes)) for split, found in of_split.items()
+            split: asdict(compute_coverage(split_heads, routes))
+            for split, split_heads in heads_of_split.items()
         },
         "uncovered": [f"{noun} ({count})" for noun, count in rank_uncovered(heads, routes, most)],
     }
@@ -101,17 +92,17 @@ def describe_coverage(
 
 def covered_shares(
     phrases: Sequence[PhraseRecord],
-    mentions: Mapping[str, Sequence[Mention]],
+    facts: Mapping[str, PhraseFacts],
     routes_by_scorer: Mapping[str, Mapping[str, str]],
 ) -> dict[str, dict[str, float]]:
     """Return, by scorer and split, the share of all phrases whose head noun has a class, [0, 1]."""
-    found = {
-        scorer: describe_coverage(phrases, mentions, routes, 0)["coverage"]
+    coverages = {
+        scorer: describe_coverage(phrases, facts, routes, 0)["coverage"]
         for scorer, routes in routes_by_scorer.items()
     }
     return {
         scorer: {split: counts["covered"] for split, counts in coverage.items()}
-        for scorer, coverage in found.items()
+        for scorer, coverage in coverages.items()
     }
 
 

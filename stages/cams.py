@@ -34,7 +34,7 @@ from pipeline.caching.fingerprint import fingerprint
 from pipeline.caching.shards import ShardPlan, remove_shards, run_shards
 from pipeline.errors import InputError
 from pipeline.image_batches import ImageBatch, image_batches
-from pipeline.mentions import nouns_of_images, read_mentions
+from pipeline.mentions import PhraseFacts, nouns_of_images, read_phrase_facts
 from pipeline.noun_coverage import covered_shares, describe_coverage
 from pipeline.observe.observer import Observer
 from pipeline.observe.run_stage import run_stage
@@ -127,7 +127,9 @@ def run(
     seed_everything(0)
     torch.backends.cudnn.allow_tf32 = False
     images = read_records(inputs.files.images, ImageRecord)
-    nouns = read_nouns(inputs.files, images)
+    phrases = read_records(inputs.files.phrases, PhraseRecord)
+    facts = read_phrase_facts(inputs.files.nouns)
+    nouns = nouns_of_images(facts, images, phrases)
     scorer = load_cams_scorer(inputs, params, nouns).to(device)
     explainer = NounExplainer(scorer, params.layer, params.backend)
     wanted = nouns_per_image(scorer, nouns)
@@ -152,13 +154,7 @@ def run(
     remove_shards(plan)
     said = sum(map(len, nouns))
     observer.log(f"{len(arrays['maps'])} maps; {said} nouns are said of the images")
-    write_coverage(inputs.files, scorer, observer)
-
-
-def read_nouns(files: DatasetFiles, images: Sequence[ImageRecord]) -> list[set[str]]:
-    """Return what the phrases say of each image."""
-    phrases = read_records(files.phrases, PhraseRecord)
-    return nouns_of_images(read_mentions(files.nouns), images, phrases)
+    write_coverage(inputs.files, scorer, phrases, facts, observer)
 
 
 def load_cams_scorer(
@@ -207,22 +203,27 @@ def describe_scorer(scorer: NounScorer, params: CamsParams) -> dict[str, str]:
     return told | scorer.describe()
 
 
-def write_coverage(files: DatasetFiles, scorer: NounScorer, observer: Observer) -> None:
-    """Write and say for which phrases the scorer knows the head noun."""
-    phrases, mentions = read_records(files.phrases, PhraseRecord), read_mentions(files.nouns)
+def write_coverage(
+    files: DatasetFiles,
+    scorer: NounScorer,
+    phrases: Sequence[PhraseRecord],
+    facts: Mapping[str, PhraseFacts],
+    observer: Observer,
+) -> None:
+    """Write and log for which phrases the scorer has a class of the head noun."""
     routes = dict(zip(scorer.nouns, scorer.routes, strict=True))
-    found = describe_coverage(phrases, mentions, routes, LISTED)
-    nouns = sorted({item.noun for items in mentions.values() for item in items})
-    found["scorers"] = covered_shares(phrases, mentions, routes_by_scorer(files, nouns))
+    coverage = describe_coverage(phrases, facts, routes, LISTED)
+    nouns = sorted(set().union(*(fact.nouns for fact in facts.values())))
+    coverage["scorers"] = covered_shares(phrases, facts, routes_by_scorer(files, nouns))
     with whole_file(files.cams_coverage) as partial:
-        text = json.dumps(found, indent=2, ensure_ascii=False)
+        text = json.dumps(coverage, indent=2, ensure_ascii=False)
         partial.write_text(text + "\n", encoding="utf-8")
-    for split, counts in found["coverage"].items():
+    for split, counts in coverage["coverage"].items():
         observer.log(
             f"{split}: a class for {counts['covered']:.1%} of {counts['phrases']} phrases and "
             f"{counts['nouns_covered']:.1%} of {counts['nouns']} nouns; {counts['routes']}"
         )
-    observer.log(f"most frequent without a class: {', '.join(found['uncovered'][:10])}")
+    observer.log(f"most frequent without a class: {', '.join(coverage['uncovered'][:10])}")
 
 
 def routes_by_scorer(files: DatasetFiles, nouns: Sequence[str]) -> dict[str, Mapping[str, str]]:

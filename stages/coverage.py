@@ -12,8 +12,8 @@ from typing import get_args
 
 from models.grad_cam.load_scorer import ScorerKind, ScorerSource, find_routes
 from models.noun_classes.detector_labels import noun_label_matches
-from pipeline.mentions import read_mentions
-from pipeline.noun_coverage import compute_coverage, head_nouns, rank_uncovered
+from pipeline.mentions import read_phrase_facts
+from pipeline.noun_coverage import compute_coverage, rank_uncovered
 from pipeline.paths import DatasetFiles
 from pipeline.records import PhraseRecord, read_records
 from pipeline.runtime import stage_arguments
@@ -27,7 +27,8 @@ def compare_scorers(files: DatasetFiles) -> Iterator[str]:
     Raises:
         InputError: the phrases or their nouns are missing.
     """
-    heads = head_nouns(read_records(files.phrases, PhraseRecord), read_mentions(files.nouns))
+    facts = read_phrase_facts(files.nouns)
+    heads = [facts[record.phrase].head for record in read_records(files.phrases, PhraseRecord)]
     nouns = sorted({head for head in heads if head is not None})
     for kind in get_args(ScorerKind):
         source = ScorerSource(files.weights, files.noun_head, noun_label_matches, kind, "{}", ())
@@ -36,14 +37,14 @@ def compare_scorers(files: DatasetFiles) -> Iterator[str]:
         except ValueError as error:
             yield f"{kind}: cannot be asked: {error}"
             continue
-        found = compute_coverage(heads, routes)
-        told = ", ".join(f"{route} {count}" for route, count in found.routes.items())
-        ranked = rank_uncovered(heads, routes, LISTED)
-        without = ", ".join(f"{noun} ({count})" for noun, count in ranked)
+        coverage = compute_coverage(heads, routes)
+        by_route = ", ".join(f"{route} {count}" for route, count in coverage.routes.items())
+        uncovered = rank_uncovered(heads, routes, LISTED)
+        without_class = ", ".join(f"{noun} ({count})" for noun, count in uncovered)
         yield (
-            f"{kind}: {found.covered:.1%} of {found.phrases} phrases, "
-            f"{found.nouns_covered:.1%} of {found.nouns} head nouns\n"
-            f"  phrases by route: {told}\n  without a class: {without or 'none'}"
+            f"{kind}: {coverage.covered:.1%} of {coverage.phrases} phrases, "
+            f"{coverage.nouns_covered:.1%} of {coverage.nouns} head nouns\n"
+            f"  phrases by route: {by_route}\n  without a class: {without_class or 'none'}"
         )
 
 

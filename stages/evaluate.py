@@ -7,7 +7,7 @@ params  evaluate
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,11 +30,7 @@ from pipeline.evaluation.aggregate import (
     weighted_mean,
 )
 from pipeline.evaluation.answers import Answer, BatchAnswers, answers_of_batch, chunked_samples
-from pipeline.evaluation.baseline_inputs import (
-    build_baseline_inputs,
-    read_detector,
-    read_directions,
-)
+from pipeline.evaluation.baseline_inputs import build_baseline_inputs, read_detector
 from pipeline.evaluation.leakage import image_source, leakage_note
 from pipeline.evaluation.phrase_results import (
     PhraseResult,
@@ -77,7 +73,7 @@ class EvaluateInputs:
 
 @dataclass(frozen=True)
 class Inference:
-    """A grounder, and how it is asked."""
+    """A grounder, and how it is run."""
 
     saved: SavedGrounder
     spec: SampleSpec
@@ -85,14 +81,14 @@ class Inference:
     workers: int
 
 
-def compute_answers(grounder: Grounder, inputs: GroundingInputs) -> BatchAnswers:
-    """Ground the phrases of a batch; maps are those of the first noun slot."""
+def answer_batch(grounder: Grounder, inputs: GroundingInputs) -> BatchAnswers:
+    """Return the grounder's answers to a batch; maps are those of the first noun slot."""
     begin = time.perf_counter()
     real_words = inputs.word_mask & inputs.phrase_mask[..., None]  # (B, P, W)
     with torch.inference_mode():
         outputs = grounder(inputs)
         gap = vision_gap(grounder.decoder, outputs.attended, inputs.word_ids, real_words)
-    boxes = {name: found.cpu().numpy() for name, found in answer_boxes(outputs, inputs).items()}
+    boxes = {name: xyxy.cpu().numpy() for name, xyxy in answer_boxes(outputs, inputs).items()}
     maps = {"raw": inputs.cams, "learned": outputs.attention_maps}
     is_head = inputs.noun_mask & (inputs.noun_roles == 0)  # (B, P, K)
     return BatchAnswers(
@@ -119,9 +115,9 @@ def run(
     splits: dict[str, Any] = {}
     rows: list[dict[str, Any]] = []
     for split in evaluation_splits(inputs.files.phrases):
-        caches = GroundingTables(inputs.files, inputs.image_folder, [split])
-        answers, gap = ask_model(inference, caches, params, observer)
-        phrase_results = evaluate_split(inputs.files, caches, answers, params, observer)
+        tables = GroundingTables.from_caches(inputs.files, inputs.image_folder, [split])
+        answers, gap = compute_answers(inference, tables, params, observer)
+        phrase_results = evaluate_split(inputs.files, tables, answers, params, observer)
         splits[split] = {**split_metrics(phrase_results, params), "vision_gap": round(gap, 6)}
         kept = choose_phrases(phrase_results, params.attention_phrases, params.seed)
         rows += [prediction_row(one, answers, kept) for one in phrase_results]
@@ -150,31 +146,34 @@ def load_inference(folder: Path, runtime: RuntimeParams) -> Inference:
     return Inference(saved, read_sample_spec(folder), device, runtime.workers)
 
 
-def ask_model(
-    inference: Inference, caches: GroundingTables, params: EvaluateParams, observer: Observer
+def compute_answers(
+    inference: Inference, tables: GroundingTables, params: EvaluateParams, observer: Observer
 ) -> tuple[dict[str, Answer], float]:
-    """Return the model's answer to every phrase by id, and the mean vision gap in nats per word.
+    """Return the model's answer to every phrase by id, and the mean vision gap in nats a word.
 
     Raises:
         InputError: the proposals come from a detector of other labels than the model's.
     """
-    known = inference.saved.grounder.spec.num_labels
-    if known != len(caches.labels):
-        told = f"of {len(caches.labels)} labels; the model learned from one of {known}"
-        raise InputError(f"proposals.h5: its detector is {told}; `dvc repro train` makes it anew")
+    num_labels, learned = len(tables.proposals.names), inference.saved.grounder.spec.num_labels
+    if num_labels != learned:
+        raise InputError(
+            f"proposals.h5: its detector is of {num_labels} labels; the model learned from one of "
+            f"{learned}; `dvc repro train` makes it anew"
+        )
     vocabulary = WordVocabulary(inference.saved.words)
     tokenize = Tokenize(inference.saved.tokenizer, inference.spec.max_tokens)
-    dataset = GroundingDataset(caches, inference.spec, TextEncoding(tokenize, vocabulary, {}))
-    sample_indices = chunked_samples(caches.phrases_of_image, params.phrases_per_image)
+    dataset = GroundingDataset(tables, inference.spec, TextEncoding(tokenize, vocabulary, {}))
+    sample_indices = chunked_samples(tables.phrases_of_image, params.phrases_per_image)
     starts = range(0, len(sample_indices), params.batch_images)
     loader = build_loader(dataset, sample_indices, params.batch_images, inference.workers)
     answers: dict[str, Answer] = {}
     batches: list[BatchAnswers] = []
     for start, batch in zip(observer.progress(starts, len(starts), "model"), loader, strict=True):
-        given = GroundingInputs(**batch).to(inference.device)
-        batches.append(compute_answers(inference.saved.grounder, given))
-        asked = sample_indices[start : start + params.batch_images]
-        answers.update(answers_of_batch(caches, asked, batches[-1], inference.spec.image_px))
+        model_inputs = GroundingInputs(**batch).to(inference.device)
+        batches.append(answer_batch(inference.saved.grounder, model_inputs))
+        batch_indices = sample_indices[start : start + params.batch_images]
+        image_px = inference.spec.image_px
+        answers.update(answers_of_batch(tables, batch_indices, batches[-1], image_px))
     seconds = sum(batch.seconds for batch in batches)
     observer.log(f"{1000 * seconds / len(answers):.1f} ms per phrase on {inference.device}")
     return answers, weighted_mean([(batch.vision_gap, batch.num_words) for batch in batches])
@@ -182,7 +181,7 @@ def ask_model(
 
 def evaluate_split(
     files: DatasetFiles,
-    caches: GroundingTables,
+    tables: GroundingTables,
     answers: Mapping[str, Answer],
     params: EvaluateParams,
     observer: Observer,
@@ -193,24 +192,24 @@ def evaluate_split(
         InputError: a phrase has no ground truth.
     """
     truths = read_records(files.ground_truth, GroundTruth)
-    questions = annotated_phrases(caches.phrases, truths, read_directions(files.nouns))
+    phrase_truths = annotated_phrases(tables.phrases, truths, tables.phrase_facts)
     image_of = {
-        phrase: image for image, phrases in caches.phrases_of_image.items() for phrase in phrases
+        phrase: image for image, phrases in tables.phrases_of_image.items() for phrase in phrases
     }
-    numbered: Iterator[int] = iter(observer.progress(range(len(questions)), len(questions), "all"))
+    indices = range(len(phrase_truths))
     return [
         evaluate_phrase(
-            questions[index],
-            build_baseline_inputs(caches, image_of[index], index),
-            answers[caches.phrases[index].phrase_id].boxes_xyxy,
+            phrase_truths[index],
+            build_baseline_inputs(tables, image_of[index], index),
+            answers[tables.phrases[index].phrase_id].boxes_xyxy,
             params,
         )
-        for index in numbered
+        for index in observer.progress(indices, len(indices), "all")
     ]
 
 
 def provenance(inputs: EvaluateInputs, params: EvaluateParams) -> dict[str, Any]:
-    """Say what was evaluated, by what rule, and whether the detector may know the answers."""
+    """Return what was evaluated, by what rule, and whether the detector may know the answers."""
     files = inputs.files
     upstream = [inputs.results.model, files.images, files.phrases, files.ground_truth]
     upstream += [files.nouns, files.proposals, files.cams]

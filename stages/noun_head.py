@@ -27,7 +27,7 @@ from pipeline.caching.fingerprint import fingerprint
 from pipeline.caching.shards import ShardPlan, remove_shards, run_shards
 from pipeline.errors import InputError
 from pipeline.image_batches import ImageBatch, image_batches
-from pipeline.mentions import Mention, nouns_of_images, read_mentions
+from pipeline.mentions import PhraseFacts, nouns_of_images, read_phrase_facts
 from pipeline.noun_coverage import describe_coverage
 from pipeline.observe.observer import Observer
 from pipeline.observe.run_stage import run_stage
@@ -40,8 +40,6 @@ from pipeline.runtime import pick_device, seed_everything, stage_arguments
 TRAIN = "train"
 HELD_OUT = 10  # every tenth training image judges a first fit
 LISTED = 30  # uncovered nouns in the summary
-
-Mentions = Mapping[str, Sequence[Mention]]
 
 
 @dataclass(frozen=True)
@@ -71,12 +69,13 @@ def compute_features(
 
 
 def frequent_nouns(
-    phrases: Sequence[PhraseRecord], mentions: Mentions, min_count: int, max_nouns: int
+    phrases: Sequence[PhraseRecord],
+    facts: Mapping[str, PhraseFacts],
+    min_count: int,
+    max_nouns: int,
 ) -> list[str]:
     """Return the nouns that enough phrases hold, the most frequent first, equals by alphabet."""
-    counts = Counter(
-        noun for record in phrases for noun in {item.noun for item in mentions[record.phrase]}
-    )
+    counts = Counter(noun for record in phrases for noun in facts[record.phrase].nouns)
     frequent = [(noun, count) for noun, count in counts.items() if count >= min_count]
     frequent.sort(key=lambda entry: (-entry[1], entry[0]))
     return [noun for noun, _ in frequent[:max_nouns]]
@@ -120,20 +119,20 @@ def run(
     """
     seed_everything(params.seed)
     torch.backends.cudnn.allow_tf32 = False
-    mentions = read_mentions(inputs.files.nouns)
+    facts = read_phrase_facts(inputs.files.nouns)
     phrases = read_records(inputs.files.phrases, PhraseRecord)
     images = [
         image for image in read_records(inputs.files.images, ImageRecord) if image.split == TRAIN
     ]
-    said_of = nouns_of_images(mentions, images, phrases)
+    said_of = nouns_of_images(facts, images, phrases)
     training = [record for record in phrases if record.split == TRAIN]
-    nouns = frequent_nouns(training, mentions, params.min_count, params.max_nouns)
+    nouns = frequent_nouns(training, facts, params.min_count, params.max_nouns)
     check_nouns(nouns, params)
     features, plan = read_features(inputs, params, images, device, observer)
     said = torch.tensor([[noun in some for noun in nouns] for some in said_of])  # (I, N)
     summary = fit_and_save(features, said, nouns, params, noun_head, observer)
     routes = dict.fromkeys(nouns, "trained")
-    summary |= describe_coverage(phrases, mentions, routes, LISTED)
+    summary |= describe_coverage(phrases, facts, routes, LISTED)
     write_summary(noun_head / "summary.json", summary)
     remove_shards(plan)
     observer.log(f"{len(nouns)} nouns; held-out mAP {summary['held_out_map']}")

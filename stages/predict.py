@@ -1,4 +1,4 @@
-"""Ask a trained model where a phrase's thing is in a picture: run by hand, no stage of the graph.
+"""Ground a phrase in a picture with a trained model: run by hand, no stage of the graph.
 
 `python -m stages.predict DATASET VARIANT --image x.jpg --phrase "dog on the left" [--draw y.png]`
 
@@ -28,22 +28,27 @@ from models.grounder.box_head import answer_boxes
 from models.grounder.checkpoint import SavedGrounder, load_grounder
 from models.grounder.config import GrounderSpec
 from models.noun_classes.detector_labels import noun_label_matches
-from models.phrases.noun_parser import NounParser, TaggerFolderError
+from models.phrases.mirroring import may_crop
+from models.phrases.noun_parser import NounParser
 from models.phrases.noun_rules import HEAD
-from models.safe_load import WeightFileError
 from pipeline.errors import InputError
 from pipeline.geometry.boxes import boxes_in_image
 from pipeline.image_batches import read_squashed
 from pipeline.images import read_image
-from pipeline.mentions import HEAD_ROLE, Mention
+from pipeline.mentions import HEAD_ROLE, Mention, PhraseFacts
 from pipeline.params.read import read_params
 from pipeline.params.schema import Params
 from pipeline.paths import DatasetFiles, ResultFiles
 from pipeline.runtime import pick_device, stage_arguments
 from pipeline.samples.dataset import GroundingDataset
-from pipeline.samples.grounding_tables import Arrays
+from pipeline.samples.grounding_tables import (
+    NO_CAMS,
+    NO_PROPOSALS,
+    GroundingTables,
+    NamedArrays,
+)
 from pipeline.samples.loader import collate
-from pipeline.samples.one_image import NO_CAMS, NO_PROPOSALS, ImageFacts, OneImage, PhraseFacts
+from pipeline.samples.sample_facts import Arrays
 from pipeline.samples.sample_spec import TextEncoding, Tokenize, read_sample_spec
 from pipeline.samples.sampler import SampleIndex
 from pipeline.samples.vocabulary import WordVocabulary
@@ -55,7 +60,7 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class PredictRequest:
-    """What is asked: a picture, a phrase, and which of the model's three answers is wanted."""
+    """A picture, a phrase, and which of the model's three answers is returned."""
 
     image: Path
     phrase: str
@@ -68,10 +73,10 @@ def predict(
     """Return the box of a phrase, pixels of the picture.
 
     Args:
-        request: what is asked.
+        request: picture, phrase and answer.
         files: of the dataset that the model was trained on.
         model: the model's folder.
-        params: say how detector and scorer are run.
+        params: how detector and scorer are run.
 
     Raises:
         InputError: a file is missing that the answer needs, or the picture cannot be read.
@@ -80,19 +85,19 @@ def predict(
     saved = _or_input_error(lambda: load_grounder(model))
     spec = saved.grounder.spec
     ranks_boxes = request.answer != "reg" or spec.head == "per_proposal"
-    phrase = PhraseFacts((), is_plural=False)
+    facts = PhraseFacts((), is_plural=False, has_direction=False)
     if ranks_boxes or spec.cam != "off":
-        phrase = parse_phrase(request.phrase, files, params, device)
-    boxes = detect(request.image, files, params, device) if ranks_boxes else (NO_PROPOSALS, ())
-    facts = ImageFacts(*boxes, *find_cams(request.image, phrase, spec, files, params))
-    world = OneImage(request.image, request.phrase, phrase, facts)
-    return ask(saved, model, world, request.answer, device)
+        facts = parse_phrase(request.phrase, files, params, device)
+    proposals = detect(request.image, files, params, device) if ranks_boxes else NO_PROPOSALS
+    cams = compute_cams(request.image, facts, spec, files, params)
+    tables = GroundingTables.from_picture(request.image, request.phrase, facts, proposals, cams)
+    return compute_box(saved, model, tables, request.answer, device)
 
 
 def parse_phrase(
     phrase: str, files: DatasetFiles, params: Params, device: torch.device
 ) -> PhraseFacts:
-    """Return the nouns of a phrase.
+    """Return what a parser says of a phrase.
 
     Raises:
         InputError: there is no tagger.
@@ -101,40 +106,38 @@ def parse_phrase(
     parser = _or_input_error(lambda: NounParser(folder, device.type, context))
     parsed = parser.parse([phrase])[0]
     mentions = (Mention(one.noun, HEAD_ROLE if one.role == HEAD else 1) for one in parsed.nouns)
-    return PhraseFacts(tuple(mentions), parsed.is_plural)
+    return PhraseFacts(tuple(mentions), parsed.is_plural, has_direction=not may_crop(phrase))
 
 
-def detect(
-    image: Path, files: DatasetFiles, params: Params, device: torch.device
-) -> tuple[Arrays, tuple[str, ...]]:
-    """Return the proposals of a picture and what the detector's labels are called.
+def detect(image: Path, files: DatasetFiles, params: Params, device: torch.device) -> NamedArrays:
+    """Return the proposals of a picture and the names of the detector's labels.
 
     Raises:
         InputError: there is no detector, or the picture cannot be read.
     """
     detector = _or_input_error(lambda: load_detector(files.weights / "detector", device, 1))
     section = params.proposals
-    found = detector.detect(
+    proposals = detector.detect(
         [read_image(image)],
         max_boxes=section.max_boxes,
         score_floor=section.score_floor,
         nms_iou=section.nms_iou,
         per_class=section.nms == "per_class",
     )[0]
-    return vars(found), tuple(detector.info.classes)
+    return vars(proposals), tuple(detector.info.classes)
 
 
-def find_cams(
-    image: Path, phrase: PhraseFacts, spec: GrounderSpec, files: DatasetFiles, params: Params
-) -> tuple[Arrays, tuple[str, ...]]:
+def compute_cams(
+    image: Path, facts: PhraseFacts, spec: GrounderSpec, files: DatasetFiles, params: Params
+) -> NamedArrays:
     """Return the raw Grad-CAM of a phrase's nouns, and the nouns that the maps' index counts in.
 
     Raises:
         InputError: there is no classifier, or no noun head where one is needed.
     """
-    said = sorted({mention.noun for mention in phrase.mentions})
-    if spec.cam == "off" or not said:
-        return NO_CAMS, ()
+    nouns = sorted(facts.nouns)
+    if spec.cam == "off" or not nouns:
+        return NO_CAMS
     section = params.cams
     source = ScorerSource(
         files.weights,
@@ -144,31 +147,31 @@ def find_cams(
         prompt=section.clip.prompt,
         backgrounds=section.clip.backgrounds,
     )
-    scorer = _or_input_error(lambda: load_scorer(source, said))
-    indices = [index for index, noun in enumerate(scorer.nouns) if noun in said]
+    scorer = _or_input_error(lambda: load_scorer(source, nouns))
+    indices = [index for index, noun in enumerate(scorer.nouns) if noun in nouns]
     pixels = torch.from_numpy(read_squashed(image, section.image_px))[None]  # (1, 3, S, S)
-    found = NounExplainer(scorer, section.layer, section.backend).explain(pixels, [indices])
+    explanation = NounExplainer(scorer, section.layer, section.backend).explain(pixels, [indices])
     cams: Arrays = {
         "noun_index": np.array(indices, np.int32),
-        "maps": found.maps[0].numpy().astype(np.float16),
-        "confidences": found.probs[0, indices].numpy(),
+        "maps": explanation.maps[0].numpy().astype(np.float16),
+        "confidences": explanation.probs[0, indices].numpy(),
     }
     return cams, tuple(scorer.nouns)
 
 
 @torch.inference_mode()
-def ask(
-    saved: SavedGrounder, model: Path, world: OneImage, answer: str, device: torch.device
+def compute_box(
+    saved: SavedGrounder, model: Path, tables: GroundingTables, answer: str, device: torch.device
 ) -> tuple[float, float, float, float]:
     """Return the model's answer in pixels of the picture."""
     spec = read_sample_spec(model)
     tokenize = Tokenize(saved.tokenizer, spec.max_tokens)
     text = TextEncoding(tokenize, WordVocabulary(saved.words), {})
-    batch = collate([GroundingDataset(world, spec, text)[SampleIndex(0, (0,), None)]])
+    batch = collate([GroundingDataset(tables, spec, text)[SampleIndex(0, (0,), None)]])
     inputs = GroundingInputs(**batch).to(device)
     outputs = saved.grounder.to(device)(inputs)
     square = answer_boxes(outputs, inputs)[answer][0].cpu().numpy()  # (1, 4)
-    x1, y1, x2, y2 = boxes_in_image(square, world.images[0].image_hw, spec.image_px)[0].tolist()
+    x1, y1, x2, y2 = boxes_in_image(square, tables.images[0].image_hw, spec.image_px)[0].tolist()
     return x1, y1, x2, y2
 
 
@@ -183,12 +186,12 @@ def _or_input_error(make: Callable[[], Value]) -> Value:
     """Return what `make` makes, its complaint about files as an `InputError`."""
     try:
         return make()
-    except (ValueError, TaggerFolderError, WeightFileError) as error:
+    except ValueError as error:
         raise InputError(f"{error}; `dvc repro` makes it") from error
 
 
-def add_question(parser: argparse.ArgumentParser) -> None:
-    """Add what is asked to the command line."""
+def add_request(parser: argparse.ArgumentParser) -> None:
+    """Add picture, phrase and answer to the command line."""
     parser.add_argument("--image", type=Path, required=True, help="a picture")
     parser.add_argument("--phrase", required=True, help="what to look for")
     parser.add_argument("--answer", choices=ANSWERS, default="reg")
@@ -197,15 +200,15 @@ def add_question(parser: argparse.ArgumentParser) -> None:
 
 def main() -> None:
     """Print the box of the phrase that the command line names."""
-    given = stage_arguments(__doc__, variant=True, add=add_question)
-    if not given.phrase.strip():
+    arguments = stage_arguments(__doc__, variant=True, add=add_request)
+    if not arguments.phrase.strip():
         raise InputError("--phrase: is empty")
-    request = PredictRequest(given.image, given.phrase, given.answer)
-    files, model = DatasetFiles(given.dataset), ResultFiles(given.dataset, given.variant).model
-    box = predict(request, files, model, read_params())
+    request = PredictRequest(arguments.image, arguments.phrase, arguments.answer)
+    model = ResultFiles(arguments.dataset, arguments.variant).model
+    box = predict(request, DatasetFiles(arguments.dataset), model, read_params())
     sys.stdout.write(" ".join(f"{value:.1f}" for value in box) + "\n")
-    if given.draw:
-        draw_box(given.image, box, given.draw)
+    if arguments.draw:
+        draw_box(arguments.image, box, arguments.draw)
 
 
 if __name__ == "__main__":

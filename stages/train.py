@@ -7,7 +7,6 @@ params  train, as the variant changes it
 An unfinished training, in `$DVC_ROOT/.work/train/<fingerprint>/`, goes on from its last epoch.
 """
 
-import os
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -22,7 +21,7 @@ from models.grounder.config import LanguageSizes, parse_depth
 from models.grounder.grounder import Grounder
 from models.noun_classes.detector_labels import noun_label_matches
 from models.training.training_step import TrainingStep
-from pipeline.caching.atomic import whole_folder
+from pipeline.caching.atomic import whole_folder, work_folder
 from pipeline.caching.fingerprint import fingerprint
 from pipeline.errors import InputError
 from pipeline.observe.run_stage import run_stage
@@ -40,7 +39,7 @@ from pipeline.training.processes import Machine, process_group, start_processes
 
 
 def build_training(
-    files: DatasetFiles, caches: GroundingTables, params: TrainParams, device: torch.device
+    files: DatasetFiles, tables: GroundingTables, params: TrainParams, device: torch.device
 ) -> tuple[TrainingStep, GroundingDataset]:
     """Build what is trained, and on what, from what earlier stages made of the training split.
 
@@ -56,17 +55,17 @@ def build_training(
             layers=parse_depth(params.model.depth)[1],
             dropout=params.model.dropout,
         ),
-        caches.texts,
+        tables.texts,
     )
     scorer = None
     if params.model.cam == "mine":
         source = ScorerSource(
-            files.weights, files.noun_head, noun_label_matches, **caches.cam_scorer
+            files.weights, files.noun_head, noun_label_matches, **tables.cam_scorer
         )
-        scorer = load_scorer(source, caches.cam_nouns).to(device)
+        scorer = load_scorer(source, tables.cams.names).to(device)
     nouns = scorer.nouns if scorer else ()
-    dataset = build_training_dataset(caches, params, language.tokenizer, nouns)
-    sizes = (len(dataset.text.vocabulary), len(caches.labels))
+    dataset = build_training_dataset(tables, params, language.tokenizer, nouns)
+    sizes = (len(dataset.text.vocabulary), len(tables.proposals.names))
     classifier = load_classifier(files.weights / "classifier")
     grounder = untrained_grounder(
         params.model, sizes, classifier, language.encoder, language.is_pretrained
@@ -100,7 +99,7 @@ def train(
     machine: Machine,
 ) -> None:
     """Train the grounder in place, on from where the last run in `folder` was cut off."""
-    group, phrases = machine.group, dataset.caches.phrases_of_image
+    group, phrases = machine.group, dataset.tables.phrases_of_image
     part = (group.rank, group.num_processes)
     sampler = EpochSampler(phrases, params.phrases_per_image, params.seed, part)
     batch_images = -(-params.batch_images // group.num_processes)
@@ -127,11 +126,11 @@ def run(
     upstream = [files.annotations, files.weights, files.nouns, files.proposals]
     stamp = fingerprint(Path(__file__), params, [*upstream, files.noun_head, files.cams])
     machine.observer.fact("fingerprint", stamp)
-    folder = Path(os.environ.get("DVC_ROOT", ".")) / ".work" / "train" / stamp
+    folder = work_folder("train", stamp)
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        caches = GroundingTables(files, images, ("train",))
-        step, dataset = build_training(files, caches, params, machine.group.device)
+        tables = GroundingTables.from_caches(files, images, ("train",))
+        step, dataset = build_training(files, tables, params, machine.group.device)
     except ValueError as error:
         raise InputError(f"train cannot begin: {error}") from error
     train(step, dataset, params, folder, machine)

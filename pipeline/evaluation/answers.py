@@ -68,31 +68,31 @@ def chunked_samples(
 
 
 def answers_of_batch(
-    caches: GroundingTables,
+    tables: GroundingTables,
     sample_indices: Sequence[SampleIndex],
-    found: BatchAnswers,
+    batch: BatchAnswers,
     image_px: int,
 ) -> Iterator[tuple[str, Answer]]:
     """Yield phrase id and answer of every phrase of a batch.
 
     Args:
-        caches: what the draws index.
+        tables: what the samples index.
         sample_indices: the samples of the batch, in order.
-        found: what the model says of them.
+        batch: what the model says of them.
         image_px: side of the padded square.
     """
     for row, sample_index in enumerate(sample_indices):
-        image_hw = caches.images[sample_index.image_index].image_hw
+        image_hw = tables.images[sample_index.image_index].image_hw
         boxes = {
             name: boxes_in_image(square[row], image_hw, image_px)
-            for name, square in found.boxes_xyxy.items()
+            for name, square in batch.boxes_xyxy.items()
         }
         for column, phrase_index in enumerate(sample_index.phrase_indices):
-            maps = {name: maps[row, column] for name, maps in found.maps.items()}
+            maps = {name: maps[row, column] for name, maps in batch.maps.items()}
             yield (
-                caches.phrases[phrase_index].phrase_id,
+                tables.phrases[phrase_index].phrase_id,
                 Answer(
                     {name: value[column] for name, value in boxes.items()},
-                    maps if found.has_map[row, column] else {},
+                    maps if batch.has_map[row, column] else {},
                 ),
             )

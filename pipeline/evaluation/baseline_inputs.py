@@ -1,4 +1,4 @@
-"""Put together, from the caches, what a method without training may look at."""
+"""Put together, from the tables, what a method without training may look at."""
 
 from pathlib import Path
 
@@ -9,38 +9,30 @@ from pipeline.samples.grounding_tables import GroundingTables
 
 
 def build_baseline_inputs(
-    caches: GroundingTables, image_index: int, phrase_index: int
+    tables: GroundingTables, image_index: int, phrase_index: int
 ) -> BaselineInputs:
     """Return what may be looked at to localise a phrase.
+
+    Args:
+        tables: what is known of images and phrases.
+        image_index: of the phrase's image in its table.
+        phrase_index: of the phrase in its table.
 
     Raises:
         CacheError: a cache does not know the image or the phrase.
     """
-    proposals = caches.proposals(image_index)
-    fits = caches.fits([phrase_index], proposals["labels"])[0]  # (R + 1,)
-    says_something = fits[-1] == 0  # the image's own: 1 where all fit alike
-    slots = caches.noun_slots(image_index, [phrase_index], 1)
-    has_head_map = slots.noun_mask[0, 0] and slots.noun_roles[0, 0] == HEAD_ROLE
-    maps = caches.cams(image_index)["maps"]
+    facts = tables.gather(image_index, [phrase_index], max_nouns=1)
+    slots, similarity = facts.slots, facts.label_similarity[0]  # (L + 1,)
+    is_head = slots.noun_mask[0, 0] and slots.noun_roles[0, 0] == HEAD_ROLE
+    says_something = similarity[-1] == 0  # the image's own: 1 where all fit alike
     return BaselineInputs(
-        image_hw=caches.images[image_index].image_hw,
-        boxes_xyxy=proposals["boxes_xyxy"],
-        scores=proposals["scores"],
-        matches=fits[:-1] * says_something,
-        is_plural=bool(caches.are_plural([phrase_index])[0]),
-        cam=maps[slots.map_index[0, 0]] if has_head_map else None,
+        image_hw=facts.image.image_hw,
+        boxes_xyxy=facts.proposals["boxes_xyxy"],
+        scores=facts.proposals["scores"],
+        matches=similarity[facts.proposals["labels"]] * says_something,  # (R,)
+        is_plural=bool(facts.is_plural[0]),
+        cam=facts.maps[slots.map_index[0, 0]] if is_head else None,
     )
-
-
-def read_directions(nouns: Path) -> dict[str, bool]:
-    """Say of every phrase whether a word such as "left" stands in it.
-
-    Raises:
-        CacheError: the cache of the nouns stage is missing, damaged or foreign.
-    """
-    cache = Cache(nouns, stage="nouns")
-    flags = cache.array("has_direction").tolist()
-    return dict(zip(cache.texts("phrase"), flags, strict=True))
 
 
 def read_detector(proposals: Path) -> tuple[str, str]:

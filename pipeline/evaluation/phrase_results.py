@@ -1,4 +1,4 @@
-"""Judge phrases one by one: every method answers, every answer is scored.
+"""The answers of every method to a phrase, and their scores.
 
 Shapes: R proposals, C columns of `metrics.COLUMNS`, P phrases.
 """
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pipeline.errors import InputError
 from pipeline.evaluation import baselines, metrics
 from pipeline.evaluation.baselines import BaselineInputs
+from pipeline.mentions import PhraseFacts
 from pipeline.params.schema import EvaluateParams
 from pipeline.records import GroundTruth, PhraseRecord, read_records
 
@@ -69,14 +70,14 @@ class PhraseResult:
 
 
 def annotated_phrases(
-    phrases: Sequence[PhraseRecord], truths: Sequence[GroundTruth], directions: Mapping[str, bool]
+    phrases: Sequence[PhraseRecord], truths: Sequence[GroundTruth], facts: Mapping[str, PhraseFacts]
 ) -> list[AnnotatedPhrase]:
-    """Join phrases with where they are, in the order of the phrases.
+    """Return the phrases with where they are, in their order.
 
     Args:
         phrases: of one split.
         truths: of these phrases and perhaps others, in any order.
-        directions: whether a direction word stands in it, of every text.
+        facts: by text, of every phrase.
 
     Raises:
         InputError: a phrase has no annotated box.
@@ -89,7 +90,7 @@ def annotated_phrases(
             "`dvc repro annotations` makes it anew"
         )
     return [
-        AnnotatedPhrase(phrase, truth_of[phrase.phrase_id], directions[phrase.phrase])
+        AnnotatedPhrase(phrase, truth_of[phrase.phrase_id], facts[phrase.phrase].has_direction)
         for phrase in phrases
     ]
 
@@ -100,7 +101,7 @@ def evaluate_phrase(
     predicted: Mapping[str, NDArray[np.floating]],
     params: EvaluateParams,
 ) -> PhraseResult:
-    """Let every method answer a phrase, and judge the answers.
+    """Return the answers of every method to a phrase, and how right they are.
 
     Args:
         phrase_truth: the phrase and where it is.
@@ -127,7 +128,7 @@ def evaluate_phrase(
 def phrase_groups(
     phrase_truth: AnnotatedPhrase, scene: BaselineInputs
 ) -> dict[str, tuple[str, ...]]:
-    """Say what kind of phrase it is.
+    """Return what kind of phrase it is.
 
     Returns:
         `kind`: the dataset's own; `words`: its length; `fitting_proposals`: how many have the label
@@ -146,7 +147,7 @@ def phrase_groups(
 
 
 def _bucket(count: int, limits: tuple[int, int]) -> str:
-    """Name the range a count is in: up to the first limit, up to the second, or more."""
+    """Return the range of a count: up to the first limit, up to the second, or more."""
     low, high = limits
     if count <= low:
         return "0" if low == 0 else f"1-{low}"

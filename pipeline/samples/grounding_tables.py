@@ -1,15 +1,15 @@
 """Images, phrases, nouns, proposals and CAMs joined by their ids, in memory.
 
-Shapes: R proposals of an image, M maps of an image, (h, w) cells of a map, P phrases, K noun slots
-of a phrase.
+Shapes: M maps of (h, w) cells of an image, P phrases, N head nouns, L labels of the detector.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,44 +18,65 @@ from models.noun_classes.detector_labels import noun_label_matches
 from models.phrases.mirroring import with_mirrored
 from pipeline.caching.cache import Cache, CacheError
 from pipeline.errors import InputError
-from pipeline.mentions import HEAD_ROLE, Mention, read_mentions, read_plurals
+from pipeline.images import read_image
+from pipeline.mentions import PhraseFacts, read_phrase_facts
 from pipeline.paths import DatasetFiles
 from pipeline.records import ImageRecord, PhraseRecord, read_records
+from pipeline.samples.sample_facts import Arrays, Floats, SampleFacts, fill_slots
 
-Arrays = dict[str, NDArray[Any]]
-Floats = NDArray[np.float32]
+NamedArrays = tuple[Arrays, tuple[str, ...]]
 Record = TypeVar("Record", ImageRecord, PhraseRecord)
+
+NO_PROPOSALS: NamedArrays = (
+    {
+        "boxes_xyxy": np.zeros((0, 4), np.float32),
+        "scores": np.zeros(0, np.float32),
+        "labels": np.zeros(0, np.int16),
+    },
+    (),
+)
+NO_CAMS: NamedArrays = (
+    {
+        "noun_index": np.zeros(0, np.int32),
+        "maps": np.zeros((0, 1, 1), np.float16),
+        "confidences": np.zeros(0, np.float32),
+    },
+    (),
+)
 
 
 @dataclass(frozen=True)
-class NounSlots:
-    """The nouns of phrases that have a map, head first.
+class ImageRows:
+    """Arrays with a run of rows for each image, and the texts that one of the arrays counts in.
 
     Attributes:
-        nouns: text of each noun, at most K, of P phrases.
-        map_index: the noun's row among the image's maps, 0 where there is no noun, i64 (P, K).
-        noun_mask: True = real, bool (P, K).
-        noun_roles: 0 head, 1 context, i64 (P, K).
+        path: the cache, for messages.
+        names: the texts.
+        spans: which rows are an image's, by its id.
+        arrays: by name, the rows of all images on axis 0.
     """
 
-    nouns: list[list[str]]
-    map_index: NDArray[np.int64]
-    noun_mask: NDArray[np.bool_]
-    noun_roles: NDArray[np.int64]
+    path: Path
+    names: tuple[str, ...]
+    spans: Mapping[str, slice]
+    arrays: Arrays
 
+    @classmethod
+    def from_cache(cls, cache: Cache, names: str, arrays: Sequence[str]) -> Self:
+        """Load some arrays of a cache, and the texts under `names`; the file is closed.
 
-class RaggedRows:
-    """An unequal number of rows for each image, from a cache of flat arrays and offsets."""
-
-    def __init__(self, cache: Cache, names: Sequence[str]) -> None:
-        self._path = cache.path
-        offsets = cache.array("offsets").tolist()
-        self._rows = {
-            image_id: slice(offsets[index], offsets[index + 1])
-            for index, image_id in enumerate(cache.texts("image_id"))
-        }
-        self._arrays = {name: cache.array(name) for name in names}
+        Raises:
+            CacheError: the file is damaged.
+        """
+        spans = [slice(*bounds) for bounds in pairwise(cache.array("offsets").tolist())]
+        rows = cls(
+            cache.path,
+            tuple(cache.texts(names)),
+            dict(zip(cache.texts("image_id"), spans, strict=True)),
+            {name: cache.array(name) for name in arrays},
+        )
         cache.close()
+        return rows
 
     def of(self, image_id: str) -> Arrays:
         """Return the rows of an image, by name of the array.
@@ -63,50 +84,126 @@ class RaggedRows:
         Raises:
             CacheError: the cache does not know the image.
         """
-        if image_id not in self._rows:
+        if image_id not in self.spans:
             raise CacheError(
-                f"{self._path}: knows no image {image_id!r}; "
-                f"`dvc repro {self._path.stem}` makes it anew"
+                f"{self.path}: knows no image {image_id!r}; "
+                f"`dvc repro {self.path.stem}` makes it anew"
             )
-        return {name: array[self._rows[image_id]] for name, array in self._arrays.items()}
+        return {name: array[self.spans[image_id]] for name, array in self.arrays.items()}
 
 
+class LabelSimilarity:
+    """How well head nouns fit the labels of a detector."""
+
+    def __init__(self, heads: Sequence[str | None], labels: Sequence[str]) -> None:
+        """Compare the head nouns, repeated or None where there is none, with L labels."""
+        nouns = sorted({head for head in heads if head is not None})
+        matches = np.asarray(noun_label_matches(nouns, labels), np.float32)  # (N, L)
+        fits_any: NDArray[np.bool_] = np.any(matches > 0, axis=1)  # (N,)
+        self._row_of: dict[str | None, int] = {
+            noun: row for row, noun in enumerate(nouns) if fits_any[row]
+        }
+        self._rows = np.pad(matches, ((0, 1), (0, 1)))  # (N + 1, L + 1)
+        self._rows[-1] = 1
+
+    def of(self, heads: Sequence[str | None]) -> Floats:
+        """Return how well the head nouns of P phrases fit every label.
+
+        Returns:
+            In [0, 1], float32 (P, L + 1): 1 for everything where no label of the detector fits the
+            head noun or there is no head noun; the last column, of the whole image, is else 0.
+        """
+        return self._rows[[self._row_of.get(head, -1) for head in heads]]
+
+
+@dataclass(frozen=True)
 class GroundingTables:
     """What the stages before `train` found out about images and their phrases.
 
     Attributes:
         image_folder: where the files of the images lie.
-        images: of the wanted splits, in the order of the image table.
-        phrases: of the wanted splits, in the order of the phrase table.
-        labels: what `labels` of a proposal counts in.
-        cam_nouns: what `noun_index` of a map counts in.
-        cam_scorer: the scorer that the maps explain: `kind`, `prompt`, `backgrounds`.
+        images: in the order of the image table.
+        phrases: in the order of the phrase table.
+        phrase_facts: by text, of every phrase.
+        proposals: `boxes_xyxy` f32, original px, `scores` f32, `labels` i16, which count in names.
+        cams: `noun_index` i32, which counts in names, `maps` f16, `confidences` f32.
+        label_similarity: of the phrases' head nouns.
+        cam_scorer: the scorer that the maps explain: `kind`, `prompt`, `backgrounds`; empty where
+            that is not known.
     """
 
-    def __init__(
-        self, files: DatasetFiles, image_folder: Path, splits: Sequence[str] | None
-    ) -> None:
-        """Read tables and caches; `splits` None means all.
+    image_folder: Path
+    images: Sequence[ImageRecord]
+    phrases: Sequence[PhraseRecord]
+    phrase_facts: Mapping[str, PhraseFacts]
+    proposals: ImageRows
+    cams: ImageRows
+    label_similarity: LabelSimilarity
+    cam_scorer: Mapping[str, Any]
+
+    @classmethod
+    def from_caches(
+        cls, files: DatasetFiles, image_folder: Path, splits: Sequence[str] | None
+    ) -> Self:
+        """Load tables and caches of a dataset; `splits` None means all.
 
         Raises:
             InputError: there is no phrase, or a cache is missing, damaged, foreign, or not of
-                these images.
+                these phrases.
         """
-        self.image_folder = image_folder
-        self.images = _of_splits(read_records(files.images, ImageRecord), splits)
-        self.phrases = _of_splits(read_records(files.phrases, PhraseRecord), splits)
-        if not self.phrases:
+        images = _of_splits(read_records(files.images, ImageRecord), splits)
+        phrases = _of_splits(read_records(files.phrases, PhraseRecord), splits)
+        if not phrases:
             raise InputError(f"{files.phrases}: holds no phrase of the splits {splits}")
-        self._mentions, self._plurals = read_mentions(files.nouns), read_plurals(files.nouns)
-        proposals = Cache(files.proposals, stage="proposals")
-        self.labels = proposals.texts("label")
-        self._fits = LabelSimilarity(self._heads(), self.labels)
-        self._proposals = RaggedRows(proposals, ("boxes_xyxy", "scores", "labels"))
+        facts = read_phrase_facts(files.nouns)
+        heads = [_lookup(facts, record.phrase).head for record in phrases]
+        proposals = ImageRows.from_cache(
+            Cache(files.proposals, stage="proposals"), "label", ("boxes_xyxy", "scores", "labels")
+        )
         cams = Cache(files.cams, stage="cams")
-        self.cam_nouns = cams.texts("noun")
         settings = json.loads(str(cams.attribute("scorer_settings")))
-        self.cam_scorer = {"kind": cams.attribute("scorer"), **settings}
-        self._cams = RaggedRows(cams, ("noun_index", "maps", "confidences"))
+        return cls(
+            image_folder,
+            images,
+            phrases,
+            facts,
+            proposals,
+            ImageRows.from_cache(cams, "noun", ("noun_index", "maps", "confidences")),
+            LabelSimilarity(heads, proposals.names),
+            {"kind": cams.attribute("scorer"), **settings},
+        )
+
+    @classmethod
+    def from_picture(
+        cls, image: Path, phrase: str, facts: PhraseFacts, proposals: NamedArrays, cams: NamedArrays
+    ) -> Self:
+        """Make the tables of one image and one phrase.
+
+        Args:
+            image: the picture.
+            phrase: the text to localise.
+            facts: of the phrase.
+            proposals: arrays as in `SampleFacts.proposals`, and the detector's labels.
+            cams: `noun_index` i32 (M,), `maps` f16 (M, h, w), `confidences` f32 (M,), and the nouns
+                that `noun_index` counts in.
+
+        Raises:
+            BadImageError: the image cannot be read.
+        """
+        height, width = read_image(image).shape[:2]
+        boxes, labels = proposals
+        maps, nouns = cams
+        whole = {image.name: slice(None)}
+        return cls(
+            image.parent,
+            [ImageRecord(image.name, image.name, (height, width), "predict")],
+            [PhraseRecord("predict", image.name, "predict", phrase)],
+            {phrase: facts},
+            ImageRows(image, labels, whole, boxes),
+            ImageRows(image, nouns, whole, maps),
+            LabelSimilarity([facts.head], labels),
+            {},
+        )
 
     @property
     def texts(self) -> list[str]:
@@ -117,86 +214,48 @@ class GroundingTables:
     def phrases_of_image(self) -> dict[int, list[int]]:
         """Indices of the phrases of each image that has some, in order."""
         index_of = {image.image_id: index for index, image in enumerate(self.images)}
-        found: dict[int, list[int]] = {}
+        phrases_of: dict[int, list[int]] = {}
         for index, phrase in enumerate(self.phrases):
-            found.setdefault(index_of[phrase.image_id], []).append(index)
-        return dict(sorted(found.items()))
+            phrases_of.setdefault(index_of[phrase.image_id], []).append(index)
+        return dict(sorted(phrases_of.items()))
 
-    def proposals(self, image_index: int) -> Arrays:
-        """Return `boxes_xyxy` f32 (R, 4), original px, `scores` f32 (R,), `labels` i16 (R,)."""
-        return self._proposals.of(self.images[image_index].image_id)
+    def facts_of(self, phrase_index: int) -> PhraseFacts:
+        """Return what the nouns stage found out about a phrase.
 
-    def cams(self, image_index: int) -> Arrays:
-        """Return `noun_index` i32 (M,), `maps` f16 (M, h, w), `confidences` f32 (M,)."""
-        return self._cams.of(self.images[image_index].image_id)
-
-    def fits(self, phrase_indices: Sequence[int], labels: NDArray[np.integer[Any]]) -> Floats:
-        """Return how well phrases fit labels.
-
-        Args:
-            phrase_indices: of P phrases.
-            labels: the detector's label of R proposals, (R,).
-
-        Returns:
-            In [0, 1], float32 (P, R + 1): 1 for everything where no label of the detector fits the
-            head noun or there is no head noun; the last column, of the whole image, is else 0.
+        Raises:
+            CacheError: it has not seen the phrase.
         """
-        return np.stack([self._fits.of(self._head(index), labels) for index in phrase_indices])
+        return _lookup(self.phrase_facts, self.phrases[phrase_index].phrase)
 
-    def are_plural(self, phrase_indices: Sequence[int]) -> NDArray[np.bool_]:
-        """Return which phrases speak of several things, bool (P,)."""
-        return np.array([self._plurals[self.phrases[index].phrase] for index in phrase_indices])
-
-    def noun_slots(
+    def gather(
         self, image_index: int, phrase_indices: Sequence[int], max_nouns: int
-    ) -> NounSlots:
-        """Return the nouns of an image's phrases that have a map on this image."""
-        noun_index = self.cams(image_index)["noun_index"]
-        row_of = {self.cam_nouns[index]: row for row, index in enumerate(noun_index)}
-        found = [
-            [mention for mention in self._mentions_of(index) if mention.noun in row_of][:max_nouns]
-            for index in phrase_indices
-        ]
-        slots = NounSlots(
-            nouns=[[mention.noun for mention in mentions] for mentions in found],
-            map_index=np.zeros((len(found), max_nouns), np.int64),  # (P, K)
-            noun_mask=np.zeros((len(found), max_nouns), np.bool_),  # (P, K)
-            noun_roles=np.zeros((len(found), max_nouns), np.int64),  # (P, K)
+    ) -> SampleFacts:
+        """Return all that is known of an image and P of its phrases, K = `max_nouns` slots each.
+
+        Raises:
+            CacheError: a cache does not know the image or a phrase.
+        """
+        image = self.images[image_index]
+        facts = [self.facts_of(index) for index in phrase_indices]
+        cams = self.cams.of(image.image_id)
+        nouns = [self.cams.names[index] for index in cams["noun_index"]]
+        no_map = np.zeros((1, 1, 1), np.float32)
+        return SampleFacts(
+            image=image,
+            phrases=[self.phrases[index].phrase for index in phrase_indices],
+            is_plural=np.array([fact.is_plural for fact in facts]),  # (P,)
+            proposals=self.proposals.of(image.image_id),
+            label_similarity=self.label_similarity.of([fact.head for fact in facts]),
+            slots=fill_slots([fact.mentions for fact in facts], nouns, max_nouns),
+            maps=cams["maps"].astype(np.float32) if nouns else no_map,
+            confidences=cams["confidences"] if nouns else no_map[0, 0],
         )
-        for phrase, mentions in enumerate(found):
-            slots.map_index[phrase, : len(mentions)] = [row_of[item.noun] for item in mentions]
-            slots.noun_mask[phrase, : len(mentions)] = True
-            slots.noun_roles[phrase, : len(mentions)] = [item.role for item in mentions]
-        return slots
-
-    def _mentions_of(self, phrase_index: int) -> list[Mention]:
-        phrase = self.phrases[phrase_index].phrase
-        if phrase not in self._mentions:
-            raise CacheError(f"nouns.h5: has no phrase {phrase!r}; `dvc repro nouns` makes it anew")
-        return self._mentions[phrase]
-
-    def _head(self, phrase_index: int) -> str | None:
-        mentions = self._mentions_of(phrase_index)
-        return next((mention.noun for mention in mentions if mention.role == HEAD_ROLE), None)
-
-    def _heads(self) -> list[str]:
-        heads = {self._head(index) for index in range(len(self.phrases))}
-        return sorted(head for head in heads if head is not None)
 
 
-class LabelSimilarity:
-    """How well head nouns fit the labels of a detector."""
-
-    def __init__(self, nouns: Sequence[str], labels: Sequence[str]) -> None:
-        self._row = {noun: row for row, noun in enumerate(nouns)}
-        self._matrix = np.asarray(noun_label_matches(nouns, labels), np.float32)  # (N, L)
-        self._is_known: NDArray[np.bool_] = np.any(self._matrix > 0, axis=1)  # (N,)
-
-    def of(self, noun: str | None, labels: NDArray[np.integer[Any]]) -> Floats:
-        """Return the fit of a noun and proposals of these labels, and the image, f32 (R + 1,)."""
-        if noun is None or not self._is_known[self._row[noun]]:
-            return np.ones(len(labels) + 1, np.float32)
-        return np.append(self._matrix[self._row[noun], labels], np.float32(0))
+def _lookup(phrase_facts: Mapping[str, PhraseFacts], phrase: str) -> PhraseFacts:
+    if phrase not in phrase_facts:
+        raise CacheError(f"nouns.h5: has no phrase {phrase!r}; `dvc repro nouns` makes it anew")
+    return phrase_facts[phrase]
 
 
 def _of_splits(records: list[Record], splits: Sequence[str] | None) -> list[Record]:

@@ -40,11 +40,11 @@ def build_loader(
     batch_images: int,
     workers: int,
 ) -> DataLoader[dict[str, Tensor]]:
-    """Return batches of draws, in order, made by so many processes beside this one (0: by this).
+    """Return batches of samples, in order, made by so many processes beside this one (0: by this).
 
     Args:
         dataset: makes samples.
-        sample_indices: a list of draws or a sampler; it is asked anew for every pass.
+        sample_indices: a list or a sampler; it is iterated anew for every pass.
         batch_images: samples in a batch; the last one may have fewer.
         workers: processes; they change nothing in the batches.
     """

@@ -22,11 +22,6 @@ class SampleIndex:
     seed: tuple[int, ...] | None
 
 
-def fixed_draws(phrases_of_image: Mapping[int, Sequence[int]]) -> list[SampleIndex]:
-    """Return one sample per image with all its phrases, in order, without augmentation."""
-    return [SampleIndex(image, tuple(phrases), None) for image, phrases in phrases_of_image.items()]
-
-
 def epoch_samples(
     phrases_of_image: Mapping[int, Sequence[int]], phrases_per_image: int, seed: int, epoch: int
 ) -> list[SampleIndex]:
@@ -53,9 +48,9 @@ def epoch_samples(
 
 
 class EpochSampler(Sampler[SampleIndex]):
-    """Yields the draws of one epoch, or one process's share of them.
+    """Yields the samples of one epoch, or one process's share of them.
 
-    `set_epoch` chooses the epoch. Of N processes each gets every N-th draw; the first draws are
+    `set_epoch` chooses the epoch. Of N processes each gets every N-th sample; the first ones are
     repeated where N does not divide their number, so that all get equally many.
     """
 

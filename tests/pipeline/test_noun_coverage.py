@@ -1,15 +1,26 @@
-from pipeline.mentions import Mention
+from pipeline.mentions import Mention, PhraseFacts
 from pipeline.noun_coverage import (
     compute_coverage,
     covered_shares,
     describe_coverage,
-    head_nouns,
     rank_uncovered,
 )
 from pipeline.records import PhraseRecord
 
 ROUTES = {"dog": "first_sense", "kayak": "hypernym", "unused": "name"}
 HEADS = ["dog", "man", None, "dog", "kayak", "hut", "hut", "自転車"]
+
+
+def facts_of(nouns_of_phrase):
+    """Return facts of phrases whose first noun is the head."""
+    return {
+        phrase: PhraseFacts(
+            tuple(Mention(noun, int(number > 0)) for number, noun in enumerate(nouns)),
+            is_plural=False,
+            has_direction=False,
+        )
+        for phrase, nouns in nouns_of_phrase.items()
+    }
 
 
 def test_phrases_and_distinct_nouns_are_counted_apart():
@@ -32,31 +43,26 @@ def test_the_most_frequent_uncovered_nouns_come_first_and_equals_by_alphabet():
 
 
 def test_only_the_head_of_a_phrase_counts_and_splits_are_told_apart():
-    mentions = {
-        "a man by a dog": [Mention("man", 0), Mention("dog", 1)],
-        "a dog": [Mention("dog", 0)],
-        "that one": [],
-    }
+    facts = facts_of({"a man by a dog": ["man", "dog"], "a dog": ["dog"], "that one": []})
     phrases = [
         PhraseRecord("1", "a", "train", "a man by a dog"),
         PhraseRecord("2", "a", "train", "that one"),
         PhraseRecord("3", "b", "val", "a dog"),
     ]
-    assert head_nouns(phrases, mentions) == ["man", None, "dog"]
-    told = describe_coverage(phrases, mentions, ROUTES, 5)
-    assert {split: counts["covered"] for split, counts in told["coverage"].items()} == {
+    described = describe_coverage(phrases, facts, ROUTES, 5)
+    assert {split: counts["covered"] for split, counts in described["coverage"].items()} == {
         "train": 0.0,
         "val": 1.0,
     }
-    assert told["uncovered"] == ["man (1)"]
+    assert described["uncovered"] == ["man (1)"]
 
 
 def test_shares_are_by_scorer_and_split():
-    mentions = {"a dog": [Mention("dog", 0)], "a hut": [Mention("hut", 0)], "it": []}
-    told = [("train", "a dog"), ("train", "a hut"), ("train", "it"), ("val", "a hut")]
-    phrases = [PhraseRecord(str(n), "a", *pair) for n, pair in enumerate(told)]
+    facts = facts_of({"a dog": ["dog"], "a hut": ["hut"], "it": []})
+    pairs = [("train", "a dog"), ("train", "a hut"), ("train", "it"), ("val", "a hut")]
+    phrases = [PhraseRecord(str(n), "a", *pair) for n, pair in enumerate(pairs)]
     routes = {"some": {"dog": "name"}, "all": {"dog": "prompt", "hut": "prompt"}, "none": {}}
-    assert covered_shares(phrases, mentions, routes) == {
+    assert covered_shares(phrases, facts, routes) == {
         "some": {"train": 0.3333, "val": 0.0},
         "all": {"train": 0.6667, "val": 1.0},
         "none": {"train": 0.0, "val": 0.0},

@@ -40,11 +40,11 @@ def save_untrained(root, variant="full", **changes):
     """Write the world below `root` and a grounder of random weights as the variant's model."""
     write_world(root, **changes)
     torch.manual_seed(0)
-    caches, params = (
-        GroundingTables(FILES, IMAGES, ("train",)),
+    tables, params = (
+        GroundingTables.from_caches(FILES, IMAGES, ("train",)),
         train_params(read_params(), variant),
     )
-    step, dataset = build_training(FILES, caches, params, torch.device("cpu"))
+    step, dataset = build_training(FILES, tables, params, torch.device("cpu"))
     results = ResultFiles("shapes", variant)
     text = dataset.text
     save_grounder(results.model, step.grounder, text.tokenize.tokenizer, text.vocabulary.words)

@@ -23,7 +23,7 @@ from pipeline.samples.loader import collate
 from pipeline.samples.sample_spec import TextEncoding, Tokenize, read_sample_spec
 from pipeline.samples.sampler import SampleIndex
 from pipeline.samples.vocabulary import WordVocabulary
-from stages.evaluate import compute_answers
+from stages.evaluate import answer_batch
 from tests.cached_world import FILES
 from tests.stages.evaluated_world import run_evaluate, save_untrained
 
@@ -194,8 +194,8 @@ def test_padding_changes_no_answer(here):
     padded = GroundingInputs(
         **collate([dataset[SampleIndex(0, (0,), None)], dataset[SampleIndex(1, (3, 4, 5), None)]])
     )
-    first = compute_answers(saved.grounder, alone).boxes_xyxy
-    second = compute_answers(saved.grounder, padded).boxes_xyxy
+    first = answer_batch(saved.grounder, alone).boxes_xyxy
+    second = answer_batch(saved.grounder, padded).boxes_xyxy
     for name, boxes in first.items():
         np.testing.assert_allclose(second[name][0, 0], boxes[0, 0], atol=1e-3)
 
@@ -203,8 +203,8 @@ def test_padding_changes_no_answer(here):
 def dataset_of(results, saved):
     spec = read_sample_spec(results.model)
     tokenize = Tokenize(saved.tokenizer, spec.max_tokens)
-    caches = GroundingTables(FILES, FILES.annotations / "images", ["train"])
-    return GroundingDataset(caches, spec, TextEncoding(tokenize, WordVocabulary(saved.words), {}))
+    tables = GroundingTables.from_caches(FILES, FILES.annotations / "images", ["train"])
+    return GroundingDataset(tables, spec, TextEncoding(tokenize, WordVocabulary(saved.words), {}))
 
 
 def move_to_test(image_id):

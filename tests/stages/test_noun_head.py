@@ -9,7 +9,7 @@ from models.classifier.classifier import load_classifier
 from models.classifier.noun_head import load_noun_head
 from pipeline.errors import InputError
 from pipeline.image_batches import image_batches, read_squashed
-from pipeline.mentions import read_mentions
+from pipeline.mentions import read_phrase_facts
 from pipeline.observe.observer import Observer
 from pipeline.params.schema import NounHeadParams
 from pipeline.records import PhraseRecord, read_records
@@ -66,8 +66,8 @@ def test_at_most_max_nouns_get_a_class(inputs):
 
 def test_equally_frequent_nouns_are_ordered_by_the_alphabet(inputs):
     phrases = read_records(inputs.files.phrases, PhraseRecord)
-    mentions = read_mentions(inputs.files.nouns)
-    assert frequent_nouns(phrases, mentions, 1, 9) == ["fox", "hut", "zebra"]
+    facts = read_phrase_facts(inputs.files.nouns)
+    assert frequent_nouns(phrases, facts, 1, 9) == ["fox", "hut", "zebra"]
 
 
 def test_the_summary_tells_coverage_and_size(inputs):

@@ -7,7 +7,7 @@ import pytest
 from models.phrases.noun_parser import NounParser
 from pipeline.caching.cache import Cache
 from pipeline.errors import InputError
-from pipeline.mentions import read_mentions
+from pipeline.mentions import Mention, read_phrase_facts
 from pipeline.observe.observer import Observer
 from pipeline.params.schema import NounsParams
 from pipeline.paths import DatasetFiles
@@ -94,13 +94,12 @@ def test_arrays_have_the_dtypes_of_the_contract(project):
 def test_readers_find_phrases_by_their_exact_text(project):
     run_on(PHRASES)
 
-    mentions = read_mentions(FILES.nouns)
-    assert [(m.noun, m.role) for m in mentions["the red dog on the tree"]] == [
-        ("dog", 0),
-        ("tree", 1),
-    ]
-    assert mentions["left one"] == []
-    assert "The red dog on the tree" not in mentions
+    facts = read_phrase_facts(FILES.nouns)
+    mentions = facts["the red dog on the tree"].mentions
+    assert mentions == (Mention("dog", 0), Mention("tree", 1))
+    assert facts["left one"].mentions == ()
+    assert facts["left one"].has_direction
+    assert "The red dog on the tree" not in facts
 
 
 @pytest.mark.parametrize(("phrases", "count"), [([], 0), (["left one", "!"], 2)])

@@ -45,7 +45,7 @@ def params_of(here, monkeypatch, **changes):
 
 def train_on(folder, params, device=CPU):
     step, dataset = build_training(
-        FILES, GroundingTables(FILES, IMAGES, ("train",)), params, device
+        FILES, GroundingTables.from_caches(FILES, IMAGES, ("train",)), params, device
     )
     train(step, dataset, params, folder, Machine(ProcessGroup(0, 1, device), 0, Observer("train")))
     return step

@@ -9,6 +9,7 @@ from pipeline.evaluation.phrase_results import (
     evaluation_splits,
     phrase_groups,
 )
+from pipeline.mentions import PhraseFacts
 from pipeline.records import GroundTruth, PhraseRecord, write_records
 from tests.hand_drawn import CAT, DOG, PARAMS, phrase_result, phrase_truth, scene
 
@@ -66,8 +67,11 @@ def records(*names):
 
 def test_phrases_find_their_boxes_whatever_the_order_of_the_file():
     phrases, truths = records("one", "two", "three")
-    directions = {phrase.phrase: phrase.phrase_id == "two" for phrase in phrases}
-    asked = annotated_phrases(phrases, truths[::-1], directions)
+    facts = {
+        phrase.phrase: PhraseFacts((), is_plural=False, has_direction=phrase.phrase_id == "two")
+        for phrase in phrases
+    }
+    asked = annotated_phrases(phrases, truths[::-1], facts)
     assert [one.truth.phrase_id for one in asked] == ["one", "two", "three"]
     assert [one.has_direction for one in asked] == [False, True, False]
 

@@ -19,7 +19,7 @@ from pipeline.samples.dataset import GroundingDataset, build_training_dataset
 from pipeline.samples.grounding_tables import GroundingTables
 from pipeline.samples.loader import build_loader, collate
 from pipeline.samples.sample_spec import SampleSpec, TextEncoding, Tokenize
-from pipeline.samples.sampler import EpochSampler, SampleIndex, fixed_draws
+from pipeline.samples.sampler import EpochSampler, SampleIndex
 from pipeline.samples.vocabulary import build_vocabulary
 from tests.cached_world import FILES, HW, PHRASES, write_proposals, write_world
 from tests.conftest import ROOT
@@ -50,20 +50,20 @@ def root(tmp_path_factory):
 @pytest.fixture
 def world(root, monkeypatch):
     monkeypatch.chdir(root)
-    caches = GroundingTables(FILES, IMAGES, ("train",))
-    phrases = [record.phrase for record in caches.phrases]
+    tables = GroundingTables.from_caches(FILES, IMAGES, ("train",))
+    phrases = [record.phrase for record in tables.phrases]
     text = TextEncoding(
         Tokenize(learn_tokenizer(phrases, 120), SPEC.max_tokens),
         build_vocabulary(phrases, 1),
         {"cat": 0, "dog": 1},
     )
-    return SimpleNamespace(caches=caches, text=text)
+    return SimpleNamespace(tables=tables, text=text)
 
 
 def sample(world, image, numbers, seed=None, spec=SPEC, augment=FLIP):
-    first = world.caches.phrases_of_image[image][0]
+    first = world.tables.phrases_of_image[image][0]
     sample_index = SampleIndex(image, tuple(first + number for number in numbers), seed)
-    return GroundingDataset(world.caches, spec, world.text, augment)[sample_index]
+    return GroundingDataset(world.tables, spec, world.text, augment)[sample_index]
 
 
 def test_a_batch_has_the_fields_of_the_grounders_inputs_and_no_other(world):
@@ -73,8 +73,8 @@ def test_a_batch_has_the_fields_of_the_grounders_inputs_and_no_other(world):
 
 
 def test_only_the_wanted_split_is_there(world):
-    assert [image.image_id for image in world.caches.images] == ["a", "b", "c", "d"]
-    assert len(world.caches.phrases) == sum(len(PHRASES[key]) for key in "abcd")
+    assert [image.image_id for image in world.tables.images] == ["a", "b", "c", "d"]
+    assert len(world.tables.phrases) == sum(len(PHRASES[key]) for key in "abcd")
 
 
 def test_an_image_lies_at_the_top_left_of_its_square(world):
@@ -131,7 +131,7 @@ def test_colours_are_searched_for_only_where_they_count(world):
     section = train_params(read_params(), "full")
     for weight in (0.0, 0.8, -0.8):
         params = replace(section, model=replace(section.model, prior_colour=weight))
-        found = build_training_dataset(world.caches, params, world.text.tokenize.tokenizer, ())
+        found = build_training_dataset(world.tables, params, world.text.tokenize.tokenizer, ())
         assert found.spec.with_colours == (weight != 0)
 
 
@@ -162,7 +162,7 @@ def test_parts_of_the_image_are_proposals_that_no_label_fits(world):
 
 def test_boxes_of_one_label_are_also_offered_as_one(world):
     spec = replace(SPEC, merge_floors=(0.75, 0.1))
-    twins = world.caches.proposals(A)
+    twins = world.tables.proposals.of("a")
     twins["labels"][:] = 1, 1, 2  # the first two boxes are cats now
     fields_ = sample(world, A, [0, 1], spec=spec)
     twins["labels"][:] = 0, 1, 2
@@ -221,35 +221,32 @@ def test_a_mirrored_sample_is_mirrored_in_every_field(world):
         np.testing.assert_array_equal(mirrored[name], plain[name])
 
 
-class MirroredCaches(GroundingTables):
-    """The same world in a mirror: pictures, boxes, maps and phrases."""
-
-    def __init__(self, caches, folder):
-        self.__dict__ |= caches.__dict__
-        for image in caches.images:
-            with Image.open(caches.image_folder / image.file) as picture:
-                ImageOps.mirror(picture).save(folder / image.file)
-        self.image_folder = folder
-        self.phrases = [replace(one, phrase=mirror_phrase(one.phrase)) for one in caches.phrases]
-        for name in ("_mentions", "_plurals"):
-            known = getattr(caches, name)
-            setattr(self, name, {mirror_phrase(phrase): known[phrase] for phrase in known})
-
-    def proposals(self, image_index):
-        found, width = super().proposals(image_index), self.images[image_index].image_hw[1]
-        x1, y1, x2, y2 = found["boxes_xyxy"].T
-        return {**found, "boxes_xyxy": np.stack([width - x2, y1, width - x1, y2], axis=1)}
-
-    def cams(self, image_index):
-        found = super().cams(image_index)
-        return {**found, "maps": found["maps"][..., ::-1]}
+def mirrored_tables(tables, folder):
+    """Return the same world in a mirror: pictures, boxes, maps and phrases."""
+    boxes = tables.proposals.arrays["boxes_xyxy"].copy()
+    for image in tables.images:
+        with Image.open(tables.image_folder / image.file) as picture:
+            ImageOps.mirror(picture).save(folder / image.file)
+        rows = tables.proposals.spans[image.image_id]
+        boxes[rows, 0::2] = image.image_hw[1] - boxes[rows, 2::-2]
+    arrays = tables.cams.arrays
+    return replace(
+        tables,
+        image_folder=folder,
+        phrases=[replace(one, phrase=mirror_phrase(one.phrase)) for one in tables.phrases],
+        phrase_facts={mirror_phrase(text): fact for text, fact in tables.phrase_facts.items()},
+        proposals=replace(
+            tables.proposals, arrays={**tables.proposals.arrays, "boxes_xyxy": boxes}
+        ),
+        cams=replace(tables.cams, arrays={**arrays, "maps": arrays["maps"][..., ::-1]}),
+    )
 
 
 @pytest.mark.parametrize("image", [A, B, C, D])
 def test_the_mirrored_sample_of_a_mirrored_world_is_the_sample_in_every_field(
     world, tmp_path, image
 ):
-    mirrored = SimpleNamespace(caches=MirroredCaches(world.caches, tmp_path), text=world.text)
+    mirrored = SimpleNamespace(tables=mirrored_tables(world.tables, tmp_path), text=world.text)
     plain, twice = (
         sample(each, image, [0, 1], seed=seed) for each, seed in ((world, None), (mirrored, (0,)))
     )
@@ -286,7 +283,7 @@ def test_more_lengths_than_the_square_has_are_refused(world):
     params = train_params(read_params(), "full")
     params = replace(params, image_px=96, augment=replace(params.augment, scales=4))
     with pytest.raises(InputError, match="scales"):
-        build_training_dataset(world.caches, params, world.text.tokenize.tokenizer, ())
+        build_training_dataset(world.tables, params, world.text.tokenize.tokenizer, ())
 
 
 def test_colours_change_the_images_and_never_the_clean_ones(world):
@@ -341,10 +338,10 @@ def test_padding_is_false_zero_or_no_class(world):
 
 
 def batches(world, workers, epoch=3):
-    sampler = EpochSampler(world.caches.phrases_of_image, 3, 5)
+    sampler = EpochSampler(world.tables.phrases_of_image, 3, 5)
     sampler.set_epoch(epoch)
     dataset = GroundingDataset(
-        world.caches, SPEC, world.text, AugmentParams(0.5, 0.4, 0.5, 3, translate=True)
+        world.tables, SPEC, world.text, AugmentParams(0.5, 0.4, 0.5, 3, translate=True)
     )
     return list(build_loader(dataset, sampler, 2, workers))
 
@@ -371,18 +368,21 @@ def test_reading_batches_leaves_the_global_generator_alone(world):
 
 
 def test_evaluation_sees_every_phrase_once_unchanged(world):
-    dataset = GroundingDataset(world.caches, SPEC, world.text)
-    sample_indices = fixed_draws(world.caches.phrases_of_image)
-    shapes = [len(dataset[sample_index]["phrase_mask"]) for sample_index in sample_indices]
+    dataset = GroundingDataset(world.tables, SPEC, world.text)
+    phrases_of_image = world.tables.phrases_of_image
+    samples = [
+        dataset[SampleIndex(image, tuple(phrases_of_image[image]), None)] for image in range(4)
+    ]
+    shapes = [len(fields_["phrase_mask"]) for fields_ in samples]
     assert shapes == [3, 7, 2, 3]
     placement = letterbox(whole_window(HW["a"]), 96)
-    box = dataset[sample_indices[0]]["boxes_xyxy"][0]
+    box = samples[0]["boxes_xyxy"][0]
     np.testing.assert_allclose(box, placement.affine.boxes(np.array([8.0, 6, 40, 50])))
 
 
 def test_an_image_other_than_the_annotated_one_is_refused_by_name(world, tmp_path):
     Image.new("RGB", (33, 44)).save(tmp_path / "a.png")
-    world.caches.image_folder = tmp_path
+    world.tables = replace(world.tables, image_folder=tmp_path)
     with pytest.raises(InputError, match=r"a\.png"):
         sample(world, A, [0])
 
@@ -393,14 +393,14 @@ def test_a_cache_that_does_not_know_an_image_is_refused_by_name(tmp_path, monkey
     monkeypatch.setattr("tests.cached_world.HW", {key: HW[key] for key in "abde"})
     monkeypatch.setattr("tests.cached_world.BOXES", {key: [] for key in "abde"})
     write_proposals(tmp_path)
-    caches = GroundingTables(FILES, IMAGES, ("train",))
+    tables = GroundingTables.from_caches(FILES, IMAGES, ("train",))
     with pytest.raises(CacheError, match=r"proposals\.h5.*'c'"):
-        caches.proposals(C)
+        tables.gather(C, [tables.phrases_of_image[C][0]], 2)
 
 
 def test_a_split_without_phrases_is_refused(world):
     with pytest.raises(InputError, match="nowhere"):
-        GroundingTables(FILES, IMAGES, ("nowhere",))
+        GroundingTables.from_caches(FILES, IMAGES, ("nowhere",))
 
 
 def test_a_square_that_the_strides_do_not_divide_is_refused():
@@ -412,7 +412,9 @@ def test_training_data_never_hold_a_name_of_the_ground_truth():
     root = ROOT
     for name in (
         "pipeline/samples/dataset.py",
+        "pipeline/samples/fields.py",
         "pipeline/samples/grounding_tables.py",
+        "pipeline/samples/sample_facts.py",
         "stages/train.py",
     ):
         text = (root / name).read_text(encoding="utf-8")

@@ -2,7 +2,7 @@ from collections import Counter
 
 import pytest
 
-from pipeline.samples.sampler import EpochSampler, epoch_samples, fixed_draws
+from pipeline.samples.sampler import EpochSampler, epoch_samples
 
 PHRASES = {0: [0, 1, 2], 2: [3], 3: list(range(4, 15)), 5: [15, 16]}
 
@@ -38,14 +38,6 @@ def test_epochs_group_and_order_anew_and_repeat_exactly():
 def test_every_sample_of_every_epoch_has_its_own_seed():
     seeds = [sample_index.seed for epoch in (0, 1) for sample_index in of(epoch=epoch)]
     assert len(set(seeds)) == len(seeds)
-
-
-def test_fixed_draws_take_all_phrases_in_order_without_a_seed():
-    sample_indices = fixed_draws(PHRASES)
-    assert [sample_index.phrase_indices for sample_index in sample_indices] == [
-        tuple(found) for found in PHRASES.values()
-    ]
-    assert {sample_index.seed for sample_index in sample_indices} == {None}
 
 
 def sampler(part=(0, 1), epoch=3):

@@ -1,0 +1,86 @@
+"""What is known of one image and some of its phrases before a sample is made of them.
+
+Shapes: P phrases, K noun slots of a phrase, R proposals, M maps of (h, w) cells, L labels of the
+detector.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.mentions import Mention
+from pipeline.records import ImageRecord
+
+Arrays = dict[str, NDArray[Any]]
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class NounSlots:
+    """The nouns of phrases that have a map, head first.
+
+    Attributes:
+        nouns: text of each noun, at most K, of P phrases.
+        map_index: the noun's row among the image's maps, 0 where there is no noun, i64 (P, K).
+        noun_mask: True = real, bool (P, K).
+        noun_roles: 0 head, 1 context, i64 (P, K).
+    """
+
+    nouns: list[list[str]]
+    map_index: NDArray[np.int64]
+    noun_mask: NDArray[np.bool_]
+    noun_roles: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class SampleFacts:
+    """What the stages before `train` found out about an image and some of its phrases.
+
+    Attributes:
+        image: the image.
+        phrases: P texts.
+        is_plural: which of them mean several things, bool (P,).
+        proposals: `boxes_xyxy` f32 (R, 4), original px, `scores` f32 (R,), `labels` i16 (R,).
+        label_similarity: of each phrase's head noun and each label of the detector, f32
+            (P, L + 1); see `LabelSimilarity`.
+        slots: the phrases' nouns that have a map.
+        maps: signed, f32 (M, h, w); one of zeros if the image has none.
+        confidences: the scorer's of each map's noun in [0, 1], f32 (M,), at least one.
+    """
+
+    image: ImageRecord
+    phrases: list[str]
+    is_plural: NDArray[np.bool_]
+    proposals: Arrays
+    label_similarity: Floats
+    slots: NounSlots
+    maps: Floats
+    confidences: Floats
+
+
+def fill_slots(
+    mentions: Sequence[Sequence[Mention]], map_nouns: Sequence[str], max_nouns: int
+) -> NounSlots:
+    """Return the first nouns of each phrase that have a map.
+
+    Args:
+        mentions: the nouns of P phrases, head first.
+        map_nouns: the noun of each of an image's M maps.
+        max_nouns: number of slots K.
+    """
+    row_of = {noun: row for row, noun in enumerate(map_nouns)}
+    mapped = [[item for item in items if item.noun in row_of][:max_nouns] for items in mentions]
+    slots = NounSlots(
+        nouns=[[item.noun for item in items] for items in mapped],
+        map_index=np.zeros((len(mapped), max_nouns), np.int64),  # (P, K)
+        noun_mask=np.zeros((len(mapped), max_nouns), np.bool_),  # (P, K)
+        noun_roles=np.zeros((len(mapped), max_nouns), np.int64),  # (P, K)
+    )
+    for phrase, items in enumerate(mapped):
+        slots.map_index[phrase, : len(items)] = [row_of[item.noun] for item in items]
+        slots.noun_mask[phrase, : len(items)] = True
+        slots.noun_roles[phrase, : len(items)] = [item.role for item in items]
+    return slots
