@@ -11,20 +11,18 @@ from typing import Any, cast
 import numpy as np
 import torch
 
-
-class WeightFileError(ValueError):
-    """A weight file cannot be read; the message names file and cause."""
+from models.files import ModelFileError
 
 
 @contextmanager
 def _refusing(path: Path, broken: tuple[type[Exception], ...]) -> Iterator[None]:
-    """Raise `WeightFileError` for a file that cannot be read; `broken` is what a cut one raises."""
+    """Raise `ModelFileError` for a file that cannot be read; `broken` is what a cut one raises."""
     try:
         yield
     except broken as error:
-        raise WeightFileError(f"{path}: is no whole weight file: {_first_line(error)}") from error
+        raise ModelFileError(f"{path}: is no whole weight file: {_first_line(error)}") from error
     except pickle.UnpicklingError as error:
-        raise WeightFileError(
+        raise ModelFileError(
             f"{path}: is no weight file, or holds code that will not be run: {_first_line(error)}"
         ) from error
 
@@ -33,12 +31,12 @@ def load_weights(path: Path) -> dict[str, Any]:
     """Return the mapping in a PyTorch weight file: tensors and plain values alone.
 
     Raises:
-        WeightFileError: the file is missing, cut off, no weight file, or holds more than that.
+        ModelFileError: the file is missing, cut off, no weight file, or holds more than that.
     """
     with _refusing(path, (OSError, RuntimeError, EOFError, ValueError, KeyError)):
         content = torch.load(path, map_location="cpu", weights_only=True)
     if not isinstance(content, dict):
-        raise WeightFileError(f"{path}: holds {type(content).__name__}, not a mapping of tensors")
+        raise ModelFileError(f"{path}: holds {type(content).__name__}, not a mapping of tensors")
     return content
 
 
@@ -72,12 +70,12 @@ def load_arrays(path: Path) -> dict[str, Any]:
     """Return the mapping in a pickle of numpy arrays, as detectron2's model zoo has them.
 
     Raises:
-        WeightFileError: the file is missing, cut off, no pickle, or holds more than that.
+        ModelFileError: the file is missing, cut off, no pickle, or holds more than that.
     """
     with _refusing(path, (OSError, EOFError, ValueError, TypeError, AttributeError, IndexError)):
         content = _ArraysOnly(io.BytesIO(path.read_bytes()), encoding="latin1").load()
     if not isinstance(content, dict):
-        raise WeightFileError(f"{path}: holds {type(content).__name__}, not a mapping of arrays")
+        raise ModelFileError(f"{path}: holds {type(content).__name__}, not a mapping of arrays")
     return content
 
 

@@ -6,12 +6,12 @@ writes  data/<dataset>/annotations/{images.jsonl, phrases.jsonl, summary.json[, 
 params  datasets.<dataset>, annotations
 """
 
-import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from models.files import write_json
 from pipeline.caching.atomic import whole_file
 from pipeline.caching.fingerprint import fingerprint
 from pipeline.datasets.published import published_of
@@ -99,8 +99,7 @@ def write_readings(files: DatasetFiles, readings: Sequence[ImageReading]) -> Non
 def write_summary(path: Path, summary: Summary) -> None:
     """Write the counts as JSON."""
     with whole_file(path) as partial:
-        text = json.dumps(asdict(summary), indent=2, ensure_ascii=False)
-        partial.write_text(text + "\n", encoding="utf-8")
+        write_json(partial, asdict(summary), indent=2)
 
 
 def _report(summary: Summary, observer: Observer) -> None:

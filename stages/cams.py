@@ -23,13 +23,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from models.files import write_json
 from models.grad_cam.explainer import LayerError, NounExplainer
 from models.grad_cam.load_scorer import ScorerKind, ScorerSource, find_routes, load_scorer
 from models.grad_cam.scorer import NounScorer
 from models.noun_classes.detector_labels import noun_label_matches
 from models.noun_classes.imagenet import TABLE
 from pipeline.caching.atomic import whole_file
-from pipeline.caching.cache import Provenance, write_cache
+from pipeline.caching.cache import Provenance, row_offsets, write_cache
 from pipeline.caching.fingerprint import fingerprint
 from pipeline.caching.shards import ShardPlan, remove_shards, run_shards
 from pipeline.errors import InputError
@@ -148,7 +149,7 @@ def run(
     names = [image.image_id for image in images]
     texts = {"image_id": names, "noun": scorer.nouns, "route": scorer.routes}
     counts = arrays.pop("counts")
-    arrays["offsets"] = np.concatenate([[0], counts.cumsum()]).astype(np.int64)  # (I + 1,)
+    arrays["offsets"] = row_offsets(counts)  # (I + 1,)
     attributes = describe_scorer(scorer, params)
     write_cache(cams, arrays, texts, attributes, Provenance("cams", plan.fingerprint))
     remove_shards(plan)
@@ -216,8 +217,7 @@ def write_coverage(
     nouns = sorted(set().union(*(fact.nouns for fact in facts.values())))
     coverage["scorers"] = covered_shares(phrases, facts, routes_by_scorer(files, nouns))
     with whole_file(files.cams_coverage) as partial:
-        text = json.dumps(coverage, indent=2, ensure_ascii=False)
-        partial.write_text(text + "\n", encoding="utf-8")
+        write_json(partial, coverage, indent=2)
     for split, counts in coverage["coverage"].items():
         observer.log(
             f"{split}: a class for {counts['covered']:.1%} of {counts['phrases']} phrases and "

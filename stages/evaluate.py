@@ -7,16 +7,17 @@ params  evaluate
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from models.files import ModelFileError, write_json
 from models.grounder.batch import GroundingInputs
 from models.grounder.box_head import answer_boxes
-from models.grounder.checkpoint import GrounderFileError, SavedGrounder, load_grounder
+from models.grounder.checkpoint import SavedGrounder, load_grounder
 from models.grounder.grounder import Grounder
 from models.training.reconstruction_loss import vision_gap
 from pipeline.caching.atomic import whole_file
@@ -124,10 +125,10 @@ def run(
         observer.table(
             f"hits in % of {len(phrase_results)} phrases of {split}", table_rows(splits[split])
         )
-    _write(inputs.results.predictions, "".join(_json_line(row) for row in rows))
-    report = {"provenance": origin, "splits": splits}
-    text = json.dumps(report, indent=1, sort_keys=True, ensure_ascii=False)
-    _write(inputs.results.metrics, text + "\n")
+    write_rows(inputs.results.predictions, rows)
+    with whole_file(inputs.results.metrics) as partial:
+        metrics = {"provenance": origin, "splits": splits}
+        write_json(partial, metrics, indent=1, sort_keys=True)
     observer.log(origin["leakage"])
 
 
@@ -139,7 +140,7 @@ def load_inference(folder: Path, runtime: RuntimeParams) -> Inference:
     """
     try:
         saved = load_grounder(folder)
-    except GrounderFileError as error:
+    except ModelFileError as error:
         raise InputError(f"{error}; `dvc repro train` makes it anew") from error
     device = pick_device(runtime.device)
     saved.grounder.to(device)
@@ -228,13 +229,11 @@ def provenance(inputs: EvaluateInputs, params: EvaluateParams) -> dict[str, Any]
     }
 
 
-def _json_line(row: Mapping[str, Any]) -> str:
-    return json.dumps(row, sort_keys=True, ensure_ascii=False) + "\n"
-
-
-def _write(path: Path, text: str) -> None:
-    with whole_file(path) as partial:
-        partial.write_text(text, encoding="utf-8", newline="\n")
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write one JSON object a line, keys by the alphabet."""
+    with whole_file(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as stream:
+        for row in rows:
+            stream.write(json.dumps(row, sort_keys=True, ensure_ascii=False) + "\n")
 
 
 def main() -> None:

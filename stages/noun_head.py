@@ -7,7 +7,6 @@ params  noun_head
 Shapes: I training images, B images of a batch, C channels, N nouns.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,9 +18,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.classifier.classifier import Classifier, ClassifierError, load_classifier
+from models.classifier.classifier import Classifier, load_classifier
 from models.classifier.noun_head import NounHead, save_noun_head
 from models.classifier.train_noun_head import NounHeadFit, average_precisions, fit_noun_head
+from models.files import ModelFileError, write_json
 from pipeline.caching.atomic import whole_file
 from pipeline.caching.fingerprint import fingerprint
 from pipeline.caching.shards import ShardPlan, remove_shards, run_shards
@@ -133,7 +133,8 @@ def run(
     summary = fit_and_save(features, said, nouns, params, noun_head, observer)
     routes = dict.fromkeys(nouns, "trained")
     summary |= describe_coverage(phrases, facts, routes, LISTED)
-    write_summary(noun_head / "summary.json", summary)
+    with whole_file(noun_head / "summary.json") as partial:
+        write_json(partial, summary, indent=2)
     remove_shards(plan)
     observer.log(f"{len(nouns)} nouns; held-out mAP {summary['held_out_map']}")
     shares = {split: found["covered"] for split, found in summary["coverage"].items()}
@@ -167,7 +168,7 @@ def read_features(
     """
     try:
         classifier = load_classifier(inputs.classifier).to(device)
-    except ClassifierError as error:
+    except ModelFileError as error:
         raise InputError(f"{error}; `dvc repro weights` makes it anew") from error
     section = {"image_px": params.image_px, "batch_images": params.batch_images}
     key = fingerprint(Path(__file__), section, [inputs.files.annotations, inputs.classifier])
@@ -202,13 +203,6 @@ def fit_and_save(
     judged = held_out_map(features, said, nouns, fit, observer)
     save_noun_head(noun_head, fit_on(features, said, nouns, fit, observer))
     return {"nouns": len(nouns), "training_images": len(features), "held_out_map": judged}
-
-
-def write_summary(path: Path, summary: Mapping[str, Any]) -> None:
-    """Write the summary as JSON."""
-    with whole_file(path) as partial:
-        text = json.dumps(summary, indent=2, ensure_ascii=False)
-        partial.write_text(text + "\n", encoding="utf-8")
 
 
 def main() -> None:

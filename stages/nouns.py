@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.files import ModelFileError
 from models.phrases.mirroring import may_crop
-from models.phrases.noun_parser import NounParser, ParsedPhrase, TaggerFolderError
+from models.phrases.noun_parser import NounParser, ParsedPhrase
 from models.phrases.noun_rules import CONTEXT, HEAD
-from pipeline.caching.cache import Provenance, write_cache
+from pipeline.caching.cache import Provenance, row_offsets, write_cache
 from pipeline.caching.fingerprint import fingerprint
 from pipeline.caching.shards import ShardPlan, remove_shards, run_shards
 from pipeline.errors import InputError
@@ -109,7 +110,7 @@ def write_nouns(
     nouns = sorted(set(names))
     index_of = {noun: index for index, noun in enumerate(nouns)}
     arrays: dict[str, NDArray[Any]] = {
-        "offsets": _offsets(found.counts),
+        "offsets": row_offsets(found.counts),
         "noun_index": np.array([index_of[name] for name in names], np.int32),
         "noun_role": found.noun_role,
         "noun_span": found.noun_span,
@@ -127,7 +128,7 @@ def report(
     observer: Observer,
 ) -> None:
     """Say how many phrases have a noun, which are frequent, and which phrases have none."""
-    starts = _offsets(found.counts)[:-1].tolist()
+    starts = row_offsets(found.counts)[:-1].tolist()
     times = [occurrences[phrase] for phrase in phrases]
     heads: Counter[str] = Counter()
     none: Counter[str] = Counter()
@@ -148,12 +149,8 @@ def report(
 def _nouns(found: PhraseNouns) -> list[str]:
     """Return the noun of each mention."""
     utf8 = found.noun_utf8.tobytes()
-    bounds = _offsets(found.noun_utf8_lengths).tolist()
+    bounds = row_offsets(found.noun_utf8_lengths).tolist()
     return [utf8[start:stop].decode() for start, stop in pairwise(bounds)]
-
-
-def _offsets(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])  # (P + 1,)
 
 
 def _counted(counts: Counter[str]) -> str:
@@ -169,7 +166,7 @@ def load_parser(folder: Path, params: NounsParams, device: str) -> NounParser:
     """
     try:
         return NounParser(folder, device, params.context_nouns)
-    except TaggerFolderError as error:
+    except ModelFileError as error:
         raise InputError(str(error)) from error
 
 

@@ -15,10 +15,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.detector.checkpoint import DetectorError
 from models.detector.detector import Detector, load_detector
-from models.safe_load import WeightFileError
-from pipeline.caching.cache import Provenance, write_cache
+from models.files import ModelFileError
+from pipeline.caching.cache import Provenance, row_offsets, write_cache
 from pipeline.caching.fingerprint import fingerprint
 from pipeline.caching.shards import ShardPlan, remove_shards, run_shards
 from pipeline.datasets.proposals.bottom_up_files import read_given
@@ -106,7 +105,7 @@ def run(
 
     arrays = run_shards(plan, compute, observer)
     counts = arrays.pop("counts")
-    arrays["offsets"] = np.concatenate([[0], counts.cumsum()]).astype(np.int64)  # (I + 1,)
+    arrays["offsets"] = row_offsets(counts)  # (I + 1,)
     texts = {"image_id": [image.image_id for image in images], "label": detector.info.classes}
     attributes = {"detector": detector.info.name, "training_set": detector.info.training_set}
     write_cache(proposals, arrays, texts, attributes, Provenance("proposals", key))
@@ -167,7 +166,7 @@ def _check_missing(
 def _load(folder: Path, device: torch.device, batch_images: int) -> Detector:
     try:
         return load_detector(folder, device, batch_images)
-    except (DetectorError, WeightFileError) as error:
+    except ModelFileError as error:
         raise InputError(f"{error}; `dvc repro weights` makes it anew") from error
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from models.files import write_json
 from pipeline.caching.atomic import whole_file
 from pipeline.caching.fingerprint import fingerprint
 from pipeline.errors import InputError
@@ -94,8 +95,8 @@ def run(
     shutil.rmtree(inputs.results.report, ignore_errors=True)  # an output as a whole
     for picture in pictures:
         _write(inputs.results.report / "pictures" / picture.name, picture.content)
-    told = json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    _write(inputs.results.report / "data.json", told.encode())
+    with whole_file(inputs.results.report / "data.json") as partial:
+        write_json(partial, data, indent=1, sort_keys=True)
     html, markdown = (write(title, subtitle, sections) for write in (to_html, to_markdown))
     _write(inputs.results.report / "report.html", html.encode())
     _write(inputs.results.report / "report.md", markdown.encode())

@@ -5,7 +5,6 @@ writes  weights/{detector/, classifier/, tagger/[, language/][, clip/], manifest
 params  weights.<dataset>
 """
 
-import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,10 +12,11 @@ from dataclasses import asdict
 from itertools import count
 from pathlib import Path
 
-from models.classifier.classifier import ClassifierError, ClassifierInfo, save_classifier
+from models.classifier.classifier import ClassifierInfo, save_classifier
 from models.classifier.train_classifier import ClassifierFit, train_classifier
-from models.detector.checkpoint import DetectorError, DetectorInfo, save_detector
+from models.detector.checkpoint import DetectorInfo, save_detector
 from models.detector.train_detector import DetectionExample, DetectorFit, train_detector
+from models.files import ModelFileError, write_json
 from models.phrases.train_tagger import train_tagger
 from models.pretrained import hub
 from models.pretrained.convert import (
@@ -25,7 +25,6 @@ from models.pretrained.convert import (
     convert_detector,
     copy_folder,
 )
-from models.safe_load import WeightFileError
 from pipeline.caching.atomic import make_folder, work_folder
 from pipeline.caching.fingerprint import fingerprint
 from pipeline.datasets.shapes import scene
@@ -167,7 +166,7 @@ def take(part: WeightPart, path: Path, folder: Path) -> None:
     """Write a checked part into a folder in our format.
 
     Raises:
-        DetectorError, ClassifierError, WeightFileError: it is not what its section says.
+        ModelFileError: it is not what its section says.
     """
     match part:
         case DetectorFile():
@@ -177,7 +176,8 @@ def take(part: WeightPart, path: Path, folder: Path) -> None:
         case TaggerFolder() | TransformersFolder():
             copy_folder(path, folder, source_files(part, path))
     if isinstance(part, TaggerFolder):
-        _write_json(folder / "tagger.json", {"package": part.package, "tokenize": "stanza"})
+        tagger = {"package": part.package, "tokenize": "stanza"}
+        write_json(folder / "tagger.json", tagger, indent=2)
 
 
 def run(
@@ -200,7 +200,8 @@ def run(
             origins = embed(section, folder, observer)
         else:
             origins = convert(section, key, folder, observer)
-        _write_json(folder / "manifest.json", {name: asdict(o) for name, o in origins.items()})
+        manifest = {name: asdict(origin) for name, origin in origins.items()}
+        write_json(folder / "manifest.json", manifest, indent=2)
         _warn_of_leakage(origins["detector"], observer)
 
     observer.fact("fingerprint", fingerprint(Path(__file__), section, []))
@@ -238,15 +239,10 @@ def _told_as_input(key: str) -> Iterator[None]:
     """Tell what is wrong with a file as something that a person can mend."""
     try:
         yield
-    except (DetectorError, ClassifierError, WeightFileError) as error:
+    except ModelFileError as error:
         raise InputError(f"{key}: {error}; put the right file there or change the key") from error
     except hub.HubError as error:
         raise InputError(f"{key}.{error}") from error
-
-
-def _write_json(path: Path, content: object) -> None:
-    text = json.dumps(content, ensure_ascii=False, indent=2)
-    path.write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
 def main() -> None:

@@ -16,15 +16,12 @@ from torch import Tensor, nn
 from torchvision import models as torchvision_models
 
 from models.classifier.narrow_resnet import NarrowResNet
+from models.files import ModelFileError, write_json
 
 ARCHITECTURES = ("mobilenet_v2", "resnet10", "resnet18", "resnet34", "resnet50", "squeezenet1_1")
 _NARROW_BLOCKS = {"resnet10": (1, 1, 1, 1), "resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3)}
 _HEADS = ("avgpool", "fc", "classifier")
 _INFO_FILE, _WEIGHTS_FILE = "classifier.json", "weights.safetensors"
-
-
-class ClassifierError(ValueError):
-    """A classifier that cannot be built, or its folder not read; the message names the cause."""
 
 
 @dataclass(frozen=True)
@@ -84,17 +81,17 @@ def build_network(arch: str, width: float, num_classes: int) -> nn.Module:
         num_classes: number of outputs.
 
     Raises:
-        ClassifierError: `arch` is not one of `ARCHITECTURES`, or has no such width.
+        ModelFileError: `arch` is not one of `ARCHITECTURES`, or has no such width.
     """
     if arch not in ARCHITECTURES:
-        raise ClassifierError(f"arch: {arch!r} is not one of {', '.join(ARCHITECTURES)}")
+        raise ModelFileError(f"arch: {arch!r} is not one of {', '.join(ARCHITECTURES)}")
     if arch in _NARROW_BLOCKS:
         return NarrowResNet(_NARROW_BLOCKS[arch], width, num_classes)
     build: Callable[..., nn.Module] = getattr(torchvision_models, arch)
     if arch == "mobilenet_v2":
         return build(num_classes=num_classes, width_mult=width)
     if width != 1.0:
-        raise ClassifierError(f"width: {arch} has only 1.0, got {width}")
+        raise ModelFileError(f"width: {arch} has only 1.0, got {width}")
     return build(num_classes=num_classes)
 
 
@@ -184,8 +181,7 @@ def imagenet_classes() -> tuple[str, ...]:
 def save_classifier(folder: Path, classifier: Classifier) -> None:
     """Write `classifier.json` and `weights.safetensors`; equal weights give equal bytes."""
     folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(asdict(classifier.info), ensure_ascii=False, indent=1)
-    (folder / _INFO_FILE).write_text(text + "\n", encoding="utf-8")
+    write_json(folder / _INFO_FILE, asdict(classifier.info), indent=1)
     state = {key: value.contiguous() for key, value in classifier.network.state_dict().items()}
     save_file(state, folder / _WEIGHTS_FILE)
 
@@ -194,7 +190,7 @@ def load_classifier(folder: Path) -> Classifier:
     """Return the classifier of a folder, in evaluation mode.
 
     Raises:
-        ClassifierError: a file is missing or malformed, or a weight is missing, left over or of
+        ModelFileError: a file is missing or malformed, or a weight is missing, left over or of
             another shape.
     """
     info = read_classifier_info(folder)
@@ -202,7 +198,7 @@ def load_classifier(folder: Path) -> Classifier:
     try:
         network.load_state_dict(load_file(folder / _WEIGHTS_FILE))
     except (OSError, SafetensorError, RuntimeError) as error:
-        raise ClassifierError(f"{folder / _WEIGHTS_FILE}: {error}") from error
+        raise ModelFileError(f"{folder / _WEIGHTS_FILE}: {error}") from error
     return Classifier(network, info).eval()
 
 
@@ -210,7 +206,7 @@ def read_classifier_info(folder: Path) -> ClassifierInfo:
     """Return the content of `classifier.json`.
 
     Raises:
-        ClassifierError: it is missing or malformed.
+        ModelFileError: it is missing or malformed.
     """
     path = folder / _INFO_FILE
     try:
@@ -219,7 +215,7 @@ def read_classifier_info(folder: Path) -> ClassifierInfo:
             **{field.name: _frozen(values[field.name]) for field in fields(ClassifierInfo)}
         )
     except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
-        raise ClassifierError(f"{path}: does not describe a classifier: {error}") from error
+        raise ModelFileError(f"{path}: does not describe a classifier: {error}") from error
 
 
 def _frozen(value: Any) -> Any:

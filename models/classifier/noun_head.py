@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from models.classifier.classifier import ClassifierError
+from models.files import ModelFileError, write_json
 
 _NOUNS_FILE, _WEIGHTS_FILE = "nouns.json", "head.safetensors"
 
@@ -34,8 +34,7 @@ class NounHead:
 def save_noun_head(folder: Path, head: NounHead) -> None:
     """Write `head.safetensors` and `nouns.json`; equal heads give equal bytes."""
     folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(head.nouns, ensure_ascii=False, indent=0)
-    (folder / _NOUNS_FILE).write_text(text + "\n", encoding="utf-8")
+    write_json(folder / _NOUNS_FILE, head.nouns, indent=0)
     weights = {"weight": head.weight.contiguous(), "bias": head.bias.contiguous()}
     save_file(weights, folder / _WEIGHTS_FILE)
 
@@ -44,23 +43,23 @@ def load_noun_head(folder: Path) -> NounHead:
     """Return the head of a folder.
 
     Raises:
-        ClassifierError: a file is missing or malformed.
+        ModelFileError: a file is missing or malformed.
     """
     nouns = read_head_nouns(folder)
     try:
         weights = load_file(folder / _WEIGHTS_FILE)
         return NounHead(nouns, weights["weight"], weights["bias"])
     except (OSError, SafetensorError, KeyError) as error:
-        raise ClassifierError(f"{folder}: holds no noun head: {error}") from error
+        raise ModelFileError(f"{folder}: holds no noun head: {error}") from error
 
 
 def read_head_nouns(folder: Path) -> tuple[str, ...]:
     """Return the nouns of the head of a folder.
 
     Raises:
-        ClassifierError: the file is missing or malformed.
+        ModelFileError: the file is missing or malformed.
     """
     try:
         return tuple(json.loads((folder / _NOUNS_FILE).read_text(encoding="utf-8")))
     except (OSError, json.JSONDecodeError, TypeError) as error:
-        raise ClassifierError(f"{folder}: holds no noun head: {error}") from error
+        raise ModelFileError(f"{folder}: holds no noun head: {error}") from error

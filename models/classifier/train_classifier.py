@@ -77,16 +77,6 @@ def train_classifier(
     return classifier.eval()
 
 
-@torch.no_grad()
-def classifier_accuracy(
-    classifier: Classifier, pictures: Sequence[NDArray[np.uint8]], labels: Sequence[int]
-) -> float:
-    """Return the share of pictures, uint8 (H, W, 3) each, whose class is given the top score."""
-    images = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)  # (I, 3, H, W)
-    guesses = [classifier(batch.float() / 255).argmax(1) for batch in images.split(64)]
-    return float((torch.cat(guesses) == torch.tensor(labels)).float().mean())
-
-
 def _descend(
     classifier: Classifier,
     images: Tensor,

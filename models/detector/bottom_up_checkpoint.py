@@ -24,6 +24,7 @@ from models.detector.bottom_up_config import (
     detectron2_anchors,
 )
 from models.detector.openmmlab import Config
+from models.files import ModelFileError
 
 DEPTHS = {6: 50, 23: 101, 36: 152}  # by blocks of the fourth stage
 ANCHORS_KEY = "proposal_generator.anchor_generator.cell_anchors.0"
@@ -48,10 +49,6 @@ _RENAMED = (
 )
 
 
-class BottomUpError(ValueError):
-    """A checkpoint of another network; the message names the cause."""
-
-
 @dataclass(frozen=True)
 class BottomUpDetector:
     """A converted checkpoint.
@@ -74,17 +71,17 @@ def read_bottom_up(state: Mapping[str, Tensor]) -> BottomUpDetector:
         state: tensors by detectron2's names.
 
     Raises:
-        BottomUpError: a tensor is missing or has another shape than this detector's.
+        ModelFileError: a tensor is missing or has another shape than this detector's.
     """
     num_outputs = _needed(state, f"{_BOX}.cls_score.weight").shape[0]
     num_boxes = _needed(state, f"{_BOX}.bbox_pred.weight").shape[0]
     dialects = {4 * num_outputs: CAFFE, 4 * (num_outputs - 1): DETECTRON2}
     if num_boxes not in dialects:
-        raise BottomUpError(f"{num_outputs} class scores and {num_boxes} box deltas do not belong")
+        raise ModelFileError(f"{num_outputs} class scores and {num_boxes} box deltas do not belong")
     dialect, num_classes = dialects[num_boxes], num_outputs - 1
     blocks = {key.split(".")[2] for key in state if key.startswith("backbone.res4.")}
     if len(blocks) not in DEPTHS:
-        raise BottomUpError(f"the backbone has {len(blocks)} blocks in res4, not 6, 23 or 36")
+        raise ModelFileError(f"the backbone has {len(blocks)} blocks in res4, not 6, 23 or 36")
     anchors = _anchors(state, dialect)
     config = bottom_up_config(DEPTHS[len(blocks)], num_classes, anchors, dialect)
     return BottomUpDetector(config, dict(_converted(state, dialect)), num_classes)
@@ -97,7 +94,7 @@ def _anchors(state: Mapping[str, Tensor], dialect: Dialect) -> list[list[float]]
     if stored is None:
         return usual
     if stored.shape != (len(usual), 4):
-        raise BottomUpError(f"{ANCHORS_KEY}: has shape {tuple(stored.shape)}, expected (12, 4)")
+        raise ModelFileError(f"{ANCHORS_KEY}: has shape {tuple(stored.shape)}, expected (12, 4)")
     return [[float(side) for side in box] for box in stored]
 
 
@@ -128,5 +125,5 @@ def _reordered(name: str, tensor: Tensor, dialect: Dialect) -> Tensor:
 
 def _needed(state: Mapping[str, Tensor], key: str) -> Tensor:
     if key not in state:
-        raise BottomUpError(f"has no {key}")
+        raise ModelFileError(f"has no {key}")
     return state[key]

@@ -14,14 +14,11 @@ from torch import Tensor, nn
 
 import models.detector.bottom_up_network  # makes its parts known to mmdet  # noqa: F401
 from models.detector.openmmlab import MODELS, Config, ConfigDict, mmdet_scope
+from models.files import ModelFileError, write_json
 from models.safe_load import load_weights
 
 CONFIG_FILE, WEIGHTS_FILE, INFO_FILE = "config.py", "weights.pth", "detector.json"
 _META_KEYS = ("ori_shape", "img_shape", "scale_factor")
-
-
-class DetectorError(ValueError):
-    """A detector that cannot be read or converted; the message names file and cause."""
 
 
 @dataclass(frozen=True)
@@ -70,15 +67,14 @@ def save_detector(
     stream = io.BytesIO()
     torch.save({key: value.detach().cpu().contiguous() for key, value in state.items()}, stream)
     (folder / WEIGHTS_FILE).write_bytes(stream.getvalue())
-    text = json.dumps(asdict(info), ensure_ascii=False, indent=1)
-    (folder / INFO_FILE).write_text(text + "\n", encoding="utf-8")
+    write_json(folder / INFO_FILE, asdict(info), indent=1)
 
 
 def read_info(folder: Path) -> DetectorInfo:
     """Return the content of `detector.json`.
 
     Raises:
-        DetectorError: it is missing or malformed.
+        ModelFileError: it is missing or malformed.
     """
     path = folder / INFO_FILE
     try:
@@ -86,20 +82,20 @@ def read_info(folder: Path) -> DetectorInfo:
         values["classes"] = tuple(values["classes"])
         return DetectorInfo(**{field.name: values[field.name] for field in fields(DetectorInfo)})
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DetectorError(f"{path}: does not describe a detector: {error}") from error
+        raise ModelFileError(f"{path}: does not describe a detector: {error}") from error
 
 
 def read_config(name: str | Path) -> Config:
     """Return an mmdet config: a file, or a name below the configs in mmdet's wheel.
 
     Raises:
-        DetectorError: there is no such file.
+        ModelFileError: there is no such file.
     """
     path = Path(name)
     shipped = Path(str(files("mmdet"))) / ".mim" / "configs" / path
     file = next((candidate for candidate in (path, shipped) if candidate.is_file()), None)
     if file is None:
-        raise DetectorError(f"{name}: no such file, and mmdet ships no config of this name")
+        raise ModelFileError(f"{name}: no such file, and mmdet ships no config of this name")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return Config.fromfile(file)
@@ -156,7 +152,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """Return the tensors and class names of an mmdet checkpoint.
 
     Raises:
-        WeightFileError: the file is no whole weight file.
+        ModelFileError: the file is no whole weight file.
     """
     content = load_weights(path)
     meta = content.get("meta") or {}
@@ -168,12 +164,12 @@ def load_state(model: nn.Module, state: Mapping[str, Tensor], path: Path) -> Non
     """Load the weights into the model, in place; the keys must be the same.
 
     Raises:
-        DetectorError: a key is missing, left over, or of another shape.
+        ModelFileError: a key is missing, left over, or of another shape.
     """
     try:
         model.load_state_dict(state)
     except (RuntimeError, AttributeError, TypeError) as error:
-        raise DetectorError(f"{path}: does not fit its config: {_short(error)}") from error
+        raise ModelFileError(f"{path}: does not fit its config: {_short(error)}") from error
 
 
 def _short(error: Exception, most: int = 300) -> str:

@@ -189,8 +189,8 @@ def load_detector(folder: Path, device: torch.device, batch_images: int) -> Dete
         batch_images: images of one forward pass.
 
     Raises:
-        DetectorError: config.py or detector.json is missing, or the weights do not fit.
-        WeightFileError: weights.pth is missing or broken.
+        ModelFileError: config.py, detector.json or weights.pth is missing or broken, or the
+            weights do not fit.
     """
     info, config = read_info(folder), read_config(folder / CONFIG_FILE)
     model = build_model(config)

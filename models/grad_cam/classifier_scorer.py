@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from models.classifier.classifier import Classifier, ClassifierError, trunk_layers
+from models.classifier.classifier import Classifier, trunk_layers
 from models.classifier.noun_head import NounHead
+from models.files import ModelFileError
 from models.grad_cam.scorer import NounScores, PooledScorer, routes_of
 from models.noun_classes.imagenet import NounClasses, Route
 
@@ -49,11 +50,11 @@ class NounHeadScorer(ClassifierScorer):
         """Join a classifier and a head trained on its features.
 
         Raises:
-            ClassifierError: the head's weight does not have the shape that the two need.
+            ModelFileError: the head's weight does not have the shape that the two need.
         """
         channels = classifier.class_weight.shape[1]
         if head.weight.shape != (len(head.nouns), channels):
-            raise ClassifierError(
+            raise ModelFileError(
                 f"noun head: its weight is {tuple(head.weight.shape)}, {len(head.nouns)} nouns on "
                 f"this classifier need {(len(head.nouns), channels)}; run stage noun_head again"
             )

@@ -13,13 +13,10 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
 
+from models.files import ModelFileError
 from models.grad_cam.scorer import NounScorer, NounScores, in_whole_cells
 
 _TEXTS_AT_ONCE = 256
-
-
-class ClipError(ValueError):
-    """A CLIP folder or its settings cannot be used; the message names the cause."""
 
 
 class ClipScorer(NounScorer):
@@ -122,12 +119,12 @@ class ClipTexts:
             backgrounds: G nouns; one that is also in `nouns` does not compete with itself.
 
         Raises:
-            ClipError: fewer than two backgrounds, or no `{}` in the prompt.
+            ValueError: fewer than two backgrounds, or no `{}` in the prompt.
         """
         if len(set(backgrounds)) < 2:
-            raise ClipError("cams.clip.backgrounds: name two at least; one may be the noun itself")
+            raise ValueError("cams.clip.backgrounds: name two at least; one may be the noun itself")
         if "{}" not in prompt:
-            raise ClipError(f"cams.clip.prompt: {prompt!r} has no {{}} in place of the noun")
+            raise ValueError(f"cams.clip.prompt: {prompt!r} has no {{}} in place of the noun")
         self.nouns, self.backgrounds = tuple(nouns), tuple(backgrounds)
         encode = _TextEncoder(model, tokenizer)
         self.noun_texts = encode([prompt.replace("{}", noun) for noun in nouns])
@@ -163,13 +160,16 @@ def load_clip_scorer(
     """Return the scorer by the CLIP of a transformers folder: model, tokenizer, image processor.
 
     Raises:
-        ClipError: a file is missing or is not what it should be, or `ClipTexts` raises.
+        ModelFileError: a file is missing or is not what it should be.
+        ValueError: as `ClipTexts`.
     """
     try:
         model = CLIPModel.from_pretrained(folder, local_files_only=True).eval()
         tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
         images = CLIPImageProcessor.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, RuntimeError) as error:
-        raise ClipError(f"{folder}: holds no CLIP of transformers: {str(error)[:300]}") from error
+        raise ModelFileError(
+            f"{folder}: holds no CLIP of transformers: {str(error)[:300]}"
+        ) from error
     texts = ClipTexts(model, tokenizer, prompt, nouns, backgrounds)
     return ClipScorer(model, texts, images.image_mean, images.image_std)

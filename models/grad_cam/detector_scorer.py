@@ -18,7 +18,6 @@ from torch.nn import functional as F
 from models.detector.checkpoint import (
     CONFIG_FILE,
     WEIGHTS_FILE,
-    DetectorError,
     DetectorInfo,
     build_model,
     load_state,
@@ -32,6 +31,7 @@ from models.detector.openmmlab import (
     SingleStageDetector,
     TwoStageDetector,
 )
+from models.files import ModelFileError
 from models.grad_cam.scorer import NounScorer, NounScores, in_whole_cells, routes_of
 from models.noun_classes.imagenet import NounClasses
 from models.safe_load import load_weights
@@ -62,7 +62,7 @@ class DetectorScorer(NounScorer):
             noun_classes: the labels that each noun means.
 
         Raises:
-            DetectorError: the kind of the detector's head is not supported.
+            ModelFileError: the kind of the detector's head is not supported.
         """
         last = [name for name, _ in model.backbone.named_children()][-1]
         super().__init__(model, routes_of(noun_classes), f"backbone.{last}")
@@ -106,8 +106,8 @@ def load_detector_scorer(folder: Path, noun_classes: Mapping[str, NounClasses]) 
         noun_classes: the labels that each noun means.
 
     Raises:
-        DetectorError: a file is missing or does not fit, or the kind of head is not supported.
-        WeightFileError: weights.pth is missing or broken.
+        ModelFileError: a file is missing, broken or does not fit, or the kind of head is not
+            supported.
     """
     config, info = read_config(folder / CONFIG_FILE), read_info(folder)
     model = build_model(config)
@@ -132,13 +132,13 @@ def _head_of(model: Any) -> Any:
     """Return the function that reads a detector's head.
 
     Raises:
-        DetectorError: the head is of another kind.
+        ModelFileError: the head is of another kind.
     """
     if isinstance(model, SingleStageDetector):
         return _dense_log_probs
     if isinstance(model, TwoStageDetector) and hasattr(model.roi_head.bbox_head, "loss_cls"):
         return _region_log_probs
-    raise DetectorError(
+    raise ModelFileError(
         f"cams.scorer: detector cannot explain a {type(model).__name__}: only dense heads and "
         "region heads of one step are known; choose another scorer"
     )

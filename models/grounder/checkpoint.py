@@ -21,6 +21,7 @@ from torch import nn
 from transformers import BertConfig, BertTokenizerFast
 
 from models.classifier.classifier import Classifier, build_network
+from models.files import ModelFileError, write_json
 from models.grounder.config import GrounderConfig, GrounderSpec, LanguageSizes
 from models.grounder.grounder import Grounder, build_grounder
 from models.grounder.language_encoder import (
@@ -35,10 +36,6 @@ from models.layers.backbone import CLASSIFIER, named_network
 
 WEIGHTS_FILE, SPEC_FILE = "grounder.safetensors", "spec.json"
 TOKENIZER_FOLDER, LANGUAGE_FILE, WORDS_FILE = "tokenizer", "language.json", "words.json"
-
-
-class GrounderFileError(ValueError):
-    """A grounder's folder cannot be read; the message names file and cause."""
 
 
 @dataclass(frozen=True)
@@ -64,10 +61,10 @@ def save_grounder(
     folder.mkdir(parents=True, exist_ok=True)
     state = {name: value.cpu().contiguous() for name, value in grounder.state_dict().items()}
     save_file(state, folder / WEIGHTS_FILE)
-    _write_json(folder / SPEC_FILE, asdict(grounder.spec))
+    write_json(folder / SPEC_FILE, asdict(grounder.spec), indent=1)
     config = grounder.language_encoder.bert.config.to_dict()
-    _write_json(folder / LANGUAGE_FILE, {key: config[key] for key in sorted(config)})
-    _write_json(folder / WORDS_FILE, list(words))
+    write_json(folder / LANGUAGE_FILE, {key: config[key] for key in sorted(config)}, indent=1)
+    write_json(folder / WORDS_FILE, list(words), indent=1)
     tokenizer.save_pretrained(folder / TOKENIZER_FOLDER)
 
 
@@ -75,7 +72,7 @@ def load_grounder(folder: Path) -> SavedGrounder:
     """Return a grounder in evaluation mode, with its vocabularies.
 
     Raises:
-        GrounderFileError: a file is missing or does not fit the others.
+        ModelFileError: a file is missing or does not fit the others.
     """
     try:
         spec = _read_spec(folder / SPEC_FILE)
@@ -85,7 +82,7 @@ def load_grounder(folder: Path) -> SavedGrounder:
         tokenizer = load_tokenizer(folder / TOKENIZER_FOLDER)
         words = tuple(_read_json(folder / WORDS_FILE))
     except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
-        raise GrounderFileError(f"{folder}: is not a grounder's folder: {error}") from error
+        raise ModelFileError(f"{folder}: is not a grounder's folder: {error}") from error
     return SavedGrounder(grounder.eval(), tokenizer, words)
 
 
@@ -108,11 +105,6 @@ def _read_spec(path: Path) -> GrounderSpec:
 
 def _read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
-
-
-def _write_json(path: Path, value: object) -> None:
-    text = json.dumps(value, ensure_ascii=False, indent=1)
-    path.write_text(text + "\n", encoding="utf-8")
 
 
 @dataclass(frozen=True)

@@ -46,15 +46,6 @@ def noun_label_matches(nouns: Sequence[str], labels: Sequence[str]) -> NDArray[n
     return matches
 
 
-def coverage(matches: NDArray[np.bool_]) -> float:
-    """Return the fraction of nouns that mean a label, 0 if there are no nouns.
-
-    Args:
-        matches: as `noun_label_matches` returns it, bool (N, L).
-    """
-    return float(matches.any(axis=1).mean()) if len(matches) else 0.0
-
-
 def nouns_of(label: str) -> frozenset[str]:
     """Return every noun that means the label."""
     text = " ".join(label.lower().replace("_", " ").split())

@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from models.files import ModelFileError
+
 HYPERNYM, HYPONYM = "@", "~"  # pointer symbols; those of instances (`@i`, `~i`) are not followed
-
-
-class WordNetError(ValueError):
-    """The database cannot be read; the message names the file."""
 
 
 @dataclass(frozen=True)
@@ -71,13 +69,13 @@ def read_wordnet(folder: Path) -> WordNet:
     """Return the nouns of a database folder, which holds `data.noun` and `index.noun`.
 
     Raises:
-        WordNetError: a file is missing or is not of this format.
+        ModelFileError: a file is missing or is not of this format.
     """
     try:
         synsets = dict(_synset(line) for line in _lines(folder / "data.noun"))
         senses = dict(_senses(line) for line in _lines(folder / "index.noun"))
     except (OSError, ValueError, IndexError) as error:
-        raise WordNetError(f"{folder}: holds no nouns of WordNet: {error}") from error
+        raise ModelFileError(f"{folder}: holds no nouns of WordNet: {error}") from error
     return WordNet(synsets, senses)
 
 

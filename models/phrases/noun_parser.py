@@ -10,6 +10,7 @@ from typing import Any
 import stanza
 from stanza.models.common.doc import Document
 
+from models.files import ModelFileError
 from models.phrases.noun_rules import NounMention, find_nouns, speaks_of_several
 from models.phrases.tokens import TaggedToken
 
@@ -17,10 +18,6 @@ TAGGER_FILE = "tagger.json"
 _LANGUAGE = "en"
 _PROCESSORS = ("tokenize", "mwt", "pos")
 _WORD = re.compile(r"[^\W_]+(?:[-.][^\W_]+)*|['\u2019]s\b|\S")
-
-
-class TaggerFolderError(ValueError):
-    """A tagger's folder cannot be used; the message names file, cause and remedy."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,7 @@ class NounParser:
             context_nouns: how many nouns to keep beside the head noun, at most.
 
         Raises:
-            TaggerFolderError: a file is missing or malformed.
+            ModelFileError: a file is missing or malformed.
         """
         settings = _read_json(folder / TAGGER_FILE)
         self.cut_at_spaces = settings.get("tokenize") == "whitespace"
@@ -151,7 +148,7 @@ def _processors(folder: Path, package: str, cut_at_spaces: bool) -> dict[str, st
         needed = not (name == "mwt" or (name == "tokenize" and cut_at_spaces))
         model = folder / _LANGUAGE / name / f"{chosen.get(name)}.pt"
         if needed and not (chosen.get(name) in resources.get(name, {}) and model.is_file()):
-            raise TaggerFolderError(
+            raise ModelFileError(
                 f"{folder}: resources.json and the files beside it offer no `{name}` model "
                 f"{chosen.get(name)!r}; copy the stanza folder again, or name its package"
             )
@@ -162,7 +159,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise TaggerFolderError(f"{path}: cannot be read as JSON: {error}") from error
+        raise ModelFileError(f"{path}: cannot be read as JSON: {error}") from error
     if not isinstance(content, dict):
-        raise TaggerFolderError(f"{path}: must hold a JSON object")
+        raise ModelFileError(f"{path}: must hold a JSON object")
     return content

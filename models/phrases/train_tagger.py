@@ -5,7 +5,6 @@ which `NounParser` splits without one (`tokenize: whitespace` in `tagger.json`).
 words and characters alone, without pre-trained vectors or language models.
 """
 
-import json
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -18,6 +17,8 @@ from stanza.models.pos.data import Dataset, ShuffledDataset
 from stanza.models.pos.trainer import Trainer
 from stanza.models.tagger import parse_args
 from stanza.resources.common import logging_level_context
+
+from models.files import write_json
 
 PACKAGE = "embedded"
 Word = tuple[str, str, str, str]
@@ -115,9 +116,5 @@ def _write_folder(trainer: Trainer, folder: Path) -> None:
         "default_dependencies": {},
         "packages": {"default": defaults},
     }
-    _write_json(folder / "resources.json", {"en": english})
-    _write_json(folder / "tagger.json", {"package": PACKAGE, "tokenize": "whitespace"})
-
-
-def _write_json(path: Path, content: object) -> None:
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8", newline="\n")
+    write_json(folder / "resources.json", {"en": english}, indent=2)
+    write_json(folder / "tagger.json", {"package": PACKAGE, "tokenize": "whitespace"}, indent=2)

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -16,9 +17,8 @@ from models.classifier.classifier import (
     imagenet_classes,
     save_classifier,
 )
-from models.detector.bottom_up_checkpoint import BottomUpError, read_bottom_up
+from models.detector.bottom_up_checkpoint import read_bottom_up
 from models.detector.checkpoint import (
-    DetectorError,
     DetectorInfo,
     build_model,
     inference_config,
@@ -28,7 +28,8 @@ from models.detector.checkpoint import (
     read_config,
     save_detector,
 )
-from models.safe_load import WeightFileError, load_arrays, load_weights
+from models.files import ModelFileError
+from models.safe_load import load_arrays, load_weights
 
 _WEIGHT_SUFFIXES = (".pt", ".bin", ".safetensors")
 
@@ -43,14 +44,14 @@ def convert_detector(source: Path, config: str, info: DetectorInfo, folder: Path
         folder: to write.
 
     Raises:
-        DetectorError: there is no such config, or weights or classes do not fit it.
-        WeightFileError: the checkpoint is no whole weight file.
+        ModelFileError: there is no such config, weights or classes do not fit it, or the checkpoint
+            is no whole weight file.
     """
     prediction = inference_config(read_config(config))
     checkpoint = read_checkpoint(source)
     expected = num_classes_of(prediction)
     if len(checkpoint.classes) != expected:
-        raise DetectorError(
+        raise ModelFileError(
             f"{source}: names {len(checkpoint.classes)} classes (meta.dataset_meta.classes), "
             f"{config} has {expected}"
         )
@@ -70,16 +71,17 @@ def convert_bottom_up(source: Path, vocabulary: Path, info: DetectorInfo, folder
         folder: to write.
 
     Raises:
-        DetectorError: the checkpoint is of another network, or has another number of classes.
-        WeightFileError: the checkpoint is no whole weight file.
+        ModelFileError: the checkpoint is no whole weight file, of another network, or has another
+            number of classes.
     """
+    content = load_arrays(source) if source.suffix == ".pkl" else load_weights(source)
     try:
-        detector = read_bottom_up(_tensors(source))
-    except BottomUpError as error:
-        raise DetectorError(f"{source}: is no bottom-up-attention detector: {error}") from error
+        detector = read_bottom_up(_tensors(content))
+    except ModelFileError as error:
+        raise ModelFileError(f"{source}: is no bottom-up-attention detector: {error}") from error
     classes = read_vocabulary(vocabulary)
     if len(classes) != detector.num_classes:
-        raise DetectorError(
+        raise ModelFileError(
             f"{vocabulary}: names {len(classes)} classes, {source} has {detector.num_classes}"
         )
     model = build_model(detector.config)
@@ -96,7 +98,7 @@ def copy_folder(source: Path, folder: Path, patterns: Iterable[str]) -> None:
         patterns: globs of the files to copy, relative to `source`.
 
     Raises:
-        WeightFileError: a weight file is cut off, or holds more than tensors and plain values.
+        ModelFileError: a weight file is cut off, or holds more than tensors and plain values.
     """
     copied = sorted({file for pattern in patterns for file in source.glob(pattern)})
     for file in copied:
@@ -116,32 +118,31 @@ def _check_weights(path: Path) -> None:
         with safe_open(path, "pt") as stream:
             stream.keys()
     except (SafetensorError, OSError) as error:
-        raise WeightFileError(f"{path}: is no whole weight file: {error}") from error
+        raise ModelFileError(f"{path}: is no whole weight file: {error}") from error
 
 
 def read_vocabulary(path: Path) -> tuple[str, ...]:
     """Return the class names in a text file such as `objects_vocab.txt`, lower case.
 
     Raises:
-        DetectorError: the file cannot be read as text.
+        ModelFileError: the file cannot be read as text.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise DetectorError(f"{path}: cannot be read: {error}") from error
+        raise ModelFileError(f"{path}: cannot be read: {error}") from error
     return tuple(line.split(",")[0].strip().lower() for line in lines if line.strip())
 
 
-def _tensors(source: Path) -> Mapping[str, Tensor]:
+def _tensors(content: Mapping[str, Any]) -> Mapping[str, Tensor]:
     """Return the tensors of a checkpoint, also where they lie below the key `model`."""
-    content = load_arrays(source) if source.suffix == ".pkl" else load_weights(source)
     state = content.get("model", content)
     if not isinstance(state, dict):
-        raise BottomUpError("`model` is not a mapping of tensors")
+        raise ModelFileError("`model` is not a mapping of tensors")
     try:
         return {str(key): torch.as_tensor(value) for key, value in state.items()}
     except (TypeError, RuntimeError, ValueError) as error:
-        raise BottomUpError(f"holds more than tensors: {error}") from error
+        raise ModelFileError(f"holds more than tensors: {error}") from error
 
 
 def convert_classifier(source: Path, info: ClassifierInfo, folder: Path) -> None:
@@ -153,13 +154,13 @@ def convert_classifier(source: Path, info: ClassifierInfo, folder: Path) -> None
         folder: to write.
 
     Raises:
-        ClassifierError: the architecture is not supported.
-        WeightFileError: the file is no whole weight file, or does not fit the architecture.
+        ModelFileError: the architecture is not supported, or the file is no whole weight file or
+            does not fit the architecture.
     """
     named = replace(info, classes=imagenet_classes())
     network = build_network(info.arch, info.width, len(named.classes))
     try:
         network.load_state_dict(load_weights(source))
     except RuntimeError as error:
-        raise WeightFileError(f"{source}: does not fit {info.arch}: {error}") from error
+        raise ModelFileError(f"{source}: does not fit {info.arch}: {error}") from error
     save_classifier(folder, Classifier(network, named))

@@ -15,7 +15,7 @@ from typing import Any
 
 import h5py
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from pipeline.caching.atomic import whole_file
 from pipeline.errors import InputError
@@ -75,6 +75,18 @@ def write_cache(
                 file.create_dataset(name, data=arrays[name], track_times=False)
 
 
+def row_offsets(counts: ArrayLike) -> NDArray[np.int64]:
+    """Return where the rows of each of N items begin in their concatenation, and where it ends.
+
+    Args:
+        counts: rows of each item, integers (N,).
+
+    Returns:
+        Rows `offsets[n]` up to `offsets[n + 1]` are those of item n, int64 (N + 1,).
+    """
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+
+
 def read_provenance(path: Path) -> Provenance:
     """Return the stage and the fingerprint of a cache.
 
@@ -126,15 +138,7 @@ class Cache:
         Raises:
             CacheError: there is no such array, or it cannot be read.
         """
-        return self._read(name, slice(None))
-
-    def rows(self, name: str, start: int, stop: int) -> NDArray[Any]:
-        """Return the rows from `start` up to, not including, `stop` of an array.
-
-        Raises:
-            CacheError: there is no such array, or it cannot be read.
-        """
-        return self._read(name, slice(start, stop))
+        return self._read(name)
 
     def texts(self, name: str) -> list[str]:
         """Return a list of texts.
@@ -142,8 +146,8 @@ class Cache:
         Raises:
             CacheError: there are no such texts, or they cannot be read.
         """
-        utf8 = self._read(f"{name}/utf8", slice(None)).tobytes()
-        offsets = self._read(f"{name}/offsets", slice(None)).tolist()
+        utf8 = self._read(f"{name}/utf8").tobytes()
+        offsets = self._read(f"{name}/offsets").tolist()
         return [utf8[start:stop].decode() for start, stop in pairwise(offsets)]
 
     def attribute(self, name: str) -> str | int | float:
@@ -174,10 +178,10 @@ class Cache:
             self._file, self._pid = _open(self.path), os.getpid()
         return self._file
 
-    def _read(self, name: str, rows: slice) -> NDArray[Any]:
+    def _read(self, name: str) -> NDArray[Any]:
         file = self._opened()
         try:
-            return file[name][rows]
+            return file[name][:]
         except _READ_ERRORS as error:
             raise CacheError(
                 f"{self.path}: `{name}` cannot be read: {error}; {_remedy(self.path)}"
@@ -186,9 +190,8 @@ class Cache:
 
 def _write_texts(group: Any, texts: Sequence[str]) -> None:
     encoded = [text.encode() for text in texts]
-    lengths = np.array([0, *map(len, encoded)], np.int64)
     utf8 = np.frombuffer(b"".join(encoded), np.uint8)
-    group.create_dataset("offsets", data=lengths.cumsum(), track_times=False)  # (N + 1,)
+    group.create_dataset("offsets", data=row_offsets([*map(len, encoded)]), track_times=False)
     group.create_dataset("utf8", data=utf8, track_times=False)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.caching.atomic import work_folder
 from pipeline.caching.cache import CACHE_SUFFIX, Cache, CacheError, Provenance, write_cache
 from pipeline.errors import InputError
 from pipeline.observe.observer import Observer
@@ -42,8 +43,7 @@ class ShardPlan:
     @property
     def folder(self) -> Path:
         """Folder of the shards."""
-        base = Path(os.environ.get("DVC_ROOT", "."))
-        return base / ".work" / self.stage / self.fingerprint
+        return work_folder(self.stage, self.fingerprint)
 
     @property
     def num_shards(self) -> int:

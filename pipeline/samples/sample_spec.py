@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.files import write_json
 from pipeline.errors import InputError
 from pipeline.params.reader import ParamsError, build
 from pipeline.params.train import TrainParams
@@ -104,8 +105,7 @@ def sample_spec(params: TrainParams) -> SampleSpec:
 
 def write_sample_spec(folder: Path, spec: SampleSpec) -> None:
     """Write the sizes into the folder of a trained grounder."""
-    text = json.dumps(asdict(spec), indent=1) + "\n"
-    (folder / _FILE).write_text(text, encoding="utf-8")
+    write_json(folder / _FILE, asdict(spec), indent=1)
 
 
 def read_sample_spec(folder: Path) -> SampleSpec:

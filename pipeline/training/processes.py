@@ -27,11 +27,6 @@ class ProcessGroup:
     num_processes: int
     device: torch.device
 
-    @property
-    def leads(self) -> bool:
-        """This process writes files and messages."""
-        return self.rank == 0
-
 
 @dataclass(frozen=True)
 class Machine:

@@ -8,7 +8,6 @@ from torchvision.models import mobilenet_v2, resnet18
 
 from models.classifier.classifier import (
     ARCHITECTURES,
-    ClassifierError,
     ImageNorm,
     build_network,
     imagenet_classes,
@@ -16,6 +15,7 @@ from models.classifier.classifier import (
     save_classifier,
     trunk_layers,
 )
+from models.files import ModelFileError
 from tests.models.classifier.tiny_classifier import CLASSES, WIDTHS, tiny_classifier
 
 IMAGES = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(3))
@@ -78,12 +78,12 @@ def test_a_narrow_resnet_has_narrow_stages():
 
 @pytest.mark.parametrize("arch", ["resnet50", "squeezenet1_1"])
 def test_an_architecture_of_one_width_refuses_another(arch):
-    with pytest.raises(ClassifierError, match=f"{arch} has only 1.0, got 0.5"):
+    with pytest.raises(ModelFileError, match=f"{arch} has only 1.0, got 0.5"):
         build_network(arch, 0.5, 7)
 
 
 def test_an_unknown_architecture_is_refused_with_the_known_ones():
-    with pytest.raises(ClassifierError, match="'vgg16' is not one of mobilenet_v2"):
+    with pytest.raises(ModelFileError, match="'vgg16' is not one of mobilenet_v2"):
         build_network("vgg16", 1.0, 7)
 
 
@@ -120,33 +120,33 @@ def test_class_names_may_hold_any_letters(tmp_path):
 def test_a_missing_weight_is_refused(folder):
     weights = load_file(folder / "weights.safetensors")
     save_file({k: v for k, v in weights.items() if k != "fc.bias"}, folder / "weights.safetensors")
-    with pytest.raises(ClassifierError, match=r"(?s)weights.safetensors.*fc.bias"):
+    with pytest.raises(ModelFileError, match=r"(?s)weights.safetensors.*fc.bias"):
         load_classifier(folder)
 
 
 def test_a_weight_of_another_shape_is_refused(folder):
     info = json.loads((folder / "classifier.json").read_text())
     (folder / "classifier.json").write_text(json.dumps(info | {"classes": ["one"]}))
-    with pytest.raises(ClassifierError, match=r"size mismatch for fc.weight"):
+    with pytest.raises(ModelFileError, match=r"size mismatch for fc.weight"):
         load_classifier(folder)
 
 
 def test_a_truncated_weight_file_is_refused(folder):
     content = (folder / "weights.safetensors").read_bytes()
     (folder / "weights.safetensors").write_bytes(content[: len(content) // 2])
-    with pytest.raises(ClassifierError, match=r"weights.safetensors"):
+    with pytest.raises(ModelFileError, match=r"weights.safetensors"):
         load_classifier(folder)
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"arch": "resnet10"}'])
 def test_a_description_that_is_none_is_refused(folder, content):
     (folder / "classifier.json").write_text(content)
-    with pytest.raises(ClassifierError, match=r"classifier.json: does not describe"):
+    with pytest.raises(ModelFileError, match=r"classifier.json: does not describe"):
         load_classifier(folder)
 
 
 def test_an_empty_folder_is_refused(tmp_path):
-    with pytest.raises(ClassifierError, match=r"classifier.json: does not describe"):
+    with pytest.raises(ModelFileError, match=r"classifier.json: does not describe"):
         load_classifier(tmp_path)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.classifier.train_classifier import ClassifierFit, classifier_accuracy, train_classifier
+from models.classifier.train_classifier import ClassifierFit, train_classifier
 
 FIT = ClassifierFit("resnet10", 0.125, 6, 0.01, 1e-4, batch_images=16, seed=0)
 CLASSES = ("bright", "dark", "striped")
@@ -31,15 +31,11 @@ def classifier():
 
 
 def test_it_recognises_pictures_it_has_not_seen(classifier):
-    assert classifier_accuracy(classifier, *pictures(1000, 30)) > 0.9
-
-
-def test_the_accuracy_is_the_share_of_right_answers(classifier):
     images, labels = pictures(1000, 30)
-    wrong = [(label + 1) % 3 for label in labels]
-    half = [*labels[:15], *wrong[15:]]
-    assert classifier_accuracy(classifier, images, wrong) < 0.1
-    assert classifier_accuracy(classifier, images, half) == pytest.approx(0.5, abs=0.1)
+    pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255
+    with torch.no_grad():
+        guesses = classifier(pixels).argmax(1).tolist()
+    assert np.mean(np.equal(guesses, labels)) > 0.9
 
 
 def test_it_says_how_it_was_made_and_is_ready_for_use(classifier):

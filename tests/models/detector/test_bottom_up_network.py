@@ -12,17 +12,12 @@ from models.detector.bottom_up_config import (
     caffe_anchors,
     detectron2_anchors,
 )
-from models.detector.checkpoint import (
-    CONFIG_FILE,
-    DetectorError,
-    DetectorInfo,
-    build_model,
-    read_config,
-)
+from models.detector.checkpoint import CONFIG_FILE, DetectorInfo, build_model, read_config
 from models.detector.detector import load_detector
 from models.detector.openmmlab import MODELS, mmdet_scope
+from models.files import ModelFileError
 from models.pretrained.convert import convert_bottom_up, read_vocabulary
-from models.safe_load import WeightFileError, load_arrays
+from models.safe_load import load_arrays
 from tests.models.detector import bottom_up_original as original
 
 CPU = torch.device("cpu")
@@ -147,20 +142,20 @@ def test_another_network_s_checkpoint_is_refused(tmp_path, change, message):
     state = original.random_checkpoint("caffe", len(CLASSES))
     change(state)
     source = write_checkpoint(tmp_path, "caffe", state)
-    with pytest.raises(DetectorError, match=message):
+    with pytest.raises(ModelFileError, match=message):
         convert_bottom_up(source, tmp_path / "objects_vocab.txt", INFO, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_a_vocabulary_of_another_length_is_refused(tmp_path):
     source = write_checkpoint(tmp_path, "caffe", original.random_checkpoint("caffe", 7))
-    with pytest.raises(DetectorError, match=r"objects_vocab.txt: names 5 classes.* has 7"):
+    with pytest.raises(ModelFileError, match=r"objects_vocab.txt: names 5 classes.* has 7"):
         convert_bottom_up(source, tmp_path / "objects_vocab.txt", INFO, tmp_path / "out")
 
 
 def test_a_vocabulary_that_is_no_text_is_refused(tmp_path):
     (tmp_path / "words.txt").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DetectorError, match=r"words\.txt: cannot be read"):
+    with pytest.raises(ModelFileError, match=r"words\.txt: cannot be read"):
         read_vocabulary(tmp_path / "words.txt")
 
 
@@ -176,7 +171,7 @@ class Trap:
 def test_code_in_a_pickle_of_arrays_is_refused_and_not_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bua.pkl").write_bytes(pickle.dumps({"model": Trap()}, protocol=2))
-    with pytest.raises(WeightFileError, match=r"bua\.pkl: .*will not be run: asks for posix"):
+    with pytest.raises(ModelFileError, match=r"bua\.pkl: .*will not be run: asks for posix"):
         convert_bottom_up(tmp_path / "bua.pkl", tmp_path / "w", INFO, tmp_path / "out")
     assert not (tmp_path / "trapped").exists()
 
@@ -196,7 +191,7 @@ def test_arrays_that_any_numpy_pickled_are_read(tmp_path, module):
 def test_a_half_downloaded_pickle_is_refused(tmp_path, kept):
     content = pickle.dumps({"model": {"a": np.ones(1000, np.float32)}}, protocol=2)
     (tmp_path / "bua.pkl").write_bytes(content[: int(kept * len(content))])
-    with pytest.raises(WeightFileError, match=r"bua\.pkl"):
+    with pytest.raises(ModelFileError, match=r"bua\.pkl"):
         convert_bottom_up(tmp_path / "bua.pkl", tmp_path / "w", INFO, tmp_path / "out")
 
 

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from models.detector.checkpoint import (
-    DetectorError,
     DetectorInfo,
     build_model,
     inference_config,
@@ -15,8 +14,8 @@ from models.detector.checkpoint import (
     read_info,
 )
 from models.detector.detector import Detector, load_detector, select_boxes
+from models.files import ModelFileError
 from models.pretrained.convert import convert_detector
-from models.safe_load import WeightFileError
 from pipeline.evaluation.metrics import iou_matrix
 from pipeline.images import read_image
 from tests.oracles import detection_loops as loops
@@ -158,9 +157,9 @@ def test_the_folder_says_what_the_weights_are(tiny_detector):
 @pytest.mark.parametrize(
     ("name", "content", "error"),
     [
-        ("detector.json", b'{"name": "tiny"}', DetectorError),
-        ("weights.pth", b"", WeightFileError),
-        ("weights.pth", b"<html>404</html>", WeightFileError),
+        ("detector.json", b'{"name": "tiny"}', ModelFileError),
+        ("weights.pth", b"", ModelFileError),
+        ("weights.pth", b"<html>404</html>", ModelFileError),
     ],
 )
 def test_a_broken_folder_is_refused_by_name(tiny_detector, tmp_path, name, content, error):
@@ -175,12 +174,12 @@ def test_weights_of_another_network_are_refused(tiny_detector, tmp_path):
     for file in tiny_detector.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     torch.save({"backbone.conv1.weight": torch.zeros(2)}, tmp_path / "weights.pth")
-    with pytest.raises(DetectorError, match="does not fit its config"):
+    with pytest.raises(ModelFileError, match="does not fit its config"):
         load_detector(tmp_path, CPU, 1)
 
 
 def test_an_unknown_config_is_refused():
-    with pytest.raises(DetectorError, match="no such file, and mmdet ships no config"):
+    with pytest.raises(ModelFileError, match="no such file, and mmdet ships no config"):
         read_config("yolox/nothing.py")
 
 
@@ -198,7 +197,7 @@ def test_a_config_is_cut_down_to_what_prediction_needs():
 
 def test_a_checkpoint_must_name_as_many_classes_as_its_config(tmp_path):
     torch.save({"meta": {"CLASSES": ("cat",)}, "state_dict": {}}, tmp_path / "x.pth")
-    with pytest.raises(DetectorError, match=r"names 1 classes.* has 80"):
+    with pytest.raises(ModelFileError, match=r"names 1 classes.* has 80"):
         convert_detector(tmp_path / "x.pth", YOLOX, read_example_info(), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

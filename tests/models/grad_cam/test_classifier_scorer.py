@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from models.classifier.classifier import ClassifierError, load_classifier, save_classifier
+from models.classifier.classifier import load_classifier, save_classifier
 from models.classifier.noun_head import NounHead, load_noun_head, save_noun_head
+from models.files import ModelFileError
 from models.grad_cam.classifier_scorer import ClassGroupScorer, NounHeadScorer
 from models.noun_classes.class_names import find_classes
 from tests.models.classifier.tiny_classifier import tiny_classifier
@@ -115,20 +116,20 @@ def test_saved_parts_come_back_as_one_scorer(folders):
 
 def test_a_head_for_other_features_is_refused(folders, tmp_path):
     save_classifier(tmp_path / "wide", tiny_classifier("mobilenet_v2"))
-    with pytest.raises(ClassifierError, match=r"\(3, 64\), 3 nouns .* need \(3, 1280\)"):
+    with pytest.raises(ModelFileError, match=r"\(3, 64\), 3 nouns .* need \(3, 1280\)"):
         load_noun_scorer(tmp_path / "wide", folders[1])
 
 
 def test_a_head_of_another_number_of_nouns_is_refused(folders):
     (folders[1] / "nouns.json").write_text('["cat"]')
-    with pytest.raises(ClassifierError, match="1 nouns"):
+    with pytest.raises(ModelFileError, match="1 nouns"):
         load_noun_scorer(*folders)
 
 
 @pytest.mark.parametrize("name", ["nouns.json", "head.safetensors"])
 def test_a_damaged_head_is_refused(folders, name):
     (folders[1] / name).write_bytes((folders[1] / name).read_bytes()[:7])
-    with pytest.raises(ClassifierError, match="noun_head: holds no noun head"):
+    with pytest.raises(ModelFileError, match="noun_head: holds no noun head"):
         load_noun_head(folders[1])
 
 

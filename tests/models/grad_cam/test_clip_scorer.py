@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from models.grad_cam.clip_scorer import ClipError, load_clip_scorer
+from models.files import ModelFileError
+from models.grad_cam.clip_scorer import load_clip_scorer
 from models.grad_cam.explainer import NounExplainer
 from tests.oracles import cam_loops as loops
 from tests.tiny_clip import IMAGE_PX, MEAN, PATCH_PX, STD, write_tiny_clip
@@ -124,12 +125,12 @@ def test_a_missing_file_is_one_clear_error(folder, tmp_path, name):
     for file in folder.iterdir():
         if file.is_file() and file.name != name:
             (tmp_path / file.name).write_bytes(file.read_bytes())
-    with pytest.raises(ClipError, match="holds no CLIP of transformers"):
+    with pytest.raises(ModelFileError, match="holds no CLIP of transformers"):
         load_clip_scorer(tmp_path, PROMPT, NOUNS, BACKGROUNDS)
 
 
 def test_one_background_alone_and_a_prompt_without_a_place_are_refused(folder):
-    with pytest.raises(ClipError, match="backgrounds: name two"):
+    with pytest.raises(ValueError, match="backgrounds: name two"):
         load_clip_scorer(folder, PROMPT, NOUNS, ("tree",))
-    with pytest.raises(ClipError, match="in place of the noun"):
+    with pytest.raises(ValueError, match="in place of the noun"):
         load_clip_scorer(folder, "a photo", NOUNS, BACKGROUNDS)

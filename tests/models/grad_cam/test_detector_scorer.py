@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from models.detector.checkpoint import (
-    DetectorError,
     DetectorInfo,
     build_model,
     inference_config,
@@ -14,6 +13,7 @@ from models.detector.checkpoint import (
     save_detector,
 )
 from models.detector.openmmlab import DetDataSample
+from models.files import ModelFileError
 from models.grad_cam.detector_scorer import DetectorScorer, load_detector_scorer
 from models.grad_cam.explainer import LayerError, NounExplainer
 from models.noun_classes.imagenet import NounClasses
@@ -175,7 +175,7 @@ def test_a_head_of_another_kind_is_refused(folders):
     config = read_config(folders["regions"] / "config.py")
     model = build_model(config)
     model.roi_head.bbox_head = torch.nn.ModuleList([model.roi_head.bbox_head])
-    with pytest.raises(DetectorError, match="cannot explain a FasterRCNN"):
+    with pytest.raises(ModelFileError, match="cannot explain a FasterRCNN"):
         DetectorScorer(model, DetectorInfo("x", (), "", ""), torch.zeros(3, 1, 1), GROUPS)
 
 
@@ -183,5 +183,5 @@ def test_weights_of_another_detector_are_refused(folders, tmp_path):
     for name in ("config.py", "detector.json"):
         (tmp_path / name).write_bytes((folders["regions"] / name).read_bytes())
     (tmp_path / "weights.pth").write_bytes((folders["dense"] / "weights.pth").read_bytes())
-    with pytest.raises(DetectorError, match="does not fit"):
+    with pytest.raises(ModelFileError, match="does not fit"):
         load_detector_scorer(tmp_path, GROUPS)

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from models.classifier.classifier import build_network
-from models.grounder.checkpoint import GrounderFileError, load_grounder, save_grounder
+from models.files import ModelFileError
+from models.grounder.checkpoint import load_grounder, save_grounder
 from models.grounder.config import LanguageSizes
 from models.grounder.grounder import build_grounder
 from models.grounder.language_encoder import learn_tokenizer, new_language
@@ -68,7 +69,7 @@ def test_a_missing_file_is_named(saved, tmp_path, name):
     folder = _copy(saved[0], tmp_path)
     (folder / "tokenizer").symlink_to(saved[0] / "tokenizer")
     (folder / name).unlink()
-    with pytest.raises(GrounderFileError, match=name):
+    with pytest.raises(ModelFileError, match=name):
         load_grounder(folder)
 
 
@@ -76,7 +77,7 @@ def test_a_truncated_weight_file_is_refused(saved, tmp_path):
     folder = _copy(saved[0], tmp_path)
     weights = (folder / "grounder.safetensors").read_bytes()
     (folder / "grounder.safetensors").write_bytes(weights[: len(weights) // 2])
-    with pytest.raises(GrounderFileError, match="is not a grounder's folder"):
+    with pytest.raises(ModelFileError, match="is not a grounder's folder"):
         load_grounder(folder)
 
 
@@ -84,7 +85,7 @@ def test_a_spec_with_an_unknown_key_is_refused(saved, tmp_path):
     folder = _copy(saved[0], tmp_path)
     values = json.loads((folder / "spec.json").read_text()) | {"colour": 3}
     (folder / "spec.json").write_text(json.dumps(values))
-    with pytest.raises(GrounderFileError, match="colour"):
+    with pytest.raises(ModelFileError, match="colour"):
         load_grounder(folder)
 
 
@@ -92,5 +93,5 @@ def test_weights_of_another_shape_are_refused(saved, tmp_path):
     folder = _copy(saved[0], tmp_path)
     values = json.loads((folder / "spec.json").read_text()) | {"num_words": 5}
     (folder / "spec.json").write_text(json.dumps(values))
-    with pytest.raises(GrounderFileError, match="size mismatch"):
+    with pytest.raises(ModelFileError, match="size mismatch"):
         load_grounder(folder)

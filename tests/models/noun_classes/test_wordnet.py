@@ -2,7 +2,8 @@ import math
 
 import pytest
 
-from models.noun_classes.wordnet import WordNetError, read_wordnet
+from models.files import ModelFileError
+from models.noun_classes.wordnet import read_wordnet
 from tests.tiny_wordnet import write_tiny_wordnet
 
 
@@ -39,8 +40,8 @@ def test_two_kinds_are_as_like_as_what_they_have_in_common_is_specific(wordnet):
 def test_a_missing_or_foreign_file_is_one_clear_error(tmp_path, name):
     folder = write_tiny_wordnet(tmp_path)
     (folder / name).write_text("something else entirely\n")
-    with pytest.raises(WordNetError, match="holds no nouns of WordNet"):
+    with pytest.raises(ModelFileError, match="holds no nouns of WordNet"):
         read_wordnet(folder)
     (folder / name).unlink()
-    with pytest.raises(WordNetError, match=name):
+    with pytest.raises(ModelFileError, match=name):
         read_wordnet(folder)

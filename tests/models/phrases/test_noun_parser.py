@@ -3,7 +3,8 @@ import random
 
 import pytest
 
-from models.phrases.noun_parser import NounParser, TaggerFolderError
+from models.files import ModelFileError
+from models.phrases.noun_parser import NounParser
 from tests.tiny_tagger import write_tiny_tagger
 
 
@@ -73,20 +74,20 @@ def test_any_unicode_keeps_characters_in_their_place(parser, phrase):
 
 
 def test_a_missing_or_foreign_folder_names_the_file(tmp_path):
-    with pytest.raises(TaggerFolderError, match=r"tagger\.json: cannot be read"):
+    with pytest.raises(ModelFileError, match=r"tagger\.json: cannot be read"):
         NounParser(tmp_path, "cpu", 1)
 
     (tmp_path / "tagger.json").write_text('{"package": "ewt"}')
     (tmp_path / "resources.json").write_text(json.dumps({"en": {"pos": {"gum": {}}}}))
-    with pytest.raises(TaggerFolderError, match="no `tokenize` model"):
+    with pytest.raises(ModelFileError, match="no `tokenize` model"):
         NounParser(tmp_path, "cpu", 1)
 
     (tmp_path / "tagger.json").write_text('{"package": "ewt", "tokenize": "whitespace"}')
-    with pytest.raises(TaggerFolderError, match="no `pos` model 'ewt'"):
+    with pytest.raises(ModelFileError, match="no `pos` model 'ewt'"):
         NounParser(tmp_path, "cpu", 1)
 
     (tmp_path / "tagger.json").write_text("[]")
-    with pytest.raises(TaggerFolderError, match="must hold a JSON object"):
+    with pytest.raises(ModelFileError, match="must hold a JSON object"):
         NounParser(tmp_path, "cpu", 1)
 
 

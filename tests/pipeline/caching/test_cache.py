@@ -3,12 +3,20 @@ import multiprocessing
 import pickle
 import subprocess
 import sys
+from itertools import pairwise
 
 import h5py
 import numpy as np
 import pytest
 
-from pipeline.caching.cache import Cache, CacheError, Provenance, read_provenance, write_cache
+from pipeline.caching.cache import (
+    Cache,
+    CacheError,
+    Provenance,
+    read_provenance,
+    row_offsets,
+    write_cache,
+)
 from tests.conftest import ROOT
 
 WRITTEN_BY = Provenance("cams", "f00d")
@@ -37,10 +45,6 @@ def test_what_is_written_is_read(written):
     assert {name: cache.texts(name) for name in TEXTS} == TEXTS
     assert {name: cache.attribute(name) for name in ATTRIBUTES} == ATTRIBUTES
     assert cache.fingerprint == "f00d"
-
-
-def test_rows_are_read_without_the_last(written):
-    assert Cache(written, "cams").rows("maps", 1, 2).tolist() == ARRAYS["maps"][1:2].tolist()
 
 
 def test_the_file_follows_the_documented_format(written):
@@ -163,7 +167,7 @@ def read_often(cache, seed, sums):
     rng = np.random.default_rng(seed)
     wrong = 0
     for row in rng.integers(0, 997, 500):
-        wrong += cache.rows("maps", row, row + 1).tolist() != [[row, -row]]
+        wrong += cache.array("maps")[row].tolist() != [row, -row]
     sums.put(wrong)
 
 
@@ -223,3 +227,13 @@ def test_no_source_opens_a_file_to_change_it():
     opened = {mode for path in sources for mode in modes_of_opening(path.read_text("utf-8"))}
     assert "r" in opened
     assert not opened & {"a", "ab", "a+", "r+", "r+b", "rb+", "w+", "x"}
+
+
+@pytest.mark.parametrize("counts", [[], [0], [3, 0, 2], np.array([3, 0, 2], np.int32)])
+def test_offsets_are_where_each_item_begins_and_the_last_ends(counts):
+    offsets = row_offsets(counts)
+    assert offsets.dtype == np.int64
+    rows = [number for number, count in enumerate(counts) for _ in range(count)]
+    spans = [rows[start:stop] for start, stop in pairwise(offsets.tolist())]
+    assert spans == [[number] * count for number, count in enumerate(counts)]
+    assert (offsets[0], offsets[-1]) == (0, len(rows))

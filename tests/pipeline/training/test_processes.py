@@ -20,7 +20,7 @@ start_processes("program")
 with process_group(torch.device("cpu")) as group:
     total = torch.tensor(group.rank + 1)
     distributed.all_reduce(total)
-    said = f"{group.rank} of {group.num_processes}: {total} {group.leads} {sys.argv[1:]}"
+    said = f"{group.rank} of {group.num_processes}: {total} {sys.argv[1:]}"
     Path(f"said{group.rank}").write_text(said)
     sys.exit(3 if "fail" in sys.argv and group.rank == 1 else 0)
 """
@@ -43,8 +43,8 @@ def alone(monkeypatch):
 @pytest.mark.slow
 def test_a_program_goes_on_as_several_processes_that_know_each_other(tmp_path):
     assert run(tmp_path, "shapes", "full") == 0
-    assert (tmp_path / "said0").read_text() == "0 of 2: 3 True ['shapes', 'full']"
-    assert (tmp_path / "said1").read_text() == "1 of 2: 3 False ['shapes', 'full']"
+    assert (tmp_path / "said0").read_text() == "0 of 2: 3 ['shapes', 'full']"
+    assert (tmp_path / "said1").read_text() == "1 of 2: 3 ['shapes', 'full']"
 
 
 @pytest.mark.slow
@@ -55,7 +55,7 @@ def test_one_process_that_fails_fails_the_program(tmp_path):
 def test_one_process_is_alone():
     start_processes("program")
     with process_group(torch.device("cpu")) as group:
-        assert (group.rank, group.num_processes, group.leads) == (0, 1, True)
+        assert (group.rank, group.num_processes) == (0, 1)
 
 
 def test_a_process_of_a_group_starts_no_other(monkeypatch):
