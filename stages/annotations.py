@@ -14,6 +14,7 @@ from pathlib import Path
 from models.files import write_json
 from pipeline.caching.atomic import whole_file
 from pipeline.caching.fingerprint import fingerprint
+from pipeline.command_line import stage_call
 from pipeline.datasets.published import published_of
 from pipeline.datasets.readers.flickr30k import plan_flickr30k
 from pipeline.datasets.readers.jsonl import read_own_lines
@@ -26,12 +27,9 @@ from pipeline.datasets.referring import plan_referring
 from pipeline.datasets.shapes.records import plan_shapes
 from pipeline.datasets.summary import Summary, check_usable, describe_counts, summarise
 from pipeline.observe.observer import Observer
-from pipeline.observe.run_stage import run_stage
 from pipeline.params.datasets import DatasetSection, Flickr30kDataset, OwnDataset, ShapesDataset
-from pipeline.params.read import read_params
 from pipeline.paths import DatasetFiles, image_folder
 from pipeline.records import write_records
-from pipeline.runtime import stage_arguments
 
 READERS = {
     "refer": read_refer,
@@ -122,18 +120,10 @@ def _make_empty(folder: Path) -> None:
 
 def main() -> None:
     """Read the data set that the command line names."""
-    name = stage_arguments(__doc__).dataset
-    params, files = read_params(), DatasetFiles(name)
-    run_stage(
-        f"annotations@{name}",
-        lambda observer: run(
-            files,
-            params.datasets[name],
-            params.annotations.max_bad_fraction,
-            params.runtime.workers,
-            observer,
-        ),
-    )
+    call = stage_call(__doc__)
+    dataset, most_bad = call.params.datasets[call.dataset], call.params.annotations.max_bad_fraction
+    workers = call.params.runtime.workers
+    call.run("annotations", lambda observer: run(call.files, dataset, most_bad, workers, observer))
 
 
 if __name__ == "__main__":

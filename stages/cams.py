@@ -33,17 +33,16 @@ from pipeline.caching.atomic import whole_file
 from pipeline.caching.cache import Provenance, row_offsets, write_cache
 from pipeline.caching.fingerprint import fingerprint
 from pipeline.caching.shards import ShardPlan, remove_shards, run_shards
+from pipeline.command_line import stage_call
 from pipeline.errors import InputError
 from pipeline.image_batches import ImageBatch, image_batches
 from pipeline.mentions import PhraseFacts, nouns_of_images, read_phrase_facts
 from pipeline.noun_coverage import covered_shares, describe_coverage
 from pipeline.observe.observer import Observer
-from pipeline.observe.run_stage import run_stage
-from pipeline.params.read import read_params
 from pipeline.params.schema import CamsParams
-from pipeline.paths import DatasetFiles, image_folder
+from pipeline.paths import DatasetFiles
 from pipeline.records import ImageRecord, PhraseRecord, read_records
-from pipeline.runtime import pick_device, seed_everything, stage_arguments
+from pipeline.runtime import pick_device, seed_everything
 
 PARTS = {  # of the weights, by scorer
     "nounhead": "classifier",
@@ -238,15 +237,12 @@ def routes_by_scorer(files: DatasetFiles, nouns: Sequence[str]) -> dict[str, Map
 
 def main() -> None:
     """Make the maps of the dataset that the command line names."""
-    dataset = stage_arguments(__doc__).dataset
-    params, files = read_params(), DatasetFiles(dataset)
-    inputs = CamsInputs(
-        files, image_folder(dataset, params.datasets[dataset]), params.runtime.workers
-    )
-    device = pick_device(params.runtime.device)
-    run_stage(
-        f"cams@{dataset}",
-        lambda observer: run(inputs, params.cams, device, files.cams, observer),
+    call = stage_call(__doc__)
+    inputs = CamsInputs(call.files, call.image_folder, call.params.runtime.workers)
+    device = pick_device(call.params.runtime.device)
+    call.run(
+        "cams",
+        lambda observer: run(inputs, call.params.cams, device, call.files.cams, observer),
     )
 
 

@@ -12,11 +12,11 @@ from typing import get_args
 
 from models.grad_cam.load_scorer import ScorerKind, ScorerSource, find_routes
 from models.noun_classes.detector_labels import noun_label_matches
+from pipeline.command_line import stage_call
 from pipeline.mentions import read_phrase_facts
 from pipeline.noun_coverage import compute_coverage, rank_uncovered
 from pipeline.paths import DatasetFiles
 from pipeline.records import PhraseRecord, read_records
-from pipeline.runtime import stage_arguments
 
 LISTED = 15  # nouns without a class
 
@@ -50,7 +50,7 @@ def compare_scorers(files: DatasetFiles) -> Iterator[str]:
 
 def main() -> None:
     """Print the comparison for the dataset that the command line names."""
-    for text in compare_scorers(DatasetFiles(stage_arguments(__doc__).dataset)):
+    for text in compare_scorers(stage_call(__doc__).files):
         sys.stdout.write(f"{text}\n")
 
 

@@ -22,6 +22,7 @@ from models.grounder.grounder import Grounder
 from models.training.reconstruction_loss import vision_gap
 from pipeline.caching.atomic import whole_file
 from pipeline.caching.fingerprint import fingerprint
+from pipeline.command_line import stage_call
 from pipeline.errors import InputError
 from pipeline.evaluation.aggregate import (
     choose_phrases,
@@ -40,12 +41,11 @@ from pipeline.evaluation.phrase_results import (
     evaluation_splits,
 )
 from pipeline.observe.observer import Observer
-from pipeline.observe.run_stage import run_stage
-from pipeline.params.read import read_params, train_params
+from pipeline.params.read import train_params
 from pipeline.params.schema import EvaluateParams, RuntimeParams
-from pipeline.paths import DatasetFiles, ResultFiles, image_folder
+from pipeline.paths import DatasetFiles, ResultFiles
 from pipeline.records import GroundTruth, read_records
-from pipeline.runtime import pick_device, stage_arguments
+from pipeline.runtime import pick_device
 from pipeline.samples.dataset import GroundingDataset
 from pipeline.samples.grounding_tables import GroundingTables
 from pipeline.samples.loader import build_loader
@@ -238,20 +238,17 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 def main() -> None:
     """Evaluate the variant that the command line names."""
-    arguments = stage_arguments(__doc__, variant=True)
-    dataset, variant = arguments.dataset, arguments.variant
-    params = read_params()
-    section = params.datasets[dataset]
+    call = stage_call(__doc__, variant=True)
     inputs = EvaluateInputs(
-        DatasetFiles(dataset),
-        ResultFiles(dataset, variant),
-        image_folder(dataset, section),
-        image_source(section),
-        train_params(params, variant).seed,
+        call.files,
+        call.results,
+        call.image_folder,
+        image_source(call.params.datasets[call.dataset]),
+        train_params(call.params, call.variant).seed,
     )
-    run_stage(
-        f"evaluate@{dataset}-{variant}",
-        lambda observer: run(inputs, params.evaluate, params.runtime, observer),
+    call.run(
+        "evaluate",
+        lambda observer: run(inputs, call.params.evaluate, call.params.runtime, observer),
     )
 
 

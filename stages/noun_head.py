@@ -25,17 +25,16 @@ from models.files import ModelFileError, write_json
 from pipeline.caching.atomic import whole_file
 from pipeline.caching.fingerprint import fingerprint
 from pipeline.caching.shards import ShardPlan, remove_shards, run_shards
+from pipeline.command_line import stage_call
 from pipeline.errors import InputError
 from pipeline.image_batches import ImageBatch, image_batches
 from pipeline.mentions import PhraseFacts, nouns_of_images, read_phrase_facts
 from pipeline.noun_coverage import describe_coverage
 from pipeline.observe.observer import Observer
-from pipeline.observe.run_stage import run_stage
-from pipeline.params.read import read_params
 from pipeline.params.schema import NounHeadParams
-from pipeline.paths import DatasetFiles, image_folder
+from pipeline.paths import DatasetFiles
 from pipeline.records import ImageRecord, PhraseRecord, read_records
-from pipeline.runtime import pick_device, seed_everything, stage_arguments
+from pipeline.runtime import pick_device, seed_everything
 
 TRAIN = "train"
 HELD_OUT = 10  # every tenth training image judges a first fit
@@ -207,15 +206,12 @@ def fit_and_save(
 
 def main() -> None:
     """Fit the head of the dataset that the command line names."""
-    dataset = stage_arguments(__doc__).dataset
-    params, files = read_params(), DatasetFiles(dataset)
-    inputs = NounHeadInputs(
-        files, image_folder(dataset, params.datasets[dataset]), params.runtime.workers
-    )
-    device = pick_device(params.runtime.device)
-    run_stage(
-        f"noun_head@{dataset}",
-        lambda observer: run(inputs, params.noun_head, device, files.noun_head, observer),
+    call = stage_call(__doc__)
+    inputs = NounHeadInputs(call.files, call.image_folder, call.params.runtime.workers)
+    device = pick_device(call.params.runtime.device)
+    call.run(
+        "noun_head",
+        lambda observer: run(inputs, call.params.noun_head, device, call.files.noun_head, observer),
     )
 
 

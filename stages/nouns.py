@@ -25,14 +25,13 @@ from models.phrases.noun_rules import CONTEXT, HEAD
 from pipeline.caching.cache import Provenance, row_offsets, write_cache
 from pipeline.caching.fingerprint import fingerprint
 from pipeline.caching.shards import ShardPlan, remove_shards, run_shards
+from pipeline.command_line import stage_call
 from pipeline.errors import InputError
 from pipeline.observe.observer import Observer
-from pipeline.observe.run_stage import run_stage
-from pipeline.params.read import read_params
 from pipeline.params.schema import NounsParams
 from pipeline.paths import DatasetFiles
 from pipeline.records import PhraseRecord, read_records
-from pipeline.runtime import pick_device, stage_arguments
+from pipeline.runtime import pick_device
 
 ROLES = (HEAD, CONTEXT)  # their numbers in the cache
 _EXAMPLES = 10
@@ -172,11 +171,11 @@ def load_parser(folder: Path, params: NounsParams, device: str) -> NounParser:
 
 def main() -> None:
     """Find the nouns of the dataset that the command line names."""
-    dataset = stage_arguments(__doc__).dataset
-    params, files = read_params(), DatasetFiles(dataset)
-    device = pick_device(params.runtime.device).type
-    parser = load_parser(files.weights / "tagger", params.nouns, device)
-    run_stage(f"nouns@{dataset}", lambda observer: run(files, params.nouns, parser, observer))
+    call = stage_call(__doc__)
+    files, params = call.files, call.params.nouns
+    device = pick_device(call.params.runtime.device).type
+    parser = load_parser(files.weights / "tagger", params, device)
+    call.run("nouns", lambda observer: run(files, params, parser, observer))
 
 
 if __name__ == "__main__":

@@ -31,15 +31,15 @@ from models.noun_classes.detector_labels import noun_label_matches
 from models.phrases.mirroring import may_crop
 from models.phrases.noun_parser import NounParser
 from models.phrases.noun_rules import HEAD
+from pipeline.command_line import stage_call
 from pipeline.errors import InputError
 from pipeline.geometry.boxes import boxes_in_image
 from pipeline.image_batches import read_squashed
 from pipeline.images import read_image
 from pipeline.mentions import HEAD_ROLE, Mention, PhraseFacts
-from pipeline.params.read import read_params
 from pipeline.params.schema import Params
-from pipeline.paths import DatasetFiles, ResultFiles
-from pipeline.runtime import pick_device, stage_arguments
+from pipeline.paths import DatasetFiles
+from pipeline.runtime import pick_device
 from pipeline.samples.dataset import GroundingDataset
 from pipeline.samples.grounding_tables import (
     NO_CAMS,
@@ -200,15 +200,15 @@ def add_request(parser: argparse.ArgumentParser) -> None:
 
 def main() -> None:
     """Print the box of the phrase that the command line names."""
-    arguments = stage_arguments(__doc__, variant=True, add=add_request)
-    if not arguments.phrase.strip():
+    call = stage_call(__doc__, variant=True, add=add_request)
+    options = call.options
+    if not options.phrase.strip():
         raise InputError("--phrase: is empty")
-    request = PredictRequest(arguments.image, arguments.phrase, arguments.answer)
-    model = ResultFiles(arguments.dataset, arguments.variant).model
-    box = predict(request, DatasetFiles(arguments.dataset), model, read_params())
+    request = PredictRequest(options.image, options.phrase, options.answer)
+    box = predict(request, call.files, call.results.model, call.params)
     sys.stdout.write(" ".join(f"{value:.1f}" for value in box) + "\n")
-    if arguments.draw:
-        draw_box(arguments.image, box, arguments.draw)
+    if options.draw:
+        draw_box(options.image, box, options.draw)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from models.files import ModelFileError
 from pipeline.caching.cache import Provenance, row_offsets, write_cache
 from pipeline.caching.fingerprint import fingerprint
 from pipeline.caching.shards import ShardPlan, remove_shards, run_shards
+from pipeline.command_line import stage_call
 from pipeline.datasets.proposals.bottom_up_files import read_given
 from pipeline.datasets.proposals.given_proposals import (
     ANYTHING,
@@ -32,12 +33,9 @@ from pipeline.datasets.proposals.given_proposals import (
 from pipeline.errors import InputError
 from pipeline.images import read_image
 from pipeline.observe.observer import Observer
-from pipeline.observe.run_stage import run_stage
-from pipeline.params.read import read_params
 from pipeline.params.schema import ProposalsParams
-from pipeline.paths import DatasetFiles, image_folder
 from pipeline.records import ImageRecord, read_records
-from pipeline.runtime import pick_device, seed_everything, stage_arguments
+from pipeline.runtime import pick_device, seed_everything
 
 NO_BOXES = np.zeros((0, 4), np.float32)
 
@@ -172,27 +170,19 @@ def _load(folder: Path, device: torch.device, batch_images: int) -> Detector:
 
 def main() -> None:
     """Detect in the images of the dataset that the command line names."""
-    dataset = stage_arguments(__doc__).dataset
-    params, files = read_params(), DatasetFiles(dataset)
-    inputs = ProposalsInputs(
-        files.annotations,
-        image_folder(dataset, params.datasets[dataset]),
-        files.weights / "detector",
-    )
-    if params.proposals.source == "given":
-        source = Path(params.proposals.given.path.replace("{dataset}", dataset))
-        run_stage(
-            f"proposals@{dataset}",
-            lambda observer: run_given(
-                files.annotations, source, params.proposals, files.proposals, observer
-            ),
+    call = stage_call(__doc__)
+    params, weights = call.params.proposals, call.files.weights
+    annotations, proposals = call.files.annotations, call.files.proposals
+    if params.source == "given":
+        source = Path(params.given.path.replace("{dataset}", call.dataset))
+        call.run(
+            "proposals",
+            lambda observer: run_given(annotations, source, params, proposals, observer),
         )
         return
-    device = pick_device(params.runtime.device)
-    run_stage(
-        f"proposals@{dataset}",
-        lambda observer: run(inputs, params.proposals, device, files.proposals, observer),
-    )
+    inputs = ProposalsInputs(annotations, call.image_folder, weights / "detector")
+    device = pick_device(call.params.runtime.device)
+    call.run("proposals", lambda observer: run(inputs, params, device, proposals, observer))
 
 
 if __name__ == "__main__":

@@ -18,13 +18,13 @@ import numpy as np
 from models.files import write_json
 from pipeline.caching.atomic import whole_file
 from pipeline.caching.fingerprint import fingerprint
+from pipeline.command_line import stage_call
 from pipeline.errors import InputError
 from pipeline.images import read_image
 from pipeline.observe.observer import Observer
-from pipeline.observe.run_stage import run_stage
-from pipeline.params.read import read_params, train_params
+from pipeline.params.read import train_params
 from pipeline.params.schema import Params, ReportParams
-from pipeline.paths import DatasetFiles, ResultFiles, image_folder
+from pipeline.paths import DatasetFiles, ResultFiles
 from pipeline.records import ImageRecord, read_records
 from pipeline.reporting.data_section import collect_data, data_section
 from pipeline.reporting.document import (
@@ -44,11 +44,9 @@ from pipeline.reporting.origin_sections import (
 )
 from pipeline.reporting.pictures import choose_rows, draw_boxes, draw_map
 from pipeline.reporting.result_sections import differences, groups, headline, results
-from pipeline.runtime import stage_arguments
 
 Row = Mapping[str, Any]
 COMPARED = ("proposal", "prior", "largest_label_match", "cam_box")
-MAPS = {"raw": "Grad-CAM of the head noun", "learned": "learned attention"}
 LEGEND = (
     "Drawn by lot, hits and misses in equal numbers as far as there are any. Green: annotated; "
     "orange: REG box; blue: the model's best proposal. Maps: blue is 0, yellow is 1."
@@ -192,20 +190,11 @@ def shown_params(params: Params, dataset: str, variant: str) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Run the stage from the command line."""
-    arguments = stage_arguments(__doc__, variant=True)
-    dataset, variant = arguments.dataset, arguments.variant
-    params = read_params()
-    inputs = ReportInputs(
-        DatasetFiles(dataset),
-        ResultFiles(dataset, variant),
-        image_folder(dataset, params.datasets[dataset]),
-    )
-    shown = shown_params(params, dataset, variant)
-    run_stage(
-        f"report@{dataset}-{variant}",
-        lambda observer: run(inputs, params.report, shown, observer),
-    )
+    """Write the report of the variant that the command line names."""
+    call = stage_call(__doc__, variant=True)
+    inputs = ReportInputs(call.files, call.results, call.image_folder)
+    shown = shown_params(call.params, call.dataset, call.variant)
+    call.run("report", lambda observer: run(inputs, call.params.report, shown, observer))
 
 
 if __name__ == "__main__":

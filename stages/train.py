@@ -23,12 +23,12 @@ from models.noun_classes.detector_labels import noun_label_matches
 from models.training.training_step import TrainingStep
 from pipeline.caching.atomic import whole_folder, work_folder
 from pipeline.caching.fingerprint import fingerprint
+from pipeline.command_line import stage_call
 from pipeline.errors import InputError
-from pipeline.observe.run_stage import run_stage
-from pipeline.params.read import read_params, train_params
+from pipeline.params.read import train_params
 from pipeline.params.train import TrainParams
-from pipeline.paths import DatasetFiles, ResultFiles, image_folder
-from pipeline.runtime import pick_device, seed_everything, stage_arguments
+from pipeline.paths import DatasetFiles, ResultFiles
+from pipeline.runtime import pick_device, seed_everything
 from pipeline.samples.dataset import GroundingDataset, build_training_dataset
 from pipeline.samples.grounding_tables import GroundingTables
 from pipeline.samples.loader import build_loader
@@ -144,17 +144,20 @@ def run(
 
 
 def main() -> None:
-    """Train one variant on one dataset."""
-    arguments = stage_arguments(__doc__, variant=True)
+    """Train the variant that the command line names."""
+    call = stage_call(__doc__, variant=True)
     start_processes("stages.train")
-    dataset, variant, params = arguments.dataset, arguments.variant, read_params()
-    files, results = DatasetFiles(dataset), ResultFiles(dataset, variant)
-    images = image_folder(dataset, params.datasets[dataset])
-    section, workers = train_params(params, variant), params.runtime.workers
-    with process_group(pick_device(params.runtime.device)) as group:
-        run_stage(
-            f"train@{dataset}-{variant}",
-            lambda seen: run(files, images, section, results, Machine(group, workers, seen)),
+    params, workers = train_params(call.params, call.variant), call.params.runtime.workers
+    with process_group(pick_device(call.params.runtime.device)) as group:
+        call.run(
+            "train",
+            lambda observer: run(
+                call.files,
+                call.image_folder,
+                params,
+                call.results,
+                Machine(group, workers, observer),
+            ),
         )
 
 

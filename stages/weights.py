@@ -27,11 +27,11 @@ from models.pretrained.convert import (
 )
 from pipeline.caching.atomic import make_folder, work_folder
 from pipeline.caching.fingerprint import fingerprint
+from pipeline.command_line import stage_call
 from pipeline.datasets.shapes import scene
 from pipeline.errors import InputError
 from pipeline.observe.observer import Observer
-from pipeline.observe.run_stage import run_stage
-from pipeline.params.read import read_params, weights_key
+from pipeline.params.read import weights_key
 from pipeline.params.weights import (
     ClassifierFile,
     ClassifierTraining,
@@ -44,8 +44,7 @@ from pipeline.params.weights import (
     WeightFiles,
     WeightPart,
 )
-from pipeline.paths import DatasetFiles
-from pipeline.runtime import seed_everything, stage_arguments
+from pipeline.runtime import seed_everything
 from pipeline.weight_sources import (
     Origin,
     check_source,
@@ -247,10 +246,9 @@ def _told_as_input(key: str) -> Iterator[None]:
 
 def main() -> None:
     """Prepare the weights of the dataset that the command line names."""
-    dataset, params = stage_arguments(__doc__).dataset, read_params()
-    section, weights = params.weights[dataset], DatasetFiles(dataset).weights
-    key = weights_key(params, dataset)
-    run_stage(f"weights@{dataset}", lambda observer: run(section, key, weights, observer))
+    call = stage_call(__doc__)
+    section, key = call.params.weights[call.dataset], weights_key(call.params, call.dataset)
+    call.run("weights", lambda observer: run(section, key, call.files.weights, observer))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,104 @@
+"""How every stage process starts: its command line, its error messages, its observer."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from pipeline.errors import InputError
+from pipeline.observe.observer import Observer
+from pipeline.observe.run_stage import run_stage
+from pipeline.params.read import read_params
+from pipeline.params.schema import Params
+from pipeline.paths import DatasetFiles, ResultFiles, image_folder
+from pipeline.runtime import keep_freed_memory
+
+
+@dataclass(frozen=True)
+class StageCall:
+    """What a stage process has to do.
+
+    Attributes:
+        dataset: a key of `datasets` in params.yaml.
+        variant: a key of `variants`; empty for a stage that runs once per data set.
+        params: all of params.yaml.
+        options: further arguments of the command line.
+    """
+
+    dataset: str
+    variant: str
+    params: Params
+    options: argparse.Namespace
+
+    @property
+    def files(self) -> DatasetFiles:
+        """The files of the data set."""
+        return DatasetFiles(self.dataset)
+
+    @property
+    def results(self) -> ResultFiles:
+        """The files of data set and variant."""
+        return ResultFiles(self.dataset, self.variant)
+
+    @property
+    def image_folder(self) -> Path:
+        """The folder that the `file` of every `ImageRecord` is relative to."""
+        return image_folder(self.dataset, self.params.datasets[self.dataset])
+
+    def run(self, stage: str, body: Callable[[Observer], None]) -> None:
+        """Run the body of a stage, watched by an observer; `stage` is its name in dvc.yaml."""
+        instance = f"{self.dataset}-{self.variant}" if self.variant else self.dataset
+        run_stage(f"{stage}@{instance}", body)
+
+
+def stage_call(
+    doc: str | None,
+    variant: bool = False,
+    add: Callable[[argparse.ArgumentParser], None] | None = None,
+) -> StageCall:
+    """Read `python -m stages.X DATASET [VARIANT]`; from now on an `InputError` is one line.
+
+    Args:
+        doc: the stage's docstring; its first line is the help text.
+        variant: whether the stage runs once per variant.
+        add: adds further arguments.
+
+    Raises:
+        InputError: params.yaml is wrong, or does not have the name.
+    """
+    sys.excepthook = show_error
+    keep_freed_memory()
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    parser = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
+    parser.add_argument("dataset", help="a key of `datasets` in params.yaml")
+    if variant:
+        parser.add_argument("variant", help="a key of `variants` in params.yaml")
+    if add is not None:
+        add(parser)
+    options = parser.parse_args()
+    params = read_params()
+    _check_name("datasets", options.dataset, params.datasets)
+    if variant:
+        _check_name("variants", options.variant, params.variants)
+    return StageCall(options.dataset, options.variant if variant else "", params, options)
+
+
+def show_error(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Print an uncaught `InputError` as one line on stderr and anything else with its traceback.
+
+    It is a `sys.excepthook`: the process ends with exit status 1 either way.
+    """
+    if isinstance(error, InputError):
+        sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+def _check_name(section: str, name: str, names: Mapping[str, object]) -> None:
+    if name not in names:
+        raise InputError(f"{name!r} is no key of `{section}` in params.yaml: {', '.join(names)}")
