@@ -14,7 +14,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 
 
 def keep_freed_memory() -> None:
-    """Ask glibc to reuse large blocks instead of returning them; elsewhere, do nothing.
+    """Make glibc reuse large blocks instead of returning them; elsewhere, do nothing.
 
     Returned blocks come back as fresh pages that the kernel clears, which took two thirds of the
     time of a network's forward pass on batches above 32 MB a tensor.

@@ -50,11 +50,11 @@ def compute_plan(name: str, dataset: DatasetSection) -> ReadingPlan:
     if isinstance(dataset, Flickr30kDataset):
         return plan_flickr30k(name, dataset)
     if isinstance(dataset, OwnDataset):
-        found = read_own_lines(name, dataset)
+        pictures = read_own_lines(name, dataset)
     else:
-        found = READERS[dataset.format](name, dataset)
+        pictures = READERS[dataset.format](name, dataset)
     limits = (dataset.train_images, dataset.eval_images)
-    return plan_referring(found, Path(dataset.images), *limits)
+    return plan_referring(pictures, Path(dataset.images), *limits)
 
 
 def run(
@@ -101,7 +101,7 @@ def write_summary(path: Path, summary: Summary) -> None:
 
 
 def _report(summary: Summary, observer: Observer) -> None:
-    """Say what was found and what was skipped or repaired."""
+    """Log what was read and what was skipped or repaired."""
     for line in describe_counts(summary):
         observer.log(line)
     rows = [

@@ -65,33 +65,35 @@ class CamsInputs:
 
 
 def compute_cams(
-    explainer: NounExplainer, images: Tensor, wanted: Sequence[Sequence[int]]
+    explainer: NounExplainer, images: Tensor, noun_indices: Sequence[Sequence[int]]
 ) -> list[Arrays]:
     """Return the maps of a batch.
 
     Args:
         explainer: explains a scorer.
         images: RGB in [0, 1], float32 (B, 3, S, S).
-        wanted: the scorer's K nouns wanted of each image.
+        noun_indices: the K nouns of the scorer that are explained, of each image.
 
     Returns:
         For each image `noun_index` i32 (K,), `maps` f16 (K, h, w), `confidences` f32 (K,).
     """
-    found = explainer.explain(images, wanted)
+    explanation = explainer.explain(images, noun_indices)
     return [
         {
             "noun_index": np.array(indices, np.int32),
             "maps": maps.cpu().numpy().astype(np.float16),
             "confidences": probs[list(indices)].cpu().numpy(),
         }
-        for indices, maps, probs in zip(wanted, found.maps, found.probs, strict=True)
+        for indices, maps, probs in zip(
+            noun_indices, explanation.maps, explanation.probs, strict=True
+        )
     ]
 
 
 def compute_shard(
     explainer: NounExplainer,
     batches: Iterable[ImageBatch],
-    wanted: Sequence[Sequence[int]],
+    noun_indices: Sequence[Sequence[int]],
     device: torch.device,
 ) -> Arrays:
     """Return the maps of some images.
@@ -99,7 +101,7 @@ def compute_shard(
     Args:
         explainer: explains a scorer.
         batches: the images, at least one batch.
-        wanted: the scorer's nouns of each image, ascending.
+        noun_indices: the scorer's nouns of each image, ascending.
         device: where the scorer is.
 
     Returns:
@@ -107,13 +109,13 @@ def compute_shard(
         of maps per image.
     """
     rows: list[Arrays] = []
-    left = iter(wanted)
+    remaining = iter(noun_indices)
     for batch in batches:
-        filling = [()] * (len(batch.images) - batch.num_real)  # says the grid where no noun is said
-        indices = [*islice(left, batch.num_real), *filling]
+        filling = [()] * (len(batch.images) - batch.num_real)  # their maps have no rows, but a grid
+        indices = [*islice(remaining, batch.num_real), *filling]
         rows += compute_cams(explainer, torch.from_numpy(batch.images).to(device), indices)
     joined = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
-    return {**joined, "counts": np.array([len(indices) for indices in wanted], np.int64)}
+    return {**joined, "counts": np.array([len(indices) for indices in noun_indices], np.int64)}
 
 
 def run(
@@ -132,7 +134,7 @@ def run(
     nouns = nouns_of_images(facts, images, phrases)
     scorer = load_cams_scorer(inputs, params, nouns).to(device)
     explainer = NounExplainer(scorer, params.layer, params.backend)
-    wanted = nouns_per_image(scorer, nouns)
+    noun_indices = nouns_per_image(scorer, nouns)
     plan = ShardPlan("cams", find_key(inputs, params), len(images), params.images_per_shard)
 
     def compute(items: range) -> Arrays:
@@ -140,7 +142,7 @@ def run(
         batches = image_batches(paths, params.image_px, params.batch_images, inputs.workers)
         watched = observer.progress(batches, -(-len(items) // params.batch_images), "batches")
         try:
-            return compute_shard(explainer, watched, [wanted[item] for item in items], device)
+            return compute_shard(explainer, watched, [noun_indices[item] for item in items], device)
         except LayerError as error:
             raise InputError(str(error)) from error
 
@@ -152,8 +154,7 @@ def run(
     attributes = describe_scorer(scorer, params)
     write_cache(cams, arrays, texts, attributes, Provenance("cams", plan.fingerprint))
     remove_shards(plan)
-    said = sum(map(len, nouns))
-    observer.log(f"{len(arrays['maps'])} maps; {said} nouns are said of the images")
+    observer.log(f"{len(arrays['maps'])} maps; {sum(map(len, nouns))} nouns are said of the images")
     write_coverage(inputs.files, scorer, phrases, facts, observer)
 
 
@@ -183,7 +184,9 @@ def load_cams_scorer(
 def nouns_per_image(scorer: NounScorer, nouns: Sequence[set[str]]) -> list[list[int]]:
     """Return which of the scorer's nouns are said of each image, ascending."""
     index_of = {noun: index for index, noun in enumerate(scorer.nouns)}
-    return [sorted(index_of[noun] for noun in said if noun in index_of) for said in nouns]
+    return [
+        sorted(index_of[noun] for noun in image_nouns if noun in index_of) for image_nouns in nouns
+    ]
 
 
 def find_key(inputs: CamsInputs, params: CamsParams) -> str:
@@ -199,8 +202,11 @@ def describe_scorer(scorer: NounScorer, params: CamsParams) -> dict[str, str]:
     """Return what is explained, and all that it takes to load the scorer again."""
     settings = json.dumps(asdict(params.clip), ensure_ascii=False)
     layer = params.layer or scorer.default_layer
-    told = {"scorer": params.scorer, "scorer_settings": settings, "layer": layer}
-    return told | scorer.describe()
+    return {
+        "scorer": params.scorer,
+        "scorer_settings": settings,
+        "layer": layer,
+    } | scorer.describe()
 
 
 def write_coverage(
@@ -227,12 +233,12 @@ def write_coverage(
 
 def routes_by_scorer(files: DatasetFiles, nouns: Sequence[str]) -> dict[str, Mapping[str, str]]:
     """Return how each noun finds its class, for every scorer whose part of the weights is there."""
-    found: dict[str, Mapping[str, str]] = {}
+    routes: dict[str, Mapping[str, str]] = {}
     for kind in get_args(ScorerKind):
         source = ScorerSource(files.weights, files.noun_head, noun_label_matches, kind, "{}", ())
         if (files.weights / PARTS[kind]).is_dir():
-            found[kind] = find_routes(source, nouns)
-    return found
+            routes[kind] = find_routes(source, nouns)
+    return routes
 
 
 def main() -> None:

@@ -81,26 +81,30 @@ def frequent_nouns(
 
 
 def held_out_map(
-    features: Tensor, said: Tensor, nouns: Sequence[str], fit: NounHeadFit, observer: Observer
+    features: Tensor, targets: Tensor, nouns: Sequence[str], fit: NounHeadFit, observer: Observer
 ) -> float | None:
     """Return the mean average precision on every tenth image of a head fitted to the others.
 
     It is a mean over the nouns said of a held-out image; None if there is no such noun.
     """
     is_held_out = torch.arange(len(features)) % HELD_OUT == HELD_OUT - 1
-    if not said[is_held_out].any() or is_held_out.all():
+    if not targets[is_held_out].any() or is_held_out.all():
         return None
-    head = fit_on(features[~is_held_out], said[~is_held_out], nouns, fit, observer)
+    head = fit_on(features[~is_held_out], targets[~is_held_out], nouns, fit, observer)
     logits = features[is_held_out] @ head.weight.T + head.bias
-    return round(float(average_precisions(logits, said[is_held_out]).nanmean()), 4)
+    return round(float(average_precisions(logits, targets[is_held_out]).nanmean()), 4)
 
 
 def fit_on(
-    features: Tensor, said: Tensor, nouns: Sequence[str], fit: NounHeadFit, observer: Observer
+    features: Tensor, targets: Tensor, nouns: Sequence[str], fit: NounHeadFit, observer: Observer
 ) -> NounHead:
     """Fit a head behind a progress bar."""
     return fit_noun_head(
-        features, said, nouns, fit, lambda epochs: observer.progress(epochs, len(epochs), "epochs")
+        features,
+        targets,
+        nouns,
+        fit,
+        lambda epochs: observer.progress(epochs, len(epochs), "epochs"),
     )
 
 
@@ -123,25 +127,25 @@ def run(
     images = [
         image for image in read_records(inputs.files.images, ImageRecord) if image.split == TRAIN
     ]
-    said_of = nouns_of_images(facts, images, phrases)
+    image_nouns = nouns_of_images(facts, images, phrases)
     training = [record for record in phrases if record.split == TRAIN]
     nouns = frequent_nouns(training, facts, params.min_count, params.max_nouns)
     check_nouns(nouns, params)
     features, plan = read_features(inputs, params, images, device, observer)
-    said = torch.tensor([[noun in some for noun in nouns] for some in said_of])  # (I, N)
-    summary = fit_and_save(features, said, nouns, params, noun_head, observer)
+    targets = torch.tensor([[noun in some for noun in nouns] for some in image_nouns])  # (I, N)
+    summary = fit_and_save(features, targets, nouns, params, noun_head, observer)
     routes = dict.fromkeys(nouns, "trained")
     summary |= describe_coverage(phrases, facts, routes, LISTED)
     with whole_file(noun_head / "summary.json") as partial:
         write_json(partial, summary, indent=2)
     remove_shards(plan)
     observer.log(f"{len(nouns)} nouns; held-out mAP {summary['held_out_map']}")
-    shares = {split: found["covered"] for split, found in summary["coverage"].items()}
+    shares = {split: counts["covered"] for split, counts in summary["coverage"].items()}
     observer.log(f"share of phrases whose head noun has a class: {shares}")
 
 
 def check_nouns(nouns: Sequence[str], params: NounHeadParams) -> None:
-    """Refuse a head without nouns.
+    """Check that there is a noun for the head.
 
     Raises:
         InputError: there is none.
@@ -184,13 +188,13 @@ def read_features(
 
 def fit_and_save(
     features: Tensor,
-    said: Tensor,
+    targets: Tensor,
     nouns: Sequence[str],
     params: NounHeadParams,
     noun_head: Path,
     observer: Observer,
 ) -> dict[str, Any]:
-    """Judge the settings on held-out images, fit to all of them, write the head."""
+    """Write the head fitted to all images; return its size and its precision on held-out ones."""
     fit = NounHeadFit(
         params.epochs,
         params.learning_rate,
@@ -199,9 +203,9 @@ def fit_and_save(
         params.fit_batch_images,
         params.seed,
     )
-    judged = held_out_map(features, said, nouns, fit, observer)
-    save_noun_head(noun_head, fit_on(features, said, nouns, fit, observer))
-    return {"nouns": len(nouns), "training_images": len(features), "held_out_map": judged}
+    held_out = held_out_map(features, targets, nouns, fit, observer)
+    save_noun_head(noun_head, fit_on(features, targets, nouns, fit, observer))
+    return {"nouns": len(nouns), "training_images": len(features), "held_out_map": held_out}
 
 
 def main() -> None:

@@ -91,17 +91,17 @@ def run(files: DatasetFiles, params: NounsParams, parser: NounParser, observer: 
     def compute(items: range) -> Mapping[str, NDArray[Any]]:
         return vars(compute_nouns(parser, phrases[items.start : items.stop]))
 
-    found = PhraseNouns(**run_shards(plan, compute, observer))
-    names = _nouns(found)
-    write_nouns(files.nouns, phrases, found, names, provenance)
+    phrase_nouns = PhraseNouns(**run_shards(plan, compute, observer))
+    names = _nouns(phrase_nouns)
+    write_nouns(files.nouns, phrases, phrase_nouns, names, provenance)
     remove_shards(plan)
-    report(Counter(record.phrase for record in records), phrases, found, names, observer)
+    report(Counter(record.phrase for record in records), phrases, phrase_nouns, names, observer)
 
 
 def write_nouns(
     path: Path,
     phrases: Sequence[str],
-    found: PhraseNouns,
+    phrase_nouns: PhraseNouns,
     names: Sequence[str],
     provenance: Provenance,
 ) -> None:
@@ -109,12 +109,12 @@ def write_nouns(
     nouns = sorted(set(names))
     index_of = {noun: index for index, noun in enumerate(nouns)}
     arrays: dict[str, NDArray[Any]] = {
-        "offsets": row_offsets(found.counts),
+        "offsets": row_offsets(phrase_nouns.counts),
         "noun_index": np.array([index_of[name] for name in names], np.int32),
-        "noun_role": found.noun_role,
-        "noun_span": found.noun_span,
-        "has_direction": found.has_direction,
-        "is_plural": found.is_plural,
+        "noun_role": phrase_nouns.noun_role,
+        "noun_span": phrase_nouns.noun_span,
+        "has_direction": phrase_nouns.has_direction,
+        "is_plural": phrase_nouns.is_plural,
     }
     write_cache(path, arrays, {"phrase": phrases, "noun": nouns}, {}, provenance)
 
@@ -122,16 +122,18 @@ def write_nouns(
 def report(
     occurrences: Mapping[str, int],
     phrases: Sequence[str],
-    found: PhraseNouns,
+    phrase_nouns: PhraseNouns,
     names: Sequence[str],
     observer: Observer,
 ) -> None:
-    """Say how many phrases have a noun, which are frequent, and which phrases have none."""
-    starts = row_offsets(found.counts)[:-1].tolist()
+    """Log how many phrases have a noun, which are frequent, and which phrases have none."""
+    starts = row_offsets(phrase_nouns.counts)[:-1].tolist()
     times = [occurrences[phrase] for phrase in phrases]
     heads: Counter[str] = Counter()
     none: Counter[str] = Counter()
-    for phrase, start, count, number in zip(phrases, starts, found.counts, times, strict=True):
+    for phrase, start, count, number in zip(
+        phrases, starts, phrase_nouns.counts, times, strict=True
+    ):
         if count:
             heads[names[start]] += number
         else:
@@ -145,10 +147,10 @@ def report(
     observer.log(f"without a noun: {_counted(none)}")
 
 
-def _nouns(found: PhraseNouns) -> list[str]:
+def _nouns(phrase_nouns: PhraseNouns) -> list[str]:
     """Return the noun of each mention."""
-    utf8 = found.noun_utf8.tobytes()
-    bounds = row_offsets(found.noun_utf8_lengths).tolist()
+    utf8 = phrase_nouns.noun_utf8.tobytes()
+    bounds = row_offsets(phrase_nouns.noun_utf8_lengths).tolist()
     return [utf8[start:stop].decode() for start, stop in pairwise(bounds)]
 
 

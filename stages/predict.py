@@ -3,7 +3,7 @@
 `python -m stages.predict DATASET VARIANT --image x.jpg --phrase "dog on the left" [--draw y.png]`
 
 reads   model/, weights/ (detector, tagger, classifier), noun_head/, one picture
-writes  the box to stdout, and the picture with the box if asked to
+writes  the box to stdout, and the picture with the box with `--draw`
 
 A model whose box comes from the [REG] token needs no proposals, and so no detector; one without a
 CAM encoder needs no nouns where no proposals are ranked.

@@ -63,7 +63,7 @@ def compute_proposals(
         `counts` int64 (I,), and of all M boxes, image after image: `boxes_xyxy` float32 (M, 4) in
         pixels, `scores` float32 (M,) and `labels` int16 (M,).
     """
-    found = detector.detect(
+    detections = detector.detect(
         images,
         max_boxes=params.max_boxes,
         score_floor=params.score_floor,
@@ -71,10 +71,12 @@ def compute_proposals(
         per_class=params.nms == "per_class",
     )
     return {
-        "counts": np.array([len(item.scores) for item in found], np.int64),
-        "boxes_xyxy": np.concatenate([*(item.boxes_xyxy for item in found), NO_BOXES]),
-        "scores": np.concatenate([*(item.scores for item in found), NO_BOXES[:, 0]]),
-        "labels": np.concatenate([*(item.labels for item in found), NO_BOXES[:, 0].astype("i2")]),
+        "counts": np.array([len(item.scores) for item in detections], np.int64),
+        "boxes_xyxy": np.concatenate([*(item.boxes_xyxy for item in detections), NO_BOXES]),
+        "scores": np.concatenate([*(item.scores for item in detections), NO_BOXES[:, 0]]),
+        "labels": np.concatenate(
+            [*(item.labels for item in detections), NO_BOXES[:, 0].astype("i2")]
+        ),
     }
 
 
@@ -122,7 +124,7 @@ def run_given(
         source: the file or folder.
         params: how many boxes to keep, and who made them.
         proposals: the cache to write.
-        observer: is told what was wrong.
+        observer: logs what was wrong.
 
     Raises:
         InputError: there is no such file, or too many images have no row in it.
@@ -146,17 +148,21 @@ def run_given(
 def _check_missing(
     imported: Imported, num_images: int, most: float, source: Path, observer: Observer
 ) -> None:
-    """Name the images without a row; too many of them are an error."""
+    """Log the images without a row.
+
+    Raises:
+        InputError: there are too many of them.
+    """
     if not imported.missing:
         return
     named = ", ".join(imported.missing[:NUM_EXAMPLES])
-    told = f"{len(imported.missing)} of {num_images} images have no row in {source}: {named}"
-    told = f"{told}, ..." if len(imported.missing) > NUM_EXAMPLES else told
-    observer.log(f"warning: {told}")
+    missing = f"{len(imported.missing)} of {num_images} images have no row in {source}: {named}"
+    missing = f"{missing}, ..." if len(imported.missing) > NUM_EXAMPLES else missing
+    observer.log(f"warning: {missing}")
     if len(imported.missing) > most * num_images:
         because = "; ".join(imported.examples)
         raise InputError(
-            f"{told}; {because + '; ' if because else ''}complete the file, or raise "
+            f"{missing}; {because + '; ' if because else ''}complete the file, or raise "
             "proposals.given.max_missing_fraction"
         )
 

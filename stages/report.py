@@ -63,7 +63,7 @@ class ReportInputs:
 
 
 def compute_cards(rows: Sequence[Row], paths: Mapping[str, Path], iou: float) -> list[Card]:
-    """Draw one card per row of predictions; `paths` leads to the images by id."""
+    """Return one card per row of predictions; `paths` leads to the images by id."""
     return [_card(number, row, paths[row["image_id"]], iou) for number, row in enumerate(rows, 1)]
 
 
@@ -107,8 +107,8 @@ def run(
 
 def _result_sections(metrics: Row) -> list[Section]:
     return [
-        part(split, found)
-        for split, found in sorted(metrics["splits"].items())
+        part(split, values)
+        for split, values in sorted(metrics["splits"].items())
         for part in (headline, results, differences, groups)
     ]
 

@@ -151,12 +151,12 @@ def convert(section: WeightFiles, key: str, weights: Path, observer: Observer) -
     parts, paths, origins = parts_of(section), {}, {}
     fetched = work_folder("weights", "hub")
     for name, part in parts.items():
-        with _told_as_input(f"{key}.{name}"):
+        with _as_input_error(f"{key}.{name}"):
             paths[name] = Path(part.path or hub.fetch(*hub_of(part), fetched))
         origins[name] = check_source(part, paths[name], f"{key}.{name}")
         observer.log(f"{name}: {origins[name].source}, sha256 {origins[name].sha256}")
     for name, part in parts.items():
-        with _told_as_input(f"{key}.{name}"):
+        with _as_input_error(f"{key}.{name}"):
             take(part, paths[name], weights / name)
     return origins
 
@@ -188,7 +188,7 @@ def run(
         section: where the parts come from.
         key: its dotted name in params.yaml, for messages.
         weights: the folder to write.
-        observer: is told what happens.
+        observer: logs what happens.
 
     Raises:
         InputError: a file is missing or is not what it should be.
@@ -225,7 +225,7 @@ def _take_classifier(source: ClassifierFile, path: Path, folder: Path) -> None:
 
 
 def _warn_of_leakage(detector: Origin, observer: Observer) -> None:
-    """Remind of what a detector may have seen."""
+    """Log what a detector may have seen."""
     if detector.source != "embedded":
         observer.log(
             f"warning: the detector was trained on {detector.training_set}; if images that are "
@@ -234,8 +234,8 @@ def _warn_of_leakage(detector: Origin, observer: Observer) -> None:
 
 
 @contextmanager
-def _told_as_input(key: str) -> Iterator[None]:
-    """Tell what is wrong with a file as something that a person can mend."""
+def _as_input_error(key: str) -> Iterator[None]:
+    """Raise an error of a file or a hub as an `InputError` that names the key in params.yaml."""
     try:
         yield
     except ModelFileError as error:

@@ -1,4 +1,4 @@
-"""Put what was found about the phrases of a split into numbers and rows.
+"""The results of the phrases of a split as numbers and rows.
 
 Shapes: C columns of `metrics.COLUMNS`, P phrases, M methods.
 """
@@ -22,7 +22,7 @@ DECIMALS = 6  # of what is written; hides the last bits, in which machines may d
 
 
 def split_metrics(phrase_results: Sequence[PhraseResult], params: EvaluateParams) -> dict[str, Any]:
-    """Put the answers to the phrases of one split into numbers.
+    """Return the answers to the phrases of one split in numbers.
 
     Args:
         phrase_results: every phrase of the split once, at least one.
@@ -36,7 +36,7 @@ def split_metrics(phrase_results: Sequence[PhraseResult], params: EvaluateParams
     names = sorted(phrase_results[0].scores)
     scores = np.stack([[one.scores[name] for name in names] for one in phrase_results])  # (P, M, C)
     image_ids = sorted({one.phrase_truth.phrase.image_id for one in phrase_results})
-    found = np.array([one.found_at for one in phrase_results])
+    recall_at = np.array([one.recall_at for one in phrase_results])  # (P, ranks)
     return rounded(
         {
             "phrases": len(phrase_results),
@@ -44,7 +44,7 @@ def split_metrics(phrase_results: Sequence[PhraseResult], params: EvaluateParams
             "methods": _method_metrics(names, scores),
             "groups": _group_metrics(names, scores[..., 0], phrase_results),
             "proposal_recall": dict(
-                zip(map(str, RECALL_RANKS), found.mean(axis=0).tolist(), strict=True)
+                zip(map(str, RECALL_RANKS), recall_at.mean(axis=0).tolist(), strict=True)
             ),
             "differences": _differences(names, scores[..., 0], phrase_results, params),
         }
@@ -52,7 +52,7 @@ def split_metrics(phrase_results: Sequence[PhraseResult], params: EvaluateParams
 
 
 def choose_phrases(phrase_results: Sequence[PhraseResult], count: int, seed: int) -> frozenset[str]:
-    """Draw so many phrases, whatever their order, and return their ids."""
+    """Return the ids of `count` phrases drawn from a seed, whatever order they are in."""
     phrase_ids = sorted(one.phrase_truth.phrase.phrase_id for one in phrase_results)
     order = np.random.default_rng(seed).permutation(len(phrase_ids))
     return frozenset(phrase_ids[index] for index in order[:count])
@@ -86,9 +86,9 @@ def prediction_row(
     }
 
 
-def table_rows(found: Mapping[str, Any]) -> list[dict[str, str]]:
+def table_rows(split: Mapping[str, Any]) -> list[dict[str, str]]:
     """Return the methods of a split as a table for the console, the best first."""
-    methods = sorted(found["methods"].items(), key=lambda item: -item[1]["accuracy"])
+    methods = sorted(split["methods"].items(), key=lambda item: -item[1]["accuracy"])
     return [
         {
             "method": name,
@@ -117,11 +117,11 @@ def rounded(value: Any, decimals: int = DECIMALS) -> Any:
 
 
 def _method_metrics(names: Sequence[str], scores: Floats) -> dict[str, dict[str, float | int]]:
-    found = {name: metrics.summarise(scores[:, index]) for index, name in enumerate(names)}
-    bound = found["oracle_whole_image"]["accuracy"]
+    summaries = {name: metrics.summarise(scores[:, index]) for index, name in enumerate(names)}
+    bound = summaries["oracle_whole_image"]["accuracy"]
     return {
         name: {**row, "of_oracle": row["accuracy"] / bound if bound else 0.0}
-        for name, row in found.items()
+        for name, row in summaries.items()
     }
 
 
@@ -146,7 +146,7 @@ def _differences(
     """Compare each of the model's methods with each that needs no training, (P, M) hits."""
     image_ids = [one.phrase_truth.phrase.image_id for one in phrase_results]
     image_index = np.unique(image_ids, return_inverse=True)[1]
-    draws = metrics.resampled_accuracies(hits, image_index, params.resamples, params.seed)
+    resampled = metrics.resampled_accuracies(hits, image_index, params.resamples, params.seed)
     column = {name: index for index, name in enumerate(names)}
     others = [name for name in names if name not in (*MODEL_METHODS, *BOUNDS)]
     return {
@@ -154,7 +154,7 @@ def _differences(
             other: metrics.paired_difference(
                 hits[:, column[ours]],
                 hits[:, column[other]],
-                draws[:, [column[ours], column[other]]],
+                resampled[:, [column[ours], column[other]]],
             )
             for other in others
         }

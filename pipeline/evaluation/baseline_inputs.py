@@ -1,4 +1,4 @@
-"""Put together, from the tables, what a method without training may look at."""
+"""What a method without training may look at, from the tables."""
 
 from pathlib import Path
 

@@ -39,100 +39,103 @@ class BaselineInputs:
     cam: NDArray[np.floating] | None
 
 
-def whole_image(scene: BaselineInputs) -> Floats:
+def whole_image(inputs: BaselineInputs) -> Floats:
     """Return the image itself, float64 (4,)."""
-    return centre_box(scene, 1.0)
+    return centre_box(inputs, 1.0)
 
 
-def centre_box(scene: BaselineInputs, share: float) -> Floats:
+def centre_box(inputs: BaselineInputs, share: float) -> Floats:
     """Return the box in the middle whose sides are `share` of the image's, float64 (4,)."""
-    height, width = scene.image_hw
+    height, width = inputs.image_hw
     left, top = width * (1 - share) / 2, height * (1 - share) / 2
     return np.array([left, top, width - left, height - top], np.float64)
 
 
-def largest_proposal(scene: BaselineInputs) -> Floats:
+def largest_proposal(inputs: BaselineInputs) -> Floats:
     """Return the proposal of the largest area; the whole image if there is none."""
-    return _best(scene, _areas_inside(scene), np.ones(len(scene.boxes_xyxy), bool))
+    return _best(inputs, _areas_inside(inputs), np.ones(len(inputs.boxes_xyxy), bool))
 
 
-def highest_score(scene: BaselineInputs) -> Floats:
+def highest_score(inputs: BaselineInputs) -> Floats:
     """Return the proposal that the detector is surest of; the whole image if there is none."""
-    return _best(scene, scene.scores, np.ones(len(scene.boxes_xyxy), bool))
+    return _best(inputs, inputs.scores, np.ones(len(inputs.boxes_xyxy), bool))
 
 
-def label_match(scene: BaselineInputs) -> Floats:
+def label_match(inputs: BaselineInputs) -> Floats:
     """Return the surest proposal whose label fits the noun best; else the whole image."""
-    return _best(scene, scene.scores, fits_best(scene))
+    return _best(inputs, inputs.scores, fits_best(inputs))
 
 
-def largest_label_match(scene: BaselineInputs) -> Floats:
+def largest_label_match(inputs: BaselineInputs) -> Floats:
     """Return the largest proposal whose label fits the noun best; else the whole image."""
-    return _best(scene, _areas_inside(scene), fits_best(scene))
+    return _best(inputs, _areas_inside(inputs), fits_best(inputs))
 
 
-def number_match(scene: BaselineInputs) -> Floats:
+def number_match(inputs: BaselineInputs) -> Floats:
     """Return the fitting proposal of the largest score x sqrt(area); else the whole image.
 
     Where the phrase speaks of several things and several proposals fit with a score of
     `SURE_SCORE`, the box around them.
     """
-    fitting = fits_best(scene)
-    sure = fitting & (scene.scores >= SURE_SCORE)
-    if scene.is_plural and sure.sum() > 1:
-        corners = np.asarray(scene.boxes_xyxy, np.float64)[sure]
+    fitting = fits_best(inputs)
+    sure = fitting & (inputs.scores >= SURE_SCORE)
+    if inputs.is_plural and sure.sum() > 1:
+        corners = np.asarray(inputs.boxes_xyxy, np.float64)[sure]
         return np.concatenate([corners[:, :2].min(axis=0), corners[:, 2:].max(axis=0)])
-    return _best(scene, scene.scores * np.sqrt(_areas_inside(scene)), fitting)
+    return _best(inputs, inputs.scores * np.sqrt(_areas_inside(inputs)), fitting)
 
 
-def number_match_or_cam(scene: BaselineInputs) -> Floats:
+def number_match_or_cam(inputs: BaselineInputs) -> Floats:
     """Return `number_match` where a label fits, else `cam_proposal`."""
-    return number_match(scene) if fits_best(scene).any() else cam_proposal(scene)
+    return number_match(inputs) if fits_best(inputs).any() else cam_proposal(inputs)
 
 
-def prior(scene: BaselineInputs) -> Floats:
+def prior(inputs: BaselineInputs) -> Floats:
     """Return the proposal of the largest label fit x score; fit 1 where no label fits."""
-    fits = scene.matches if (scene.matches > 0).any() else np.ones(len(scene.boxes_xyxy))
-    return _best(scene, fits * scene.scores, np.ones(len(scene.boxes_xyxy), bool))
+    fits = inputs.matches if (inputs.matches > 0).any() else np.ones(len(inputs.boxes_xyxy))
+    return _best(inputs, fits * inputs.scores, np.ones(len(inputs.boxes_xyxy), bool))
 
 
-def cam_box(scene: BaselineInputs, threshold: float) -> Floats:
+def cam_box(inputs: BaselineInputs, threshold: float) -> Floats:
     """Return the extent of the map's largest part above `threshold` of its range; else the image.
 
     The box by which Zhou et al. 2016 (https://arxiv.org/abs/1512.04150) locate a class: of the
     signed map, for ReLU would raise the threshold.
     """
-    if scene.cam is None:
-        return whole_image(scene)
-    box = threshold_box(resize_cam(scene.cam, scene.image_hw), threshold)
-    return whole_image(scene) if box is None else box
+    if inputs.cam is None:
+        return whole_image(inputs)
+    box = threshold_box(resize_cam(inputs.cam, inputs.image_hw), threshold)
+    return whole_image(inputs) if box is None else box
 
 
-def cam_proposal(scene: BaselineInputs) -> Floats:
+def cam_proposal(inputs: BaselineInputs) -> Floats:
     """Return the box, the image among them, of the largest sum of positive map / sqrt(area).
 
     ALBEF (https://arxiv.org/abs/2107.07651) ranks boxes so. Without a map: the whole image.
     """
-    candidates = with_whole_image(scene)
-    if scene.cam is None:
+    candidates = with_whole_image(inputs)
+    if inputs.cam is None:
         return candidates[-1]
-    positive = np.maximum(scene.cam, 0)  # (h, w)
-    sums = sums_inside(resize_cam(positive, scene.image_hw), candidates)
+    positive = np.maximum(inputs.cam, 0)  # (h, w)
+    sums = sums_inside(resize_cam(positive, inputs.image_hw), candidates)
     areas = box_areas(candidates)
     ranks = np.where(areas > 0, sums / np.sqrt(np.where(areas > 0, areas, 1.0)), -1.0)
     return candidates[-1] if ranks.max() <= 0 else candidates[ranks.argmax()]
 
 
-def fits_best(scene: BaselineInputs) -> NDArray[np.bool_]:
-    """Mark the proposals whose label fits the noun best, if any fits at all, (R,)."""
-    best = scene.matches.max(initial=0.0)
-    return (scene.matches > 0) & (scene.matches == best)
+def fits_best(inputs: BaselineInputs) -> NDArray[np.bool_]:
+    """Return which proposals have the best fitting label, if any fits at all, bool (R,)."""
+    best = inputs.matches.max(initial=0.0)
+    return (inputs.matches > 0) & (inputs.matches == best)
 
 
-def with_whole_image(scene: BaselineInputs) -> Floats:
+def with_whole_image(inputs: BaselineInputs) -> Floats:
     """Return the clipped proposals and, last, the image itself, float64 (R + 1, 4)."""
     return np.concatenate(
-        [clip_boxes(scene.boxes_xyxy, scene.image_hw).astype(np.float64), whole_image(scene)[None]]
+        [
+            clip_boxes(inputs.boxes_xyxy, inputs.image_hw).astype(np.float64),
+            whole_image(inputs)[None],
+        ]
     )  # (R + 1, 4)
 
 
@@ -140,8 +143,8 @@ def methods(cam_threshold: float) -> dict[str, Callable[[BaselineInputs], Floats
     """Return every method that answers with one box, by the name it has in results."""
     return {
         "whole_image": whole_image,
-        "centre_70": lambda scene: centre_box(scene, 0.7),
-        "centre_50": lambda scene: centre_box(scene, 0.5),
+        "centre_70": lambda inputs: centre_box(inputs, 0.7),
+        "centre_50": lambda inputs: centre_box(inputs, 0.5),
         "largest": largest_proposal,
         "top_score": highest_score,
         "prior": prior,
@@ -149,7 +152,7 @@ def methods(cam_threshold: float) -> dict[str, Callable[[BaselineInputs], Floats
         "largest_label_match": largest_label_match,
         "number_match": number_match,
         "number_match_or_cam": number_match_or_cam,
-        "cam_box": lambda scene: cam_box(scene, cam_threshold),
+        "cam_box": lambda inputs: cam_box(inputs, cam_threshold),
         "cam_proposal": cam_proposal,
     }
 
@@ -175,14 +178,14 @@ def chance_and_bounds(scores: Floats) -> dict[str, Floats]:
 
 
 def _best(
-    scene: BaselineInputs, ranks: NDArray[np.floating], eligible: NDArray[np.bool_]
+    inputs: BaselineInputs, ranks: NDArray[np.floating], eligible: NDArray[np.bool_]
 ) -> Floats:
     """Return the eligible proposal of the highest rank, the first of equals; else the image."""
     if not eligible.any():
-        return whole_image(scene)
-    return np.asarray(scene.boxes_xyxy[np.where(eligible, ranks, -1.0).argmax()], np.float64)
+        return whole_image(inputs)
+    return np.asarray(inputs.boxes_xyxy[np.where(eligible, ranks, -1.0).argmax()], np.float64)
 
 
-def _areas_inside(scene: BaselineInputs) -> Floats:
+def _areas_inside(inputs: BaselineInputs) -> Floats:
     """Return the area of each proposal inside the image in square pixels, float64 (R,)."""
-    return box_areas(clip_boxes(scene.boxes_xyxy, scene.image_hw))
+    return box_areas(clip_boxes(inputs.boxes_xyxy, inputs.image_hw))

@@ -17,26 +17,26 @@ def image_source(section: DatasetSection) -> str:
 
 
 def leakage_note(pictures: str, training_set: str) -> tuple[bool, str]:
-    """Say whether the detector may have seen the evaluated images with their boxes.
+    """Return whether the detector may have seen the evaluated images with their boxes.
 
     Args:
-        pictures: what `image_source` says of the data set.
+        pictures: what `image_source` returns of the data set.
         training_set: what the detector was trained on, in words.
 
     Returns:
         Whether it may have, and a note for people.
     """
-    told = f"Detector trained on: {training_set or 'unknown'}."
+    trained_on = f"Detector trained on: {training_set or 'unknown'}."
     if pictures == DRAWN:
-        return False, f"{told} The evaluated scenes are disjoint from it by construction."
+        return False, f"{trained_on} The evaluated scenes are disjoint from it by construction."
     if not training_set:
-        return True, f"{told} Whether it has seen the evaluated images cannot be told."
+        return True, f"{trained_on} Whether it has seen the evaluated images cannot be told."
     has_coco = any(name in training_set.lower() for name in _SHOW_COCO)
     if has_coco and any(word in training_set.lower().split() for word in _SAY_LEFT_OUT):
-        return True, f"{told} Check that what it leaves out is what is evaluated here."
+        return True, f"{trained_on} Check that what it leaves out is what is evaluated here."
     if has_coco and pictures == COCO:
         return True, (
-            f"{told} LEAKAGE: this dataset's evaluated images are COCO train2014 images, which "
-            "such a detector has seen with their boxes. Use one trained without them."
+            f"{trained_on} LEAKAGE: this dataset's evaluated images are COCO train2014 images, "
+            "which such a detector has seen with their boxes. Use one trained without them."
         )
-    return True, f"{told} Check that none of the evaluated images is among its images."
+    return True, f"{trained_on} Check that none of the evaluated images is among its images."

@@ -36,7 +36,7 @@ def union_box(boxes_xyxy: ArrayLike) -> Floats:
 def score_boxes(
     boxes_xyxy: ArrayLike, gt_boxes_xyxy: ArrayLike, image_hw: tuple[int, int], iou: float
 ) -> Floats:
-    """Judge predicted boxes of one phrase.
+    """Score predicted boxes of one phrase.
 
     Args:
         boxes_xyxy: predicted boxes, pixels of the image, real (N, 4).
@@ -67,7 +67,7 @@ def wilson_interval(hits: float, num_phrases: int) -> tuple[float, float]:
 
     Args:
         hits: phrases that were hit, in [0, num_phrases]; may be an expectation.
-        num_phrases: 0 gives the interval [0, 1], for nothing is known.
+        num_phrases: 0 gives the interval [0, 1], which rules nothing out.
     """
     if num_phrases == 0:
         return 0.0, 1.0
@@ -100,36 +100,38 @@ def resampled_accuracies(
         hits: of each phrase and method, in [0, 1], float64 (P, M), P >= 1.
         image_index: number of each phrase's image, from 0, none left out, (P,).
         resamples: how often images are drawn anew, Q.
-        seed: of the draws.
+        seed: of the random generator.
 
     Returns:
-        Accuracy of each method on each draw of images, float64 (Q, M).
+        Accuracy of each method on each resample of images, float64 (Q, M).
     """
     num_images = int(image_index.max()) + 1
     sums = np.zeros((num_images, hits.shape[1]))
     np.add.at(sums, image_index, hits)  # (I, M)
     counts = np.bincount(image_index, minlength=num_images)  # (I,)
     rng = np.random.default_rng(seed)
-    draws = np.empty((resamples, hits.shape[1]))
-    for draw in draws:
+    resampled = np.empty((resamples, hits.shape[1]))
+    for row in resampled:
         times = np.bincount(rng.integers(0, num_images, num_images), minlength=num_images)
-        draw[:] = (times @ sums) / float(times @ counts)
-    return draws
+        row[:] = (times @ sums) / float(times @ counts)
+    return resampled
 
 
-def paired_difference(first: Floats, second: Floats, draws: Floats) -> dict[str, float]:
+def paired_difference(first: Floats, second: Floats, resampled: Floats) -> dict[str, float]:
     """Compare two methods on the same phrases.
 
     Args:
         first: hits of one method, in [0, 1], float64 (P,).
         second: hits of the other, float64 (P,).
-        draws: resampled accuracies of the two, float64 (Q, 2).
+        resampled: resampled accuracies of the two, float64 (Q, 2).
 
     Returns:
-        `difference` of the accuracies, its 95 % interval `low`, `high` (percentiles of `draws`) and
-        the p-value `p` of McNemar's test, which counts phrases as independent.
+        `difference` of the accuracies, its 95 % interval `low`, `high` (percentiles of
+        `resampled`) and the p-value `p` of McNemar's test, which counts phrases as independent.
     """
-    low, high = np.quantile(draws[:, 0] - draws[:, 1], [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    low, high = np.quantile(
+        resampled[:, 0] - resampled[:, 1], [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
+    )
     only_first, only_second = int((first > second).sum()), int((first < second).sum())
     return {
         "difference": float((first - second).mean()),

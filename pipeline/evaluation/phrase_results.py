@@ -58,14 +58,14 @@ class PhraseResult:
         phrase_truth: the phrase and where it is.
         boxes_xyxy: the answer of every method that gives one box, pixels, (4,) each.
         scores: of every method, in [0, 1], (C,) each.
-        found_at: for each of `RECALL_RANKS`, whether one of so many first proposals is a hit.
+        recall_at: for each of `RECALL_RANKS`, whether one of so many first proposals is a hit.
         groups: names of the groups the phrase is in, by what they are grouped by.
     """
 
     phrase_truth: AnnotatedPhrase
     boxes_xyxy: Mapping[str, Floats]
     scores: Mapping[str, Floats]
-    found_at: tuple[bool, ...]
+    recall_at: tuple[bool, ...]
     groups: Mapping[str, tuple[str, ...]]
 
 
@@ -97,7 +97,7 @@ def annotated_phrases(
 
 def evaluate_phrase(
     phrase_truth: AnnotatedPhrase,
-    scene: BaselineInputs,
+    inputs: BaselineInputs,
     predicted: Mapping[str, NDArray[np.floating]],
     params: EvaluateParams,
 ) -> PhraseResult:
@@ -105,28 +105,28 @@ def evaluate_phrase(
 
     Args:
         phrase_truth: the phrase and where it is.
-        scene: what a method without training may look at.
+        inputs: what a method without training may look at.
         predicted: the model's boxes by method, pixels of the image, (4,) each.
         params: thresholds.
     """
     answers = baselines.methods(params.cam_threshold)
     boxes = {name: box.astype(np.float64) for name, box in predicted.items()}
-    boxes |= {name: answer(scene) for name, answer in answers.items()}
-    judge = (phrase_truth.truth.boxes_xyxy, scene.image_hw, params.iou)
+    boxes |= {name: answer(inputs) for name, answer in answers.items()}
+    judge = (phrase_truth.truth.boxes_xyxy, inputs.image_hw, params.iou)
     scores = dict(zip(boxes, metrics.score_boxes(np.stack([*boxes.values()]), *judge), strict=True))
-    candidates = metrics.score_boxes(baselines.with_whole_image(scene), *judge)  # (R + 1, C)
+    candidates = metrics.score_boxes(baselines.with_whole_image(inputs), *judge)  # (R + 1, C)
     hits = candidates[:-1, 0]  # (R,)
     return PhraseResult(
         phrase_truth=phrase_truth,
         boxes_xyxy=boxes,
         scores={**scores, **baselines.chance_and_bounds(candidates)},
-        found_at=tuple(bool(hits[:rank].any()) for rank in RECALL_RANKS),
-        groups=phrase_groups(phrase_truth, scene),
+        recall_at=tuple(bool(hits[:rank].any()) for rank in RECALL_RANKS),
+        groups=phrase_groups(phrase_truth, inputs),
     )
 
 
 def phrase_groups(
-    phrase_truth: AnnotatedPhrase, scene: BaselineInputs
+    phrase_truth: AnnotatedPhrase, inputs: BaselineInputs
 ) -> dict[str, tuple[str, ...]]:
     """Return what kind of phrase it is.
 
@@ -136,12 +136,12 @@ def phrase_groups(
         `direction`: whether it holds a word such as "left".
     """
     num_words = len(phrase_truth.phrase.phrase.split())
-    fitting = int(baselines.fits_best(scene).sum())
+    fitting = int(baselines.fits_best(inputs).sum())
     return {
         "kind": tuple(sorted(set(phrase_truth.truth.kinds))),
         "words": (_bucket(num_words, (2, 4)),),
         "fitting_proposals": (_bucket(fitting, (0, 1)),),
-        "cam": ("without" if scene.cam is None else "with",),
+        "cam": ("without" if inputs.cam is None else "with",),
         "direction": ("with" if phrase_truth.has_direction else "without",),
     }
 

@@ -54,11 +54,11 @@ def draw_placement(
     """Draw where an image goes in its square; `.flip` says that its phrases must be mirrored too.
 
     Args:
-        phrases: of one image; what one of them forbids (see `flip_words`) is not done.
+        phrases: of one image; what one of them forbids (see `mirroring`) is not done.
         evidence: where they may be; a crop keeps it inside.
         image_px: side of the square.
         params: the chances.
-        rng: draws.
+        rng: random generator.
     """
     flip_draw, crop_draw = rng.random(2)
     flip = bool(flip_draw < params.flip) and all(may_flip(phrase) for phrase in phrases)

@@ -82,7 +82,7 @@ class TextEncoding:
     Attributes:
         tokenize: for the language encoder.
         vocabulary: of the words to reconstruct.
-        noun_classes: the frozen scorer's output for each noun it knows; empty where none is asked.
+        noun_classes: number of the frozen scorer's output for each of its nouns; empty without one.
     """
 
     tokenize: Tokenize

@@ -61,7 +61,7 @@ class EpochSampler(Sampler[SampleIndex]):
         seed: int,
         part: tuple[int, int] = (0, 1),
     ) -> None:
-        """Take `part` = (rank, number of processes)."""
+        """Sample for `part` = (rank, number of processes)."""
         self._phrases_of_image = phrases_of_image
         self._phrases_per_image = phrases_per_image
         self._seed = seed

@@ -26,13 +26,13 @@ def test_the_model_and_the_baselines_are_judged_by_one_rule():
 
 
 def test_recall_grows_when_a_later_proposal_is_the_hit():
-    assert phrase_result(phrase_truth(boxes=[CAT])).found_at == (False, True, True, True, True)
+    assert phrase_result(phrase_truth(boxes=[CAT])).recall_at == (False, True, True, True, True)
 
 
 def test_without_proposals_nothing_is_found_at_any_rank():
     empty = BaselineInputs((30, 50), np.zeros((0, 4)), np.zeros(0), np.zeros(0), False, None)
     asked = phrase_truth(boxes=[[0, 0, 50, 30]])  # the image, which is no proposal
-    assert evaluate_phrase(asked, empty, {}, PARAMS).found_at == (False,) * 5
+    assert evaluate_phrase(asked, empty, {}, PARAMS).recall_at == (False,) * 5
 
 
 def test_groups_tell_kind_length_choice_and_map():
