@@ -8,6 +8,7 @@ import yaml
 from benchmarks import ablations
 from pipeline.caching.cache import Cache
 from pipeline.observe.observer import Observer
+from pipeline.params.read import read_params
 from pipeline.params.reader import ParamsError
 from pipeline.paths import ResultFiles
 from stages import evaluate
@@ -51,7 +52,7 @@ def test_a_row_is_what_the_stages_find(world, monkeypatch, capsys):
     inputs = evaluate.EvaluateInputs(
         FILES, ResultFiles("shapes", "full"), FILES.annotations / "images", "drawn", 0
     )
-    params = evaluate.read_params()
+    params = read_params()
     evaluate.run(inputs, params.evaluate, params.runtime, Observer("evaluate"))
     metrics = json.loads(ResultFiles("shapes", "full").metrics.read_text())
     methods = metrics["splits"]["test"]["methods"]
