@@ -50,11 +50,11 @@ def compute_plan(name: str, dataset: DatasetSection) -> ReadingPlan:
     if isinstance(dataset, Flickr30kDataset):
         return plan_flickr30k(name, dataset)
     if isinstance(dataset, OwnDataset):
-        pictures = read_own_lines(name, dataset)
+        data = read_own_lines(name, dataset)
     else:
-        pictures = READERS[dataset.format](name, dataset)
+        data = READERS[dataset.format](name, dataset)
     limits = (dataset.train_images, dataset.eval_images)
-    return plan_referring(pictures, Path(dataset.images), *limits)
+    return plan_referring(data, Path(dataset.images), *limits)
 
 
 def run(
