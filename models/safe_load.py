@@ -1,6 +1,7 @@
-"""Read weight files that somebody else wrote, without running what may be hidden in them."""
+"""Read weight files that somebody else wrote, without running code in them; write JSON files."""
 
 import io
+import json
 import pickle
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -11,7 +12,9 @@ from typing import Any, cast
 import numpy as np
 import torch
 
-from models.files import ModelFileError
+
+class ModelFileError(ValueError):
+    """A file or folder of a model cannot be read or does not fit; the message names it and why."""
 
 
 @contextmanager
@@ -89,3 +92,16 @@ def _latin1_bytes(text: str, encoding: str) -> bytes:
 def _first_line(error: Exception) -> str:
     lines = str(error).splitlines()
     return lines[0] if lines else type(error).__name__
+
+
+def write_json(path: Path, content: object, *, indent: int, sort_keys: bool = False) -> None:
+    """Write a JSON file in UTF-8 that ends with a newline; equal contents give equal bytes.
+
+    Args:
+        path: in a folder that is there.
+        content: mappings, sequences and plain values.
+        indent: spaces a level.
+        sort_keys: whether keys are ordered by the alphabet instead of as they come.
+    """
+    text = json.dumps(content, indent=indent, sort_keys=sort_keys, ensure_ascii=False)
+    path.write_text(text + "\n", encoding="utf-8", newline="\n")

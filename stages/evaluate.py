@@ -14,11 +14,11 @@ from typing import Any
 
 import torch
 
-from models.files import ModelFileError, write_json
 from models.grounder.batch import GroundingInputs
 from models.grounder.box_head import answer_boxes
 from models.grounder.checkpoint import SavedGrounder, load_grounder
 from models.grounder.grounder import Grounder
+from models.safe_load import ModelFileError, write_json
 from models.training.reconstruction_loss import vision_gap
 from pipeline.caching.atomic import whole_file
 from pipeline.caching.fingerprint import fingerprint

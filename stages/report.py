@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from models.files import write_json
+from models.safe_load import write_json
 from pipeline.caching.atomic import whole_file
 from pipeline.caching.fingerprint import fingerprint
 from pipeline.command_line import stage_call

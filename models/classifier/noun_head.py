@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from models.files import ModelFileError, write_json
+from models.safe_load import ModelFileError, write_json
 
 _NOUNS_FILE, _WEIGHTS_FILE = "nouns.json", "head.safetensors"
 

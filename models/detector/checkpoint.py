@@ -14,8 +14,7 @@ from torch import Tensor, nn
 
 import models.detector.bottom_up_network  # makes its parts known to mmdet  # noqa: F401
 from models.detector.openmmlab import MODELS, Config, ConfigDict, mmdet_scope
-from models.files import ModelFileError, write_json
-from models.safe_load import load_weights
+from models.safe_load import ModelFileError, load_weights, write_json
 
 CONFIG_FILE, WEIGHTS_FILE, INFO_FILE = "config.py", "weights.pth", "detector.json"
 _META_KEYS = ("ori_shape", "img_shape", "scale_factor")

@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
 
-from models.files import ModelFileError
 from models.grad_cam.scorer import NounScorer, NounScores, in_whole_cells
+from models.safe_load import ModelFileError
 
 _TEXTS_AT_ONCE = 256
 

@@ -31,10 +31,9 @@ from models.detector.openmmlab import (
     SingleStageDetector,
     TwoStageDetector,
 )
-from models.files import ModelFileError
 from models.grad_cam.scorer import NounScorer, NounScores, in_whole_cells, routes_of
 from models.noun_classes.imagenet import NounClasses
-from models.safe_load import load_weights
+from models.safe_load import ModelFileError, load_weights
 
 
 class DetectorScorer(NounScorer):

@@ -21,7 +21,6 @@ from torch import nn
 from transformers import BertConfig, BertTokenizerFast
 
 from models.classifier.classifier import Classifier, build_network
-from models.files import ModelFileError, write_json
 from models.grounder.config import GrounderConfig, GrounderSpec, LanguageSizes
 from models.grounder.grounder import Grounder, build_grounder
 from models.grounder.language_encoder import (
@@ -33,6 +32,7 @@ from models.grounder.language_encoder import (
     new_language,
 )
 from models.layers.backbone import CLASSIFIER, named_network
+from models.safe_load import ModelFileError, write_json
 
 WEIGHTS_FILE, SPEC_FILE = "grounder.safetensors", "spec.json"
 TOKENIZER_FOLDER, LANGUAGE_FILE, WORDS_FILE = "tokenizer", "language.json", "words.json"

@@ -10,9 +10,9 @@ from typing import Any
 import stanza
 from stanza.models.common.doc import Document
 
-from models.files import ModelFileError
 from models.phrases.noun_rules import NounMention, find_nouns, speaks_of_several
 from models.phrases.tokens import TaggedToken
+from models.safe_load import ModelFileError
 
 TAGGER_FILE = "tagger.json"
 _LANGUAGE = "en"

@@ -18,7 +18,7 @@ from stanza.models.pos.trainer import Trainer
 from stanza.models.tagger import parse_args
 from stanza.resources.common import logging_level_context
 
-from models.files import write_json
+from models.safe_load import write_json
 
 PACKAGE = "embedded"
 Word = tuple[str, str, str, str]

@@ -28,8 +28,7 @@ from models.detector.checkpoint import (
     read_config,
     save_detector,
 )
-from models.files import ModelFileError
-from models.safe_load import load_arrays, load_weights
+from models.safe_load import ModelFileError, load_arrays, load_weights
 
 _WEIGHT_SUFFIXES = (".pt", ".bin", ".safetensors")
 

@@ -10,16 +10,20 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 CODE_FOLDERS = ("models", "pipeline", "stages")
-# `observe` only reports, and DVC tracks the values that `params` reads: changing these rooms must
-# recompute nothing
-_NEVER_COMPUTES = (Path("pipeline/observe"), Path("pipeline/params"))
+# `observe` only reports, `command_line` only starts a process, and DVC tracks the values that
+# `params` reads: changing them must recompute nothing
+_NEVER_COMPUTES = {
+    Path("pipeline/observe"),
+    Path("pipeline/params"),
+    Path("pipeline/command_line.py"),
+}
 
 
 def import_closure(stage_file: Path) -> list[Path]:
     """Return the project's files that a stage imports, directly or not, and the stage itself.
 
-    Imports inside functions count; `pipeline/observe/`, `pipeline/params/` and empty `__init__.py`
-    files do not.
+    Imports inside functions count; empty `__init__.py` files and what never computes do not:
+    `pipeline/observe/`, `pipeline/params/` and `pipeline/command_line.py`.
 
     Args:
         stage_file: a file in a folder of the project root, such as `stages/cams.py`.
@@ -35,7 +39,7 @@ def import_closure(stage_file: Path) -> list[Path]:
         file = waiting.pop()
         found.add(file)
         imported = _imported_files(root, file)
-        waiting |= {file for file in imported if file.parent not in _NEVER_COMPUTES} - found
+        waiting |= {file for file in imported if not _NEVER_COMPUTES & {file, file.parent}} - found
     return sorted(file for file in found if file.name != "__init__.py" or _has_code(root / file))
 
 

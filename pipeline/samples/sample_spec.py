@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.files import write_json
+from models.safe_load import write_json
 from pipeline.errors import InputError
 from pipeline.params.reader import ParamsError, build
 from pipeline.params.train import TrainParams

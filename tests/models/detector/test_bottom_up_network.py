@@ -15,9 +15,8 @@ from models.detector.bottom_up_config import (
 from models.detector.checkpoint import CONFIG_FILE, DetectorInfo, build_model, read_config
 from models.detector.detector import load_detector
 from models.detector.openmmlab import MODELS, mmdet_scope
-from models.files import ModelFileError
 from models.pretrained.convert import convert_bottom_up, read_vocabulary
-from models.safe_load import load_arrays
+from models.safe_load import ModelFileError, load_arrays
 from tests.models.detector import bottom_up_original as original
 
 CPU = torch.device("cpu")

@@ -14,8 +14,8 @@ from models.detector.checkpoint import (
     read_info,
 )
 from models.detector.detector import Detector, load_detector, select_boxes
-from models.files import ModelFileError
 from models.pretrained.convert import convert_detector
+from models.safe_load import ModelFileError
 from pipeline.evaluation.metrics import iou_matrix
 from pipeline.images import read_image
 from tests.oracles import detection_loops as loops

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from models.classifier.classifier import build_network
-from models.files import ModelFileError
 from models.grounder.checkpoint import load_grounder, save_grounder
 from models.grounder.config import LanguageSizes
 from models.grounder.grounder import build_grounder
 from models.grounder.language_encoder import learn_tokenizer, new_language
+from models.safe_load import ModelFileError
 from tests.models.grounder.tiny_grounder import NUM_WORDS, SPEC, tiny_inputs
 
 WORDS = [f"слово{index}" for index in range(NUM_WORDS)]

@@ -3,8 +3,8 @@ import random
 
 import pytest
 
-from models.files import ModelFileError
 from models.phrases.noun_parser import NounParser
+from models.safe_load import ModelFileError
 from tests.tiny_tagger import write_tiny_tagger
 
 

@@ -65,11 +65,11 @@ def test_a_package_file_counts_if_it_holds_code(project):
     ]
 
 
-@pytest.mark.parametrize("room", ["observe", "params"])
-def test_what_reports_or_reads_parameters_is_left_out_with_what_only_it_imports(project, room):
+@pytest.mark.parametrize("module", ["observe.deep", "params.deep", "command_line"])
+def test_what_never_computes_is_left_out_with_what_only_it_imports(project, module):
     root = project(
-        stages__cams=f"from pipeline.{room}.deep import run_stage",
-        **{f"pipeline__{room}__deep": "import pipeline.secret"},
+        stages__cams=f"from pipeline.{module} import run_stage",
+        **{f"pipeline__{module.replace('.', '__')}": "import pipeline.secret"},
         pipeline__secret="",
     )
     assert closure(root) == ["stages/cams.py"]

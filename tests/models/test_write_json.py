@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from models.files import write_json
+from models.safe_load import write_json
 
 CONTENT = {"b": [1, 2.5, None], "a": {"чашка": "crème"}}
 
