@@ -21,8 +21,8 @@ doctor: $(STAMP)  ## what is missing, before anything is computed
 flow: $(STAMP)  ## the same, as one run in the Prefect UI; ARGS are those of dvc repro
 	python -m pipeline.flow $(ARGS)
 
-test: $(STAMP)  ## the test suite: offline, no GPU
-	python -m pytest
+test: $(STAMP)  ## the test suite: offline, no GPU; the tests of a file share what is costly, and so a process
+	python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: $(STAMP)  ## format, lint, types, import arrows
 	ruff format --check .

@@ -14,6 +14,12 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
+def pytest_collection_modifyitems(items):
+    """Begin with the files that hold slow tests: the short ones then fill up the workers' ends."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch):
     """Let a test reach this machine only."""
