@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from pipeline.params.read import read_params
 from tests.end_to_end.project import stages_run
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -38,11 +39,13 @@ def test_a_runtime_key_reruns_nothing(rebuilt):
     assert stages_run(rebuilt.repro()) == []
 
 
-def test_a_train_key_reruns_train_and_what_follows(rebuilt):
-    rebuilt.set(train__weight_decay=0.0003)
-    done = rebuilt.repro()
-    assert done.returncode == 0, done.stderr
-    assert stages_run(done) == AFTER_TRAIN
+def test_a_train_key_concerns_train_and_what_follows(rebuilt):
+    before = read_params(rebuilt.folder / "params.yaml").train.weight_decay
+    rebuilt.set(train__weight_decay=3 * before)
+    planned = rebuilt.repro("--dry", "--force-downstream")
+    rebuilt.set(train__weight_decay=before)
+    assert planned.returncode == 0, planned.stderr
+    assert stages_run(planned) == AFTER_TRAIN
 
 
 def test_a_new_key_under_train_reruns_train_and_what_follows(rebuilt):
@@ -66,6 +69,7 @@ def test_a_cams_key_reruns_cams_and_what_follows(rebuilt):
 def test_a_new_variant_leaves_what_is_there_alone(rebuilt):
     rebuilt.set(run__variants="[full, no_cam]")
     done = rebuilt.repro()
+    rebuilt.set(run__variants="[full]")
     assert done.returncode == 0, done.stderr
     assert stages_run(done) == AFTER_TRAIN
 

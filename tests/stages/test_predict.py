@@ -11,8 +11,7 @@ from PIL import Image
 from models.detector.detector import load_detector
 from pipeline.errors import InputError
 from pipeline.params.read import read_params
-from pipeline.paths import ResultFiles
-from stages.predict import PredictRequest, predict
+from stages.predict import PredictRequest, main, predict
 from tests.cached_world import FILES, ROOT
 from tests.stages.evaluated_world import save_untrained
 from tests.tiny_detector import draw, write_tiny_detector
@@ -94,12 +93,9 @@ def test_the_command_prints_the_box_and_draws_it(here, parts):
     assert changed.min(0)[::-1] == pytest.approx(np.floor(box[:2]), abs=1)
 
 
-def test_an_empty_phrase_is_refused(here):
-    command = [sys.executable, "-m", "stages.predict", "shapes", here.variant]
-    done = subprocess.run(
-        [*command, "--image", "x.png", "--phrase", " "],
-        env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 1
-    assert "--phrase: is empty" in done.stderr
-    assert ResultFiles("shapes", here.variant).model.is_dir()
+def test_an_empty_phrase_is_refused(here, monkeypatch):
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # the command sets its own
+    command = ["stages.predict", "shapes", here.variant, "--image", "x.png", "--phrase", " "]
+    monkeypatch.setattr(sys, "argv", command)
+    with pytest.raises(InputError, match="--phrase"):
+        main()
