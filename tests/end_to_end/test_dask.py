@@ -110,9 +110,3 @@ def test_workers_of_another_folder_are_refused(cluster, tmp_path):
     status, console = other.python(*STAGE, **cluster.variables)
     assert status == 1
     assert f"start it in {other.folder}" in console
-
-
-def test_a_scheduler_that_is_not_there_is_one_clear_error(project):
-    status, console = project.python(*STAGE, PIPELINE_DASK="tcp://127.0.0.1:9")
-    assert status == 1
-    assert "PIPELINE_DASK=tcp://127.0.0.1:9: no scheduler answers" in console

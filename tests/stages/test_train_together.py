@@ -10,6 +10,7 @@ import pytest
 
 from models.grounder.checkpoint import load_grounder
 from pipeline.paths import ResultFiles
+from stages.train import main
 from tests.cached_world import ROOT, write_world
 
 EPOCHS = 12
@@ -22,25 +23,44 @@ SETTINGS = {
 }
 
 
-def curves(folder, **variables):
-    """Train in a folder; return what each epoch measured, by name."""
-    folder.mkdir()
-    write_world(folder, **SETTINGS)
-    environment = {key: value for key, value in os.environ.items() if key != "DVC_ROOT"}
-    subprocess.run(
-        [sys.executable, "-m", "stages.train", "shapes", "full"],
-        cwd=folder,
-        env=environment | {"PYTHONPATH": str(ROOT), **variables},
-        check=True,
-    )
+def start_two(folder):
+    """Train in a folder as two processes."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PIPELINE_NPROC": "2"}
+    command = [sys.executable, "-m", "stages.train", "shapes", "full"]
+    subprocess.run(command, cwd=folder, env=environment, check=True)
+
+
+def train_alone(folder, monkeypatch):
+    """Train in a folder as this process."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # the stage sets its own
+    monkeypatch.setattr(sys, "argv", ["stages.train", "shapes", "full"])
+    main()
+
+
+def curves(folder):
+    """Return what each epoch measured, by name."""
     with (folder / ResultFiles("shapes", "full").curves).open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     return {name: np.array([float(row[name]) for row in rows]) for name in rows[0]}
 
 
+@pytest.fixture
+def folders(tmp_path, monkeypatch):
+    """Two folders with the same world."""
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    folders = tmp_path / "one", tmp_path / "two"
+    for folder in folders:
+        folder.mkdir()
+        write_world(folder, **SETTINGS)
+    return folders
+
+
 @pytest.mark.slow
-def test_two_processes_have_the_loss_curves_of_one(tmp_path):
-    alone, together = curves(tmp_path / "one"), curves(tmp_path / "two", PIPELINE_NPROC="2")
+def test_two_processes_have_the_loss_curves_of_one(folders, monkeypatch):
+    start_two(folders[1])
+    train_alone(folders[0], monkeypatch)
+    alone, together = map(curves, folders)
     assert alone["step"].tolist() == [2.0 * epoch for epoch in range(1, EPOCHS + 1)]
     assert alone["loss"][-1] < 0.95 * alone["loss"][0]
     assert not np.array_equal(
@@ -48,4 +68,4 @@ def test_two_processes_have_the_loss_curves_of_one(tmp_path):
     )  # of rank 0's half
     for name, values in alone.items():  # of six digits, the last may be rounded the other way
         np.testing.assert_allclose(together[name], values, rtol=2e-5, err_msg=name)
-    load_grounder(tmp_path / "two" / ResultFiles("shapes", "full").model)
+    load_grounder(folders[1] / ResultFiles("shapes", "full").model)

@@ -5,6 +5,8 @@ import time
 
 import pytest
 
+from pipeline.errors import InputError
+
 observe_dask = pytest.importorskip("pipeline.observe.dask_workers", reason="Dask is not installed")
 
 
@@ -28,3 +30,9 @@ def test_a_worker_whose_code_is_as_it_was_imported_is_current(module):
 def test_a_worker_is_too_old_for_a_file_that_changed_since(module):
     os.utime(module, (time.time() + 60, time.time() + 60))
     assert observe_dask._place() == (str(module.parent), [str(module)])
+
+
+def test_a_scheduler_that_is_not_there_is_one_clear_error(monkeypatch):
+    monkeypatch.setattr(observe_dask, "CONNECT_TIMEOUT_S", 0.5)
+    with pytest.raises(InputError, match="PIPELINE_DASK=tcp://127.0.0.1:9"):
+        observe_dask.map_on_dask("tcp://127.0.0.1:9", abs, [-1], lambda items, _: items)
