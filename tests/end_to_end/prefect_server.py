@@ -173,7 +173,7 @@ def free_port() -> int:
         return free.getsockname()[1]
 
 
-def wait_for(condition, timeout_s: float = 30.0):
+def wait_for(condition, timeout_s: float = 60.0):
     """Return what `condition()` returns once it is true."""
     deadline = time.monotonic() + timeout_s
     while not (value := condition()):

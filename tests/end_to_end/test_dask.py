@@ -23,12 +23,12 @@ class Cluster:
         self._project = project
         self.processes = []
         self._start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
-        found = wait_for(lambda: re.search(r"Scheduler at:\s+(tcp://\S+)", self._said()), 60)
+        found = wait_for(lambda: re.search(r"Scheduler at:\s+(tcp://\S+)", self._said()), 120)
         self.address = found[1]
         self.variables = {"PIPELINE_DASK": self.address}
         for _ in range(2):
             self._start("worker", self.address, "--nthreads", "1", "--no-dashboard")
-        wait_for(lambda: self._said().count("Register worker") == 2, 90)
+        wait_for(lambda: self._said().count("Register worker") == 2, 120)
 
     def kill(self, process):
         os.killpg(process.pid, signal.SIGKILL)
@@ -84,7 +84,7 @@ def make(project, **variables):
 def test_a_cluster_that_loses_a_worker_makes_the_same_bytes(project, cluster, in_one_process):
     (project.folder / "cams-shapes.h5").unlink()
     process = project.start(sys.executable, *STAGE, **cluster.variables)
-    wait_for(lambda: len([*project.folder.glob(".work/cams/f00d/*.h5")]) >= 2, 60)
+    wait_for(lambda: len([*project.folder.glob(".work/cams/f00d/*.h5")]) >= 2, 200)
     cluster.kill(cluster.processes[-1])
     console, _ = process.communicate(timeout=300)
     assert process.returncode == 0, console

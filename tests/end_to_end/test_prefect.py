@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from contextlib import suppress
 
 import pytest
 
@@ -72,8 +73,21 @@ def fresh(tmp_path):
     return small_project(tmp_path / "project")
 
 
-def states(server, run):
-    return {task["name"]: task["state_name"] for task in server.task_runs(run)}
+def assert_states(server, run, expected):
+    """Task runs reach the server as events, a moment after they ended."""
+
+    def states():
+        return {task["name"]: task["state_name"] for task in server.task_runs(run)}
+
+    with suppress(AssertionError):
+        wait_for(lambda: states() == expected)
+    assert states() == expected
+
+
+def assert_logged(server, run, message):
+    """Lines reach the server in batches, a moment after they were logged."""
+    chosen = {"logs": {"flow_run_id": {"any_": [run["id"]]}}}
+    wait_for(lambda: message in [line["message"] for line in server.ask("logs/filter", chosen)])
 
 
 def start_and_wait_for_two_shards(project, server):
@@ -95,7 +109,7 @@ def test_a_plain_repro_is_seen_stage_by_stage(runs, stage):
 
 def test_shards_are_tasks(server, runs):
     expected = {f"shards {number}/8": "Completed" for number in range(1, 9)}
-    wait_for(lambda: states(server, runs["cams@shapes"]) == expected)
+    assert_states(server, runs["cams@shapes"], expected)
 
 
 def test_a_run_shows_parameters_and_fingerprint(runs):
@@ -116,19 +130,17 @@ def test_tables_texts_and_pictures_are_artifacts(server, runs):
 
 
 def test_what_a_stage_logs_is_in_the_runs_log(server, runs):
-    chosen = {"logs": {"flow_run_id": {"any_": [runs["cams@shapes"]["id"]]}}}
-    wait_for(lambda: "8 maps" in [line["message"] for line in server.ask("logs/filter", chosen)])
+    assert_logged(server, runs["cams@shapes"], "8 maps")
 
 
 def test_processes_that_a_stage_forks_end_well_beside_a_server(server, runs):
-    chosen = {"logs": {"flow_run_id": {"any_": [runs["cams@shapes"]["id"]]}}}
-    lines = [line["message"] for line in server.ask("logs/filter", chosen)]
-    assert "a forked process ended with 0" in lines
+    assert_logged(server, runs["cams@shapes"], "a forked process ended with 0")
 
 
 def test_the_outer_flow_nests_the_stages_and_shows_what_is_cached(server, grouped_runs):
     run = grouped_runs["rebuild"]
-    assert states(server, run) == dict.fromkeys(STAGES, "Completed") | {"nouns@shapes": "Cached"}
+    expected = dict.fromkeys(STAGES, "Completed") | {"nouns@shapes": "Cached"}
+    assert_states(server, run, expected)
     parents = {task["name"]: task["id"] for task in server.task_runs(run)}
     for stage in ("cams@shapes", "report@shapes", "proposals@shapes"):
         assert grouped_runs[stage]["parent_task_run_id"] == parents[stage]
@@ -148,7 +160,7 @@ def test_the_outer_flow_makes_the_same_bytes(grouped, plain):
 def test_the_outer_flow_runs_the_stage_that_it_is_asked_for(server, grouped):
     asked = ("-f", "-s", "cams")
     assert grouped.python("-m", "pipeline.flow", *asked, **server.variables())[0] == 0
-    assert states(server, server.runs("rebuild")[0]) == {"cams@shapes": "Completed"}
+    assert_states(server, server.runs("rebuild")[0], {"cams@shapes": "Completed"})
 
 
 def test_a_stage_that_does_not_exist_is_one_clear_error(server, fresh):
@@ -172,12 +184,13 @@ def test_a_failing_stage_hides_no_stage_that_does_not_need_it(server, fresh):
     assert "error: cams@shapes failed" in console
     run = server.runs("rebuild")[0]
     assert run["state_name"] == "Failed"
-    assert states(server, run) == {
+    expected = {
         "nouns@shapes": "Completed",
         "cams@shapes": "Failed",
         "report@shapes": "Blocked",
         "proposals@shapes": "Completed",
     }
+    assert_states(server, run, expected)
     assert set(fresh.caches()) == {"nouns-shapes.h5", "proposals-shapes.h5"}
 
 

@@ -69,8 +69,8 @@ def test_a_served_rebuild_that_is_cancelled_in_the_ui_ends_its_stage(server, fre
         assert stage_processes(fresh)
         asked = {"state": {"type": "CANCELLING", "name": "Cancelling"}}
         server.ask(f"flow_runs/{run['id']}/set_state", asked)
-        wait_for(lambda: server.ask(f"flow_runs/{run['id']}")["state_name"] == "Cancelled", 100)
-        wait_for(lambda: not stage_processes(fresh), 10)
+        wait_for(lambda: server.ask(f"flow_runs/{run['id']}")["state_name"] == "Cancelled", 200)
+        wait_for(lambda: not stage_processes(fresh), 60)
 
 
 def test_a_run_whose_process_is_killed_turns_crashed(server, fresh):
@@ -83,9 +83,9 @@ def test_a_run_whose_process_is_killed_turns_crashed(server, fresh):
     server.ask(f"automations/{automation['id']}", changed, "PUT")
     try:
         process = fresh.start(sys.executable, *LONG_STAGE, **server.variables())
-        wait_for(lambda: [*fresh.folder.glob(".work/cams/f00d/*.h5")], 100)
+        wait_for(lambda: [*fresh.folder.glob(".work/cams/f00d/*.h5")], 200)
         process.kill()
         process.communicate()
-        wait_for(lambda: server.runs("cams@shapes")[0]["state_name"] == "Crashed", 60)
+        wait_for(lambda: server.runs("cams@shapes")[0]["state_name"] == "Crashed", 200)
     finally:
         server.ask(f"automations/{automation['id']}", method="DELETE")

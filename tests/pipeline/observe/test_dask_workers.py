@@ -34,5 +34,5 @@ def test_a_worker_is_too_old_for_a_file_that_changed_since(module):
 
 def test_a_scheduler_that_is_not_there_is_one_clear_error(monkeypatch):
     monkeypatch.setattr(observe_dask, "CONNECT_TIMEOUT_S", 0.5)
-    with pytest.raises(InputError, match="PIPELINE_DASK=tcp://127.0.0.1:9"):
+    with pytest.raises(InputError, match=r"PIPELINE_DASK=tcp://127\.0\.0\.1:9"):
         observe_dask.map_on_dask("tcp://127.0.0.1:9", abs, [-1], lambda items, _: items)
