@@ -3,8 +3,7 @@ import json
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from torch import nn
-from torchvision.models import mobilenet_v2, resnet18
+from torchvision.models import mobilenet_v2
 
 from models.classifier.classifier import (
     ARCHITECTURES,
@@ -54,36 +53,20 @@ def test_the_trunk_holds_every_layer_but_the_head(arch):
     assert in_trunk == len(list(network.parameters())) - 2
 
 
-def test_at_width_one_a_resnet_is_torchvisions():
-    ours = build_network("resnet18", 1.0, 7).eval()
-    theirs = resnet18(num_classes=7).eval()
-    theirs.load_state_dict(ours.state_dict())
-    assert torch.equal(ours(IMAGES), theirs(IMAGES))
-
-
 def test_a_mobilenet_is_torchvisions():
     ours = build_network("mobilenet_v2", 0.5, 7).state_dict()
     theirs = mobilenet_v2(num_classes=7, width_mult=0.5).state_dict()
     assert {k: v.shape for k, v in ours.items()} == {k: v.shape for k, v in theirs.items()}
 
 
-def test_a_narrow_resnet_has_narrow_stages():
-    convolutions = [
-        module
-        for module in build_network("resnet10", 0.25, 7).modules()
-        if isinstance(module, nn.Conv2d)
-    ]
-    assert {module.out_channels for module in convolutions[1:]} == {16, 32, 64, 128}
-
-
 @pytest.mark.parametrize("arch", ["resnet50", "squeezenet1_1"])
 def test_an_architecture_of_one_width_refuses_another(arch):
-    with pytest.raises(ModelFileError, match=f"{arch} has only 1.0, got 0.5"):
+    with pytest.raises(ModelFileError, match=rf"{arch}.*1\.0.*0\.5"):
         build_network(arch, 0.5, 7)
 
 
 def test_an_unknown_architecture_is_refused_with_the_known_ones():
-    with pytest.raises(ModelFileError, match="'vgg16' is not one of mobilenet_v2"):
+    with pytest.raises(ModelFileError, match=r"vgg16.*mobilenet_v2.*resnet50"):
         build_network("vgg16", 1.0, 7)
 
 
@@ -127,7 +110,7 @@ def test_a_missing_weight_is_refused(folder):
 def test_a_weight_of_another_shape_is_refused(folder):
     info = json.loads((folder / "classifier.json").read_text())
     (folder / "classifier.json").write_text(json.dumps(info | {"classes": ["one"]}))
-    with pytest.raises(ModelFileError, match=r"size mismatch for fc.weight"):
+    with pytest.raises(ModelFileError, match=r"fc\.weight"):
         load_classifier(folder)
 
 
@@ -141,12 +124,12 @@ def test_a_truncated_weight_file_is_refused(folder):
 @pytest.mark.parametrize("content", ["{", "[]", '{"arch": "resnet10"}'])
 def test_a_description_that_is_none_is_refused(folder, content):
     (folder / "classifier.json").write_text(content)
-    with pytest.raises(ModelFileError, match=r"classifier.json: does not describe"):
+    with pytest.raises(ModelFileError, match=r"classifier\.json"):
         load_classifier(folder)
 
 
 def test_an_empty_folder_is_refused(tmp_path):
-    with pytest.raises(ModelFileError, match=r"classifier.json: does not describe"):
+    with pytest.raises(ModelFileError, match=r"classifier\.json"):
         load_classifier(tmp_path)
 
 
@@ -175,3 +158,15 @@ def test_the_real_mobilenet_recognises_most_dogs_of_captions_with_a_dog(real):
     images = [to_tensor(Image.open(file).convert("RGB").resize((224, 224))) for file in pictures]
     guesses = network(norm(torch.stack(images))).argmax(1)
     assert ((guesses >= 151) & (guesses <= 268)).float().mean() > 0.5
+
+
+@pytest.mark.parametrize("arch", ARCHS)
+def test_gates_times_the_weight_are_the_mean_derivative_of_the_logits(arch):
+    classifier = tiny_classifier(arch)
+    assert classifier.is_linear == (arch != "squeezenet1_1")
+    features = classifier.feature_maps(IMAGES).detach().requires_grad_()
+    for noun in range(len(CLASSES)):
+        total = classifier.class_logits(features)[:, noun].sum()
+        derivative = torch.autograd.grad(total, features)[0].sum((-2, -1))  # (B, C)
+        gates = classifier.gates(features)[:, noun, None]
+        torch.testing.assert_close(gates * classifier.class_weight[noun], derivative)

@@ -4,19 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from models.detector.bottom_up_checkpoint import read_bottom_up
-from models.detector.bottom_up_config import (
-    CAFFE,
-    DETECTRON2,
-    bottom_up_config,
-    caffe_anchors,
-    detectron2_anchors,
-)
-from models.detector.checkpoint import CONFIG_FILE, DetectorInfo, build_model, read_config
+from models.detector.checkpoint import CONFIG_FILE, DetectorInfo, read_config
 from models.detector.detector import load_detector
-from models.detector.openmmlab import MODELS, mmdet_scope
-from models.pretrained.convert import convert_bottom_up, read_vocabulary
-from models.safe_load import ModelFileError, load_arrays
+from models.pretrained.convert import convert_bottom_up
 from tests.models.detector import bottom_up_original as original
 
 CPU = torch.device("cpu")
@@ -77,10 +67,6 @@ def test_boxes_and_scores_are_the_original_s(converted, image_hw):
     np.testing.assert_array_equal(found.labels, labels.flatten()[order].numpy()[real])
 
 
-def test_classes_are_the_first_name_of_each_line(converted):
-    assert converted[2].info.classes == CLASSES
-
-
 def test_pictures_go_through_one_by_one_as_they_are(converted):
     detector = converted[2]
     assert detector.batch_images == 1
@@ -92,117 +78,3 @@ def test_pictures_go_through_one_by_one_as_they_are(converted):
 
 def detect(detector, images):
     return detector.detect(images, 10_000, 0.0, 1.0, per_class=True)
-
-
-def test_anchors_are_those_of_py_faster_rcnn_and_of_detectron2():
-    assert caffe_anchors() == original.CAFFE_ANCHORS.tolist()
-    np.testing.assert_allclose(detectron2_anchors(), original.detectron2_anchors(), atol=1e-4)
-
-
-def test_anchors_in_the_checkpoint_count():
-    state = original.random_checkpoint("caffe", 2)
-    key = "proposal_generator.anchor_generator.cell_anchors.0"
-    state[key] = state[key] + 3
-    listed = read_bottom_up(state).config.model.rpn_head.anchor_generator.boxes_xyxy
-    assert listed[0] == [-35, -13, 56, 34]
-
-
-def test_a_resnet_101_with_1600_classes_fits_its_config():
-    state = original.random_checkpoint("caffe", 1)
-    for index in range(6, 23):
-        for key in [key for key in state if key.startswith("backbone.res4.5.")]:
-            state[key.replace("res4.5.", f"res4.{index}.")] = state[key]
-    box = "roi_heads.box_predictor"
-    for name, outputs in (("cls_score", 1601), ("bbox_pred", 6404)):
-        state[f"{box}.{name}.weight"] = torch.zeros(outputs, 2048)
-        state[f"{box}.{name}.bias"] = torch.zeros(outputs)
-    found = read_bottom_up(state)
-    assert (found.num_classes, found.config.model.backbone.depth) == (1600, 101)
-    build_model(found.config).load_state_dict(found.state)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda state: state.pop("roi_heads.box_predictor.cls_score.weight"), "has no roi_heads"),
-        (lambda state: state.pop("backbone.stem.conv1.norm.bias"), "does not fit its config"),
-        (lambda state: state.update({"backbone.stem.norm.bias": torch.ones(3)}), "does not fit"),
-        (
-            lambda state: state.update({"backbone.res4.6.conv1.weight": torch.ones(1)}),
-            "7 blocks in res4",
-        ),
-        (
-            lambda state: state.update({"roi_heads.box_predictor.bbox_pred.weight": torch.ones(9)}),
-            "6 class scores and 9 box deltas",
-        ),
-    ],
-)
-def test_another_network_s_checkpoint_is_refused(tmp_path, change, message):
-    state = original.random_checkpoint("caffe", len(CLASSES))
-    change(state)
-    source = write_checkpoint(tmp_path, "caffe", state)
-    with pytest.raises(ModelFileError, match=message):
-        convert_bottom_up(source, tmp_path / "objects_vocab.txt", INFO, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-
-
-def test_a_vocabulary_of_another_length_is_refused(tmp_path):
-    source = write_checkpoint(tmp_path, "caffe", original.random_checkpoint("caffe", 7))
-    with pytest.raises(ModelFileError, match=r"objects_vocab.txt: names 5 classes.* has 7"):
-        convert_bottom_up(source, tmp_path / "objects_vocab.txt", INFO, tmp_path / "out")
-
-
-def test_a_vocabulary_that_is_no_text_is_refused(tmp_path):
-    (tmp_path / "words.txt").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ModelFileError, match=r"words\.txt: cannot be read"):
-        read_vocabulary(tmp_path / "words.txt")
-
-
-class Trap:
-    """Runs a command when it is unpickled."""
-
-    def __reduce__(self):
-        import os
-
-        return os.mkdir, ("trapped",)
-
-
-def test_code_in_a_pickle_of_arrays_is_refused_and_not_run(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "bua.pkl").write_bytes(pickle.dumps({"model": Trap()}, protocol=2))
-    with pytest.raises(ModelFileError, match=r"bua\.pkl: .*will not be run: asks for posix"):
-        convert_bottom_up(tmp_path / "bua.pkl", tmp_path / "w", INFO, tmp_path / "out")
-    assert not (tmp_path / "trapped").exists()
-
-
-@pytest.mark.parametrize("module", ["numpy.core.multiarray", "numpy._core.multiarray"])
-def test_arrays_that_any_numpy_pickled_are_read(tmp_path, module):
-    arrays = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.ones((), np.int64)}
-    content = pickle.dumps({"model": arrays}, protocol=2)
-    content = content.replace(b"numpy._core.multiarray", module.encode())
-    (tmp_path / "bua.pkl").write_bytes(content)
-    found = load_arrays(tmp_path / "bua.pkl")["model"]
-    np.testing.assert_array_equal(found["a"], [[0, 1, 2], [3, 4, 5]])
-    assert found["b"] == 1
-
-
-@pytest.mark.parametrize("kept", [0, 0.5, 0.999])
-def test_a_half_downloaded_pickle_is_refused(tmp_path, kept):
-    content = pickle.dumps({"model": {"a": np.ones(1000, np.float32)}}, protocol=2)
-    (tmp_path / "bua.pkl").write_bytes(content[: int(kept * len(content))])
-    with pytest.raises(ModelFileError, match=r"bua\.pkl"):
-        convert_bottom_up(tmp_path / "bua.pkl", tmp_path / "w", INFO, tmp_path / "out")
-
-
-@pytest.mark.parametrize(("dialect", "num_kept"), [(CAFFE, 1), (DETECTRON2, 2)])
-def test_overlap_counts_the_pixel_that_a_box_is_wider(dialect, num_kept):
-    # widths 70.05 and 100 of 100: IoU 0.7005; without the pixel 69.05 of 99: 0.697
-    anchors = [[0.0, 0.0, 99.0, 99.0], [0.0, 0.0, 69.05, 99.0]]
-    config = bottom_up_config(50, 2, anchors, dialect).model
-    with mmdet_scope():
-        head = MODELS.build(dict(config.rpn_head, test_cfg=config.test_cfg.rpn, train_cfg=None))
-    meta = {"img_shape": (200, 200), "scale_factor": (1.0, 1.0)}
-    scores, deltas = torch.tensor([2.0, 1.0]).view(2, 1, 1), torch.zeros(8, 1, 1)
-    priors = head.prior_generator.grid_priors([(1, 1)], device="cpu")
-    found = head._predict_by_feat_single([scores], [deltas], [None], priors, meta, None)
-    assert len(found.bboxes) == num_kept

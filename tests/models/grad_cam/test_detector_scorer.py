@@ -148,7 +148,7 @@ def test_the_default_layer_is_the_last_of_the_backbone(folders):
 
 
 def test_a_layer_of_several_levels_is_refused_by_name(scorer):
-    with pytest.raises(LayerError, match=r"cams\.layer 'neck': the layer puts out several"):
+    with pytest.raises(LayerError, match=r"cams\.layer.*neck"):
         NounExplainer(scorer, "neck", "auto").explain(pictures(), [[0], [1]])
 
 
@@ -175,7 +175,7 @@ def test_a_head_of_another_kind_is_refused(folders):
     config = read_config(folders["regions"] / "config.py")
     model = build_model(config)
     model.roi_head.bbox_head = torch.nn.ModuleList([model.roi_head.bbox_head])
-    with pytest.raises(ModelFileError, match="cannot explain a FasterRCNN"):
+    with pytest.raises(ModelFileError, match="FasterRCNN"):
         DetectorScorer(model, DetectorInfo("x", (), "", ""), torch.zeros(3, 1, 1), GROUPS)
 
 
@@ -183,5 +183,5 @@ def test_weights_of_another_detector_are_refused(folders, tmp_path):
     for name in ("config.py", "detector.json"):
         (tmp_path / name).write_bytes((folders["regions"] / name).read_bytes())
     (tmp_path / "weights.pth").write_bytes((folders["dense"] / "weights.pth").read_bytes())
-    with pytest.raises(ModelFileError, match="does not fit"):
+    with pytest.raises(ModelFileError, match=r"weights\.pth"):
         load_detector_scorer(tmp_path, GROUPS)

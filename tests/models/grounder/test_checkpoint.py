@@ -1,12 +1,18 @@
 import dataclasses
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 
-from models.classifier.classifier import build_network
-from models.grounder.checkpoint import load_grounder, save_grounder
-from models.grounder.config import LanguageSizes
+from models.classifier.classifier import Classifier, ClassifierInfo, build_network
+from models.grounder.checkpoint import (
+    load_grounder,
+    save_grounder,
+    untrained_grounder,
+    untrained_language,
+)
+from models.grounder.config import GrounderConfig, LanguageSizes
 from models.grounder.grounder import build_grounder
 from models.grounder.language_encoder import learn_tokenizer, new_language
 from models.safe_load import ModelFileError
@@ -77,7 +83,7 @@ def test_a_truncated_weight_file_is_refused(saved, tmp_path):
     folder = _copy(saved[0], tmp_path)
     weights = (folder / "grounder.safetensors").read_bytes()
     (folder / "grounder.safetensors").write_bytes(weights[: len(weights) // 2])
-    with pytest.raises(ModelFileError, match="is not a grounder's folder"):
+    with pytest.raises(ModelFileError, match=str(folder)):
         load_grounder(folder)
 
 
@@ -93,5 +99,77 @@ def test_weights_of_another_shape_are_refused(saved, tmp_path):
     folder = _copy(saved[0], tmp_path)
     values = json.loads((folder / "spec.json").read_text()) | {"num_words": 5}
     (folder / "spec.json").write_text(json.dumps(values))
-    with pytest.raises(ModelFileError, match="size mismatch"):
+    with pytest.raises(ModelFileError, match=r"decoder\.vocabulary"):
         load_grounder(folder)
+
+
+SIZES = LanguageSizes(vocabulary=90, hidden=16, layers=3, heads=2, dropout=0.2)
+PHRASES = ["a red cup", "the dog left of the cup", "чашка"]
+CONFIG = GrounderConfig(
+    backbone="classifier", embed_dim=12, levels="5", depth="1+3", visual_window=5,
+    heads=3, ffn_dim=17, dropout=0.0, cam="off", cam_input="map", cam_blocks=1,
+    cam_nouns="head", cam_weight=0.0, fusion="concat", fusion_layers=1,
+    reg_token="phrase", head="reg_token", proposal_dim=11, label_dim=3,
+    decoder_dim=13,
+    prior_weight=1.0, prior_floor=0.001, prior_score=0.0, prior_area=0.0,
+    prior_area_unfit=0.0, prior_number=0.0, prior_colour=0.0,
+    score_bound=2.0, score_mlp=True,
+    teacher="both", contrast_temperature=0.1, mask_sharpness=10.0, mask_threshold=0.5,
+)  # fmt: skip
+
+
+@pytest.fixture
+def classifier():
+    torch.manual_seed(0)
+    info = ClassifierInfo("mobilenet_v2", 0.25, (0.4, 0.5, 0.6), (0.2,) * 3, True, ("x",), "", "")
+    return Classifier(build_network("mobilenet_v2", 0.25, 1), info)
+
+
+def test_without_a_folder_the_text_encoder_is_new_and_knows_its_phrases(tmp_path):
+    language = untrained_language(tmp_path / "language", SIZES, PHRASES)
+    assert not language.is_pretrained
+    assert language.encoder.bert.config.num_hidden_layers == 3
+    assert language.encoder.bert.config.vocab_size == len(language.tokenizer) <= 90
+    assert language.tokenizer.unk_token_id not in language.tokenizer("red dog")["input_ids"]
+
+
+def test_a_pretrained_text_encoder_keeps_its_weights_and_its_first_layers(tmp_path):
+    folder = tmp_path / "language"
+    tokenizer = learn_tokenizer(PHRASES, 90)
+    stored = new_language(replace(SIZES, vocabulary=len(tokenizer)))
+    stored.bert.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    language = untrained_language(folder, replace(SIZES, layers=2), ["other words"])
+    assert language.is_pretrained
+    assert language.encoder.bert.config.num_hidden_layers == 2
+    assert language.tokenizer(PHRASES)["input_ids"] == tokenizer(PHRASES)["input_ids"]
+    for name, weight in language.encoder.state_dict().items():
+        torch.testing.assert_close(weight, stored.state_dict()[name])
+
+
+def test_the_backbone_starts_from_the_classifiers_weights(tmp_path, classifier):
+    language = untrained_language(tmp_path / "language", SIZES, PHRASES)
+    grounder = untrained_grounder(CONFIG, (19, 7), classifier, language.encoder, False)
+    spec = grounder.spec
+    assert (spec.arch, spec.width, spec.bgr) == ("mobilenet_v2", 0.25, True)
+    assert (spec.num_words, spec.num_labels) == (19, 7)
+    assert not spec.language_pretrained
+    wanted = classifier.network.state_dict()["features.17.conv.0.0.weight"]
+    found = [weight for weight in grounder.state_dict().values() if weight.shape == wanted.shape]
+    assert any(torch.equal(weight, wanted) for weight in found)
+
+
+def test_a_backbone_of_the_classifiers_name_has_its_weights_and_another_starts_anew(tmp_path):
+    info = ClassifierInfo("resnet18", 1.0, (0.4, 0.5, 0.6), (0.2,) * 3, True, ("x",), "", "")
+    made = Classifier(build_network("resnet18", 1.0, 1), info)
+    language = untrained_language(tmp_path / "language", SIZES, PHRASES)
+    same, other = (
+        untrained_grounder(replace(CONFIG, backbone=name), (19, 7), made, language.encoder, True)
+        for name in ("resnet18", "resnet34")
+    )
+    weight = same.visual_encoder.backbone.state_dict()["extract.network.layer4.1.conv2.weight"]
+    torch.testing.assert_close(weight, made.network.state_dict()["layer4.1.conv2.weight"])
+    assert same.spec.language_pretrained
+    assert (same.spec.backbone_pretrained, other.spec.backbone_pretrained) == (True, False)
+    new = {id(parameter) for parameter in other.new_parameters()}
+    assert {id(p) for p in other.visual_encoder.backbone.parameters()} < new

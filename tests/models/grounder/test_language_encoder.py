@@ -41,7 +41,7 @@ def test_layer_two_of_three_is_what_the_whole_bert_calls_its_second_hidden_state
 
 
 def test_more_layers_than_there_are_is_refused(bert_folder):
-    with pytest.raises(ValueError, match="has 3 layers, 5 were asked for"):
+    with pytest.raises(ValueError, match=r"3 layers.*\b5\b"):
         load_language(bert_folder, layers=5)
 
 

@@ -1,6 +1,3 @@
-import os
-from pathlib import Path
-
 import pytest
 
 from models.classifier.classifier import imagenet_classes
@@ -11,18 +8,8 @@ from models.noun_classes.imagenet import (
     imagenet_classes_of,
     imagenet_nouns,
 )
-from models.noun_classes.make_imagenet_table import (
-    EXCEPTIONS,
-    NONE,
-    build_table,
-    imagenet_wnids,
-    read_exceptions,
-)
-from models.noun_classes.wordnet import read_wordnet
-from tests.tiny_wordnet import WNIDS, write_tiny_wordnet
 
 NAMES = imagenet_classes()
-WORDNET = Path(os.environ.get("CAMGROUND_WORDNET", "/usr/share/wordnet"))
 UNKNOWN = """
     man woman guy girl boy kid lady child person giraffe cake donut skateboard surfboard suitcase
     head frisbee toilet arm pool
@@ -31,24 +18,6 @@ UNKNOWN = """
 
 def named(noun):
     return [NAMES[index] for index in imagenet_classes_of(noun).classes]
-
-
-def test_routes_on_eleven_senses(tmp_path):
-    wordnet = read_wordnet(write_tiny_wordnet(tmp_path))
-    table = build_table(wordnet, WNIDS, {"board": NONE, "pug": "n00003100"})
-    assert table == {
-        "book jacket": NounClasses((3,), "first_sense"),
-        "canis familiaris": NounClasses((0, 1), "first_sense"),
-        "canoe": NounClasses((4,), "first_sense"),
-        "dog": NounClasses((0, 1), "first_sense"),
-        "entity": NounClasses((0, 1, 2, 3, 4), "first_sense"),
-        "jacket": NounClasses((3,), "later_sense"),
-        "kayak": NounClasses((4,), "hypernym"),
-        "poodle": NounClasses((0,), "first_sense"),
-        "poodle dog": NounClasses((0,), "first_sense"),
-        "pug": NounClasses((2,), "exception"),
-        "scoreboard": NounClasses((2,), "first_sense"),
-    }  # no skateboard: its hypernym is too wide
 
 
 def test_a_row_comes_back_as_it_was_written(tmp_path, monkeypatch):
@@ -112,26 +81,3 @@ def test_a_plural_counts_as_its_singular_and_only_the_last_word_is_one():
 @pytest.mark.parametrize("noun", ["", " ", "自転車", "naïve", "zzz", "dog\t"])
 def test_an_unknown_word_means_nothing(noun):
     assert imagenet_classes_of(noun) is None
-
-
-def test_every_exception_has_a_reason_and_names_a_class_or_none():
-    for line in EXCEPTIONS.read_text().splitlines():
-        noun, wnid, reason = line.split("\t")
-        assert reason, noun
-        assert (imagenet_classes_of(noun) is None) == (wnid == NONE), noun
-
-
-def test_the_wnids_stand_in_the_order_of_the_class_names():
-    wnids = imagenet_wnids()
-    assert len(set(wnids)) == 1000
-    known = {"n01440764": "tench", "n02110341": "dalmatian", "n03594734": "jean"}
-    assert {wnid: NAMES[wnids.index(wnid)] for wnid in known} == known
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not (WORDNET / "data.noun").exists(), reason="WordNet 3.0 is not installed")
-def test_the_table_is_what_wordnet_says():
-    wordnet = read_wordnet(WORDNET)
-    assert {int(wnid[1:]) for wnid in imagenet_wnids()} <= wordnet.synsets.keys()
-    table = build_table(wordnet, imagenet_wnids(), read_exceptions())
-    assert TABLE.read_text() == "".join(format_row(*row) for row in table.items())

@@ -1,9 +1,11 @@
 import json
 import random
+from types import SimpleNamespace
 
 import pytest
 
-from models.phrases.noun_parser import NounParser
+from models.phrases.noun_parser import NounParser, _located
+from models.phrases.tokens import TaggedToken
 from models.safe_load import ModelFileError
 from tests.tiny_tagger import write_tiny_tagger
 
@@ -74,16 +76,16 @@ def test_any_unicode_keeps_characters_in_their_place(parser, phrase):
 
 
 def test_a_missing_or_foreign_folder_names_the_file(tmp_path):
-    with pytest.raises(ModelFileError, match=r"tagger\.json: cannot be read"):
+    with pytest.raises(ModelFileError, match=r"tagger\.json"):
         NounParser(tmp_path, "cpu", 1)
 
     (tmp_path / "tagger.json").write_text('{"package": "ewt"}')
     (tmp_path / "resources.json").write_text(json.dumps({"en": {"pos": {"gum": {}}}}))
-    with pytest.raises(ModelFileError, match="no `tokenize` model"):
+    with pytest.raises(ModelFileError, match="tokenize"):
         NounParser(tmp_path, "cpu", 1)
 
     (tmp_path / "tagger.json").write_text('{"package": "ewt", "tokenize": "whitespace"}')
-    with pytest.raises(ModelFileError, match="no `pos` model 'ewt'"):
+    with pytest.raises(ModelFileError, match=r"pos.*ewt"):
         NounParser(tmp_path, "cpu", 1)
 
     (tmp_path / "tagger.json").write_text("[]")
@@ -129,3 +131,10 @@ def test_the_real_tokenizer_keeps_phrases_apart(real_parser):
 @pytest.mark.real
 def test_a_phrase_of_a_thousand_words_is_tagged(real_parser):
     assert mentions(real_parser, "very " * 1000 + "big dog")[0][0] == "dog"
+
+
+def test_a_word_stands_at_its_characters_and_a_part_of_one_at_its_token_s():
+    word = SimpleNamespace(text="DOG", upos="NOUN", start_char=4, end_char=7)
+    assert _located(word, "the dog") == [TaggedToken("dog", "NOUN", 4, 7)]
+    part = SimpleNamespace(text="'s", upos="PART", start_char=None, end_char=None, parent=word)
+    assert _located(part, "the dog") == [TaggedToken("'s", "PART", 4, 7)]

@@ -59,7 +59,7 @@ def test_more_steps_than_an_epoch_are_taken(tmp_path):
 
 @pytest.mark.parametrize("phrases", [[], [tagged("the/DET"), []]])
 def test_nothing_to_learn_from_is_an_error(phrases, tmp_path):
-    with pytest.raises(ValueError, match="one phrase at least"):
+    with pytest.raises(ValueError, match="phrase"):
         train_tagger(phrases, tmp_path, steps=1, seed=0)
 
 

@@ -7,7 +7,13 @@ import pytest
 import torch
 from torch import distributed
 
-from models.training.distributed import all_gather_batch, global_count
+from models.training.distributed import (
+    all_gather_batch,
+    all_reduce_mean,
+    global_count,
+    num_processes,
+    scale_to_global_batch,
+)
 from models.training.losses import compute_losses
 from tests.models.grounder.tiny_grounder import WEIGHTS, tiny_grounder, tiny_inputs, tiny_scorer
 
@@ -87,3 +93,14 @@ def test_every_gradient_is_on_average_that_of_the_whole_batch(halves):
     for name, grad in whole.items():
         mean = (halves[0][3][name] + halves[1][3][name]) / 2
         torch.testing.assert_close(mean, grad, rtol=1e-4, atol=1e-5 * float(largest), msg=name)
+
+
+def test_one_process_alone_changes_nothing_but_a_count_of_zero():
+    values = torch.tensor([3, 0], dtype=torch.int64)
+    assert num_processes() == 1
+    assert torch.equal(all_reduce_mean(values), torch.tensor([3.0, 0.0]))
+    assert torch.equal(global_count(values), torch.tensor([3.0, 1.0]))
+    assert all_gather_batch(values) is values
+    loss = torch.tensor(2.0, requires_grad=True)
+    scale_to_global_batch(loss).backward()
+    assert (scale_to_global_batch(loss).item(), loss.grad.item()) == (2.0, 1.0)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from models.training.mining_loss import FrozenClassifier
-from models.training.training_step import TrainingStep
+from models.training.training_step import TrainingStep, in_float32
 from tests.models.grounder.tiny_grounder import WEIGHTS, tiny_grounder, tiny_inputs, tiny_scorer
 
 
@@ -51,3 +51,60 @@ def test_losses_stay_float32_in_the_autocast_of_mmengines_wrapper():
     alone, _ = taken("bf16")
     within, _ = taken("bf16", torch.autocast("cpu", torch.bfloat16))
     assert all(torch.equal(within[name], value) for name, value in alone.items())
+
+
+def batch():
+    inputs = tiny_inputs()
+    return {field.name: getattr(inputs, field.name) for field in fields(inputs)}
+
+
+def test_an_update_goes_down_the_gradient_of_the_loss_and_tells_every_scalar():
+    torch.manual_seed(0)
+    step = TrainingStep(tiny_grounder(), tiny_scorer_of_nouns(), WEIGHTS, "fp32")
+    seen = []
+
+    class Wrapper:
+        def update_params(self, loss):
+            seen.append(loss)
+
+    expected = step(**batch())
+    scalars = step.train_step(batch(), Wrapper())
+    assert scalars.keys() == expected.keys()
+    for name, value in scalars.items():
+        torch.testing.assert_close(value, expected[name].detach(), msg=name)
+        assert not value.requires_grad
+    assert seen[0].requires_grad
+    torch.testing.assert_close(seen[0], expected["loss"])
+
+
+def tiny_scorer_of_nouns():
+    frozen = tiny_scorer()
+    return FrozenClassifier(frozen.probs, frozen.blank)
+
+
+def test_a_batch_goes_to_the_device_of_the_weights():
+    step = TrainingStep(tiny_grounder(), None, WEIGHTS, "fp32").to("meta")
+    moved = step.data_preprocessor({"a": torch.ones(2)})
+    assert moved["a"].device.type == "meta"
+
+
+def test_the_vision_gap_is_measured_without_dropout_and_counts_no_padded_phrase():
+    step = TrainingStep(tiny_grounder(dropout=0.5), None, WEIGHTS, "fp32")
+    gap = step.vision_gap(batch())
+    assert step.training
+    assert step.vision_gap(batch()) == gap
+    other = batch()
+    other["word_ids"][1, 2] = (other["word_ids"][1, 2] + 1) % 19  # of a phrase that is padding
+    assert step.vision_gap(other) == pytest.approx(gap, abs=1e-6)
+    other["word_ids"][0, 0] = (other["word_ids"][0, 0] + 1) % 19
+    assert step.vision_gap(other) != pytest.approx(gap, abs=1e-6)
+
+
+def test_in_float32_changes_numbers_and_no_mask():
+    grounder = tiny_grounder().eval()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        low = grounder(tiny_inputs())
+    high = in_float32(low)
+    dtypes = {getattr(high, field.name).dtype for field in fields(high)}
+    assert dtypes == {torch.float32, torch.bool}
+    assert torch.equal(high.attended, low.attended.float())

@@ -1,0 +1,45 @@
+import pytest
+import torch
+
+from models.classifier.classifier import save_classifier
+from models.classifier.noun_head import NounHead, load_noun_head, read_head_nouns, save_noun_head
+from models.safe_load import ModelFileError
+from tests.models.classifier.tiny_classifier import tiny_classifier
+
+NOUNS = ("cat", "dog", "自転車")
+
+
+def noun_head(classifier, nouns=NOUNS):
+    noise = torch.Generator().manual_seed(7)
+    weight = torch.randn(len(nouns), classifier.class_weight.shape[1], generator=noise)
+    return NounHead(nouns, weight, torch.tensor([0.5, -1.0, 2.0])[: len(nouns)])
+
+
+@pytest.fixture
+def folders(tmp_path):
+    save_classifier(tmp_path / "classifier", tiny_classifier())
+    save_noun_head(tmp_path / "noun_head", noun_head(tiny_classifier()))
+    return tmp_path / "classifier", tmp_path / "noun_head"
+
+
+def test_equal_heads_give_equal_bytes(folders, tmp_path):
+    save_noun_head(tmp_path / "again", noun_head(tiny_classifier()))
+    for name in ("nouns.json", "head.safetensors"):
+        assert (folders[1] / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+
+
+@pytest.mark.parametrize("name", ["nouns.json", "head.safetensors"])
+def test_a_damaged_head_is_refused(folders, name):
+    (folders[1] / name).write_bytes((folders[1] / name).read_bytes()[:7])
+    with pytest.raises(ModelFileError, match="noun_head"):
+        load_noun_head(folders[1])
+
+
+def test_a_saved_head_comes_back_and_its_nouns_without_its_weights(folders):
+    expected = noun_head(tiny_classifier())
+    head = load_noun_head(folders[1])
+    assert head.nouns == read_head_nouns(folders[1]) == NOUNS
+    assert torch.equal(head.weight, expected.weight)
+    assert torch.equal(head.bias, expected.bias)
+    (folders[1] / "head.safetensors").unlink()
+    assert read_head_nouns(folders[1]) == NOUNS

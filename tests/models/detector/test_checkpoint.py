@@ -1,0 +1,110 @@
+import pytest
+import torch
+
+from models.detector.checkpoint import (
+    DetectorInfo,
+    build_model,
+    inference_config,
+    load_state,
+    num_classes_of,
+    read_checkpoint,
+    read_config,
+    read_info,
+    save_detector,
+)
+from models.detector.detector import load_detector
+from models.detector.openmmlab import Config
+from models.safe_load import ModelFileError
+from tests.tiny_detector import CLASSES
+
+CPU = torch.device("cpu")
+
+
+def test_the_folder_says_what_the_weights_are(tiny_detector):
+    assert read_info(tiny_detector) == DetectorInfo(
+        "tiny", CLASSES, "bright rectangles", "Apache-2.0"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "error"),
+    [
+        ("detector.json", b'{"name": "tiny"}', ModelFileError),
+        ("weights.pth", b"", ModelFileError),
+        ("weights.pth", b"<html>404</html>", ModelFileError),
+    ],
+)
+def test_a_broken_folder_is_refused_by_name(tiny_detector, tmp_path, name, content, error):
+    for file in tiny_detector.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(error, match=name):
+        load_detector(tmp_path, CPU, 1)
+
+
+def test_weights_of_another_network_are_refused(tiny_detector, tmp_path):
+    for file in tiny_detector.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    torch.save({"backbone.conv1.weight": torch.zeros(2)}, tmp_path / "weights.pth")
+    with pytest.raises(ModelFileError, match=r"weights\.pth.*backbone"):
+        load_detector(tmp_path, CPU, 1)
+
+
+def test_an_unknown_config_is_refused():
+    with pytest.raises(ModelFileError, match=r"yolox/nothing\.py"):
+        read_config("yolox/nothing.py")
+
+
+def test_a_config_is_cut_down_to_what_prediction_needs():
+    config = inference_config(read_config("faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py"))
+    assert set(config.keys()) == {"model", "test_pipeline"}
+    assert config.model.roi_head.bbox_roi_extractor.roi_layer.use_torchvision
+    assert "init_cfg" not in config.model.backbone
+    assert [step.type for step in config.test_pipeline] == [
+        "LoadImageFromNDArray",
+        "Resize",
+        "PackDetInputs",
+    ]
+
+
+def test_a_network_is_built_without_what_its_config_does_to_batches_of_training():
+    config = inference_config(read_config("yolox/yolox_nano_8xb8-300e_coco.py"))
+    assert config.model.data_preprocessor.batch_augments
+    assert build_model(config).data_preprocessor.batch_augments is None
+
+
+def test_the_classes_of_a_config_are_those_of_its_last_head():
+    assert num_classes_of(read_config("faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py")) == 80
+    heads = {"rpn_head": {"num_classes": 1}, "roi_head": [{"num_classes": 7}, {"num_classes": 9}]}
+    assert num_classes_of(Config({"model": heads})) == 9
+    assert num_classes_of(Config({"model": {}})) == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "classes"),
+    [
+        ({"meta": {"dataset_meta": {"classes": ["a", "b"]}}, "state_dict": {"w": 1}}, ("a", "b")),
+        ({"meta": {"CLASSES": ("a",)}, "state_dict": {"w": 1}}, ("a",)),
+        ({"meta": None, "state_dict": {"w": 1}}, ()),
+        ({"w": 1}, ()),
+    ],
+)
+def test_a_checkpoint_of_any_age_gives_its_state_and_classes(tmp_path, content, classes):
+    torch.save(content, tmp_path / "x.pth")
+    checkpoint = read_checkpoint(tmp_path / "x.pth")
+    assert (dict(checkpoint.state), checkpoint.classes) == ({"w": 1}, classes)
+
+
+def test_a_long_complaint_of_torch_is_cut_short(tiny_detector, tmp_path):
+    model = build_model(read_config(tiny_detector / "config.py"))
+    with pytest.raises(ModelFileError) as refused:
+        load_state(model, {"backbone.conv1.weight": torch.zeros(2)}, tmp_path / "w.pth")
+    assert len(str(refused.value)) < len(str(tmp_path)) + 400
+
+
+def test_saving_again_gives_the_same_bytes(tiny_detector, tmp_path):
+    state = torch.load(tiny_detector / "weights.pth", weights_only=True)
+    config = read_config(tiny_detector / "config.py")
+    save_detector(tmp_path / "again", config, state, read_info(tiny_detector))
+    for name in ("config.py", "weights.pth", "detector.json"):
+        assert (tmp_path / "again" / name).read_bytes() == (tiny_detector / name).read_bytes()

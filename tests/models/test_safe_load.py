@@ -1,0 +1,112 @@
+import json
+import pickle
+
+import numpy as np
+import pytest
+import torch
+
+from models.detector.checkpoint import DetectorInfo
+from models.safe_load import ModelFileError, load_arrays, load_weights, write_json
+
+INFO = DetectorInfo("bottom-up", (), "Visual Genome", "MIT")
+
+
+class Trap:
+    """Runs a command when it is unpickled."""
+
+    def __reduce__(self):
+        import os
+
+        return os.mkdir, ("trapped",)
+
+
+def test_code_in_a_pickle_of_arrays_is_refused_and_not_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bua.pkl").write_bytes(pickle.dumps({"model": Trap()}, protocol=2))
+    with pytest.raises(ModelFileError, match=r"bua\.pkl.*posix"):
+        load_arrays(tmp_path / "bua.pkl")
+    assert not (tmp_path / "trapped").exists()
+
+
+@pytest.mark.parametrize("module", ["numpy.core.multiarray", "numpy._core.multiarray"])
+def test_arrays_that_any_numpy_pickled_are_read(tmp_path, module):
+    arrays = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.ones((), np.int64)}
+    content = pickle.dumps({"model": arrays}, protocol=2)
+    content = content.replace(b"numpy._core.multiarray", module.encode())
+    (tmp_path / "bua.pkl").write_bytes(content)
+    found = load_arrays(tmp_path / "bua.pkl")["model"]
+    np.testing.assert_array_equal(found["a"], [[0, 1, 2], [3, 4, 5]])
+    assert found["b"] == 1
+
+
+@pytest.mark.parametrize("kept", [0, 0.5, 0.999])
+def test_a_half_downloaded_pickle_is_refused(tmp_path, kept):
+    content = pickle.dumps({"model": {"a": np.ones(1000, np.float32)}}, protocol=2)
+    (tmp_path / "bua.pkl").write_bytes(content[: int(kept * len(content))])
+    with pytest.raises(ModelFileError, match=r"bua\.pkl"):
+        load_arrays(tmp_path / "bua.pkl")
+
+
+@pytest.mark.parametrize("content", [[torch.ones(1)], torch.ones(1), "text"])
+def test_weights_that_are_no_mapping_are_refused(tmp_path, content):
+    torch.save(content, tmp_path / "a.pth")
+    with pytest.raises(ModelFileError, match=rf"a\.pth.*{type(content).__name__}"):
+        load_weights(tmp_path / "a.pth")
+
+
+def test_weights_come_back_on_the_cpu_with_plain_values_beside(tmp_path):
+    torch.save({"w": torch.arange(3.0), "epoch": 7}, tmp_path / "a.pth")
+    content = load_weights(tmp_path / "a.pth")
+    assert (content["w"].tolist(), content["w"].device.type) == ([0, 1, 2], "cpu")
+    assert content["epoch"] == 7
+
+
+@pytest.mark.parametrize("kept", [0, 0.5, 0.99])
+def test_weights_that_are_missing_cut_off_or_code_are_refused(tmp_path, monkeypatch, kept):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "a.pth"
+    with pytest.raises(ModelFileError, match=r"a\.pth"):
+        load_weights(path)
+    torch.save({"w": torch.ones(1000)}, path)
+    path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
+    with pytest.raises(ModelFileError, match=r"a\.pth"):
+        load_weights(path)
+    torch.save({"w": Trap()}, path)
+    with pytest.raises(ModelFileError, match=r"a\.pth"):
+        load_weights(path)
+    assert not (tmp_path / "trapped").exists()
+
+
+def test_arrays_must_be_a_mapping_too(tmp_path):
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps([np.ones(1)], protocol=2))
+    with pytest.raises(ModelFileError, match=r"a\.pkl.*list"):
+        load_arrays(tmp_path / "a.pkl")
+
+
+def test_bytes_in_an_old_pickle_are_read_and_other_encodings_are_not(tmp_path):
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps({"a": b"caf\xe9"}, protocol=2))
+    assert load_arrays(tmp_path / "a.pkl") == {"a": b"caf\xe9"}
+    content = pickle.dumps({"a": b"caf\xe9"}, protocol=2).replace(b"latin1", b"rot_13")
+    (tmp_path / "a.pkl").write_bytes(content)
+    with pytest.raises(ModelFileError, match=r"a\.pkl.*rot_13"):
+        load_arrays(tmp_path / "a.pkl")
+
+
+CONTENT = {"b": [1, 2.5, None], "a": {"чашка": "crème"}}
+
+
+def test_what_is_written_is_read_again_in_its_order(tmp_path):
+    write_json(tmp_path / "x.json", CONTENT, indent=1)
+    read = json.loads((tmp_path / "x.json").read_text(encoding="utf-8"))
+    assert read == CONTENT
+    assert list(read) == ["b", "a"]
+
+
+@pytest.mark.parametrize("sort_keys", [True, False])
+def test_the_bytes_are_utf8_lines_that_end_with_a_newline(tmp_path, sort_keys):
+    write_json(tmp_path / "x.json", CONTENT, indent=2, sort_keys=sort_keys)
+    data = (tmp_path / "x.json").read_bytes()
+    assert "чашка".encode() in data
+    assert data.endswith(b"}\n")
+    assert b"\r" not in data
+    assert (data.index(b'"a"') < data.index(b'"b"')) == sort_keys
