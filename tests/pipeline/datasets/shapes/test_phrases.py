@@ -5,11 +5,20 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from pipeline.datasets.shapes import phrases
 from pipeline.datasets.shapes.phrases import SHARES
 from pipeline.datasets.shapes.scene import CLASSES, draw_scene, scene_phrases
+from pipeline.datasets.shapes.semantics import (
+    BySize,
+    Corner,
+    Description,
+    Extreme,
+    Relation,
+    SceneFacts,
+    Side,
+)
+from pipeline.datasets.shapes.vocabulary import Attributes
 from tests.oracles.shapes_reader import read_phrase
-
-UPOS = {"ADJ", "ADP", "ADV", "AUX", "DET", "NOUN", "NUM", "PRON", "VERB"}
 
 
 def described(scene):
@@ -25,13 +34,6 @@ def described(scene):
             scene.classes, scene.attributes, scene.boxes_xyxy, strict=True
         )
     ]
-
-
-@pytest.fixture(scope="module")
-def told():
-    """(scene, phrase) of every phrase of 160 scenes."""
-    scenes = [draw_scene(3, "train", index, 192) for index in range(160)]
-    return [(scene, phrase) for scene in scenes for phrase in scene_phrases(scene, 5)]
 
 
 def test_a_reader_who_knows_only_the_text_finds_the_targets_and_nothing_else(told):
@@ -78,30 +80,6 @@ def test_a_guesser_who_knows_only_the_class_is_right_less_than_half_the_time(tol
     assert 0.70 < np.mean(np.array(negatives) > 1) < 0.85
 
 
-def test_the_tagged_words_are_the_text(told):
-    assert all(
-        " ".join(word.text for word in phrase.words_with_upos) == phrase.text for _, phrase in told
-    )
-
-
-def test_words_carry_tags_of_universal_dependencies(told):
-    words = [word for _, phrase in told for word in phrase.words_with_upos]
-    assert {word.upos for word in words} <= UPOS
-    assert {word.xpos for word in words if word.upos == "NOUN"} == {"NN", "NNS"}
-    assert all(word.feats == "_" or "=" in word.feats for word in words)
-
-
-def test_the_same_word_is_tagged_by_its_use(told):
-    left = {word.upos for _, phrase in told for word in phrase.words_with_upos if word[0] == "left"}
-    assert left == {"ADJ", "ADV", "NOUN"}
-
-
-def test_every_phrase_has_a_noun_of_the_world(told):
-    heads = {w.text.lower() for _, p in told for w in p.words_with_upos if w.upos == "NOUN"}
-    assert heads >= {"cup", "mug", "fish", "thing", "one", "umbrellas"}
-    assert all(any(w.upos == "NOUN" for w in p.words_with_upos) for _, p in told)
-
-
 def test_phrases_depend_on_the_scene_alone():
     first, again, other = (draw_scene(3, "test", index, 192) for index in (7, 7, 8))
     assert [p.text for p in scene_phrases(first, 5)] == [p.text for p in scene_phrases(again, 5)]
@@ -117,3 +95,96 @@ def test_fewer_phrases_are_a_beginning_of_more():
 
 def test_asking_for_no_phrase_gives_none():
     assert scene_phrases(draw_scene(3, "test", 2, 192), 0) == []
+
+
+CUP, LAMP, STAR = (CLASSES.index(name) for name in ("cup", "lamp", "star"))
+LOOKS = (
+    Attributes("red", "striped", "small"),
+    Attributes("blue", "plain", "medium"),
+    Attributes("red", "dotted", "large"),
+    Attributes("green", "plain", "large"),
+)
+DRAWS = 2000
+
+
+def facts(*classes):
+    """Facts of a scene of such objects side by side."""
+    lefts = np.arange(len(classes))[:, None] * 30.0
+    boxes = np.concatenate([lefts, lefts * 0 + 9, lefts + 20, lefts * 0 + 31], axis=1)
+    return SceneFacts((60, 200), boxes.astype(np.float32), np.array(classes), LOOKS[: len(classes)])
+
+
+def shares_of(values):
+    counts = Counter(values)
+    return {value: count / len(values) for value, count in counts.items()}
+
+
+def test_a_target_has_others_of_its_class_in_77_of_100_draws_if_there_are_any():
+    rng = np.random.default_rng(0)
+    scene = facts(CUP, LAMP, CUP, STAR)
+    shares = shares_of([phrases._choose_target(rng, scene) for _ in range(DRAWS)])
+    assert shares[0] == pytest.approx(shares[2], abs=0.04)
+    assert shares[0] + shares[2] == pytest.approx(0.77, abs=0.03)
+    for same in (facts(CUP, CUP), facts(CUP, LAMP)):
+        assert {phrases._choose_target(rng, same) for _ in range(50)} == {0, 1}
+
+
+def test_attributes_are_said_as_often_as_asked_but_not_a_medium_size_or_a_plain_texture():
+    rng = np.random.default_rng(0)
+    scene = facts(CUP, LAMP)
+    said = [phrases._described(rng, scene, 0, (60, 30, 10)) for _ in range(DRAWS)]
+    for name, value, percent in (
+        ("colour", "red", 60),
+        ("size_name", "small", 30),
+        ("texture", "striped", 10),
+    ):
+        shares = shares_of([getattr(one, name) for one in said])
+        assert shares[value] == pytest.approx(percent / 100, abs=0.04)
+    assert {one.class_index for one in said} == {CUP}
+    always = phrases._described(rng, scene, 1, (100, 100, 100))
+    assert always == Description(LAMP, colour="blue")
+
+
+def test_families_come_by_their_shares():
+    rng = np.random.default_rng(0)
+    shares = shares_of([phrases._choose_family(rng) for _ in range(DRAWS)])
+    for family, percent in SHARES.items():
+        assert shares[family] == pytest.approx(percent / sum(SHARES.values()), abs=0.04)
+
+
+def test_every_place_is_proposed_and_superlatives_of_size_least():
+    rng = np.random.default_rng(0)
+    places = [phrases._choose_place(rng) for _ in range(DRAWS)]
+    shares = shares_of([type(place) for place in places])
+    for kind, share in ((Side, 2), (Extreme, 2), (Corner, 2), (BySize, 1)):
+        assert shares[kind] == pytest.approx(share / 7, abs=0.04)
+    corners = {(one.vertical, one.horizontal) for one in places if isinstance(one, Corner)}
+    assert corners == {(v, h) for v in ("top", "bottom") for h in ("left", "right")}
+    assert {one.rank for one in places if isinstance(one, Extreme)} == {1}
+    assert {one.biggest for one in places if isinstance(one, BySize)} == {True, False}
+
+
+def test_orders_count_to_two_or_at_times_to_three():
+    rng = np.random.default_rng(0)
+    meanings = [phrases._propose_order(rng, facts(CUP, CUP), 1) for _ in range(DRAWS)]
+    shares = shares_of([meaning.place.rank for meaning in meanings])
+    assert shares == {2: pytest.approx(0.75, abs=0.04), 3: pytest.approx(0.25, abs=0.04)}
+    assert {meaning.place.direction for meaning in meanings} == {"left", "right", "top", "bottom"}
+    assert {meaning.target for meaning in meanings} == {Description(CUP)}
+
+
+def test_a_combined_meaning_always_says_an_attribute_and_a_place():
+    rng = np.random.default_rng(0)
+    meanings = [phrases._propose_combined(rng, facts(CUP, LAMP), 1) for _ in range(DRAWS)]
+    assert {meaning.target for meaning in meanings} == {Description(LAMP, colour="blue")}
+    shares = shares_of([type(meaning.place) for meaning in meanings])
+    assert shares[Side] == pytest.approx(1 / 3, abs=0.04)
+    assert set(shares) == {Side, Relation}
+
+
+def test_a_relation_is_to_any_object_in_any_way():
+    rng = np.random.default_rng(0)
+    places = [phrases._choose_relation(rng, facts(CUP, LAMP, STAR)) for _ in range(DRAWS)]
+    assert {place.landmark.class_index for place in places} == {CUP, LAMP, STAR}
+    assert {place.kind for place in places} == {"left", "right", "top", "bottom", "near"}
+    assert shares_of([place.landmark.colour for place in places])[None] > 0.45

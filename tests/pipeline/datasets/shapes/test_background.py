@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+
+from pipeline.datasets.shapes.background import _clouds, _pattern, add_grain, draw_background
+
+
+def test_backgrounds_differ_and_are_textured(scenes):
+    corners = [scene.image[:12, :12].astype(float) for scene in scenes]
+    assert np.std([corner.mean() for corner in corners]) > 8
+    assert min(corner.std() for corner in corners) > 3
+
+
+def ground(seed, num_marks, image_hw=(61, 83)):
+    return draw_background(np.random.default_rng(seed), image_hw, num_marks)
+
+
+def test_a_background_has_its_size_and_its_range():
+    found = ground(0, 5)
+    assert (found.shape, found.dtype) == ((61, 83, 3), np.int32)
+    assert found.min() >= 0
+    assert found.max() <= 255
+
+
+def test_marks_are_small_and_as_many_as_asked_for():
+    extents, shares = [], []
+    for seed in range(60):
+        changed = (ground(seed, 1) != ground(seed, 0)).any(2)
+        if changed.any():
+            rows, columns = np.nonzero(changed)
+            extents += [np.ptp(rows) + 1, np.ptp(columns) + 1]
+        shares.append([(ground(seed, n) != ground(seed, 0)).mean() for n in (1, 9)])
+    assert len(extents) > 100
+    assert 6 < max(extents) <= 14  # a line of ten pixels and its own width
+    few, many = np.mean(shares, axis=0)
+    assert many > 5 * few
+
+
+def test_clouds_are_smooth_and_swing_around_zero_within_their_strength():
+    clouds = _clouds(np.random.default_rng(0), (71, 97), 5, 40)
+    assert clouds.shape == (71, 97, 3)
+    assert 20 < np.abs(clouds).max() <= 40
+    assert abs(clouds.mean()) < 8
+    assert np.abs(np.diff(clouds, axis=0)).max() <= 2 * 40 * 5 / 71 + 1
+    assert np.abs(np.diff(clouds, axis=1)).max() <= 2 * 40 * 5 / 97 + 1
+    assert not np.array_equal(clouds[..., 0], clouds[..., 1])
+
+
+def test_a_pattern_is_planks_tiles_a_slope_or_nothing():
+    patterns = [_pattern(np.random.default_rng(seed), (89, 120)) for seed in range(60)]
+    assert {pattern.shape for pattern in patterns} == {(89, 120, 1)}
+    assert all(pattern.min() >= -24 and pattern.max() <= 12 for pattern in patterns)
+    values = [len(np.unique(pattern)) for pattern in patterns]
+    assert 5 < values.count(1) < 30
+    two = [pattern for pattern, count in zip(patterns, values, strict=True) if count == 2]
+    shares = [(pattern < 0).mean() for pattern in two]
+    assert any(share < 0.25 for share in shares)  # the gaps between planks
+    assert any(0.4 < share < 0.6 for share in shares)  # every other tile
+    assert any(count > 5 for count in values)
+
+
+def test_the_grain_is_weak_light_scales_all_and_nothing_leaves_the_range():
+    exposures = []
+    for seed in range(80):
+        picture = add_grain(np.random.default_rng(seed), np.full((40, 30, 3), 100, np.int32))
+        assert (picture.shape, picture.dtype) == ((40, 30, 3), np.uint8)
+        exposures.append(np.median(picture))
+        assert np.abs(picture - exposures[-1]).max() <= 11
+    assert (min(exposures), max(exposures)) == (pytest.approx(88, abs=2), pytest.approx(112, abs=2))
+    dark = add_grain(np.random.default_rng(0), np.zeros((40, 30, 3), np.int32))
+    light = add_grain(np.random.default_rng(0), np.full((40, 30, 3), 255, np.int32))
+    assert (dark.max() <= 10, light.min() >= 200) == (True, True)
+
+
+def test_the_grain_of_the_colours_of_a_pixel_is_partly_one():
+    noise = add_grain(np.random.default_rng(3), np.full((90, 90, 3), 100, np.int32)).astype(float)
+    red, green = noise[..., 0].ravel(), noise[..., 1].ravel()
+    assert np.corrcoef(red, green)[0, 1] == pytest.approx(0.5, abs=0.05)
