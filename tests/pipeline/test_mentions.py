@@ -35,7 +35,7 @@ def test_only_a_mention_in_the_role_of_the_head_is_the_head():
 
 
 def test_a_missing_cache_is_named(tmp_path):
-    with pytest.raises(CacheError, match=r"nouns.h5: does not exist"):
+    with pytest.raises(CacheError, match=r"nouns\.h5"):
         read_phrase_facts(tmp_path / "nouns.h5")
 
 
@@ -63,5 +63,5 @@ def test_phrases_of_images_that_are_not_asked_for_are_passed_over(files):
 def test_a_phrase_that_the_nouns_stage_has_not_seen_is_named(files):
     images = read_records(files.images, ImageRecord)
     unseen = [PhraseRecord("p", "id0", "train", "a new one")]
-    with pytest.raises(InputError, match=r"no phrase 'a new one'.*dvc repro nouns"):
+    with pytest.raises(InputError, match=r"'a new one'.*dvc repro nouns"):
         nouns_of_images(read_phrase_facts(files.nouns), images, unseen)

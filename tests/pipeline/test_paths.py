@@ -2,7 +2,8 @@ from pathlib import Path
 
 import yaml
 
-from pipeline.paths import DatasetFiles, ResultFiles
+from pipeline.params.datasets import Flickr30kDataset, OwnDataset, ShapesDataset
+from pipeline.paths import DatasetFiles, ResultFiles, image_folder
 from tests.conftest import ROOT
 
 
@@ -29,3 +30,14 @@ def test_dvc_writes_only_files_that_the_layout_knows():
     known = properties(DatasetFiles("${item}"))
     known |= properties(ResultFiles("${item.dataset}", "${item.variant}"))
     assert {out if isinstance(out, str) else next(iter(out)) for out in outs} <= known
+
+
+def test_drawn_pictures_lie_beside_their_records():
+    dataset = ShapesDataset("shapes", 1, 2, 3, 4, 96)
+    assert image_folder("small", dataset) == Path("data/small/annotations/images")
+
+
+def test_photographs_stay_where_they_are():
+    flickr30k = Flickr30kDataset("flickr30k", "../lists", "../photographs", 0, 0)
+    assert image_folder("any", flickr30k) == Path("../photographs")
+    assert image_folder("any", OwnDataset("jsonl", "../lines", "mine", 0, 0)) == Path("mine")

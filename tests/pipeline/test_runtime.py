@@ -17,7 +17,7 @@ def test_the_device_is_the_one_that_is_named(monkeypatch):
 def test_without_cuda_auto_is_the_cpu_and_cuda_an_error(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert runtime.pick_device("auto").type == "cpu"
-    with pytest.raises(InputError, match=r"runtime\.device: cuda is asked for"):
+    with pytest.raises(InputError, match=r"runtime\.device.*cuda"):
         runtime.pick_device("cuda")
 
 

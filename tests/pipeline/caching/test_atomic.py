@@ -1,6 +1,8 @@
+from pathlib import Path
+
 import pytest
 
-from pipeline.caching.atomic import whole_file
+from pipeline.caching.atomic import make_folder, whole_file, whole_folder, work_folder
 
 
 def names(folder):
@@ -43,3 +45,46 @@ def test_two_writers_of_one_file_do_not_disturb_each_other(tmp_path):
         assert path.read_text() == "second"
     assert path.read_text() == "first"
     assert names(tmp_path) == ["a.json"]
+
+
+def test_the_work_folder_lies_below_dvc_s_root_and_is_made_for_nobody(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    assert work_folder("cams", "f00d") == Path(".work/cams/f00d")
+    monkeypatch.setenv("DVC_ROOT", "/root/of/dvc")
+    assert work_folder("cams", "f00d") == Path("/root/of/dvc/.work/cams/f00d")
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_folder_appears_when_the_block_ends_in_place_of_an_old_one(tmp_path):
+    path = tmp_path / "below" / "model"
+    for content in ("first", "second"):
+        (tmp_path / "below" / ".model.partial").mkdir(parents=True)  # of a killed writer
+        (tmp_path / "below" / ".model.partial" / "half").touch()
+        with whole_folder(path) as partial:
+            (partial / "inside").mkdir()
+            (partial / "inside" / content).write_text(content)
+            assert not (path / "inside" / content).exists()
+        assert names(path / "inside") == [content]
+        assert names(path) == ["inside"]
+        assert names(path.parent) == ["model"]
+
+
+def test_an_error_in_the_block_leaves_the_old_folder(tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "old").touch()
+    with pytest.raises(ZeroDivisionError), whole_folder(tmp_path / "model") as partial:
+        (partial / "new").write_text(str(1 / 0))
+    assert names(tmp_path) == ["model"]
+    assert names(tmp_path / "model") == ["old"]
+
+
+def test_a_folder_is_made_once(tmp_path):
+    fillings = []
+
+    def fill(folder):
+        fillings.append(folder)
+        (folder / "a").touch()
+
+    assert [make_folder(tmp_path / "x", fill) for _ in range(2)] == [True, False]
+    assert (len(fillings), names(tmp_path / "x")) == (1, ["a"])

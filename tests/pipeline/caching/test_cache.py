@@ -3,11 +3,16 @@ import multiprocessing
 import pickle
 import subprocess
 import sys
+import tempfile
 from itertools import pairwise
+from pathlib import Path
 
 import h5py
+import hypothesis.extra.numpy as hnp
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.caching.cache import (
     Cache,
@@ -92,50 +97,50 @@ def test_what_a_killed_writer_left_is_removed_by_the_next(written):
 def test_a_truncated_file_is_refused(written, kept):
     whole = written.read_bytes()
     written.write_bytes(whole[: int(kept * len(whole)) if isinstance(kept, float) else kept])
-    with pytest.raises(CacheError, match=r"cams\.h5: is damaged or not HDF5.*dvc repro cams"):
+    with pytest.raises(CacheError, match=r"cams\.h5.*dvc repro cams"):
         Cache(written, "cams")
 
 
 def test_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(CacheError, match=r"nouns\.h5: does not exist.*dvc repro nouns"):
+    with pytest.raises(CacheError, match=r"nouns\.h5.*dvc repro nouns"):
         Cache(tmp_path / "nouns.h5", "nouns")
 
 
 def test_a_text_is_no_cache(tmp_path):
     (tmp_path / "cams.h5").write_text("text " * 99)
-    with pytest.raises(CacheError, match="not HDF5"):
+    with pytest.raises(CacheError, match=r"cams\.h5.*HDF5"):
         Cache(tmp_path / "cams.h5", "cams")
 
 
 def test_hdf5_of_somebody_else_is_no_cache(tmp_path):
     with h5py.File(tmp_path / "cams.h5", "w") as file:
         file["maps"] = [1]
-    with pytest.raises(CacheError, match=r"cams\.h5: is HDF5 but no cache of this project"):
+    with pytest.raises(CacheError, match=r"cams\.h5.*dvc repro cams"):
         Cache(tmp_path / "cams.h5", "cams")
 
 
 def test_the_cache_of_another_stage_is_refused(written):
-    with pytest.raises(CacheError, match=r"written by stage `cams`.*stage `nouns` is needed"):
+    with pytest.raises(CacheError, match=r"cams\.h5.*`cams`.*`nouns`"):
         Cache(written, "nouns")
 
 
 def test_another_format_version_is_refused(written):
     with h5py.File(written, "r+") as file:
         file.attrs["format_version"] = 2
-    with pytest.raises(CacheError, match="has cache format 2, this code reads format 1"):
+    with pytest.raises(CacheError, match=r"cams\.h5.*\b2\b.*\b1\b"):
         read_provenance(written)
 
 
 @pytest.mark.parametrize("name", ["none", "noun"])
 def test_an_array_that_is_not_there_is_named(written, name):
-    with pytest.raises(CacheError, match=rf"cams\.h5: `{name}` cannot be read"):
+    with pytest.raises(CacheError, match=rf"cams\.h5.*`{name}`"):
         Cache(written, "cams").array(name)
 
 
 def test_texts_and_attributes_that_are_not_there_are_named(written):
-    with pytest.raises(CacheError, match="`maps/utf8` cannot be read"):
+    with pytest.raises(CacheError, match="`maps/utf8`"):
         Cache(written, "cams").texts("maps")
-    with pytest.raises(CacheError, match="no attribute `none`"):
+    with pytest.raises(CacheError, match="`none`"):
         Cache(written, "cams").attribute("none")
 
 
@@ -143,7 +148,7 @@ def test_texts_and_attributes_that_are_not_there_are_named(written):
     ("texts", "attributes"), [({"maps": []}, {}), ({}, {"stage": "x"}), ({}, {"fingerprint": "x"})]
 )
 def test_a_name_given_twice_is_refused(tmp_path, texts, attributes):
-    with pytest.raises(ValueError, match="is given twice"):
+    with pytest.raises(ValueError, match=r"cams\.h5.*`(maps|stage|fingerprint)`"):
         write_cache(tmp_path / "cams.h5", ARRAYS, texts, attributes, WRITTEN_BY)
     assert not list(tmp_path.iterdir())
 
@@ -237,3 +242,38 @@ def test_offsets_are_where_each_item_begins_and_the_last_ends(counts):
     spans = [rows[start:stop] for start, stop in pairwise(offsets.tolist())]
     assert spans == [[number] * count for number, count in enumerate(counts)]
     assert (offsets[0], offsets[-1]) == (0, len(rows))
+
+
+DTYPES = st.one_of(
+    st.sampled_from([np.bool_, np.int8, np.uint8, np.int16, np.int32, np.int64]),
+    st.sampled_from([np.float16, np.float32, np.float64]),
+)
+NAMES = st.text("abcdefghijklmnopqrstuvwxyz_", min_size=1, max_size=9)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))  # any Unicode but halves of pairs
+VALUES = st.one_of(
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")),  # HDF5's end
+    st.integers(-(2**63), 2**63 - 1),
+    st.floats(allow_nan=False),
+)
+
+
+@given(
+    st.dictionaries(
+        NAMES.map("array_{}".format), hnp.arrays(DTYPES, hnp.array_shapes(min_dims=1, min_side=0))
+    ),
+    st.dictionaries(NAMES.map("text_{}".format), st.lists(TEXT)),
+    st.dictionaries(NAMES.map("own_{}".format), VALUES),
+)
+@settings(max_examples=60, deadline=None)
+def test_anything_that_is_written_is_read(arrays, texts, attributes):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "cams.h5"
+        write_cache(path, arrays, texts, attributes, WRITTEN_BY)
+        cache = Cache(path, "cams")
+        for name, array in arrays.items():
+            found = cache.array(name)
+            assert (found.dtype, found.shape) == (array.dtype, array.shape)
+            assert found.tobytes() == array.tobytes()
+        assert {name: cache.texts(name) for name in texts} == texts
+        assert {name: cache.attribute(name) for name in attributes} == attributes
+        cache.close()

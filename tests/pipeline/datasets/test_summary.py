@@ -50,13 +50,13 @@ def test_too_many_bad_records_stop_with_cause_and_example():
     readings = [reading("a", "train", 9), reading("b", "val", 90, empty("b/9"))]
     summary = summarise(readings)
     check_usable("tiny", summary, 0.01)
-    with pytest.raises(InputError, match=r"tiny: 1\.0% .*1 x empty, first: b/9; mend"):
+    with pytest.raises(InputError, match=r"tiny.*1\.0%.*1 x empty.*b/9"):
         check_usable("tiny", summary, 0.0099)
 
 
 def test_many_phrases_do_not_hide_missing_images():
     readings = [reading("a", "train", 900), reading("b", "val", 900), unusable("c.jpg")]
-    with pytest.raises(InputError, match=r"33\.3% of the records are bad"):
+    with pytest.raises(InputError, match=r"33\.3%"):
         check_usable("tiny", summarise(readings), 0.01)
 
 

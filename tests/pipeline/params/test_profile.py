@@ -22,7 +22,7 @@ def test_a_variable_is_replaced_wherever_a_text_stands():
 
 
 def test_a_variable_that_is_not_set_is_named():
-    with pytest.raises(ParamsError, match="environment variable REAL"):
+    with pytest.raises(ParamsError, match=r"\bREAL\b"):
         expand_environment("${REAL}/flickr30k", {})
 
 
@@ -51,7 +51,7 @@ def test_a_value_is_set_and_every_comment_stays(params_file):
 
 def test_a_key_that_no_stage_knows_leaves_the_file_as_it_was(params_file):
     before = params_file.read_bytes()
-    with pytest.raises(ParamsError, match=r"train\.epoch: no stage knows"):
+    with pytest.raises(ParamsError, match=r"train\.epoch\b"):
         apply_values(params_file, [("train.epoch", 3)])
     assert params_file.read_bytes() == before
     assert [path.name for path in params_file.parent.iterdir()] == ["params.yaml"]
@@ -71,7 +71,7 @@ def test_every_profile_fits_the_parameters(names, tmp_path, monkeypatch):
 
 
 def test_an_unknown_section_is_named(params_file):
-    with pytest.raises(ParamsError, match="no section 'trian'"):
+    with pytest.raises(ParamsError, match=r"trian\.epochs"):
         apply_values(params_file, [("trian.epochs", 3)])
 
 

@@ -1,7 +1,11 @@
-from dataclasses import dataclass
+import re
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import pytest
+import yaml
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from pipeline.errors import InputError
 from pipeline.params.reader import ParamsError, build, read_yaml
@@ -60,29 +64,29 @@ def test_a_mapping_becomes_dataclasses_all_the_way_down():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"epoch": 3}, r"params\.yaml\.epoch: no stage knows this key; known here: epochs"),
-        ({"inner": {"rate": 1.0, "x": 1}}, r"inner\.x: no stage knows this key; known here: rate"),
-        ({"inner": {}}, r"params\.yaml\.inner\.rate: missing"),
-        ({"epochs": True}, r"epochs: must be int, got True"),
-        ({"epochs": 3.0}, r"epochs: must be int, got 3\.0"),
-        ({"epochs": "3"}, r"epochs: must be int, got '3'"),
-        ({"epochs": None}, r"epochs: must be int, got None"),
-        ({"inner": {"rate": True}}, r"inner\.rate: must be float, got True"),
-        ({"inner": {"rate": "1e-3"}}, r"inner\.rate: must be float, got '1e-3'"),
-        ({"on": 1}, r"on: must be bool, got 1"),
-        ({"name": False}, r"name: must be str, got False"),
-        ({"inner": 3}, r"inner: must be a mapping, got 3"),
-        ({"means": 0.5}, r"means: must be a list, got 0\.5"),
-        ({"means": [0.5, "x"]}, r"means\[1\]: must be float, got 'x'"),
-        ({"shapes": []}, r"shapes: must be a mapping"),
-        ({"shapes": {"a": {}}}, r"shapes\.a\.kind: missing; .*; or "),
+        ({"epoch": 3}, r"params\.yaml\.epoch\b.*epochs"),
+        ({"inner": {"rate": 1.0, "x": 1}}, r"inner\.x\b.*rate"),
+        ({"inner": {}}, r"params\.yaml\.inner\.rate\b"),
+        ({"epochs": True}, r"epochs.*int.* True"),
+        ({"epochs": 3.0}, r"epochs.*int.* 3\.0"),
+        ({"epochs": "3"}, r"epochs.*int.* '3'"),
+        ({"epochs": None}, r"epochs.*int.* None"),
+        ({"inner": {"rate": True}}, r"inner\.rate.*float.* True"),
+        ({"inner": {"rate": "1e-3"}}, r"inner\.rate.*float.* '1e-3'"),
+        ({"on": 1}, r"on.*bool.* 1"),
+        ({"name": False}, r"name.*str.* False"),
+        ({"inner": 3}, r"inner.* 3"),
+        ({"means": 0.5}, r"means.* 0\.5"),
+        ({"means": [0.5, "x"]}, r"means\[1\].*float.* 'x'"),
+        ({"shapes": []}, r"params\.yaml\.shapes\b"),
+        ({"shapes": {"a": {}}}, r"shapes\.a\.kind"),
         (
             {"shapes": {"a": {"kind": "oval"}}},
-            r"shapes\.a\.kind: must be one of 'square', 'circle', got 'oval'",
+            r"shapes\.a\.kind.*'square', 'circle'.*'oval'",
         ),
         (
             {"shapes": {"a": {"kind": "square", "radius_px": 2}}},
-            r"^params\.yaml\.shapes\.a\.radius_px: no stage knows this key; known [^;]*$",
+            r"^params\.yaml\.shapes\.a\.radius_px\b((?!circle).)*$",
         ),
     ],
 )
@@ -93,7 +97,7 @@ def test_a_wrong_key_or_value_is_named_with_what_was_expected(changes, message):
 
 def test_a_missing_key_is_named():
     values = {key: value for key, value in GOOD.items() if key != "name"}
-    with pytest.raises(ParamsError, match=r"params\.yaml\.name: missing; add it"):
+    with pytest.raises(ParamsError, match=r"params\.yaml\.name\b"):
         build(Outer, values, "params.yaml")
 
 
@@ -103,14 +107,79 @@ def test_a_wrong_params_file_is_a_persons_mistake():
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("a: [1", "is not YAML"), ("- 1", "must hold a mapping"), ("", "must hold a mapping")],
+    [("a: [1", "YAML"), ("- 1", "mapping"), ("", "mapping")],
 )
 def test_a_file_that_is_no_mapping_is_refused(tmp_path, text, message):
     (tmp_path / "params.yaml").write_text(text)
-    with pytest.raises(ParamsError, match=rf"params\.yaml: {message}"):
+    with pytest.raises(ParamsError, match=rf"params\.yaml.*{message}"):
         read_yaml(tmp_path / "params.yaml")
 
 
 def test_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(ParamsError, match=r"params\.yaml: cannot be read: No such file"):
+    with pytest.raises(ParamsError, match=r"params\.yaml.*No such file"):
         read_yaml(tmp_path / "params.yaml")
+
+
+FINITE = st.floats(allow_nan=False, allow_infinity=False, width=32)
+SHAPES = st.one_of(
+    st.builds(Square, st.just("square"), st.integers()),
+    st.builds(Circle, st.just("circle"), st.integers()),
+)
+KEYS = st.text("abcdefgh_", min_size=1)
+OUTERS = st.builds(
+    Outer,
+    epochs=st.integers(),
+    name=st.text(st.characters(min_codepoint=32, max_codepoint=0x7FF, exclude_categories=["Cc"])),
+    on=st.booleans(),
+    inner=st.builds(Inner, FINITE),
+    means=st.lists(FINITE).map(tuple),
+    shapes=st.dictionaries(KEYS, SHAPES),
+    free=st.dictionaries(KEYS, st.one_of(st.none(), st.booleans(), st.integers(), st.text("xyz"))),
+)
+
+
+def as_yaml(outer):
+    """Return a section as YAML writes it; tuples are lists there."""
+    return yaml.safe_dump(asdict(outer) | {"means": list(outer.means)}, allow_unicode=True)
+
+
+@given(OUTERS)
+@settings(max_examples=100, deadline=None)
+def test_what_is_written_as_yaml_is_read_as_it_was(outer):
+    assert build(Outer, yaml.safe_load(as_yaml(outer)), "params.yaml") == outer
+
+
+def sections(values, where="params"):
+    """Yield every mapping of fixed keys with its dotted name."""
+    yield where, values
+    yield f"{where}.inner", values["inner"]
+    for name, shape in values["shapes"].items():
+        yield f"{where}.shapes.{name}", shape
+
+
+@given(OUTERS, st.data())
+@settings(max_examples=100, deadline=None)
+def test_a_key_too_many_or_too_few_is_named_wherever_it_stands(outer, data):
+    values = yaml.safe_load(as_yaml(outer))
+    where, section = data.draw(st.sampled_from([*sections(values)]))
+    key = data.draw(st.sampled_from([name for name in section if name != "kind"]))
+    wrong = f"{where}.{key}"
+    if data.draw(st.booleans()):
+        wrong += "_too"
+        section[f"{key}_too"] = section[key]
+    else:
+        del section[key]
+    with pytest.raises(ParamsError, match=re.escape(wrong) + r"\b"):
+        build(Outer, values, "params")
+
+
+@given(OUTERS, st.data())
+@settings(max_examples=100, deadline=None)
+def test_a_value_of_another_type_is_named_wherever_it_stands(outer, data):
+    values = yaml.safe_load(as_yaml(outer))
+    where, section = data.draw(st.sampled_from([*sections(values)]))
+    key = data.draw(st.sampled_from([name for name in section if name != "free"]))
+    section[key] = data.draw(st.sampled_from([None, {"x": 1}, [[]], b"bytes"]))
+    assume(key != "shapes" or section[key] is None)
+    with pytest.raises(ParamsError, match=re.escape(f"{where}.{key}")):
+        build(Outer, values, "params")

@@ -1,72 +1,36 @@
+from dataclasses import fields, is_dataclass
+from typing import get_args, get_origin, get_type_hints
+
 import pytest
 import yaml
 
-from pipeline.params.read import read_params, train_params
-from pipeline.params.reader import ParamsError
+from pipeline.params.schema import Params
 from tests.conftest import ROOT
 
-PARAMS_FILE = ROOT / "params.yaml"
+VALUES = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+HINTS = get_type_hints(Params)
+SECTIONS = [name for name, kind in HINTS.items() if is_dataclass(kind)]
 
 
-@pytest.fixture
-def edited(tmp_path):
-    """Return a function that sets dotted keys of a copy of params.yaml and reads it."""
-
-    def read(**changes):
-        values = yaml.safe_load(PARAMS_FILE.read_text(encoding="utf-8"))
-        for dotted, value in changes.items():
-            *parents, leaf = dotted.split("__")
-            target = values
-            for key in parents:
-                target = target[key]
-            target[leaf] = value
-        path = tmp_path / "params.yaml"
-        path.write_text(yaml.safe_dump(values), encoding="utf-8")
-        return read_params(path)
-
-    return read
+def test_every_section_of_params_yaml_is_a_field_and_no_other():
+    assert {field.name for field in fields(Params)} == set(VALUES)
 
 
-def test_the_projects_own_file_is_read():
-    params = read_params(PARAMS_FILE)
-    assert "shapes" in params.run.datasets
-    assert train_params(params, "full") == params.train
+@pytest.mark.parametrize("name", SECTIONS)
+def test_every_key_of_a_section_is_a_field_without_a_default(name):
+    kind = HINTS[name]
+    assert {field.name for field in fields(kind)} == set(VALUES[name])
+    for field in fields(kind):
+        with pytest.raises(AttributeError):
+            getattr(kind, field.name)  # a default would hide a number in code
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"run__datasets": ["none"]}, r"run\.datasets: 'none' is not known; known: .*shapes"),
-        ({"run__variants": ["none"]}, r"run\.variants: 'none' is not known; known: .*full"),
-        ({"weights": {}}, r"weights: 'shapes' is not known"),
-        ({"cams__image_pixels": 3}, r"cams\.image_pixels: no stage knows this key"),
-        ({"variants__full": {"modl.cam": 1}}, r"variants\.full\.modl\.cam: `train` has no such"),
-        ({"variants__full": {"model.cams": 1}}, r"variants\.full\.model\.cams: `train` has no"),
-        ({"variants__full": {"seed.x": 1}}, r"variants\.full\.seed\.x: `train` has no such key"),
-        (
-            {"variants__full": {"model.cam": "maybe"}},
-            r"as changed by variants\.full\.model\.cam: must be one of",
-        ),
-        ({"variants__full": {"epochs": True}}, r"variants\.full\.epochs: must be int, got True"),
-    ],
-)
-def test_what_no_stage_understands_is_refused_before_anything_runs(edited, changes, message):
-    with pytest.raises(ParamsError, match=message):
-        edited(**changes)
-
-
-def test_a_variant_changes_its_keys_and_no_other(edited):
-    params = edited(variants__fast={"model.cam": "off", "epochs": 977, "augment": NO_AUGMENT})
-    changed = train_params(params, "fast")
-    assert (changed.model.cam, changed.epochs, changed.augment.flip) == ("off", 977, 0.0)
-    assert changed.loss == params.train.loss
-    assert changed.model.heads == params.train.model.heads
-    assert params.train.epochs != 977
-
-
-NO_AUGMENT = {"flip": 0.0, "jitter": 0.0, "crop": 0.0, "scales": 1, "translate": False}
-
-
-def test_an_unknown_variant_is_refused():
-    with pytest.raises(ParamsError, match=r"variants: 'none' is not known; known: .*full"):
-        train_params(read_params(PARAMS_FILE), "none")
+def test_choices_hold_what_the_file_chose():
+    chosen = [
+        (VALUES[name][key], get_args(kind))
+        for name in SECTIONS
+        for key, kind in get_type_hints(HINTS[name]).items()
+        if get_origin(kind) is not tuple and get_args(kind)
+    ]
+    assert chosen
+    assert all(value in choices for value, choices in chosen)

@@ -143,5 +143,5 @@ def test_a_number_that_two_images_share_finds_neither():
 def test_names_are_read_up_to_the_comma(tmp_path):
     (tmp_path / "v.txt").write_text("Stop sign,stopsign\n\ncafé \n", encoding="utf-8")
     assert read_names(tmp_path / "v.txt") == ("stop sign", "café")
-    with pytest.raises(InputError, match=r"vocabulary: .*w\.txt cannot be read"):
+    with pytest.raises(InputError, match=r"vocabulary.*w\.txt"):
         read_names(tmp_path / "w.txt")

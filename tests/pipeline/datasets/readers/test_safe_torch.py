@@ -45,7 +45,7 @@ def test_arrays_that_numpy_1_pickled_are_read(tmp_path):
 def test_a_file_that_would_run_code_is_refused_before_it_does(tmp_path, is_new):
     path = tmp_path / "a.pth"
     torch.save([Evil(tmp_path / "owned")], path, _use_new_zipfile_serialization=is_new)
-    with pytest.raises(InputError, match=r"a\.pth: is refused as a list of torch"):
+    with pytest.raises(InputError, match=r"a\.pth"):
         load_list(path)
     assert not (tmp_path / "owned").exists()
 
@@ -53,7 +53,7 @@ def test_a_file_that_would_run_code_is_refused_before_it_does(tmp_path, is_new):
 @pytest.mark.parametrize("content", [b"", b"broken", b"PK\x03\x04 cut off"])
 def test_a_broken_file_is_named(tmp_path, content):
     (tmp_path / "a.pth").write_bytes(content)
-    with pytest.raises(InputError, match=r"a\.pth: is refused"):
+    with pytest.raises(InputError, match=r"a\.pth"):
         load_list(tmp_path / "a.pth")
 
 
@@ -83,11 +83,11 @@ def test_damaged_arrays_leave_numpy_as_it_is(tmp_path):
 @pytest.mark.parametrize("array", [np.array(["a"]), np.array([None]), np.array([1 + 2j])])
 def test_arrays_of_anything_but_numbers_are_refused(tmp_path, array):
     torch.save([array], tmp_path / "a.pth")
-    with pytest.raises(InputError, match=r"is refused as a list of torch: an array of"):
+    with pytest.raises(InputError, match=r"a\.pth.*array"):
         load_list(tmp_path / "a.pth")
 
 
 def test_what_is_no_list_is_named(tmp_path):
     torch.save({"a": 1}, tmp_path / "a.pth")
-    with pytest.raises(InputError, match="must hold a list of tuples, holds a dict"):
+    with pytest.raises(InputError, match=r"a\.pth.*dict"):
         load_list(tmp_path / "a.pth")

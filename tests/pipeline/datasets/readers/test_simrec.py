@@ -70,10 +70,10 @@ def test_entries_that_lack_a_key_and_unknown_splits_are_counted(path):
 @pytest.mark.parametrize("content", [[], {"train": {}}])
 def test_another_layout_is_named(path, content):
     write_json(path, content)
-    with pytest.raises(InputError, match=r"refcocog\.json: must map each split to a list"):
+    with pytest.raises(InputError, match=r"refcocog\.json"):
         read(path)
 
 
 def test_a_collection_without_a_file_is_named(tmp_path):
-    with pytest.raises(InputError, match="SimREC has no file of flickr30k"):
+    with pytest.raises(InputError, match="flickr30k"):
         read(tmp_path, "flickr30k")

@@ -51,10 +51,10 @@ def test_rows_of_another_kind_are_counted(tmp_path):
 
 
 def test_a_collection_without_lists_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"datasets\.mine\.collection: TransVG has no lists of"):
+    with pytest.raises(InputError, match=r"datasets\.mine\.collection"):
         read(tmp_path, "refclef_unc")
 
 
 def test_missing_lists_are_named(tmp_path):
-    with pytest.raises(InputError, match=r"holds none of gref_umd/gref_umd_train\.pth"):
+    with pytest.raises(InputError, match=r"gref_umd/gref_umd_train\.pth"):
         read(tmp_path)
