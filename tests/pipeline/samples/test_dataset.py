@@ -77,39 +77,6 @@ def test_only_the_wanted_split_is_there(world):
     assert len(world.tables.phrases) == sum(len(PHRASES[key]) for key in "abcd")
 
 
-def test_an_image_lies_at_the_top_left_of_its_square(world):
-    fields_ = sample(world, A, [0])
-    with Image.open(IMAGES / "a.png") as image:
-        pixels = np.asarray(image).transpose(2, 0, 1) / np.float32(255)
-    np.testing.assert_array_equal(fields_["clean_images"][:, :72, :96], pixels)
-    assert fields_["pixel_mask"][:72].all()
-    assert not fields_["pixel_mask"][72:].any()
-    assert not fields_["images"][:, 72:].any()
-
-
-def test_boxes_are_scaled_with_the_image_and_the_image_comes_last(world):
-    fields_ = sample(world, D, [0])
-    scale_x, scale_y = 96 / 90, 43 / 40
-    np.testing.assert_allclose(
-        fields_["boxes_xyxy"],
-        [
-            [10 * scale_x, 5 * scale_y, 11 * scale_x, 6 * scale_y],
-            [30 * scale_x, 2 * scale_y, 80 * scale_x, 38 * scale_y],
-            [0, 0, 96, 43],
-        ],
-        rtol=1e-6,
-    )
-    np.testing.assert_allclose(fields_["box_scores"], [0.6, 0.5, 0])
-
-
-def test_priors_are_one_where_the_head_nouns_label_is_or_nothing_is_known(world):
-    np.testing.assert_array_equal(
-        sample(world, A, [0, 1, 2])["box_priors"], [[1, 0, 0, 0], [0, 1, 0, 0], [1, 0, 0, 0]]
-    )
-    np.testing.assert_array_equal(sample(world, D, [0])["box_priors"], [[1, 1, 1]])
-    np.testing.assert_array_equal(sample(world, C, [0, 1])["box_priors"], [[1], [0]])
-
-
 def test_boxes_have_their_share_of_the_colours_that_a_phrase_names(world):
     fields_ = sample(world, B, [0, 3, 5], seed=5)  # red, black, big cat; mirrored
     assert fields_["box_colours"].shape == (3, 2)
@@ -140,71 +107,9 @@ def _is_red(rgb):
     return not 14 / 360 < hue < 342 / 360 and saturation >= 0.45 and value >= 0.25
 
 
-def test_without_the_whole_image_an_image_without_proposals_has_none(world):
-    spec = replace(SPEC, windows=())
-    fields_ = sample(world, C, [0], spec=spec)
-    assert fields_["boxes_xyxy"].shape == (0, 4)
-    assert fields_["box_priors"].shape == (1, 0)
-    batch = collate([fields_, sample(world, A, [0], spec=spec)])
-    np.testing.assert_array_equal(batch["box_mask"], [[False] * 3, [True] * 3])
-
-
-def test_parts_of_the_image_are_proposals_that_no_label_fits(world):
-    spec = replace(SPEC, windows=((0.0, 0.5, 1.0, 1.0), (0.25, 0.0, 0.5, 1.0), WHOLE))
-    fields_ = sample(world, A, [0], seed=3, spec=spec)  # mirrored: windows stay, boxes do not
-    np.testing.assert_array_equal(
-        fields_["boxes_xyxy"][3:], [[0, 36, 96, 72], [24, 0, 48, 72], [0, 0, 96, 72]]
-    )
-    np.testing.assert_array_equal(fields_["box_priors"], [[1, 0, 0, 0, 0, 0]])
-    np.testing.assert_array_equal(fields_["box_scores"][3:], [0, 0, 0])
-    np.testing.assert_array_equal(fields_["box_labels"], [1, 2, 3, 0, 0, 0])
-
-
-def test_boxes_of_one_label_are_also_offered_as_one(world):
-    spec = replace(SPEC, merge_floors=(0.75, 0.1))
-    twins = world.tables.proposals.of("a")
-    twins["labels"][:] = 1, 1, 2  # the first two boxes are cats now
-    fields_ = sample(world, A, [0, 1], spec=spec)
-    twins["labels"][:] = 0, 1, 2
-    np.testing.assert_array_equal(fields_["boxes_xyxy"][3:], [[8, 6, 90, 70], [0, 0, 96, 72]])
-    np.testing.assert_array_equal(fields_["box_is_merged"], [False, False, False, True, False])
-    np.testing.assert_allclose(fields_["box_scores"][3:], [0.85, 0])
-    np.testing.assert_array_equal(fields_["box_priors"][1], [1, 1, 0, 1, 0])
-    np.testing.assert_array_equal(fields_["box_labels"], [2, 2, 3, 2, 0])
-
-
 def test_a_phrase_about_several_things_is_marked(world):
     plural = sample(world, B, [0, 1, 2])["phrase_is_plural"]
     np.testing.assert_array_equal(plural, [False, True, False])
-
-
-def test_nouns_with_a_map_fill_the_slots_head_first(world):
-    fields_ = sample(world, A, [0, 1, 2])
-    np.testing.assert_array_equal(fields_["noun_mask"], [[1, 0], [1, 0], [1, 1]])
-    np.testing.assert_array_equal(fields_["noun_classes"], [[1, -1], [0, -1], [1, 0]])
-    np.testing.assert_array_equal(fields_["noun_roles"], [[0, 0], [0, 0], [0, 1]])
-    confidences = np.linspace(0.2, 0.9, 6, dtype=np.float32)
-    np.testing.assert_allclose(
-        fields_["noun_confidences"],
-        [[confidences[1], 0], [confidences[0], 0], [confidences[1], confidences[0]]],
-    )
-
-
-def test_a_noun_of_two_phrases_has_one_map_stretched_to_its_peak(world):
-    cams = sample(world, A, [0, 2])["cams"]
-    assert cams.shape == (2, 2, 3, 3)
-    np.testing.assert_array_equal(cams[0, 0], cams[1, 0])
-    assert cams[0, 0].max() == 1
-    assert cams[0, 0, :2].min() == 0
-    assert not cams[0, 1].any()
-
-
-@pytest.mark.parametrize(("image", "number"), [(C, 0), (D, 0), (D, 1)])
-def test_a_phrase_without_a_map_has_no_noun(world, image, number):
-    fields_ = sample(world, image, [number])
-    assert not fields_["noun_mask"].any()
-    assert not fields_["cams"].any()
-    np.testing.assert_array_equal(fields_["noun_classes"], [[-1, -1]])
 
 
 def test_a_mirrored_sample_is_mirrored_in_every_field(world):
@@ -304,28 +209,6 @@ def test_a_crop_shows_a_part_of_the_image_larger(world):
     assert not np.array_equal(cropped["images"], plain["images"])
     assert cropped["images"][:, ~seen].sum() == 0
     assert cropped["images"][:, seen].std() > 0.1
-
-
-def test_the_confidence_of_the_whole_image_is_not_that_of_a_crop(world):
-    crop = replace(STILL, crop=1.0)
-    whole = sample(world, C, [0, 1], seed=(0,))["noun_confidences"]
-    cropped = sample(world, C, [0, 1], seed=(0,), augment=crop)["noun_confidences"]
-    np.testing.assert_array_equal(cropped, [[0, 0], [-1, 0]])
-    np.testing.assert_array_equal(whole > 0, [[False, False], [True, False]])
-    np.testing.assert_array_equal(sample(world, C, [0, 1])["noun_confidences"], whole)
-
-
-def test_a_long_phrase_is_cut_in_tokens_and_words(world):
-    fields_ = sample(world, D, [2])
-    assert fields_["token_ids"].shape == (1, 12)
-    assert fields_["word_ids"].shape == (1, 7)
-    assert fields_["word_mask"].all()
-
-
-def test_unicode_words_are_words(world):
-    ids = sample(world, D, [1])["word_ids"][0]
-    words = world.text.vocabulary.words
-    assert [words[index] for index in ids] == ["чашка", "crème", "<eos>"]
 
 
 def test_padding_is_false_zero_or_no_class(world):

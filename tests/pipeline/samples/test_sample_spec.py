@@ -1,8 +1,18 @@
+from dataclasses import replace
+
 import pytest
 
 from models.grounder.language_encoder import learn_tokenizer
 from pipeline.errors import InputError
-from pipeline.samples.sample_spec import SampleSpec, Tokenize, read_sample_spec, write_sample_spec
+from pipeline.params.read import read_params
+from pipeline.samples.sample_spec import (
+    SampleSpec,
+    Tokenize,
+    read_sample_spec,
+    sample_spec,
+    write_sample_spec,
+)
+from tests.conftest import ROOT
 
 SPEC = SampleSpec(
     image_px=96,
@@ -34,3 +44,13 @@ def test_phrases_are_padded_to_the_longest_and_cut_with_their_last_mark_kept():
     assert ids[0, 2] == ids[1, 4]  # [SEP]
     assert ids[0, 0] == ids[1, 0]  # [CLS]
     assert (ids[~mask] == tokenize.tokenizer.pad_token_id).all()
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.8, -0.8])
+def test_the_sizes_are_those_of_the_training_and_colours_count_where_they_weigh(weight):
+    params = read_params(ROOT / "params.yaml").train
+    params = replace(params, model=replace(params.model, prior_colour=weight))
+    spec = sample_spec(params)
+    assert spec.with_colours == (weight != 0)
+    for name in ("image_px", "max_tokens", "max_words", "max_nouns", "windows", "merge_floors"):
+        assert getattr(spec, name) == getattr(params, name)

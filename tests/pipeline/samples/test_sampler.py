@@ -1,6 +1,9 @@
+import math
 from collections import Counter
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.samples.sampler import EpochSampler, epoch_samples
 
@@ -55,3 +58,40 @@ def test_processes_share_an_epoch_and_get_equally_many():
     parts = [list(sampler((rank, 4))) for rank in range(4)]
     assert {len(part) for part in parts} == {2}
     assert set(of(epoch=3)) == {sample_index for part in parts for sample_index in part}
+
+
+TABLES = st.lists(st.integers(1, 9), max_size=7).map(
+    lambda counts: {
+        3 * image: list(range(sum(counts[:image]), sum(counts[: image + 1])))
+        for image in range(len(counts))
+    }
+)
+
+
+@given(TABLES, st.integers(1, 5), st.integers(0, 9), st.integers(0, 5))
+@settings(max_examples=200, deadline=None)
+def test_any_epoch_of_any_table_is_a_partition_into_even_groups(table, per_image, seed, epoch):
+    samples = epoch_samples(table, per_image, seed, epoch)
+    pairs = sorted((one.image_index, phrase) for one in samples for phrase in one.phrase_indices)
+    assert pairs == [(image, phrase) for image, phrases in table.items() for phrase in phrases]
+    for image, phrases in table.items():
+        sizes = [len(one.phrase_indices) for one in samples if one.image_index == image]
+        assert len(sizes) == math.ceil(len(phrases) / per_image)
+        assert max(sizes) - min(sizes) <= 1
+    assert len({one.seed for one in samples}) == len(samples)
+
+
+@given(TABLES.filter(bool), st.integers(1, 5), st.integers(1, 6), st.integers(0, 3))
+@settings(max_examples=100, deadline=None)
+def test_processes_share_any_epoch_with_as_few_repeats_as_can_be(table, per_image, count, epoch):
+    shares = []
+    for rank in range(count):
+        share = EpochSampler(table, per_image, 7, (rank, count))
+        share.set_epoch(epoch)
+        shares.append(list(share))
+        assert len(shares[-1]) == len(share)
+    whole = epoch_samples(table, per_image, 7, epoch)
+    length = math.ceil(len(whole) / count)
+    assert {len(share) for share in shares} == {length}
+    dealt = [share[turn] for turn in range(length) for share in shares]
+    assert dealt == [whole[number % len(whole)] for number in range(length * count)]

@@ -1,0 +1,202 @@
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from models.grounder.language_encoder import learn_tokenizer
+from pipeline.errors import InputError
+from pipeline.geometry.boxes import Placement, letterbox, whole_window
+from pipeline.params.train import AugmentParams
+from pipeline.records import ImageRecord
+from pipeline.samples.dataset import GroundingDataset
+from pipeline.samples.fields import image_fields, place_windows, read_annotated
+from pipeline.samples.grounding_tables import GroundingTables
+from pipeline.samples.loader import collate
+from pipeline.samples.sample_spec import SampleSpec, TextEncoding, Tokenize
+from pipeline.samples.sampler import SampleIndex
+from pipeline.samples.vocabulary import build_vocabulary
+from tests.cached_world import FILES, write_world
+
+IMAGES = FILES.annotations / "images"
+WHOLE = (0.0, 0.0, 1.0, 1.0)
+SPEC = SampleSpec(
+    image_px=96,
+    max_tokens=12,
+    max_words=6,
+    max_nouns=2,
+    windows=(WHOLE,),
+    merge_floors=(),
+    with_colours=True,
+)
+A, B, C, D = range(4)
+STILL = AugmentParams(flip=0.0, jitter=0.0, crop=0.0, scales=1, translate=False)
+FLIP = replace(STILL, flip=1.0)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("world")
+    write_world(folder)
+    return folder
+
+
+@pytest.fixture
+def world(root, monkeypatch):
+    monkeypatch.chdir(root)
+    tables = GroundingTables.from_caches(FILES, IMAGES, ("train",))
+    phrases = [record.phrase for record in tables.phrases]
+    text = TextEncoding(
+        Tokenize(learn_tokenizer(phrases, 120), SPEC.max_tokens),
+        build_vocabulary(phrases, 1),
+        {"cat": 0, "dog": 1},
+    )
+    return SimpleNamespace(tables=tables, text=text)
+
+
+def sample(world, image, numbers, seed=None, spec=SPEC, augment=FLIP):
+    first = world.tables.phrases_of_image[image][0]
+    sample_index = SampleIndex(image, tuple(first + number for number in numbers), seed)
+    return GroundingDataset(world.tables, spec, world.text, augment)[sample_index]
+
+
+def test_an_image_lies_at_the_top_left_of_its_square(world):
+    fields_ = sample(world, A, [0])
+    with Image.open(IMAGES / "a.png") as image:
+        pixels = np.asarray(image).transpose(2, 0, 1) / np.float32(255)
+    np.testing.assert_array_equal(fields_["clean_images"][:, :72, :96], pixels)
+    assert fields_["pixel_mask"][:72].all()
+    assert not fields_["pixel_mask"][72:].any()
+    assert not fields_["images"][:, 72:].any()
+
+
+def test_boxes_are_scaled_with_the_image_and_the_image_comes_last(world):
+    fields_ = sample(world, D, [0])
+    scale_x, scale_y = 96 / 90, 43 / 40
+    np.testing.assert_allclose(
+        fields_["boxes_xyxy"],
+        [
+            [10 * scale_x, 5 * scale_y, 11 * scale_x, 6 * scale_y],
+            [30 * scale_x, 2 * scale_y, 80 * scale_x, 38 * scale_y],
+            [0, 0, 96, 43],
+        ],
+        rtol=1e-6,
+    )
+    np.testing.assert_allclose(fields_["box_scores"], [0.6, 0.5, 0])
+
+
+def test_priors_are_one_where_the_head_nouns_label_is_or_nothing_is_known(world):
+    np.testing.assert_array_equal(
+        sample(world, A, [0, 1, 2])["box_priors"], [[1, 0, 0, 0], [0, 1, 0, 0], [1, 0, 0, 0]]
+    )
+    np.testing.assert_array_equal(sample(world, D, [0])["box_priors"], [[1, 1, 1]])
+    np.testing.assert_array_equal(sample(world, C, [0, 1])["box_priors"], [[1], [0]])
+
+
+def test_without_the_whole_image_an_image_without_proposals_has_none(world):
+    spec = replace(SPEC, windows=())
+    fields_ = sample(world, C, [0], spec=spec)
+    assert fields_["boxes_xyxy"].shape == (0, 4)
+    assert fields_["box_priors"].shape == (1, 0)
+    batch = collate([fields_, sample(world, A, [0], spec=spec)])
+    np.testing.assert_array_equal(batch["box_mask"], [[False] * 3, [True] * 3])
+
+
+def test_parts_of_the_image_are_proposals_that_no_label_fits(world):
+    spec = replace(SPEC, windows=((0.0, 0.5, 1.0, 1.0), (0.25, 0.0, 0.5, 1.0), WHOLE))
+    fields_ = sample(world, A, [0], seed=3, spec=spec)  # mirrored: windows stay, boxes do not
+    np.testing.assert_array_equal(
+        fields_["boxes_xyxy"][3:], [[0, 36, 96, 72], [24, 0, 48, 72], [0, 0, 96, 72]]
+    )
+    np.testing.assert_array_equal(fields_["box_priors"], [[1, 0, 0, 0, 0, 0]])
+    np.testing.assert_array_equal(fields_["box_scores"][3:], [0, 0, 0])
+    np.testing.assert_array_equal(fields_["box_labels"], [1, 2, 3, 0, 0, 0])
+
+
+def test_boxes_of_one_label_are_also_offered_as_one(world):
+    spec = replace(SPEC, merge_floors=(0.75, 0.1))
+    twins = world.tables.proposals.of("a")
+    twins["labels"][:] = 1, 1, 2  # the first two boxes are cats now
+    fields_ = sample(world, A, [0, 1], spec=spec)
+    twins["labels"][:] = 0, 1, 2
+    np.testing.assert_array_equal(fields_["boxes_xyxy"][3:], [[8, 6, 90, 70], [0, 0, 96, 72]])
+    np.testing.assert_array_equal(fields_["box_is_merged"], [False, False, False, True, False])
+    np.testing.assert_allclose(fields_["box_scores"][3:], [0.85, 0])
+    np.testing.assert_array_equal(fields_["box_priors"][1], [1, 1, 0, 1, 0])
+    np.testing.assert_array_equal(fields_["box_labels"], [2, 2, 3, 2, 0])
+
+
+def test_nouns_with_a_map_fill_the_slots_head_first(world):
+    fields_ = sample(world, A, [0, 1, 2])
+    np.testing.assert_array_equal(fields_["noun_mask"], [[1, 0], [1, 0], [1, 1]])
+    np.testing.assert_array_equal(fields_["noun_classes"], [[1, -1], [0, -1], [1, 0]])
+    np.testing.assert_array_equal(fields_["noun_roles"], [[0, 0], [0, 0], [0, 1]])
+    confidences = np.linspace(0.2, 0.9, 6, dtype=np.float32)
+    np.testing.assert_allclose(
+        fields_["noun_confidences"],
+        [[confidences[1], 0], [confidences[0], 0], [confidences[1], confidences[0]]],
+    )
+
+
+def test_a_noun_of_two_phrases_has_one_map_stretched_to_its_peak(world):
+    cams = sample(world, A, [0, 2])["cams"]
+    assert cams.shape == (2, 2, 3, 3)
+    np.testing.assert_array_equal(cams[0, 0], cams[1, 0])
+    assert cams[0, 0].max() == 1
+    assert cams[0, 0, :2].min() == 0
+    assert not cams[0, 1].any()
+
+
+@pytest.mark.parametrize(("image", "number"), [(C, 0), (D, 0), (D, 1)])
+def test_a_phrase_without_a_map_has_no_noun(world, image, number):
+    fields_ = sample(world, image, [number])
+    assert not fields_["noun_mask"].any()
+    assert not fields_["cams"].any()
+    np.testing.assert_array_equal(fields_["noun_classes"], [[-1, -1]])
+
+
+def test_the_confidence_of_the_whole_image_is_not_that_of_a_crop(world):
+    crop = replace(STILL, crop=1.0)
+    whole = sample(world, C, [0, 1], seed=(0,))["noun_confidences"]
+    cropped = sample(world, C, [0, 1], seed=(0,), augment=crop)["noun_confidences"]
+    np.testing.assert_array_equal(cropped, [[0, 0], [-1, 0]])
+    np.testing.assert_array_equal(whole > 0, [[False, False], [True, False]])
+    np.testing.assert_array_equal(sample(world, C, [0, 1])["noun_confidences"], whole)
+
+
+def test_a_long_phrase_is_cut_in_tokens_and_words(world):
+    fields_ = sample(world, D, [2])
+    assert fields_["token_ids"].shape == (1, 12)
+    assert fields_["word_ids"].shape == (1, 7)
+    assert fields_["word_mask"].all()
+
+
+def test_unicode_words_are_words(world):
+    ids = sample(world, D, [1])["word_ids"][0]
+    words = world.text.vocabulary.words
+    assert [words[index] for index in ids] == ["чашка", "crème", "<eos>"]
+
+
+def test_windows_are_shares_of_what_is_seen_wherever_it_lies():
+    placement = Placement((0.0, 0.0, 9.0, 9.0), (40, 80), flip=True, offset_xy=(3, 5))
+    windows = place_windows([(0.0, 0.25, 0.5, 1.0), WHOLE], placement)
+    np.testing.assert_array_equal(windows, [[3, 15, 43, 45], [3, 5, 83, 45]])
+    assert place_windows([], placement).shape == (0, 4)
+
+
+def test_an_image_of_another_size_than_was_annotated_is_refused(tmp_path):
+    Image.new("RGB", (50, 30)).save(tmp_path / "a.png")
+    record = ImageRecord("a", "a.png", (30, 50), "train")
+    assert read_annotated(tmp_path, record).shape == (30, 50, 3)
+    with pytest.raises(InputError, match=r"a\.png.*\(30, 50\).*\(50, 30\)"):
+        read_annotated(tmp_path, ImageRecord("a", "a.png", (50, 30), "train"))
+
+
+def test_only_the_image_that_is_shown_may_change_its_colours():
+    pixels = np.full((30, 50, 3), 255, np.uint8)
+    placement = letterbox(whole_window((30, 50)), 96)
+    fields_ = image_fields(pixels, placement, lambda content: content / 2, SPEC)
+    assert fields_["clean_images"].max() == 1
+    assert fields_["images"].max() == 0.5
+    assert fields_["pixel_mask"].sum() == 58 * 96

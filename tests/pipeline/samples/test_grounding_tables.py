@@ -1,0 +1,116 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.caching.cache import CacheError
+from pipeline.errors import InputError
+from pipeline.mentions import Mention, PhraseFacts
+from pipeline.samples.grounding_tables import GroundingTables, LabelSimilarity
+from tests.cached_world import BOXES, FILES, HW, PHRASES, write_world
+
+IMAGES = FILES.annotations / "images"
+A, B, C, D, E = range(5)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("world")
+    write_world(folder)
+    return folder
+
+
+@pytest.fixture
+def tables(root, monkeypatch):
+    monkeypatch.chdir(root)
+    return GroundingTables.from_caches(FILES, IMAGES, None)
+
+
+def test_a_noun_fits_its_labels_and_one_without_a_label_fits_everything_alike():
+    similarity = LabelSimilarity(["cat", None, "dog", "cat", "ghost"], ["dog", "thing", "cat"])
+    np.testing.assert_array_equal(
+        similarity.of(["dog", "cat", "ghost", None]),
+        [[1, 0, 0, 0], [0, 0, 1, 0], [1, 1, 1, 1], [1, 1, 1, 1]],
+    )
+    assert similarity.of([]).shape == (0, 4)
+
+
+def test_all_splits_or_the_wanted_ones_are_there(tables):
+    assert [image.image_id for image in tables.images] == [*HW]
+    wanted = GroundingTables.from_caches(FILES, IMAGES, ("test",))
+    assert [image.image_id for image in wanted.images] == ["e"]
+    assert [record.phrase for record in wanted.phrases] == PHRASES["e"]
+    assert wanted.phrases_of_image == {0: [0, 1]}
+    with pytest.raises(InputError, match="nowhere"):
+        GroundingTables.from_caches(FILES, IMAGES, ("nowhere",))
+
+
+def test_phrases_go_to_their_images_in_order(tables):
+    found = {
+        tables.images[image].image_id: [tables.phrases[index].phrase for index in indices]
+        for image, indices in tables.phrases_of_image.items()
+    }
+    assert found == PHRASES
+    assert [*tables.phrases_of_image] == [A, B, C, D, E]
+
+
+def test_texts_are_the_phrases_and_their_mirror_images(tables):
+    assert {"left cat", "right cat", "the dog"} <= set(tables.texts)
+
+
+def test_an_image_s_own_rows_are_gathered(tables):
+    first = tables.phrases_of_image[A]
+    facts = tables.gather(A, [first[2], first[1]], max_nouns=2)
+    assert (facts.image.image_id, facts.phrases) == ("a", ["dog near a cat", "left cat"])
+    expected = BOXES["a"]
+    np.testing.assert_array_equal(facts.proposals["boxes_xyxy"], [box for box, _, _ in expected])
+    np.testing.assert_allclose(facts.proposals["scores"], [score for _, score, _ in expected])
+    np.testing.assert_array_equal(facts.proposals["labels"], [label for _, _, label in expected])
+    np.testing.assert_array_equal(facts.label_similarity, [[1, 0, 0, 0], [0, 1, 0, 0]])
+    assert facts.slots.nouns == [["dog", "cat"], ["cat"]]
+    assert (facts.maps.shape, facts.maps.dtype) == ((2, 5, 5), np.float32)
+    assert len(facts.confidences) == 2
+
+
+def test_which_phrases_mean_several_things_is_gathered_in_their_order(tables):
+    first = tables.phrases_of_image[B]
+    facts = tables.gather(B, [first[1], first[0]], max_nouns=1)  # only "blue cat" does
+    assert facts.is_plural.tolist() == [True, False]
+
+
+def test_a_phrase_whose_nouns_have_no_map_has_no_slot(tables):
+    facts = tables.gather(C, tables.phrases_of_image[C], max_nouns=2)  # a cup, the cat
+    assert facts.slots.nouns == [[], ["cat"]]
+    assert len(facts.maps) == len(facts.confidences) == 1
+
+
+def test_an_image_or_phrase_that_a_cache_does_not_know_is_named(tables):
+    with pytest.raises(CacheError, match=r"proposals\.h5.*'z'.*dvc repro proposals"):
+        tables.proposals.of("z")
+    tables.phrase_facts.pop("the dog")
+    with pytest.raises(CacheError, match=r"nouns\.h5.*'the dog'.*dvc repro nouns"):
+        tables.facts_of(0)
+
+
+def test_one_picture_and_one_phrase_make_tables_of_their_own(tmp_path):
+    Image.new("RGB", (50, 30)).save(tmp_path / "own.png")
+    boxes = {
+        "boxes_xyxy": np.array([[1, 2, 3, 4]], np.float32),
+        "scores": np.array([0.5], np.float32),
+        "labels": np.array([1], np.int16),
+    }
+    cams = {
+        "noun_index": np.array([1], np.int32),
+        "maps": np.ones((1, 3, 5), np.float16),
+        "confidences": np.array([0.75], np.float32),
+    }
+    facts = PhraseFacts((Mention("cat", 0),), is_plural=True, has_direction=False)
+    tables = GroundingTables.from_picture(
+        tmp_path / "own.png", "the cats", facts, (boxes, ["dog", "cat"]), (cams, ["dog", "cat"])
+    )
+    found = tables.gather(0, [0], max_nouns=2)
+    assert tables.phrases_of_image == {0: [0]}
+    assert (tables.image_folder / found.image.file).is_file()
+    assert (found.image.image_hw, found.phrases) == ((30, 50), ["the cats"])
+    np.testing.assert_array_equal(found.label_similarity, [[0, 1, 0]])
+    assert (found.slots.nouns, found.is_plural.tolist()) == ([["cat"]], [True])
+    assert (found.maps.sum(), found.confidences.tolist()) == (15, [0.75])

@@ -1,0 +1,131 @@
+import csv
+from dataclasses import replace
+from uuid import uuid4
+
+import pytest
+import torch
+from mmengine.optim import OptimWrapper
+from torch import nn
+from torch.utils.data import DataLoader
+
+from pipeline.observe.observer import Observer
+from pipeline.params.read import read_params
+from pipeline.training.loop import CHECKPOINT, CURVES, GroundingRunner, Watch, cosine_after_warmup
+from pipeline.training.processes import ProcessGroup
+from tests.conftest import ROOT
+
+BATCHES = [torch.tensor([value]) for value in (1.0, 2.0, 4.0)]
+FULL_RATES = (0.5, 0.25)
+PARAMS = replace(read_params(ROOT / "params.yaml").train, warmup_fraction=0.34, epochs=2, seed=7)
+
+
+class Counted(nn.Module):
+    """A weight that is pulled down by every batch, and what was seen on the way."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight, self.other = nn.Parameter(torch.zeros(1)), nn.Parameter(torch.zeros(1))
+        self.progress = 0.0
+        self.seen, self.gap_batches, self.random = [], [], []
+
+    def train_step(self, data, optim_wrapper):
+        rates = [group["lr"] for group in optim_wrapper.optimizer.param_groups]
+        self.seen.append((self.progress, *rates))
+        self.random.append(torch.rand(()).item())
+        loss = (data * (self.weight + self.other)).sum()
+        optim_wrapper.update_params(loss)
+        return {"loss": loss.detach() + data.sum()}
+
+    def vision_gap(self, batch):
+        self.gap_batches.append(batch.item())
+        return 0.125
+
+
+def run(folder, model, epochs=2):
+    groups = [
+        {"params": [weight], "full_lr": rate}
+        for weight, rate in zip((model.weight, model.other), FULL_RATES, strict=True)
+    ]
+    checkpoint = folder / CHECKPOINT
+    GroundingRunner(
+        ProcessGroup(0, 1, torch.device("cpu")),
+        model=model,
+        work_dir=str(folder),
+        train_dataloader=DataLoader(BATCHES, collate_fn=lambda items: items[0]),
+        train_cfg={"by_epoch": True, "max_epochs": epochs},
+        optim_wrapper=OptimWrapper(torch.optim.SGD(groups, lr=99.0)),
+        custom_hooks=[Watch(model, PARAMS, folder, Observer("train"))],
+        load_from=str(checkpoint) if checkpoint.exists() else None,
+        resume=checkpoint.exists(),
+        randomness={"seed": PARAMS.seed},
+        experiment_name=uuid4().hex,
+    ).train()
+    return model
+
+
+def test_every_group_has_its_own_rate_times_the_factor_of_the_step(tmp_path):
+    seen = run(tmp_path, Counted()).seen
+    assert [progress for progress, _, _ in seen] == pytest.approx([step / 6 for step in range(6)])
+    for step, (_, first, second) in enumerate(seen):
+        factor = cosine_after_warmup(step, 6, PARAMS.warmup_fraction)
+        assert (first, second) == pytest.approx((0.5 * factor, 0.25 * factor))
+
+
+def test_curves_hold_the_means_of_an_epoch_and_its_last_rate(tmp_path):
+    model = run(tmp_path, Counted())
+    with (tmp_path / CURVES).open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [(row["epoch"], row["step"], row["vision_gap"]) for row in rows] == [
+        ("1", "3", "0.125"),
+        ("2", "6", "0.125"),
+    ]
+    rates = [sum(first for _, first, _ in model.seen[start : start + 3]) / 3 for start in (0, 3)]
+    assert [float(row["learning_rate"]) for row in rows] == pytest.approx(rates, rel=1e-5)
+    assert model.gap_batches == [1.0, 1.0]  # the first batch of each epoch
+
+
+def test_a_training_goes_on_after_the_epochs_that_it_finished(tmp_path, capsys):
+    whole, half = tmp_path / "whole", tmp_path / "half"
+    whole.mkdir(), half.mkdir()
+    at_once = run(whole, Counted(), epochs=3)
+    with pytest.raises(KeyboardInterrupt):
+        run(half, Stopped(), epochs=3)
+    capsys.readouterr()
+    again = run(half, Counted(), epochs=3)
+    assert "1 of 3" in capsys.readouterr().out
+    assert again.seen == at_once.seen[3:]
+    assert again.random == at_once.random[3:]
+    assert torch.equal(again.weight, at_once.weight)
+    assert (half / CURVES).read_text() == (whole / CURVES).read_text()
+
+
+class Stopped(Counted):
+    """Is interrupted in its second epoch."""
+
+    def train_step(self, data, optim_wrapper):
+        if len(self.seen) == 4:
+            raise KeyboardInterrupt
+        return super().train_step(data, optim_wrapper)
+
+
+def test_every_epoch_has_random_numbers_of_its_own(tmp_path):
+    random = run(tmp_path, Counted()).random
+    assert len(set(random)) == 6
+
+
+def test_the_rate_rises_linearly_then_falls_along_half_a_cosine():
+    factors = [cosine_after_warmup(step, 20, 0.2) for step in range(20)]
+    assert factors[:4] == pytest.approx([0.2, 0.4, 0.6, 0.8])
+    assert factors[4] == 1
+    assert factors[12] == pytest.approx(0.5)
+    assert factors[8] == pytest.approx((1 + 2**-0.5) / 2)
+    assert factors[4:] == sorted(factors[4:], reverse=True)
+    assert 0 < factors[19] < 0.02
+
+
+def test_without_warm_up_the_first_step_has_the_full_rate():
+    assert cosine_after_warmup(0, 7, 0.0) == 1
+
+
+def test_a_single_step_has_the_full_rate():
+    assert cosine_after_warmup(0, 1, 0.03) == 1
