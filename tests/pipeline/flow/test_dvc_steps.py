@@ -1,7 +1,9 @@
+import subprocess
+
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.flow.dvc_steps import parse_repro
+from pipeline.flow.dvc_steps import Step, parse_repro, plan_steps, run_step
 
 
 def test_the_arguments_are_those_of_dvc_repro():
@@ -17,3 +19,62 @@ def test_a_rebuild_that_is_to_run_nothing_is_refused_and_not_run():
 def test_what_dvc_does_not_know_is_not_run_either():
     with pytest.raises(InputError, match="--forse"):
         parse_repro(["--forse"])
+
+
+STAGES = """
+stages:
+  first: {cmd: "echo 1 > first.txt; echo $WORD", outs: [first.txt]}
+  second: {cmd: "cp first.txt second.txt", deps: [first.txt], outs: [second.txt]}
+  apart: {cmd: "exit 3", outs: [apart.txt]}
+"""
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    for command in (["git", "init", "--quiet"], ["dvc", "init", "--quiet"]):
+        subprocess.run(command, check=True)
+    (tmp_path / "dvc.yaml").write_text(STAGES)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        ([], {"first", "second", "apart"}),
+        (["second"], {"first", "second"}),
+        (["second", "--single-item"], {"second"}),
+        (["first", "--downstream"], {"first", "second"}),
+    ],
+)
+def test_steps_are_the_stages_that_dvc_would_go_through_in_their_order(project, arguments, names):
+    steps = plan_steps(parse_repro(arguments))
+    assert {step.name for step in steps} == names
+    assert len(steps) == len(names)
+    above = {step.name: step.upstream for step in steps}
+    assert above.get("second", ("first",)) == ("first",)
+    order = [step.name for step in steps if step.name != "apart"]
+    assert order == sorted(order)
+
+
+def test_an_unknown_stage_is_an_input_error(project):
+    with pytest.raises(InputError, match="frist"):
+        plan_steps(parse_repro(["frist"]))
+
+
+def test_a_step_runs_once_and_again_when_it_is_forced(project, capfd):
+    step, asked = Step("first", ()), parse_repro([])
+    assert run_step(step, asked, forced=False, variables={"WORD": "sesame"})
+    assert "sesame" in capfd.readouterr().out
+    assert not run_step(step, asked, forced=False, variables={})
+    assert run_step(step, asked, forced=True, variables={})
+
+
+def test_only_the_stage_itself_runs_and_its_failure_is_told(project):
+    with pytest.raises(subprocess.CalledProcessError) as failure:
+        run_step(Step("apart", ()), parse_repro(["--no-commit"]), forced=False, variables={})
+    assert failure.value.returncode != 0
+    assert {"--no-commit", "--single-item", "apart"} <= set(failure.value.cmd)
+    assert "--force" not in failure.value.cmd
+    assert not (project / "first.txt").exists()

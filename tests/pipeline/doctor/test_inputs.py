@@ -1,0 +1,126 @@
+import re
+from dataclasses import replace
+from typing import get_args, get_type_hints
+
+import pytest
+
+from pipeline.doctor.__main__ import check_run
+from pipeline.doctor.findings import Level
+from pipeline.doctor.inputs import NEEDED, check_clip, check_dataset, check_given, check_weights
+from pipeline.params.datasets import DatasetSection
+from pipeline.params.read import PARAMS_FILE, read_params
+from pipeline.params.schema import GivenProposals
+from tests.conftest import ROOT
+
+PARAMS = read_params(ROOT / PARAMS_FILE)
+PHOTOGRAPHS = PARAMS.weights["photographs"]
+
+
+def levels(findings):
+    return [finding.level for finding in findings]
+
+
+def with_part(name, **changes):
+    return replace(PHOTOGRAPHS, **{name: replace(getattr(PHOTOGRAPHS, name), **changes)})
+
+
+def finding_on(section, part):
+    found = {
+        finding.what.split(":")[0]: finding
+        for finding in check_weights("mine", section, "weights.mine")
+    }
+    return next(finding for key, finding in found.items() if key.startswith(f"weights.mine.{part}"))
+
+
+@pytest.mark.parametrize(
+    ("dataset", "files"),
+    [
+        ("flickr30k", ("Annotations/1.xml", "Sentences/1.txt", "train.txt")),
+        ("refcoco", ("refs(unc).p", "instances.json")),
+        ("refcoco", ("refcoco/refs(unc).p", "refcoco/instances.json")),
+        ("own", ("train.jsonl",)),
+    ],
+)
+def test_a_dataset_is_there_when_its_files_and_pictures_are(project, dataset, files):
+    section = replace(PARAMS.datasets[dataset], root="here", images="pictures")
+    assert levels(check_dataset(dataset, section)) == [Level.MISSING, Level.MISSING]
+    for name in (*files[1:], "../pictures/1.jpg"):
+        (project / "here" / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / "here" / name).touch()
+    assert levels(check_dataset(dataset, section)) == [Level.MISSING, Level.OK]
+    (project / "here" / files[0]).parent.mkdir(parents=True, exist_ok=True)
+    (project / "here" / files[0]).touch()
+    assert levels(check_dataset(dataset, section)) == [Level.OK, Level.OK]
+
+
+def test_every_format_has_files_that_it_needs():
+    kinds = get_args(DatasetSection)
+    formats = {name for kind in kinds for name in get_args(get_type_hints(kind)["format"])}
+    assert formats == {*NEEDED, "shapes"}
+
+
+def test_weights_that_cannot_be_fetched_name_part_hub_and_remedy():
+    found = finding_on(PHOTOGRAPHS, "classifier")
+    assert found.level is Level.MISSING
+    assert re.search("ResNet50_Weights.IMAGENET1K_V1.*https://download.pytorch", found.what)
+    assert "weights.mine.classifier.path" in found.remedy
+
+
+def test_weights_at_a_path_are_there_once_they_look_like_weights(project):
+    section = with_part("classifier", path="c.pth")
+    assert "c.pth" in finding_on(section, "classifier").what
+    (project / "c.pth").write_text("<html>")
+    assert finding_on(section, "classifier").level is Level.MISSING
+    (project / "c.pth").write_bytes(b"PK\x03\x04")
+    assert finding_on(section, "classifier").level is Level.OK
+
+
+def test_the_vocabulary_of_the_visual_genome_detector_is_needed(project):
+    section = with_part("detector", path="d.pth", vocabulary="objects_vocab.txt")
+    (project / "d.pth").write_bytes(b"PK\x03\x04")
+    found = finding_on(section, "detector")
+    assert (found.level, "objects_vocab.txt" in found.what) == (Level.MISSING, True)
+    (project / "objects_vocab.txt").touch()
+    assert finding_on(section, "detector").level is Level.OK
+
+
+@pytest.mark.parametrize(
+    ("part", "file"),
+    [
+        ("classifier", "TORCH_HOME/hub/checkpoints/resnet50-0676ba61.pth"),
+        (
+            "language",
+            "HF_HOME/hub/models--google-bert--bert-base-uncased/snapshots/1/model.safetensors",
+        ),
+        ("tagger", ".work/weights/hub/stanza-combined_charlm/en/pos/combined_charlm.pt"),
+    ],
+)
+def test_what_a_hub_gave_before_is_there(project, part, file):
+    assert finding_on(PHOTOGRAPHS, part).level is Level.MISSING
+    (project / file).parent.mkdir(parents=True)
+    (project / file).touch()
+    assert finding_on(PHOTOGRAPHS, part).level is Level.OK
+
+
+def test_weights_that_were_converted_need_no_source(project):
+    manifest = project / "data" / "mine" / "weights" / "manifest.json"
+    manifest.parent.mkdir(parents=True)
+    manifest.touch()
+    assert levels(check_weights("mine", PHOTOGRAPHS, "weights.mine")) == [Level.OK]
+
+
+def test_a_clip_is_missing_only_where_it_is_asked_for_and_not_named():
+    assert check_clip(PHOTOGRAPHS, "weights.mine").level is Level.MISSING
+    assert check_clip(PARAMS.weights["shapes"], "weights.shapes").level is Level.MISSING
+    assert check_clip(with_part("clip", path="clip"), "weights.mine").level is Level.OK
+    asked = replace(PARAMS, cams=replace(PARAMS.cams, scorer="clip"))
+    assert levels(check_run(asked)) == [Level.OK, Level.OK, Level.MISSING]
+
+
+def test_given_proposals_are_looked_for_by_the_dataset_s_name(project):
+    given = GivenProposals("boxes/{dataset}.tsv", "", "", "", 0, 0.0)
+    found = check_given("mine", given)
+    assert (found.level, "boxes/mine.tsv" in found.what) == (Level.MISSING, True)
+    (project / "boxes").mkdir()
+    (project / "boxes" / "mine.tsv").touch()
+    assert check_given("mine", given).level is Level.OK

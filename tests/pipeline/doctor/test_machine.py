@@ -1,0 +1,61 @@
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pipeline.doctor.findings import Level
+from pipeline.doctor.machine import check_machine
+
+
+def machine(root, device="auto"):
+    """Return the finding on each subject."""
+    return {finding.what.split(":")[0]: finding for finding in check_machine(root, device)}
+
+
+@pytest.mark.parametrize(
+    ("least", "enough", "level"),
+    [(0, 0, Level.OK), (0, 10**9, Level.WARNING), (10**9, 10**9, Level.MISSING)],
+)
+def test_a_full_disk_and_an_almost_full_one_are_told(project, monkeypatch, least, enough, level):
+    monkeypatch.setattr("pipeline.doctor.machine.LEAST_FREE_GB", least)
+    monkeypatch.setattr("pipeline.doctor.machine.ENOUGH_FREE_GB", enough)
+    assert machine(project)["disk"].level is level
+
+
+def test_a_package_that_is_not_installed_is_missing(project, monkeypatch):
+    monkeypatch.setattr("pipeline.doctor.machine.PACKAGES", ("yaml", "no_such_package"))
+    assert "no_such_package" in machine(project)["packages"].what
+
+
+def test_git_wants_a_repository_and_an_identity(project):
+    assert machine(project)["git"].level is Level.WARNING
+    for key in ("user.name", "user.email"):
+        subprocess.run(["git", "config", key, "somebody"], check=True)
+    assert machine(project)["git"].level is Level.OK
+    subprocess.run(["rm", "-rf", ".git"], check=True)
+    assert machine(project)["git"].level is Level.MISSING
+
+
+def test_links_of_dvc_s_cache_are_what_works_first(project):
+    (project / ".dvc" / "config").write_text("[cache]\n    type = copy\n")
+    assert machine(project)["dvc"].level is Level.WARNING
+    (project / ".dvc" / "config.local").write_text('[cache]\n    type = "hardlink,copy"\n')
+    assert "hardlinks" in machine(project)["dvc"].what
+    (project / ".dvc" / "config.local").write_text("[cache]\n    type = symlink\n")
+    assert "symlinks" in machine(project)["dvc"].what
+    subprocess.run(["rm", "-rf", ".dvc"], check=True)
+    assert machine(project)["dvc"].level is Level.MISSING
+
+
+@pytest.mark.skipif(any(Path("/dev").glob("nvidia[0-9]*")), reason="this machine has a GPU")
+def test_a_gpu_is_needed_where_it_is_asked_for(project):
+    assert machine(project, "auto")["gpu"].level is Level.WARNING
+    assert machine(project, "cuda")["gpu"].level is Level.MISSING
+
+
+def test_a_prefect_server_that_is_configured_must_answer(project, monkeypatch):
+    assert machine(project)["prefect"].level is Level.OK
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    found = machine(project)["prefect"]
+    assert (found.level, "http://127.0.0.1:9/api" in found.what) == (Level.WARNING, True)
+    assert "make ui" in found.remedy

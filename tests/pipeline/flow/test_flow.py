@@ -1,0 +1,41 @@
+"""`python -m pipeline.flow` without a server; beside one it is in tests/end_to_end."""
+
+import subprocess
+
+import pytest
+
+from pipeline.flow.__main__ import main
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path, monkeypatch):
+    """A DVC project of one stage, and no server configured."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("PREFECT_API_URL", "PREFECT_PROFILE", "PREFECT_PROFILES_PATH", "DVC_ROOT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
+    for command in (["git", "init", "--quiet"], ["dvc", "init", "--quiet"]):
+        subprocess.run(command, check=True)
+    text = "stages: {a: {cmd: 'echo 1 > a.txt', outs: [a.txt]}, b: {cmd: 'exit 3'}}"
+    (tmp_path / "dvc.yaml").write_text(text)
+    return tmp_path
+
+
+@pytest.mark.parametrize(("target", "status"), [("a", 0), ("b", 255)])
+def test_without_a_server_dvc_itself_rebuilds_what_it_is_asked_for(project, target, status):
+    with pytest.raises(SystemExit) as end:
+        main([target])
+    assert end.value.code == status
+    assert (project / "a.txt").exists() == (target == "a")
+
+
+def test_arguments_of_dvc_go_on_to_it(project):
+    with pytest.raises(SystemExit) as end:
+        main(["--dry", "a"])
+    assert end.value.code == 0
+    assert not (project / "a.txt").exists()
+
+
+def test_serving_without_a_server_is_one_clear_error_at_once():
+    with pytest.raises(SystemExit, match=r"^error: .*make ui"):
+        main(["--serve", "--cron", "0 3 * * *"])

@@ -1,0 +1,79 @@
+"""The order and the ends of a rebuild's stages; the flow runs are in tests/end_to_end."""
+
+import subprocess
+
+import pytest
+from prefect.states import StateType
+
+from pipeline.errors import InputError
+from pipeline.flow.dvc_steps import parse_repro
+from pipeline.flow.rebuild import RebuildError, rebuild_stages
+from pipeline.observe.observer import Observer
+
+STAGES = """
+stages:
+  first: {cmd: "echo 1 > first.txt", outs: [first.txt]}
+  broken: {cmd: "exit 3", deps: [first.txt], outs: [broken.txt]}
+  after: {cmd: "cp broken.txt after.txt", deps: [broken.txt], outs: [after.txt]}
+  beside: {cmd: "cp first.txt beside.txt", deps: [first.txt], outs: [beside.txt]}
+"""
+
+
+class Console(Observer):
+    """Does each unit of work and keeps in which state it is said to end."""
+
+    def __init__(self):
+        super().__init__("rebuild")
+        self.ends, self.messages = {}, []
+
+    def log(self, message):
+        self.messages.append(message)
+
+    def unit(self, work, _label, name, state_of):
+        value = work()
+        state = state_of(value)
+        self.ends[name] = (value.value, state.type)
+        return value
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("PREFECT_API_URL", "DVC_ROOT"):
+        monkeypatch.delenv(name, raising=False)
+    for command in (["git", "init", "--quiet"], ["dvc", "init", "--quiet"]):
+        subprocess.run(command, check=True)
+    (tmp_path / "dvc.yaml").write_text(STAGES)
+    return tmp_path
+
+
+def test_what_needs_a_failed_stage_is_blocked_and_everything_else_runs(project):
+    console = Console()
+    with pytest.raises(RebuildError, match="broken"):
+        rebuild_stages(console, parse_repro([]))
+    assert console.ends == {
+        "first": ("Completed", StateType.COMPLETED),
+        "broken": ("Failed", StateType.FAILED),
+        "after": ("Blocked", StateType.CANCELLED),
+        "beside": ("Completed", StateType.COMPLETED),
+    }
+    assert (project / "beside.txt").read_text() == "1\n"
+    assert issubclass(RebuildError, InputError)
+
+
+@pytest.mark.slow
+def test_a_second_time_nothing_runs_unless_what_it_needs_ran_and_that_is_asked_for(project):
+    good = ["first", "beside"]
+    assert ends(good) == ["Completed", "Completed"]
+    assert ends(good) == ["Cached", "Cached"]
+    (project / "dvc.yaml").write_text(STAGES.replace("echo 1 >", "echo 1  >"))
+    assert ends(good) == ["Completed", "Cached"]  # the same bytes again
+    (project / "dvc.yaml").write_text(STAGES.replace("echo 1 >", "echo 1   >"))
+    assert ends([*good, "--force-downstream"]) == ["Completed", "Completed"]
+
+
+def ends(arguments):
+    console = Console()
+    rebuild_stages(console, parse_repro(arguments))
+    assert console.messages
+    return [console.ends[name][0] for name in ("first", "beside")]

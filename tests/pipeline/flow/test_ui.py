@@ -1,0 +1,43 @@
+"""Starting and stopping processes of a server; a real one is in tests/end_to_end/test_ui.py."""
+
+import subprocess
+import sys
+
+import pytest
+
+from pipeline.flow import ui
+from pipeline.flow.ui import api_address, main, stop_server
+
+
+def test_the_address_is_this_machine_s_own():
+    assert api_address(4321) == "http://127.0.0.1:4321/api"
+
+
+def test_a_server_is_ended_and_waited_for():
+    server = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(99)"])
+    stop_server(server)
+    assert server.returncode < 0
+
+
+def test_a_server_that_will_not_end_is_killed(monkeypatch):
+    code = "import signal, time; signal.signal(15, signal.SIG_IGN); print(flush=True)"
+    command = [sys.executable, "-c", f"{code}; time.sleep(99)"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as server:
+        server.stdout.readline()  # it ignores SIGTERM from here on
+        wait = server.wait
+        monkeypatch.setattr(server, "wait", lambda seconds=None: wait(seconds and 0.2))
+        stop_server(server)
+        assert server.returncode == -9
+
+
+def test_a_wrong_params_file_is_one_clear_error(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text("runtime: 3")
+    with pytest.raises(SystemExit, match=r"^error: params\.yaml"):
+        main()
+
+
+def test_a_server_that_ends_at_once_is_one_clear_error(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(ui.InputError, match=r"127\.0\.0\.1:9.*runtime\.port"):
+        ui.start_server(9)

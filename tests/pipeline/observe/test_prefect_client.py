@@ -1,0 +1,90 @@
+"""What needs no server; beats, queues and hang-ups beside one are in tests/end_to_end."""
+
+import logging
+import time
+from types import SimpleNamespace
+from uuid import UUID
+
+import pytest
+from prefect.exceptions import ObjectNotFound
+
+from pipeline.observe import prefect_client
+from pipeline.observe.prefect_client import (
+    HEARTBEAT,
+    PARENT_TASK_RUN,
+    heartbeats,
+    keep_off_the_console,
+    parent_task_run,
+)
+
+RUN = UUID("12345678123456781234567812345678")
+
+
+class LateServer:
+    """Knows a task run from the second question on, as it comes to know them by events."""
+
+    def __init__(self, silent_for=1):
+        self.asked, self._silent_for = [], silent_for
+
+    def read_task_run(self, run_id):
+        self.asked.append(run_id)
+        if len(self.asked) <= self._silent_for:
+            raise ObjectNotFound(KeyError())
+        return SimpleNamespace(id=run_id)
+
+
+def test_a_task_run_is_waited_for_until_the_server_knows_it(monkeypatch):
+    monkeypatch.setenv(PARENT_TASK_RUN, str(RUN))
+    server = LateServer()
+    assert parent_task_run(server) == RUN
+    assert server.asked == [RUN, RUN]
+
+
+def test_a_task_run_that_no_server_knows_is_given_up(monkeypatch):
+    monkeypatch.setenv(PARENT_TASK_RUN, str(RUN))
+    monkeypatch.setattr(prefect_client, "PARENT_TIMEOUT_S", 0.3)
+    started = time.monotonic()
+    assert parent_task_run(LateServer(silent_for=99)) is None
+    assert 0.3 <= time.monotonic() - started < 3
+
+
+def test_where_no_task_run_is_named_no_server_is_asked(monkeypatch):
+    monkeypatch.delenv(PARENT_TASK_RUN, raising=False)
+    server = LateServer()
+    assert parent_task_run(server) is None
+    assert server.asked == []
+
+
+@pytest.fixture
+def loggers():
+    names = ("prefect", "httpx")
+    before = [(logging.getLogger(n).propagate, logging.getLogger(n).level) for n in names]
+    yield
+    for name, (propagate, level) in zip(names, before, strict=True):
+        logging.getLogger(name).propagate = propagate
+        logging.getLogger(name).setLevel(level)
+
+
+def test_prefect_and_httpx_stay_off_the_console(loggers, caplog):
+    keep_off_the_console()
+    logging.getLogger("prefect.flow_runs").warning("of prefect")
+    logging.getLogger("httpx").info("of httpx")
+    assert caplog.messages == []
+
+
+def test_a_heart_beats_while_the_block_runs_and_no_longer(monkeypatch):
+    beats = []
+    monkeypatch.setattr(prefect_client, "HEARTBEAT_S", 0.02)
+    monkeypatch.setattr(prefect_client, "emit_event", lambda *event: beats.append(event))
+    with heartbeats(RUN):
+        deadline = time.monotonic() + 5
+        while len(beats) < 4 and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert len(beats) >= 4
+    assert set(map(str, beats)) == {
+        str((HEARTBEAT, {"prefect.resource.id": f"prefect.flow-run.{RUN}"}))
+    }
+    time.sleep(0.1)
+    ended = len(beats)
+    time.sleep(0.1)
+    assert len(beats) == ended

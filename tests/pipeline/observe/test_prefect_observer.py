@@ -1,0 +1,137 @@
+"""A server that does not answer; a real one is in tests/end_to_end/test_prefect.py."""
+
+import os
+import pickle
+import subprocess
+import sys
+
+import pytest
+
+from pipeline.observe.observer import Observer
+from tests.conftest import ROOT
+
+NOBODY = "http://127.0.0.1:9/api"  # the discard port: refused
+CODE = """
+from pipeline.observe.server import use_server
+use_server("http://127.0.0.1:9/api")
+from pipeline.observe.prefect_observer import PrefectObserver
+
+calls = []
+
+def body(observer):
+    calls.append(observer.connected)
+    observer.fact("fingerprint", "f00d")
+    observer.table("numbers", [{"n": 3}])
+    values = observer.map(abs, [-3, 4], "shards")
+    observer.log(f"values {values}, unit {observer.unit(lambda: 7, 'work', 'a')}")
+    if FAILS:
+        raise ZeroDivisionError("of the body")
+    return values
+
+print(PrefectObserver("cams@shapes", {}).watch(body), len(calls))
+"""
+
+
+def run(fails, tmp_path):
+    known = {key: value for key, value in os.environ.items() if not key.startswith("PREFECT")}
+    known |= {"PREFECT_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", f"FAILS = {fails}\n{CODE}"]
+    return subprocess.run(command, env=known, capture_output=True, text=True, check=False)
+
+
+def test_without_a_server_the_work_is_done_once_and_its_value_returned(tmp_path):
+    done = run(False, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[3, 4] 1"
+    assert "values [3, 4], unit 7" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_without_a_server_the_error_of_the_work_is_the_error(tmp_path):
+    done = run(True, tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "ZeroDivisionError: of the body"
+
+
+def test_in_another_process_it_writes_to_the_console(monkeypatch):
+    monkeypatch.setenv("PREFECT_API_URL", NOBODY)
+    observer_module = pytest.importorskip("pipeline.observe.prefect_observer")
+    there = pickle.loads(pickle.dumps(observer_module.PrefectObserver("cams@shapes", {})))
+    assert (type(there), there.stage) == (Observer, "cams@shapes")
+
+
+@pytest.fixture
+def observer(monkeypatch):
+    """An observer whose artifacts are kept in `observer.sent` in place of a server."""
+    module = pytest.importorskip("pipeline.observe.prefect_observer")
+    made = module.PrefectObserver("cams@shapes", {})
+    made.sent = []
+
+    def create_progress(percent, key, description):
+        made.sent.append(("created", key, description, percent))
+        return "its id"
+
+    def update_progress(artifact, percent):
+        made.sent.append(("updated", artifact, percent))
+
+    def create_markdown(text, key):
+        made.sent.append((key, text))
+
+    monkeypatch.setattr(module, "create_progress_artifact", create_progress)
+    monkeypatch.setattr(module, "update_progress_artifact", update_progress)
+    monkeypatch.setattr(module, "create_markdown_artifact", create_markdown)
+    monkeypatch.setattr(module, "PROGRESS_EVERY_S", 0.0)
+    return made
+
+
+def test_a_progress_is_created_once_then_updated_to_the_end(observer):
+    assert list(observer.progress("abcd", 4, "some shards")) == [*"abcd"]
+    created, *updated = observer.sent
+    assert created == ("created", "cams-shapes-some-shards", "some shards", 25.0)
+    assert updated == [("updated", "its id", percent) for percent in (50.0, 75.0, 100.0)]
+
+
+def test_a_quick_progress_is_not_sent_at_all(observer, monkeypatch):
+    monkeypatch.setattr("pipeline.observe.prefect_observer.PROGRESS_EVERY_S", 99.0)
+    assert list(observer.progress("abcd", 4, "shards")) == [*"abcd"]
+    assert observer.sent == []
+
+
+def test_pictures_of_a_text_are_put_into_it(observer):
+    png, jpeg = b"\x89PNG", b"\xff\xd8\xff"
+    text = "![a](pictures/a.png) ![b](pictures/b.jpg) [c](pictures/a.png.txt)"
+    observer.markdown("A summary!", text, [("pictures/a.png", png), ("pictures/b.jpg", jpeg)])
+    assert observer.sent == [
+        (
+            "cams-shapes-a-summary",
+            "![a](data:image/png;base64,iVBORw==) ![b](data:image/jpeg;base64,/9j/) "
+            "[c](pictures/a.png.txt)",
+        )
+    ]
+
+
+def test_after_the_first_failing_call_there_is_none(observer, monkeypatch, capsys):
+    calls = []
+
+    def fail(*_):
+        calls.append(1)
+        raise OSError("gone")
+
+    monkeypatch.setattr("pipeline.observe.prefect_observer.create_markdown_artifact", fail)
+    monkeypatch.setattr("pipeline.observe.prefect_observer.hang_up", lambda: calls.append("up"))
+    for _ in range(2):
+        observer.markdown("summary", "text")
+    assert calls == [1, "up"]
+    assert not observer.connected
+    assert "gone" in capsys.readouterr().out
+
+
+def test_units_of_a_map_are_counted_from_one(observer):
+    class Named(type(observer)):
+        def unit(self, work, label, name, *_):
+            names.append((label, name))
+            return work()
+
+    names = []
+    assert Named("cams@shapes", {}).map(abs, [-3, 4], "shards") == [3, 4]
+    assert names == [("shards", "shards 1/2"), ("shards", "shards 2/2")]

@@ -1,0 +1,23 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.reporting.charts import Bar, bar_chart_png, curves_png
+
+
+def test_equal_charts_have_equal_bytes():
+    bars = [Bar("a < b & c", 0.5, 0.4, 0.6, "model"), Bar("none", 0, 0, 0, "bound")]
+    assert bar_chart_png(bars) == bar_chart_png(bars)
+    curves = {"loss": [(1.0, 2.0), (2.0, 1.0)], "other": [(1.0, 2.0)]}
+    assert curves_png(curves, "step") == curves_png(curves, "step")
+
+
+def test_a_longer_bar_is_drawn_longer():
+    png = bar_chart_png([Bar("a", 0.8, 0.8, 0.8, "model"), Bar("b", 0.2, 0.2, 0.2, "model")])
+    pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
+    is_blue = np.abs(pixels - [0, 0x72, 0xB2]).sum(axis=2) < 12
+    lengths = is_blue.sum(axis=1)
+    half = len(lengths) // 2
+    assert lengths[:half].max() == pytest.approx(4 * lengths[half:].max(), rel=0.03)
