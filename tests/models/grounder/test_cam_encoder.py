@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from models.grounder.cam_encoder import CamEncoder
+from models.grounder.cam_encoder import Bottleneck, CamEncoder
 from models.grounder.visual_encoder import LevelMap
 from tests.models.grounder.tiny_grounder import tiny_config
 
@@ -121,3 +121,14 @@ def test_a_map_of_another_grid_is_resized():
     cams = torch.full((B, P, K, 2, 2), 0.3)
     maps = _encoder()(deepest, cams, noun_mask, roles).attention_maps
     torch.testing.assert_close(maps[0, 0, 0], torch.full((H, W), 0.3))
+
+
+def test_a_block_adds_three_convolutions_to_what_it_is_given():
+    torch.manual_seed(0)
+    block, maps = Bottleneck(12), torch.randn(2, 12, 5, 7)
+    mask = torch.ones(2, 5, 7, dtype=torch.bool)
+    inner = maps
+    for layer in (block.conv1, block.conv2):
+        inner = torch.nn.functional.group_norm(layer.conv(inner), layer.norm.num_groups).relu()
+    added = torch.nn.functional.group_norm(block.conv3.conv(inner), block.conv3.norm.num_groups)
+    torch.testing.assert_close(block(maps, mask), (maps + added).relu(), rtol=1e-4, atol=1e-5)

@@ -88,3 +88,14 @@ def test_a_heart_beats_while_the_block_runs_and_no_longer(monkeypatch):
     ended = len(beats)
     time.sleep(0.1)
     assert len(beats) == ended
+
+
+def test_a_heart_beats_at_once(monkeypatch):
+    beats = []
+    monkeypatch.setattr(prefect_client, "HEARTBEAT_S", 99.0)
+    monkeypatch.setattr(prefect_client, "emit_event", lambda *event: beats.append(event))
+    with heartbeats(RUN):
+        deadline = time.monotonic() + 5
+        while not beats and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert len(beats) == 1
