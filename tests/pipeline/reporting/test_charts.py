@@ -21,3 +21,19 @@ def test_a_longer_bar_is_drawn_longer():
     lengths = is_blue.sum(axis=1)
     half = len(lengths) // 2
     assert lengths[:half].max() == pytest.approx(4 * lengths[half:].max(), rel=0.03)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 7])
+def test_panels_stand_three_in_a_row_and_name_what_they_are_drawn_over(count):
+    curves = {f"curve {number}": [(1.0, 2.0), (2.0, number)] for number in range(count)}
+    png = curves_png(curves, "step")
+    rows = -(-count // 3)
+    assert Image.open(io.BytesIO(png)).size[1] == pytest.approx(160 * (1.8 * rows + 0.25), abs=2)
+    assert png != curves_png(curves, "epoch")
+
+
+def test_of_a_single_point_there_is_a_mark():
+    blue = np.array([0, 0x72, 0xB2])
+    png = curves_png({"loss": [(1.0, 2.0)]}, "step")
+    pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
+    assert (np.abs(pixels - blue).sum(axis=2) < 12).sum() > 20

@@ -76,3 +76,8 @@ def test_bad_records_have_a_table_if_there_are_some(data):
     assert list(map(list, tables[1].rows)) == [["the phrase has no words", "5", "9/0/0"]]
     none = data_section({**data, "bad": {}})
     assert len([block for block in none.blocks if isinstance(block, Table)]) == 1
+
+
+def test_a_split_without_any_noun_count_has_none_missing():
+    data = collect_data(ANNOTATIONS, {**NOUNS, "coverage": {}}, EVALUATED)
+    assert data["splits"]["val"]["phrases_without_noun"] == 0
