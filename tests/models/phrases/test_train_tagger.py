@@ -5,7 +5,7 @@ import pytest
 import stanza
 
 from models.phrases.noun_parser import NounParser
-from models.phrases.train_tagger import train_tagger
+from models.phrases.train_tagger import _document, train_tagger
 from tests.tiny_tagger import PHRASES, tagged, write_tiny_tagger
 
 
@@ -81,3 +81,11 @@ def test_the_drawn_worlds_words_are_learned(tmp_path):
         for word, token in zip(taught, found, strict=True)
     ]
     assert sum(expected == actual for expected, actual in pairs) / len(pairs) >= 0.97
+
+
+def test_words_of_a_sentence_are_numbered_from_one_as_conll_u_has_them():
+    (sentence,) = _document([tagged("the/DET dog/NOUN")]).sentences
+    assert [(word.id, word.text, word.upos) for word in sentence.words] == [
+        (1, "the", "DET"),
+        (2, "dog", "NOUN"),
+    ]
