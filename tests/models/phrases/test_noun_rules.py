@@ -4,7 +4,14 @@ import re
 
 import pytest
 
-from models.phrases.noun_rules import CONTEXT, HEAD, NounMention, find_nouns, speaks_of_several
+from models.phrases.noun_rules import (
+    CONTEXT,
+    HEAD,
+    NounMention,
+    _chunk_end,
+    find_nouns,
+    speaks_of_several,
+)
 from models.phrases.tokens import TaggedToken
 
 
@@ -209,3 +216,19 @@ def test_one_thing_is_one_thing(phrase, word, noun):
 
 def test_a_phrase_without_a_noun_speaks_of_one_thing():
     assert not speaks_of_several("the two on the left", None)
+
+
+@pytest.mark.parametrize(
+    ("tagged", "start", "end"),
+    [
+        ("dog/NOUN on/ADP grass/NOUN", 0, 1),
+        ("dog/NOUN like/ADP cat/NOUN", 0, 1),
+        ("dog/NOUN like/VERB cat/NOUN", 0, 3),  # no preposition by its tag
+        ("like/ADP cat/NOUN", 0, 2),  # nothing stands before it
+        ("dog/NOUN outside/ADP", 0, 2),  # nothing stands behind it
+        ("the/DET outside/ADP lane/NOUN", 0, 3),
+        ("cat/NOUN on/ADP dog/NOUN past/ADP trees/NOUN", 2, 3),
+    ],
+)
+def test_a_chunk_ends_at_a_preposition_with_words_on_both_sides(tagged, start, end):
+    assert _chunk_end(tag(tagged), start) == end

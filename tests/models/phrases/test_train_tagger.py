@@ -84,7 +84,7 @@ def test_the_drawn_worlds_words_are_learned(tmp_path):
 
 
 def test_words_of_a_sentence_are_numbered_from_one_as_conll_u_has_them():
-    (sentence,) = _document([tagged("the/DET dog/NOUN")]).sentences
+    (sentence,) = _document([tagged("the/DET", "dog/NOUN")]).sentences
     assert [(word.id, word.text, word.upos) for word in sentence.words] == [
         (1, "the", "DET"),
         (2, "dog", "NOUN"),

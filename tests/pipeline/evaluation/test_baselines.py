@@ -156,3 +156,8 @@ def test_without_proposals_random_is_the_whole_image_and_the_oracle_finds_nothin
     )
     found = {name: row[0] for name, row in baselines.chance_and_bounds(scores).items()}
     assert found == {"random": 1.0, "oracle": 0.0, "oracle_whole_image": 1.0}
+
+
+def test_a_fitting_proposal_that_scores_nothing_goes_before_one_that_does_not_fit():
+    unsure = replace(scene(matches=(0, 0, 1, 0)), scores=np.array([0.9, 0.8, 0.0, 0.3], np.float32))
+    np.testing.assert_array_equal(baselines.label_match(unsure), BIG_DOG)
