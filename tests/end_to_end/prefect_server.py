@@ -1,5 +1,6 @@
 """A Prefect server of its own on a free port of this machine, and a small DVC project."""
 
+import ctypes
 import json
 import os
 import shutil
@@ -41,6 +42,7 @@ class Server:
             env=clean_environment() | settings,
             stdout=subprocess.DEVNULL,
             start_new_session=True,
+            preexec_fn=end_with_parent,
         )
         try:
             wait_for(lambda: server.is_healthy() or server.process.poll() is not None, 300)
@@ -157,6 +159,13 @@ def small_project(folder: Path) -> SmallProject:
     (folder / ".dvc").mkdir()
     (folder / ".dvc" / "config").write_text("[core]\n    no_scm = True\n")  # as `dvc init --no-scm`
     return SmallProject(folder)
+
+
+def end_with_parent() -> None:
+    """Let Linux kill this process when its parent is gone, killed without a fixture's end."""
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
 def clean_environment() -> dict[str, str]:
