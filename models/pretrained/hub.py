@@ -14,9 +14,9 @@ from pathlib import Path
 import stanza
 import torch
 import torchvision
-import yaml
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from ruamel.yaml import YAML
 
 SILENCE_S = 30.0  # a hub without an answer for so long counts as unreachable
 HASH_IN_NAME = re.compile(r"-(?=\d*[a-f])([0-9a-f]{8,64})\.pth$")  # of its sha256
@@ -84,7 +84,7 @@ def mmdet_url(config: str) -> str:
     """
     metafile = Path(str(files("mmdet"))) / ".mim" / "configs" / Path(config).parent / "metafile.yml"
     if metafile.is_file():
-        for model in yaml.safe_load(metafile.read_text(encoding="utf-8")).get("Models", []):
+        for model in YAML(typ="safe", pure=True).load(metafile).get("Models", []):
             if model.get("Config") == f"configs/{config}" and model.get("Weights"):
                 return str(model["Weights"])
     raise HubError(f"config: mmdet publishes no weights for {config!r}; name a file in `path`")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
+from ruamel.yaml import YAML
 
 from pipeline.observe.observer import Observer
 from pipeline.observe.server import answering_address, use_server
@@ -56,7 +56,7 @@ def tracked_params(stage: str, folder: Path = Path()) -> dict[str, Any]:
 
 
 def _read(file: Path) -> dict[str, Any]:
-    return yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return YAML(typ="safe", pure=True).load(file) if file.is_file() else {}
 
 
 def _value(params: Mapping[str, Any], dotted: str) -> Any:

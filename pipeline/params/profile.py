@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from ruamel.yaml import YAML
 
 from pipeline.params.read import PARAMS_FILE, read_params
-from pipeline.params.reader import ParamsError, read_yaml
+from pipeline.params.reader import ParamsError, load_yaml, read_yaml
 
 
 def expand_environment(value: Any, environment: Mapping[str, str]) -> Any:
@@ -60,7 +59,7 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     dotted, equals, value = text.partition("=")
     if not equals or not dotted:
         raise ParamsError(f"{text!r}: expected KEY=VALUE, as in train.epochs=2")
-    return dotted, yaml.safe_load(value)
+    return dotted, load_yaml(value)
 
 
 def set_value(params: MutableMapping[str, Any], dotted: str, value: Any) -> None:

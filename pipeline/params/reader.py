@@ -6,7 +6,8 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
-import yaml
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from pipeline.errors import InputError
 
@@ -17,21 +18,43 @@ class ParamsError(InputError):
     """params.yaml holds something no stage understands; the message names key and remedy."""
 
 
+def load_yaml(text: str) -> Any:
+    """Return what a YAML text holds, in the dialect that DVC writes: version 1.2.
+
+    In version 1.1, which PyYAML reads, `off` is False and `1e-5` a text.
+
+    Raises:
+        YAMLError: it is not YAML, or a mapping has a key twice.
+    """
+    return YAML(typ="safe", pure=True).load(text)
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """Return the mapping in a YAML file.
 
     Raises:
-        ParamsError: the file is missing, does not parse, or is no mapping.
+        ParamsError: the file is missing, is no UTF-8 text, does not parse, has a key twice, or is
+            no mapping.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = load_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ParamsError(f"{path}: cannot be read: {error.strerror}") from error
-    except yaml.YAMLError as error:
+    except UnicodeDecodeError as error:
+        raise ParamsError(
+            f"{path}: is not UTF-8 text: byte {error.start} is no character"
+        ) from error
+    except MarkedYAMLError as error:
+        raise ParamsError(f"{path}: is not YAML: line {_line(error)}: {error.problem}") from error
+    except YAMLError as error:
         raise ParamsError(f"{path}: is not YAML: {error}") from error
     if not isinstance(content, dict):
         raise ParamsError(f"{path}: must hold a mapping of sections")
     return content
+
+
+def _line(error: MarkedYAMLError) -> int:
+    return int(error.problem_mark.line) + 1 if error.problem_mark else 1
 
 
 def build(kind: type[T], values: object, where: str) -> T:

@@ -2,6 +2,7 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+import dvc.utils.serialize
 import pytest
 import yaml
 from hypothesis import assume, given, settings
@@ -9,6 +10,9 @@ from hypothesis import strategies as st
 
 from pipeline.errors import InputError
 from pipeline.params.reader import ParamsError, build, read_yaml
+from tests.conftest import ROOT
+
+PROFILES = sorted(path.name for path in (ROOT / "profiles").glob("*.yaml"))
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,33 @@ def test_a_file_that_is_no_mapping_is_refused(tmp_path, text, message):
     (tmp_path / "params.yaml").write_text(text)
     with pytest.raises(ParamsError, match=rf"params\.yaml.*{message}"):
         read_yaml(tmp_path / "params.yaml")
+
+
+def test_a_key_that_stands_twice_is_named_with_its_line(tmp_path):
+    (tmp_path / "params.yaml").write_text("a: 1\nb:\n  c: 1\n  c: 2\n")
+    with pytest.raises(ParamsError, match=r'params\.yaml: .*line 4: .*"c"'):
+        read_yaml(tmp_path / "params.yaml")
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path):
+    (tmp_path / "params.yaml").write_bytes(b"a: \xff")
+    with pytest.raises(ParamsError, match=r"params\.yaml: .*byte 3"):
+        read_yaml(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("off", "off"), ("yes", "yes"), ("1e-5", 1e-5), ("5e-4", 5e-4), ("010", 10), ("true", True)],
+)
+def test_values_are_those_of_the_dialect_that_dvc_writes(tmp_path, text, value):
+    (tmp_path / "params.yaml").write_text(f"a: {text}")
+    assert read_yaml(tmp_path / "params.yaml") == {"a": value}
+    assert dvc.utils.serialize.load_yaml(tmp_path / "params.yaml") == {"a": value}
+
+
+@pytest.mark.parametrize("name", ["params.yaml", *(f"profiles/{name}" for name in PROFILES)])
+def test_no_value_is_another_in_the_older_dialect(name):
+    assert yaml.safe_load((ROOT / name).read_text(encoding="utf-8")) == read_yaml(ROOT / name)
 
 
 def test_a_missing_file_is_refused(tmp_path):
