@@ -12,6 +12,7 @@ repro: $(STAMP)  ## rebuild what params.yaml asks for, then print the results
 ifdef PROFILE
 	python -m pipeline.params.profile $(PROFILE:%=profiles/%.yaml) $(SET)
 endif
+	python -m pipeline.doctor.dvc_files
 	dvc repro
 	python -m pipeline.reporting.results
 
@@ -19,6 +20,7 @@ doctor: $(STAMP)  ## what is missing, before anything is computed
 	python -m pipeline.doctor
 
 flow: $(STAMP)  ## the same, as one run in the Prefect UI; ARGS are those of dvc repro
+	python -m pipeline.doctor.dvc_files
 	python -m pipeline.flow $(ARGS)
 
 test: $(STAMP)  ## the test suite: offline, no GPU; the tests of a file share what is costly, and so a process

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pipeline.doctor.dvc_files import check_dvc_files
 from pipeline.doctor.findings import Finding, Level, missing, ok
 from pipeline.doctor.inputs import check_clip, check_dataset, check_given, check_weights
 from pipeline.doctor.machine import check_machine
@@ -32,6 +33,7 @@ def check_all(root: Path) -> Iterator[Finding]:
         yield _check_names(read_yaml(root / PARAMS_FILE))
         yield from check_run(params)
     yield from check_machine(root, device)
+    yield from check_dvc_files(root)
 
 
 def check_run(params: Params) -> Iterator[Finding]:
