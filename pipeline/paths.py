@@ -92,13 +92,23 @@ class ResultFiles:
 
     @property
     def metrics(self) -> Path:
-        """Accuracies of the evaluate stage."""
+        """A few numbers of each split, for `dvc metrics` and `dvc exp show`."""
         return self.folder / "metrics.json"
+
+    @property
+    def evaluation(self) -> Path:
+        """All that the evaluate stage has measured."""
+        return self.folder / "evaluation.json"
 
     @property
     def predictions(self) -> Path:
         """Predicted and annotated boxes of every evaluated phrase."""
         return self.folder / "predictions.jsonl"
+
+    @property
+    def plots(self) -> Path:
+        """Folder of charts, for `dvc plots`."""
+        return self.folder / "plots"
 
     @property
     def report(self) -> Path:

@@ -1,7 +1,7 @@
 """Stage `evaluate`: how often the model is right, beside baselines and the oracle.
 
 reads   model/, annotations/, nouns.h5, proposals.h5, cams.h5, ground_truth.jsonl, the images
-writes  metrics.json, predictions.jsonl
+writes  evaluation.json, metrics.json, predictions.jsonl
 params  evaluate
 """
 
@@ -28,6 +28,7 @@ from pipeline.evaluation.aggregate import (
     choose_phrases,
     prediction_row,
     split_metrics,
+    summarise_split,
     table_rows,
     weighted_mean,
 )
@@ -126,9 +127,12 @@ def run(
             f"hits in % of {len(phrase_results)} phrases of {split}", table_rows(splits[split])
         )
     write_rows(inputs.results.predictions, rows)
+    with whole_file(inputs.results.evaluation) as partial:
+        evaluation = {"provenance": origin, "splits": splits}
+        write_json(partial, evaluation, indent=1, sort_keys=True)
     with whole_file(inputs.results.metrics) as partial:
-        metrics = {"provenance": origin, "splits": splits}
-        write_json(partial, metrics, indent=1, sort_keys=True)
+        summary = {split: summarise_split(metrics) for split, metrics in splits.items()}
+        write_json(partial, summary, indent=1)
     observer.log(origin["leakage"])
 
 

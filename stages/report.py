@@ -1,8 +1,8 @@
 """Stage `report`: what a person looks at, in one HTML file that needs no other.
 
-reads   metrics.json, predictions.jsonl, curves.csv; annotations/ (images.jsonl, summary.json),
+reads   evaluation.json, predictions.jsonl, curves.csv; annotations/ (images.jsonl, summary.json),
         noun_head/summary.json, cams_coverage.json, weights/manifest.json; images of shown phrases
-writes  report/report.html, report/report.md, report/pictures/, report/data.json
+writes  report/report.html, report/report.md, report/pictures/, report/data.json; plots/
 params  report
 """
 
@@ -43,6 +43,7 @@ from pipeline.reporting.origin_sections import (
     weights_section,
 )
 from pipeline.reporting.pictures import choose_rows, draw_boxes, draw_map
+from pipeline.reporting.plots import plots
 from pipeline.reporting.result_sections import differences, groups, headline, results
 
 Row = Mapping[str, Any]
@@ -75,8 +76,8 @@ def run(
     Raises:
         InputError: a file is missing or is not what its stage writes.
     """
-    metrics = _read_json(inputs.results.metrics)
-    stamp = fingerprint(Path(__file__), params, [inputs.results.metrics])
+    metrics = _read_json(inputs.results.evaluation)
+    stamp = fingerprint(Path(__file__), params, [inputs.results.evaluation])
     observer.fact("fingerprint", stamp)
     title = f"{inputs.results.dataset}, {inputs.results.variant}"
     results = [*_result_sections(metrics), *_gallery(inputs, params, metrics, observer)]
@@ -98,6 +99,7 @@ def run(
     html, markdown = (write(title, subtitle, sections) for write in (to_html, to_markdown))
     _write(inputs.results.report / "report.html", html.encode())
     _write(inputs.results.report / "report.md", markdown.encode())
+    _write_plots(inputs.results, metrics["splits"])
     for picture in (picture for picture in pictures if picture.name.endswith(".png")):
         observer.image(picture.name.partition(".")[0], picture.content, picture.caption)
     files = [(f"pictures/{picture.name}", picture.content) for picture in pictures]
@@ -155,6 +157,13 @@ def _card(number: int, row: Row, path: Path, iou: float) -> Card:
         text=f"{row['split']}, phrase {row['phrase_id']}. IoU of others: {others}.",
         panels=panels,
     )
+
+
+def _write_plots(results: ResultFiles, splits: Mapping[str, Row]) -> None:
+    """Write the charts that `dvc plots` puts beside those of another experiment."""
+    shutil.rmtree(results.plots, ignore_errors=True)  # an output as a whole
+    for picture in plots(splits, _read_text(results.curves)):
+        _write(results.plots / picture.name, picture.content)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -30,8 +30,8 @@ def check_dvc_files(root: Path) -> Iterator[Finding]:
     if (root / LOCK).is_file() and not _is_whole(root / LOCK):
         yield missing(
             f"dvc: {LOCK} is half written, as a killed DVC leaves it; every dvc command fails",
-            f"`git checkout {LOCK}` if git has it, else `rm {LOCK}`: `dvc repro` then takes what is "
-            "unchanged from DVC's run cache",
+            f"`git checkout {LOCK}` if git has it, else `rm {LOCK}`: `dvc repro` then takes what "
+            "is unchanged from DVC's run cache",
         )
 
 

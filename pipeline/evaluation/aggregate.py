@@ -13,7 +13,7 @@ from pipeline.evaluation import metrics
 from pipeline.evaluation.answers import Answer
 from pipeline.evaluation.phrase_results import RECALL_RANKS, PhraseResult
 from pipeline.params.schema import EvaluateParams
-from pipeline.reporting.methods import BOUNDS, MODEL_METHODS
+from pipeline.reporting.methods import BEST_PROPOSAL, BOUNDS, FINAL_BOX, MODEL_METHODS
 
 Floats = NDArray[np.float64]
 
@@ -49,6 +49,32 @@ def split_metrics(phrase_results: Sequence[PhraseResult], params: EvaluateParams
             "differences": _differences(names, scores[..., 0], phrase_results, params),
         }
     )
+
+
+def summarise_split(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Return the few numbers of a split that two experiments are compared by.
+
+    Args:
+        metrics: of `split_metrics`.
+
+    Returns:
+        Hits in percent of `final_box` (the model's answer), `best_proposal` (the model's),
+        `best_baseline` (of all that needs no training) and `oracle` (with the whole image);
+        `half_interval`, half the width of the 95 % interval of `final_box` in points; `n` phrases.
+    """
+    methods = metrics["methods"]
+    percents = {name: round(100 * row["accuracy"], 2) for name, row in methods.items()}
+    final = methods[FINAL_BOX]
+    return {
+        "final_box": percents[FINAL_BOX],
+        "best_proposal": percents[BEST_PROPOSAL],
+        "best_baseline": max(
+            value for name, value in percents.items() if name not in (*MODEL_METHODS, *BOUNDS)
+        ),
+        "oracle": percents[BOUNDS[-1]],
+        "half_interval": round(50 * (final["high"] - final["low"]), 2),
+        "n": metrics["phrases"],
+    }
 
 
 def choose_phrases(phrase_results: Sequence[PhraseResult], count: int, seed: int) -> frozenset[str]:

@@ -30,7 +30,7 @@ class Bar:
     kind: str
 
 
-def bar_chart_png(bars: Sequence[Bar]) -> bytes:
+def bar_chart_png(bars: Sequence[Bar], title: str = "") -> bytes:
     """Return a PNG of horizontal bars in percent with 95 % intervals, the first on top."""
     figure = Figure(figsize=(8.2, 0.7 + 0.34 * len(bars)), layout="constrained")
     axes = figure.subplots()
@@ -56,10 +56,24 @@ def bar_chart_png(bars: Sequence[Bar]) -> bytes:
     axes.set_xlim(0, min(108, 8 + 100 * max(bar.high for bar in bars)))
     axes.set_xlabel("hits, % of phrases", color=GREY, fontsize=9)
     _plain_frame(axes, "x")
-    return _png(figure)
+    return _png(figure, title)
 
 
-def curves_png(curves: Mapping[str, Sequence[tuple[float, float]]], label: str) -> bytes:
+def line_png(points: Sequence[tuple[float, float]], labels: tuple[str, str], title: str) -> bytes:
+    """Return a PNG of one line through points (x, y), with the labels of both axes."""
+    figure = Figure(figsize=(8.2, 4.2), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(*zip(*points, strict=True), color=COLOURS["model"], marker="o", markersize=4)
+    axes.set_xlabel(labels[0], color=GREY, fontsize=9)
+    axes.set_ylabel(labels[1], color=GREY, fontsize=9)
+    axes.set_ylim(0, 100)
+    _plain_frame(axes, "y")
+    return _png(figure, title)
+
+
+def curves_png(
+    curves: Mapping[str, Sequence[tuple[float, float]]], label: str, title: str = ""
+) -> bytes:
     """Return a PNG of curves, points (step, value), each in a panel, three panels a row."""
     columns = min(3, len(curves))
     rows = -(-len(curves) // columns)
@@ -83,7 +97,7 @@ def curves_png(curves: Mapping[str, Sequence[tuple[float, float]]], label: str) 
         panel.set_axis_off()
     for panel in panels[max(0, len(curves) - columns) : len(curves)]:
         panel.set_xlabel(label, color=GREY, fontsize=8)
-    return _png(figure)
+    return _png(figure, title)
 
 
 def _plain_frame(axes: Axes, grid: Literal["x", "y"]) -> None:
@@ -95,7 +109,9 @@ def _plain_frame(axes: Axes, grid: Literal["x", "y"]) -> None:
     axes.set_axisbelow(True)
 
 
-def _png(figure: Figure) -> bytes:
+def _png(figure: Figure, title: str) -> bytes:
+    if title:
+        figure.suptitle(title, fontsize=11)
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=DPI, metadata={"Software": None})
     return stream.getvalue()

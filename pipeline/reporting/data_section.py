@@ -17,7 +17,7 @@ def collect_data(
     Args:
         annotations: `summary.json` of the annotations stage.
         nouns: `cams_coverage.json`.
-        evaluated: `splits` of `metrics.json`.
+        evaluated: `splits` of `evaluation.json`.
 
     Returns:
         The content of `data.json`; docs/formats.md lists the keys.

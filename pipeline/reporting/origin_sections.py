@@ -24,7 +24,7 @@ def weights_section(manifest: Mapping[str, Any], origin: Mapping[str, Any]) -> S
 
     Args:
         manifest: of the weights stage.
-        origin: `provenance` of `metrics.json`.
+        origin: `provenance` of `evaluation.json`.
     """
     columns = ("part", "training set", "licence", "source", "sha256")
     keys = ("training_set", "licence", "source", "sha256")
@@ -36,21 +36,26 @@ def weights_section(manifest: Mapping[str, Any], origin: Mapping[str, Any]) -> S
     return Section("Weights", [note, Table(columns, rows)])
 
 
-def curves_section(content: str) -> Section:
-    """Return the section that draws every numeric column of `curves.csv` over the steps."""
+def read_curves(content: str) -> tuple[str, dict[str, list[tuple[float, float]]]]:
+    """Return what the numeric columns of `curves.csv` run over, and their points (step, value)."""
     rows = list(csv.DictReader(io.StringIO(content)))
     columns = list(rows[0]) if rows else []
-    over = next((name for name in STEP_COLUMNS if name in columns), None)
+    over = next((name for name in STEP_COLUMNS if name in columns), "")
     curves = {
         name: [(float(row[over]), float(row[name])) for row in rows if row[name]]
         for name in columns
         if over and name not in STEP_COLUMNS and all(_is_number(row[name]) for row in rows)
     }
-    drawn = {name: points for name, points in curves.items() if points}
-    if not over or not drawn:
+    return over, {name: points for name, points in curves.items() if points}
+
+
+def curves_section(content: str) -> Section:
+    """Return the section that draws every numeric column of `curves.csv` over the steps."""
+    over, curves = read_curves(content)
+    if not curves:
         return Section("Training", [Paragraph("The train stage left no curves.")])
     caption = "What the train stage logged."
-    return Section("Training", [Picture("curves.png", curves_png(drawn, over), caption)])
+    return Section("Training", [Picture("curves.png", curves_png(curves, over), caption)])
 
 
 def params_section(params: Mapping[str, Any]) -> Section:

@@ -46,7 +46,7 @@ class Runs:
 
     Attributes:
         dataset: its name.
-        metrics: what `metrics.json` holds, by variant.
+        metrics: what `evaluation.json` holds, by variant.
         full_depth: `model.depth` of the variant `full`.
     """
 

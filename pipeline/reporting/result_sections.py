@@ -1,6 +1,6 @@
 """The sections of a report on the accuracy of the methods.
 
-Every function takes what `metrics.json` holds of one split.
+Every function takes what `evaluation.json` holds of one split.
 """
 
 from collections.abc import Mapping, Sequence
@@ -92,6 +92,7 @@ def results(split: str, metrics: Metrics) -> Section:
                "at 0.25", "at 0.75", "pointing")  # fmt: skip
     strong = frozenset(names.index(name) for name in MODEL_METHODS if name in names)
     rows = [_method_row(name, methods[name]) for name in names]
+    bars = [method_bar(name, methods[name]) for name in names]
     return Section(
         f"Results: {split}",
         [
@@ -102,7 +103,7 @@ def results(split: str, metrics: Metrics) -> Section:
                 "are Wilson's and count phrases as independent."
             ),
             Table(columns, rows, strong),
-            Picture(f"accuracy_{split}.png", bar_chart_png([_bar(n, methods[n]) for n in names]),
+            Picture(f"accuracy_{split}.png", bar_chart_png(bars),
                     f"Hits on {split} with 95 % intervals: the model, baselines, bounds."),
         ],
     )  # fmt: skip
@@ -179,7 +180,8 @@ def _method_row(name: str, row: Metrics) -> list[str]:
     ]
 
 
-def _bar(name: str, row: Metrics) -> Bar:
+def method_bar(name: str, row: Metrics) -> Bar:
+    """Return the bar of one method's accuracy, coloured by what the method is."""
     kind = "model" if name in MODEL_METHODS else "bound" if name in BOUNDS else "untrained"
     return Bar(LABELS[name], row["accuracy"], row["low"], row["high"], kind)
 

@@ -51,18 +51,18 @@ def result_rows(files: ResultFiles) -> Iterator[tuple[str, ...]]:
     """Yield one row of texts per split; none if nothing was evaluated.
 
     Raises:
-        InputError: metrics.json is not what the evaluate stage writes.
+        InputError: evaluation.json is not what the evaluate stage writes.
     """
-    if not files.metrics.is_file():
+    if not files.evaluation.is_file():
         return
     try:
-        splits = json.loads(files.metrics.read_text(encoding="utf-8"))["splits"]
+        splits = json.loads(files.evaluation.read_text(encoding="utf-8"))["splits"]
         for split, metrics in sorted(splits.items()):
             cells = [accuracy(metrics["methods"].get(name)) for name in COLUMNS]
             yield (files.dataset, files.variant, split, str(metrics["phrases"]), *cells)
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
-            f"{files.metrics}: is not what the evaluate stage writes ({error!r}); "
+            f"{files.evaluation}: is not what the evaluate stage writes ({error!r}); "
             f"`dvc repro evaluate` makes it anew"
         ) from error
 
@@ -73,9 +73,9 @@ def write_tables(params: Params) -> None:
     for dataset in params.run.datasets:
         files = [ResultFiles(dataset, variant) for variant in params.run.variants]
         metrics = {
-            one.variant: json.loads(one.metrics.read_text(encoding="utf-8"))
+            one.variant: json.loads(one.evaluation.read_text(encoding="utf-8"))
             for one in files
-            if one.metrics.is_file()
+            if one.evaluation.is_file()
         }
         depth = train_params(params, FULL).model.depth if FULL in params.variants else ""
         sections += table_sections(Runs(dataset, metrics, depth))

@@ -54,7 +54,7 @@ def test_a_row_is_what_the_stages_find(world, monkeypatch, capsys):
     )
     params = read_params()
     evaluate.run(inputs, params.evaluate, params.runtime, Observer("evaluate"))
-    metrics = json.loads(ResultFiles("shapes", "full").metrics.read_text())
+    metrics = json.loads(ResultFiles("shapes", "full").evaluation.read_text())
     methods = metrics["splits"]["test"]["methods"]
     for name in ablations.METHODS:
         assert float(row[name]) == pytest.approx(100 * methods[name]["accuracy"], abs=1e-3)

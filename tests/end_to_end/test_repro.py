@@ -14,7 +14,7 @@ AFTER_TRAIN = ["train", "evaluate", "report"]
 
 def test_one_repro_makes_the_metrics_and_a_self_contained_report(rebuilt):
     results = rebuilt.folder / "results/shapes/full"
-    split = json.loads((results / "metrics.json").read_text())["splits"]["test"]
+    split = json.loads((results / "evaluation.json").read_text())["splits"]["test"]
     assert split["methods"]["reg"]["n"] == 20
     html = (results / "report/report.html").read_text()
     assert "data:image/png;base64," in html

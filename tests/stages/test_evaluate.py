@@ -47,7 +47,7 @@ def evaluated(tmp_path_factory):
 
 def read(results):
     rows = [json.loads(line) for line in results.predictions.read_text().splitlines()]
-    return json.loads(results.metrics.read_text()), rows
+    return json.loads(results.evaluation.read_text()), rows
 
 
 def test_every_method_answers_every_phrase_of_every_split_but_train(evaluated):
@@ -103,9 +103,9 @@ def test_maps_are_kept_where_the_head_noun_has_one(evaluated):
 def test_the_same_model_gives_the_same_bytes_whatever_the_order_of_the_ground_truth(here):
     results = save_untrained(here)
     run_evaluate(results)
-    first = [path.read_bytes() for path in (results.predictions, results.metrics)]
+    first = [path.read_bytes() for path in (results.predictions, results.evaluation)]
     run_evaluate(results)
-    assert [path.read_bytes() for path in (results.predictions, results.metrics)] == first
+    assert [path.read_bytes() for path in (results.predictions, results.evaluation)] == first
     write_records(FILES.ground_truth, read_records(FILES.ground_truth, GroundTruth)[::-1])
     run_evaluate(results)
     assert results.predictions.read_bytes() == first[0]
@@ -159,7 +159,7 @@ def test_a_phrase_without_ground_truth_is_named(here):
     write_records(FILES.ground_truth, [one for one in truths if one.phrase_id != "e/1"])
     with pytest.raises(InputError, match="no box of phrase 'e/1'"):
         run_evaluate(results)
-    assert not results.metrics.exists()
+    assert not results.evaluation.exists()
 
 
 def test_a_missing_or_foreign_cache_is_named(here):

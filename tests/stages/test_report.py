@@ -105,7 +105,7 @@ def test_what_is_said_of_the_data_stands_in_a_file_too(evaluated, made):
     assert (split["phrases"], split["phrases_without_noun"], split["repeated_phrases"]) == (2, 1, 1)
     assert split["noun_coverage"] == {"nounhead": 0.4375}
     assert data["bad"][EVIL]["count"] == 3
-    metrics = json.loads(evaluated.metrics.read_text())["splits"]["test"]
+    metrics = json.loads(evaluated.evaluation.read_text())["splits"]["test"]
     shown = {rank: metrics["proposal_recall"][rank] for rank in ("10", "50", "100")}
     assert split["proposal_recall"] == shown
 
@@ -139,14 +139,14 @@ def test_pictures_of_an_earlier_report_go(evaluated):
 
 
 def test_a_missing_or_broken_file_is_named(evaluated):
-    content = evaluated.metrics.read_text()
-    evaluated.metrics.write_text("{")
-    with pytest.raises(InputError, match=r"metrics\.json: is not JSON"):
+    content = evaluated.evaluation.read_text()
+    evaluated.evaluation.write_text("{")
+    with pytest.raises(InputError, match=r"evaluation\.json: is not JSON"):
         run_report(evaluated)
-    evaluated.metrics.unlink()
-    with pytest.raises(InputError, match=r"metrics\.json: cannot be read"):
+    evaluated.evaluation.unlink()
+    with pytest.raises(InputError, match=r"evaluation\.json: cannot be read"):
         run_report(evaluated)
-    evaluated.metrics.write_text(content)
+    evaluated.evaluation.write_text(content)
 
 
 def test_a_model_without_a_cam_encoder_shows_the_raw_map_alone(tmp_path, monkeypatch):

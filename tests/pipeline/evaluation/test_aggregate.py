@@ -6,6 +6,7 @@ from pipeline.evaluation.aggregate import (
     prediction_row,
     rounded,
     split_metrics,
+    summarise_split,
     table_rows,
     weighted_mean,
 )
@@ -36,6 +37,26 @@ def test_a_split_is_put_into_numbers_by_hand():
     assert found["differences"]["reg"]["whole_image"]["difference"] == 0.666667
     assert set(found["differences"]) == {"reg", "proposal"}
     assert "oracle" not in found["differences"]["reg"]
+
+
+def test_the_few_numbers_of_a_split_are_those_of_the_whole_record():
+    methods = {
+        "reg": {"accuracy": 0.6, "low": 0.5, "high": 0.68},
+        "proposal": {"accuracy": 0.625},
+        "refined": {"accuracy": 0.9},
+        "prior": {"accuracy": 0.41},
+        "largest": {"accuracy": 0.43127},
+        "oracle": {"accuracy": 0.95},
+        "oracle_whole_image": {"accuracy": 0.975},
+    }
+    assert summarise_split({"methods": methods, "phrases": 31}) == {
+        "final_box": 60.0,
+        "best_proposal": 62.5,
+        "best_baseline": 43.13,
+        "oracle": 97.5,
+        "half_interval": 9.0,
+        "n": 31,
+    }
 
 
 def test_the_share_of_the_oracle_is_of_the_hits_it_can_reach():

@@ -24,7 +24,7 @@ def here(tmp_path, monkeypatch):
 def write_metrics(variant, accuracy):
     row = {"accuracy": accuracy, "low": accuracy - 0.02, "high": accuracy + 0.03}
     found = {"phrases": 1000, "methods": {"reg": row, "prior": row}}
-    path = ResultFiles("shapes", variant).metrics
+    path = ResultFiles("shapes", variant).evaluation
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps({"splits": {"test": found}}))
 
@@ -76,8 +76,8 @@ def test_wrong_params_are_one_line(here):
 
 def test_a_broken_metrics_file_is_named(here):
     files = ResultFiles("shapes", "full")
-    files.metrics.parent.mkdir(parents=True)
+    files.evaluation.parent.mkdir(parents=True)
     for content in ("{", "{}", "[]", '{"splits": {"test": 3}}'):
-        files.metrics.write_text(content)
-        with pytest.raises(InputError, match=r"metrics\.json"):
+        files.evaluation.write_text(content)
+        with pytest.raises(InputError, match=r"evaluation\.json"):
             list(results.result_rows(files))
