@@ -58,21 +58,21 @@ def summarise_split(metrics: Mapping[str, Any]) -> dict[str, float]:
         metrics: of `split_metrics`.
 
     Returns:
-        Hits in percent of `final_box` (the model's answer), `best_proposal` (the model's),
-        `best_baseline` (of all that needs no training) and `oracle` (with the whole image);
-        `half_interval`, half the width of the 95 % interval of `final_box` in points; `n` phrases.
+        Hits in percent of the final `box`, the model's best `proposal`, the best `baseline` of all
+        that need no training, and the `oracle` with the whole image; `half` the width of the 95 %
+        interval of `box`, in points; `n` phrases.
     """
     methods = metrics["methods"]
     percents = {name: round(100 * row["accuracy"], 2) for name, row in methods.items()}
     final = methods[FINAL_BOX]
     return {
-        "final_box": percents[FINAL_BOX],
-        "best_proposal": percents[BEST_PROPOSAL],
-        "best_baseline": max(
+        "box": percents[FINAL_BOX],
+        "proposal": percents[BEST_PROPOSAL],
+        "baseline": max(
             value for name, value in percents.items() if name not in (*MODEL_METHODS, *BOUNDS)
         ),
         "oracle": percents[BOUNDS[-1]],
-        "half_interval": round(50 * (final["high"] - final["low"]), 2),
+        "half": round(50 * (final["high"] - final["low"]), 2),
         "n": metrics["phrases"],
     }
 

@@ -34,6 +34,17 @@ class Project:
         """Run `dvc repro`."""
         return self.python("-m", "dvc", "repro", *arguments, **variables)
 
+    def dvc(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a DVC command that must end well."""
+        done = self.python("-m", "dvc", *arguments)
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+        return done
+
+    def git(self, *arguments: str) -> None:
+        """Run a git command that must end well."""
+        done = self.run("git", *arguments)
+        assert done.returncode == 0, done.stderr
+
     def set(self, **values: object) -> None:
         """Change keys of params.yaml; `__` stands for the dot."""
         assignments = [f"{key.replace('__', '.')}={value}" for key, value in values.items()]

@@ -5,7 +5,10 @@ import json
 import pytest
 
 from pipeline.params.read import read_params
-from tests.end_to_end.project import stages_run
+from tests.end_to_end.prefect_server import wait_for
+from tests.end_to_end.project import Project, stages_run
+
+REMOTE = ("remote", "add", "--default", "--local", "store")
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -72,6 +75,61 @@ def test_a_new_variant_leaves_what_is_there_alone(rebuilt):
     rebuilt.set(run__variants="[full]")
     assert done.returncode == 0, done.stderr
     assert stages_run(done) == AFTER_TRAIN
+
+
+@pytest.fixture(scope="module")
+def committed(rebuilt):
+    """The rebuilt clone with its lock file in git, as experiments want it."""
+    rebuilt.git("config", "user.name", "A")
+    rebuilt.git("config", "user.email", "a@example.org")
+    rebuilt.git("add", "-A")
+    rebuilt.git("commit", "-qm", "results")
+    return rebuilt
+
+
+def test_metrics_fit_a_line_and_plots_need_nothing_from_outside(committed):
+    shown = committed.dvc("metrics", "show").stdout.splitlines()
+    assert max(map(len, shown)) <= 120
+    assert {"test.box", "test.half", "test.n"} <= set(shown[0].split())
+    committed.dvc("plots", "show")
+    page = (committed.folder / "dvc_plots" / "index.html").read_text()
+    assert page.count("<img") == 4
+    assert "http" not in page
+    assert "<script" not in page
+
+
+def test_an_experiment_reruns_what_its_value_concerns_and_is_compared(committed):
+    done = committed.dvc("exp", "run", "--name", "few", "-S", "report.pictures=1")
+    assert stages_run(done) == ["report"]
+    compared = json.loads(committed.dvc("exp", "diff", "--json").stdout)
+    assert compared["params"]["params.yaml"]["report.pictures"] == {"old": 2, "new": 1, "diff": -1}
+    committed.dvc("plots", "diff", "HEAD")
+    assert (committed.folder / "dvc_plots" / "index.html").read_text().count("<img") == 8
+
+
+def test_queued_experiments_run_one_after_the_other_and_one_is_taken(committed):
+    for pictures in (3, 4):
+        name = f"pictures-{pictures}"
+        committed.dvc("exp", "run", "--queue", "--name", name, "-S", f"report.pictures={pictures}")
+    committed.dvc("queue", "start")
+    wait_for(lambda: committed.dvc("queue", "status").stdout.count("Success") == 2, 180)
+    committed.dvc("exp", "apply", "pictures-4")
+    assert read_params(committed.folder / "params.yaml").report.pictures == 4
+    assert stages_run(committed.repro()) == []
+
+
+def test_results_travel_to_a_second_clone_which_runs_nothing(committed, tmp_path):
+    committed.dvc(*REMOTE, str(tmp_path / "store"))
+    committed.dvc("push")
+    committed.git("commit", "-qam", "applied")
+    committed.git("clone", "-q", ".", str(tmp_path / "second"))
+    second = Project(tmp_path / "second")
+    second.dvc(*REMOTE, str(tmp_path / "store"))
+    assert stages_run(second.dvc("repro", "--pull")) == []
+    name = "results/shapes/full/evaluation.json"
+    assert (second.folder / name).read_bytes() == (committed.folder / name).read_bytes()
+    second.dvc("gc", "--workspace", "--force")
+    assert stages_run(second.repro()) == []
 
 
 def test_an_unknown_dataset_is_one_clear_error(fresh):

@@ -50,11 +50,11 @@ def test_the_few_numbers_of_a_split_are_those_of_the_whole_record():
         "oracle_whole_image": {"accuracy": 0.975},
     }
     assert summarise_split({"methods": methods, "phrases": 31}) == {
-        "final_box": 60.0,
-        "best_proposal": 62.5,
-        "best_baseline": 43.13,
+        "box": 60.0,
+        "proposal": 62.5,
+        "baseline": 43.13,
         "oracle": 97.5,
-        "half_interval": 9.0,
+        "half": 9.0,
         "n": 31,
     }
 
