@@ -5,6 +5,8 @@ A table for the irregular ones, then suffix rules after WordNet's morphy (`-ies`
 that occur in captions of photographs.
 """
 
+import re
+
 IRREGULAR = {
     "men": "man", "women": "woman", "children": "child", "people": "person", "peoples": "person",
     "persons": "person", "teeth": "tooth", "feet": "foot", "geese": "goose", "mice": "mouse",
@@ -25,6 +27,11 @@ IRREGULAR = {
     "bookshelves": "bookshelf", "lily-pads": "lily-pad", "tiptoes": "tiptoe",
     "pizzas": "pizza", "bras": "bra", "cafes": "cafe", "aircrafts": "aircraft",
     "police": "police", "policemen": "policeman", "pants": "pants", "horses": "horse",
+    "neckties": "necktie", "magpies": "magpie", "prairies": "prairie", "calories": "calorie",
+    "genies": "genie", "walkie-talkies": "walkie-talkie", "potpies": "potpie",
+    "pixies": "pixie", "hippies": "hippie", "groupies": "groupie", "newbies": "newbie",
+    "avalanches": "avalanche", "quiches": "quiche", "caches": "cache", "brioches": "brioche",
+    "huaraches": "huarache", "oboes": "oboe", "aloes": "aloe", "staves": "staff",
 }  # fmt: skip
 
 INVARIANT = frozenset(
@@ -36,9 +43,13 @@ INVARIANT = frozenset(
     hippopotamus rhinoceros athletics gymnastics news mathematics bias pus plus asparagus citrus
     hummus focus dress grass glass this is was has mars texas kansas paris lotus virus discus
     cosmos debris abs
+    alias alms ananas aries asbestos aurochs barracks bedclothes bellows biceps brussels chaos
+    charles crossroads dolmen douglas forceps gallows headquarters james kudos molasses
+    nightclothes pancreas phillips thermos triceps triceratops vegas
     """.split()  # noqa: SIM905 - a list of words reads better so
 )
 
+_POSSESSIVE = re.compile(r"(?<=\w)['\u2019]s?$")
 _NOT_MEN = {"abdomen", "specimen", "semen", "omen", "regimen", "ramen", "stamen", "acumen"}
 _DROP_ES = ("ches", "shes", "sses", "xes", "zzes")
 _OE = ("shoes", "canoes", "hoes", "floes")
@@ -46,7 +57,11 @@ _KEEP = ("ss", "us", "is")
 
 
 def lemmatise(word: str) -> str:
-    """Return the singular of a lower-case noun; a word that is no plural is returned unchanged."""
+    """Return the singular of a lower-case noun; a word that is no plural is returned unchanged.
+
+    A possessive ending that was left on the noun is no part of it: "lady's" is "lady".
+    """
+    word = _POSSESSIVE.sub("", word)
     if word in IRREGULAR:
         return IRREGULAR[word]
     if word in INVARIANT or len(word) <= 3 or not word.endswith("s") or word.endswith(_KEEP):

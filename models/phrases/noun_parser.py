@@ -2,6 +2,7 @@
 
 import json
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ TAGGER_FILE = "tagger.json"
 _LANGUAGE = "en"
 _PROCESSORS = ("tokenize", "mwt", "pos")
 _WORD = re.compile(r"[^\W_]+(?:[-.][^\W_]+)*|['\u2019]s\b|\S")
+_ENDING = re.compile(r"(?:n['\u2019]t|['\u2019][^\W\d_]{0,2})\Z")  # "don't", "man's", "dogs'"
+_QUASI_APOSTROPHE = re.compile(r"(?<=[^\W_])[`\u00b4\u02bc\u2018\u2032\uff07](?=s\b)")
 
 
 @dataclass(frozen=True)
@@ -97,39 +100,57 @@ class NounParser:
             [
                 token
                 for sentence in document.sentences
-                for word in sentence.words
-                for token in _located(word, text)
+                for whole in sentence.tokens
+                for token in _cut_out(whole, text)
             ]
             for text, document in zip(texts, documents, strict=True)
         ]
 
     def _tag_cut(self, texts: list[str]) -> list[list[TaggedToken]]:
         """Tag words that `_WORD` splits."""
-        matches = [list(_WORD.finditer(text)) for text in texts]
-        words = [[match[0] for match in own] for own in matches]
+        matches = [list(_WORD.finditer(_with_marks_as_letters(text))) for text in texts]
+        words = [
+            [text[slice(*match.span())] for match in own]
+            for text, own in zip(texts, matches, strict=True)
+        ]
         sentences = self.pipeline(words).sentences if words else []
         return [
             [
-                TaggedToken(match[0], word.upos, match.start(), match.end())
+                TaggedToken(text[slice(*match.span())], word.upos, *match.span())
                 for match, word in zip(own, sentence.words, strict=True)
             ]
-            for own, sentence in zip(matches, sentences, strict=True)
+            for text, own, sentence in zip(texts, matches, sentences, strict=True)
         ]
 
 
-def _located(word: Any, text: str) -> list[TaggedToken]:
-    """Return a stanza word at its characters, or at its token's where it has none of its own."""
-    located = word if word.start_char is not None else word.parent
-    start, end = located.start_char, located.end_char
+def _cut_out(token: Any, text: str) -> list[TaggedToken]:
+    """Return the words of a stanza token, each cut out of the phrase.
+
+    Stanza rebuilds the words of some contractions letter by letter, at times wrongly
+    ("receptionitt" of "receptionist's"), and gives those no place. Such a token is cut before its
+    ending instead, or stays one word without one.
+    """
+    words = token.words
+    places = [(word.start_char, word.end_char) for word in words]
+    if any(start is None for start, _ in places):
+        start, end = token.start_char, token.end_char
+        ending = _ENDING.search(text, start, end)
+        cut = ending.start() if ending else end
+        places = [(start, cut), (cut, end)] if start < cut < end else [(start, end)]
+        words = [words[0], words[-1]][: len(places)]
     return [
-        TaggedToken(word.text if located is not word else text[start:end], word.upos, start, end)
+        TaggedToken(text[start:end], word.upos, start, end)
+        for word, (start, end) in zip(words, places, strict=True)
     ]
 
 
 def _plain(phrase: str) -> str:
-    """Return the phrase lower-cased and on one line, each character in its place."""
+    """Return the phrase lower-cased and on one line, each character in its place.
+
+    Other marks than an apostrophe before a possessive s ("man\u00b4s") become one.
+    """
     lowered = ((letter, letter.lower()) for letter in phrase)
-    return "".join(
+    line = "".join(
         " "
         if letter.isspace() or not letter.isprintable()
         else lower
@@ -137,6 +158,17 @@ def _plain(phrase: str) -> str:
         else letter
         for letter, lower in lowered
     )
+    return _QUASI_APOSTROPHE.sub("'", line)
+
+
+def _with_marks_as_letters(text: str) -> str:
+    """Return the text with a letter for each accent on one, so that `_WORD` keeps them together."""
+    letters: list[str] = []
+    for character in text:
+        is_mark = unicodedata.category(character).startswith("M")
+        on_letter = is_mark and bool(letters) and letters[-1].isalnum()
+        letters.append("a" if on_letter else character)
+    return "".join(letters)
 
 
 def _processors(folder: Path, package: str, cut_at_spaces: bool) -> dict[str, str]:

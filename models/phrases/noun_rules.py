@@ -8,12 +8,11 @@ noun, the last word before the first preposition is the head, unless it is a pro
 adjective. Other phrases ("left one", "second from right") have no head noun.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from models.phrases import word_lists as words
-from models.phrases.lemmas import lemmatise
+from models.phrases.noun_number import means_several
 from models.phrases.tokens import (
     TaggedToken,
     compound_of,
@@ -183,14 +182,11 @@ def _mention(tokens: Sequence[TaggedToken], index: int, role: str) -> NounMentio
     return NounMention(compound, role, (first.start, token.end))
 
 
-_WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*|\d+")
-
-
 def speaks_of_several(phrase: str, head: NounMention | None) -> bool:
     """Return whether a phrase means several things ("two men", "a group", "shirts").
 
-    It does if its head noun is a plural or names a group, or if a number above one or a word such
-    as "several" stands before it. Things that come in pairs ("jeans") are one thing.
+    The rules are those of `noun_number`: a number means several only where it counts things.
+    Things that come in pairs ("jeans") are one thing.
 
     Args:
         phrase: the original phrase.
@@ -199,7 +195,4 @@ def speaks_of_several(phrase: str, head: NounMention | None) -> bool:
     if head is None:
         return False
     start, end = head.span
-    noun = phrase[start:end].lower().split()[-1]
-    before = _WORD.findall(phrase[:start].lower())
-    counted = any(word in words.SEVERAL or (word.isdigit() and int(word) > 1) for word in before)
-    return counted or lemmatise(noun) != noun or head.noun in words.GROUPS
+    return means_several(phrase[:start], phrase[start:end].lower().split()[-1])

@@ -159,11 +159,63 @@ GROUPS = _words(
     """
 )
 
-# before a noun they count more than one thing
-SEVERAL = _words(
+# numbers above one; before a noun they count it, unless they name or measure
+NUMERALS = _words("two three four five six seven eight nine ten eleven twelve dozen twenty")
+
+# before a noun they mean more than one thing
+QUANTITIES = _words("several many both few some multiple various numerous all couple")
+
+ORDINALS = _words(
     """
-    two three four five six seven eight nine ten eleven twelve dozen twenty several many both few
-    some multiple various numerous all couple
+    first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth last
+    """
+)
+
+# what a number behind them names: "number 7", "# 5", "$ 5", "jersey 10"
+NUMBERED = _words(
+    """
+    # \u2116 $ \u20ac \u00a3 number numbers numbered num no nos nr size sizes jersey uniform player
+    row lane gate route platform track level floor grade age aged channel exit aisle section room
+    unit model version chapter page highway interstate seat zone pier
+    """
+)
+
+# what a number before them measures: "5 year old", "20 inch", "9 o'clock", "2 story"
+UNITS = _words(
+    """
+    year years yr yrs y yo month months week weeks day days hour hours hr hrs minute minutes min
+    o oclock clock am pm a.m p.m foot feet ft inch inches mm cm m meter meters metre metres
+    mile miles mph kmh km kilometer kilometers kilometre kilometres yard yards yd lb lbs pound
+    pounds kg kilo kilos gram grams g oz ounce ounces liter liters litre litres gallon gallons
+    pint quart ton tons watt volt cc ml percent degree degrees dollar dollars cent cents euro
+    euros pence story storey level tier layer piece ply quarter quarters thirds fifths way speed
+    door star point tone toned sided colored coloured
+    """
+)
+
+# nouns whose plural is the same word, and garments and tools in pairs
+PLURALS_ALIKE = _words(
+    """
+    glasses sunglasses eyeglasses goggles binoculars scissors shears tongs pliers tweezers pants
+    jeans shorts trousers overalls khakis slacks tights leggings pajamas pyjamas sweats
+    sweatpants scrubs clothes stairs headphones series species sheep deer reindeer fish moose elk
+    bison buffalo antelope caribou cattle swine poultry livestock offspring swiss trout salmon
+    tuna cod carp shrimp squid police staff fruit bread luggage baggage furniture broccoli toast
+    """
+)
+ALIKE_ENDINGS = ("fish", "sheep", "craft")
+
+# "the taller of the two men" is one of them
+COMPARATIVES = _words(
+    """
+    taller shorter bigger smaller larger older younger longer closer nearer farther further
+    higher darker lighter brighter thinner fatter wider
+    """
+)
+EST_NOUNS = _words(
+    """
+    rest west northwest southwest midwest forest rainforest nest chest crest vest guest priest
+    harvest contest test quest pest request protest interest conquest arrest fest
     """
 )
 

@@ -11,6 +11,9 @@ SINGULARS = {
     "tomatoes": "tomato", "canoes": "canoe", "tennis": "tennis", "cactus": "cactus",
     "scissors": "scissors", "jeans": "jeans", "sheep": "sheep", "feet": "foot",
     "abdomen": "abdomen", "bus": "bus",
+    "lady's": "lady", "man\u2019s": "man", "dogs'": "dog", "neckties": "necktie",
+    "magpies": "magpie", "avalanches": "avalanche", "triceratops": "triceratops",
+    "forceps": "forceps", "thermos": "thermos", "dolmen": "dolmen",
     "skis": "ski", "tv": "tv", "": "", "狗": "狗", "vases": "vase", "dishes": "dish",
 }  # fmt: skip
 

@@ -1,11 +1,10 @@
 import json
 import random
-from types import SimpleNamespace
 
 import pytest
+from stanza.models.common.doc import Document
 
-from models.phrases.noun_parser import NounParser, _located
-from models.phrases.tokens import TaggedToken
+from models.phrases.noun_parser import NounParser, _cut_out
 from models.safe_load import ModelFileError
 from tests.tiny_tagger import write_tiny_tagger
 
@@ -75,6 +74,61 @@ def test_any_unicode_keeps_characters_in_their_place(parser, phrase):
     assert all(t.text[0] in (phrase[t.start], phrase[t.start].lower()) for t in tokens)
 
 
+@pytest.mark.parametrize(
+    ("phrase", "words"),
+    [
+        ("cafe\u0301's dog", ["cafe\u0301", "'s", "dog"]),  # an accent apart from its letter
+        ("कुत्ता dog", ["कुत्ता", "dog"]),
+        ("man\u2019s dog", ["man", "\u2019s", "dog"]),
+        ("dogs' cup", ["dogs", "'", "cup"]),
+        ("\u0301 dog", ["\u0301", "dog"]),
+    ],
+)
+def test_words_are_the_phrases_own_whatever_its_script(parser, phrase, words):
+    (tokens,) = parser.tag([phrase])
+
+    assert [token.text for token in tokens] == words
+    assert all(token.text == phrase[token.start : token.end] for token in tokens)
+
+
+@pytest.mark.parametrize("mark", "`\u00b4\u02bc\u2018\u2032\uff07")
+def test_what_is_typed_for_an_apostrophe_ends_the_owner(parser, mark):
+    (tokens,) = parser.tag([f"the dog{mark}s cup"])
+
+    assert [(token.start, token.end) for token in tokens] == [(0, 3), (4, 7), (7, 9), (10, 13)]
+
+
+def stanza_token(words, text, start):
+    """Return a token of stanza whose words it rebuilt, and so has no place for."""
+    rows = [{"id": (n,), "text": word, "upos": upos} for n, (word, upos) in enumerate(words, 1)]
+    whole = {"id": (1, len(words)), "text": text}
+    whole |= {"start_char": start, "end_char": start + len(text)}
+    return Document([[whole, *rows]]).sentences[0].tokens[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "rebuilt", "words"),
+    [
+        ("receptionist's", ("receptionitt", "'s"), ["receptionist", "'s"]),
+        ("señorita\u2019s", ("senorit", "\u2019s"), ["señorita", "\u2019s"]),
+        ("needn't", ("nedd", "n't"), ["need", "n't"]),
+        ("skateboarders'", ("skateboarere", "'"), ["skateboarders", "'"]),
+        ("they\u2019re", ("the", "'re"), ["they", "\u2019re"]),
+        ("gimme", ("giv", "mee"), ["gimme"]),
+        ("'s", ("s", "s"), ["'s"]),
+    ],
+)
+def test_words_that_stanza_rebuilds_are_cut_out_of_the_phrase(text, rebuilt, words):
+    phrase = f"the {text} dog"
+    token = stanza_token([(rebuilt[0], "NOUN"), (rebuilt[1], "PART")], text, 4)
+
+    cut = _cut_out(token, phrase)
+
+    assert [part.text for part in cut] == words
+    assert [phrase[part.start : part.end] for part in cut] == words
+    assert [part.upos for part in cut] == ["NOUN", "PART"][: len(words)]
+
+
 def test_a_missing_or_foreign_folder_names_the_file(tmp_path):
     with pytest.raises(ModelFileError, match=r"tagger\.json"):
         NounParser(tmp_path, "cpu", 1)
@@ -98,6 +152,12 @@ REAL = {
     "White couch under lamp": [("couch", "head", "couch"), ("lamp", "context", "lamp")],
     "Two young men in T-shirts": [("man", "head", "men"), ("t-shirt", "context", "T-shirts")],
     "the man's hat": [("hat", "head", "hat"), ("man", "context", "man")],
+    "the receptionist's desk": [
+        ("desk", "head", "desk"), ("receptionist", "context", "receptionist"),
+    ],
+    "the skateboarder\u2019s board": [
+        ("board", "head", "board"), ("skateboarder", "context", "skateboarder"),
+    ],
     "its mouth": [("mouth", "head", "mouth")],
     "a dog. A cat": [("dog", "head", "dog"), ("cat", "context", "cat")],
     "a dog\n\nwith hat": [("dog", "head", "dog"), ("hat", "context", "hat")],
@@ -106,7 +166,7 @@ REAL = {
     "second from right": [],
     "": [],
     "...": [],
-}
+}  # fmt: skip
 
 
 @pytest.mark.real
@@ -131,10 +191,3 @@ def test_the_real_tokenizer_keeps_phrases_apart(real_parser):
 @pytest.mark.real
 def test_a_phrase_of_a_thousand_words_is_tagged(real_parser):
     assert mentions(real_parser, "very " * 1000 + "big dog")[0][0] == "dog"
-
-
-def test_a_word_stands_at_its_characters_and_a_part_of_one_at_its_token_s():
-    word = SimpleNamespace(text="DOG", upos="NOUN", start_char=4, end_char=7)
-    assert _located(word, "the dog") == [TaggedToken("dog", "NOUN", 4, 7)]
-    part = SimpleNamespace(text="'s", upos="PART", start_char=None, end_char=None, parent=word)
-    assert _located(part, "the dog") == [TaggedToken("'s", "PART", 4, 7)]
