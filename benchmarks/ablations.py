@@ -169,7 +169,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     """Return the rows that are there, none without a file."""
     if not path.exists():
         return []
-    with path.open(newline="", encoding="utf-8") as stream:
+    with path.open(newline="", encoding="utf-8-sig") as stream:
         return list(csv.DictReader(stream))
 
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from models.given_files.text_files import read_lines
 from pipeline.errors import InputError
 
 Box = tuple[float, float, float, float]
@@ -64,6 +65,7 @@ class GroundTruth:
     kinds: tuple[str, ...] = ()
 
 
+REMEDY = "`dvc repro -f annotations` makes it anew"
 Record = TypeVar("Record", ImageRecord, PhraseRecord, GroundTruth)
 
 
@@ -79,16 +81,23 @@ def read_records(path: Path, kind: type[Record]) -> list[Record]:
     """Read every record of a file.
 
     Raises:
-        InputError: a line is not a record of this kind; the message names file and line.
+        InputError: the file is missing, is not UTF-8 or holds no record, or a line is not a record
+            of this kind; the message names file, line and remedy.
     """
     records = []
-    with path.open(encoding="utf-8") as stream:
-        for number, line in enumerate(stream, start=1):
-            try:
-                values = json.loads(line)
-                records.append(kind(**{key: _frozen(value) for key, value in values.items()}))
-            except (json.JSONDecodeError, TypeError, AttributeError) as error:
-                raise InputError(f"{path}:{number}: not a {kind.__name__}: {error}") from error
+    try:
+        lines = read_lines(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read: {error}; {REMEDY}") from error
+    for number, line in enumerate(lines, start=1):
+        try:
+            values = json.loads(line)
+            records.append(kind(**{key: _frozen(value) for key, value in values.items()}))
+        except (ValueError, TypeError, AttributeError) as error:
+            what = f"not a {kind.__name__}: {error}"
+            raise InputError(f"{path}:{number}: {what}; {REMEDY}") from error
+    if not records:
+        raise InputError(f"{path}: holds no {kind.__name__}; {REMEDY}")
     return records
 
 

@@ -7,7 +7,7 @@ params  evaluate
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ from pipeline.evaluation.answers import Answer, BatchAnswers, answers_of_batch, 
 from pipeline.evaluation.baseline_inputs import build_baseline_inputs, read_detector
 from pipeline.evaluation.leakage import image_source, leakage_note
 from pipeline.evaluation.phrase_results import (
+    AnnotatedPhrase,
     PhraseResult,
     annotated_phrases,
     evaluate_phrase,
@@ -111,15 +112,18 @@ def run(
     Raises:
         InputError: a file is missing or damaged, or a phrase has no ground truth.
     """
+    truths = read_records(inputs.files.ground_truth, GroundTruth)
+    evaluated = evaluation_splits(inputs.files.phrases)
     inference = load_inference(inputs.results.model, runtime)
     origin = provenance(inputs, params)
     observer.fact("fingerprint", origin["fingerprint"])
     splits: dict[str, Any] = {}
     rows: list[dict[str, Any]] = []
-    for split in evaluation_splits(inputs.files.phrases):
+    for split in evaluated:
         tables = GroundingTables.from_caches(inputs.files, inputs.image_folder, [split])
+        phrase_truths = annotated_phrases(tables.phrases, truths, tables.phrase_facts)
         answers, gap = compute_answers(inference, tables, params, observer)
-        phrase_results = evaluate_split(inputs.files, tables, answers, params, observer)
+        phrase_results = evaluate_split(phrase_truths, tables, answers, params, observer)
         splits[split] = {**split_metrics(phrase_results, params), "vision_gap": round(gap, 6)}
         kept = choose_phrases(phrase_results, params.attention_phrases, params.seed)
         rows += [prediction_row(one, answers, kept) for one in phrase_results]
@@ -185,19 +189,13 @@ def compute_answers(
 
 
 def evaluate_split(
-    files: DatasetFiles,
+    phrase_truths: Sequence[AnnotatedPhrase],
     tables: GroundingTables,
     answers: Mapping[str, Answer],
     params: EvaluateParams,
     observer: Observer,
 ) -> list[PhraseResult]:
-    """Return every phrase of a split, answered by the model and by what needs no training.
-
-    Raises:
-        InputError: a phrase has no ground truth.
-    """
-    truths = read_records(files.ground_truth, GroundTruth)
-    phrase_truths = annotated_phrases(tables.phrases, truths, tables.phrase_facts)
+    """Return every phrase of a split, answered by the model and by what needs no training."""
     image_of = {
         phrase: image for image, phrases in tables.phrases_of_image.items() for phrase in phrases
     }

@@ -32,6 +32,7 @@ from models.phrases.mirroring import may_crop
 from models.phrases.noun_parser import NounParser
 from models.phrases.noun_rules import HEAD
 from pipeline.command_line import stage_call
+from pipeline.datasets.texts import text_problem
 from pipeline.errors import InputError
 from pipeline.geometry.boxes import boxes_in_image
 from pipeline.image_batches import read_squashed
@@ -204,6 +205,8 @@ def main() -> None:
     options = call.options
     if not options.phrase.strip():
         raise InputError("--phrase: is empty")
+    if problem := text_problem(options.phrase):
+        raise InputError(f"--phrase: {problem}")
     request = PredictRequest(options.image, options.phrase, options.answer)
     box = predict(request, call.files, call.results.model, call.params)
     sys.stdout.write(" ".join(f"{value:.1f}" for value in box) + "\n")

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from models.given_files.text_files import split_lines
 from models.safe_load import write_json
 from pipeline.caching.atomic import whole_file
 from pipeline.caching.fingerprint import fingerprint
@@ -127,7 +128,7 @@ def _origin_sections(inputs: ReportInputs, metrics: Row, shown: Mapping[str, Any
 def _gallery(
     inputs: ReportInputs, params: ReportParams, metrics: Row, observer: Observer
 ) -> list[Section]:
-    lines = _read_text(inputs.results.predictions).splitlines()
+    lines = split_lines(_read_text(inputs.results.predictions))
     kept = [row for row in map(json.loads, lines) if "attention" in row]
     iou = metrics["provenance"]["iou"]
     chosen = choose_rows(kept, params.pictures, "reg", iou, params.seed)

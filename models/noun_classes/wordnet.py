@@ -81,7 +81,7 @@ def read_wordnet(folder: Path) -> WordNet:
 
 def _lines(file: Path) -> Iterator[str]:
     """Yield the entries; the licence before them is indented."""
-    with file.open(encoding="utf-8") as stream:
+    with file.open(encoding="utf-8-sig", newline="\n") as stream:
         yield from (line for line in stream if not line.startswith("  "))
 
 

@@ -44,13 +44,18 @@ INVARIANT = frozenset(
     hummus focus dress grass glass this is was has mars texas kansas paris lotus virus discus
     cosmos debris abs
     alias alms ananas aries asbestos aurochs barracks bedclothes bellows biceps brussels chaos
-    charles crossroads dolmen douglas forceps gallows headquarters james kudos molasses
+    charles crossroads douglas forceps gallows headquarters james kudos molasses
     nightclothes pancreas phillips thermos triceps triceratops vegas
     """.split()  # noqa: SIM905 - a list of words reads better so
 )
 
 _POSSESSIVE = re.compile(r"(?<=\w)['\u2019]s?$")
-_NOT_MEN = {"abdomen", "specimen", "semen", "omen", "regimen", "ramen", "stamen", "acumen"}
+_NOT_MEN = frozenset(
+    """
+    abdomen specimen semen omen regimen ramen stamen acumen dolmen bitumen lumen hymen cyclamen
+    amen yemen
+    """.split()  # noqa: SIM905
+)
 _DROP_ES = ("ches", "shes", "sses", "xes", "zzes")
 _OE = ("shoes", "canoes", "hoes", "floes")
 _KEEP = ("ss", "us", "is")
@@ -61,7 +66,7 @@ def lemmatise(word: str) -> str:
 
     A possessive ending that was left on the noun is no part of it: "lady's" is "lady".
     """
-    word = _POSSESSIVE.sub("", word)
+    word = without_possessive(word)
     if word in IRREGULAR:
         return IRREGULAR[word]
     if word in INVARIANT or len(word) <= 3 or not word.endswith("s") or word.endswith(_KEEP):
@@ -71,6 +76,11 @@ def lemmatise(word: str) -> str:
     if word.endswith(_DROP_ES) or (word.endswith("oes") and not word.endswith(_OE)):
         return word[:-2]
     return word[:-1]
+
+
+def without_possessive(word: str) -> str:
+    """Return a word without "'s" or "'" at its end."""
+    return _POSSESSIVE.sub("", word)
 
 
 def _compound_of_man(word: str) -> str:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 from models.phrases import word_lists as words
-from models.phrases.lemmas import lemmatise
+from models.phrases.lemmas import lemmatise, without_possessive
 
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*|[#\u2116$\u20ac\u00a3]")
 _DIGIT = re.compile(r"\d")
@@ -43,7 +43,7 @@ def means_several(before: str, noun: str) -> bool:
 
 def is_plural_form(noun: str) -> bool:
     """Return whether a lower-case noun has the form of a plural; "jeans" is one thing."""
-    return lemmatise(noun) != noun
+    return lemmatise(noun) != without_possessive(noun)
 
 
 def _split(text: str) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 import stanza
 from stanza.models.common.doc import Document
 
+from models.given_files.text_files import read_text
 from models.phrases.noun_rules import NounMention, find_nouns, speaks_of_several
 from models.phrases.tokens import TaggedToken
 from models.safe_load import ModelFileError
@@ -189,7 +190,7 @@ def _processors(folder: Path, package: str, cut_at_spaces: bool) -> dict[str, st
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_text(path))
     except (OSError, ValueError) as error:
         raise ModelFileError(f"{path}: cannot be read as JSON: {error}") from error
     if not isinstance(content, dict):

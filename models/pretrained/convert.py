@@ -28,6 +28,7 @@ from models.detector.checkpoint import (
     read_config,
     save_detector,
 )
+from models.given_files.text_files import given_files, read_lines
 from models.safe_load import ModelFileError, load_arrays, load_weights
 
 _WEIGHT_SUFFIXES = (".pt", ".bin", ".safetensors")
@@ -99,7 +100,7 @@ def copy_folder(source: Path, folder: Path, patterns: Iterable[str]) -> None:
     Raises:
         ModelFileError: a weight file is cut off, or holds more than tensors and plain values.
     """
-    copied = sorted({file for pattern in patterns for file in source.glob(pattern)})
+    copied = sorted({file for pattern in patterns for file in given_files(source, pattern)})
     for file in copied:
         if file.suffix in _WEIGHT_SUFFIXES:
             _check_weights(file)
@@ -121,13 +122,13 @@ def _check_weights(path: Path) -> None:
 
 
 def read_vocabulary(path: Path) -> tuple[str, ...]:
-    """Return the class names in a text file such as `objects_vocab.txt`, lower case.
+    """Return the class names in a text file such as `objects_vocab.txt`, one a line, lower case.
 
     Raises:
         ModelFileError: the file cannot be read as text.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_lines(path)
     except (OSError, UnicodeDecodeError) as error:
         raise ModelFileError(f"{path}: cannot be read: {error}") from error
     return tuple(line.split(",")[0].strip().lower() for line in lines if line.strip())

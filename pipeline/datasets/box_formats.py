@@ -79,7 +79,10 @@ def _numbers(values: object) -> Box | None:
         return None
     if not all(isinstance(value, int | float) for value in values):
         return None
-    x1, y1, third, fourth = (float(value) for value in values)
+    try:
+        x1, y1, third, fourth = (float(value) for value in values)
+    except OverflowError:  # a whole number of hundreds of digits
+        return None
     numbers = (x1, y1, third, fourth)
     return numbers if all(map(math.isfinite, numbers)) else None
 

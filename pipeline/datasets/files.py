@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from models.given_files.text_files import read_text
 from pipeline.errors import InputError
 
 
@@ -31,22 +32,38 @@ def find_file(root: Path, names: Sequence[str], key: str) -> Path:
     raise InputError(f"{root}: holds none of {', '.join(names)}; {key} must name their folder")
 
 
-def read_json(path: Path, keep: Callable[[dict[str, Any]], Any] | None = None) -> Any:
+JsonObject = Callable[[list[tuple[str, Any]]], Any]
+
+
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the mapping of a JSON object; it is for `json.loads(object_pairs_hook=...)`.
+
+    Raises:
+        ValueError: a key occurs twice, where Python would keep the last in silence.
+    """
+    values = dict(pairs)
+    if len(values) != len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {twice!r} occurs twice in one object")
+    return values
+
+
+def read_json(path: Path, build: JsonObject = unique_keys) -> Any:
     """Return the content of a JSON file.
 
     Args:
         path: the file, UTF-8.
-        keep: function applied to each object as soon as it is read; None: no change.
+        build: function that makes a value of the keys and values of each object.
 
     Raises:
-        InputError: the file cannot be read or is not JSON.
+        InputError: the file cannot be read or is not JSON, or `build` raises a ValueError.
     """
     try:
-        with path.open(encoding="utf-8-sig") as stream:
-            return json.load(stream, object_hook=keep)
+        return json.loads(read_text(path), object_pairs_hook=build)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also of a number with thousands of digits
         raise InputError(f"{path}: is not JSON: {error}; fetch or convert it again") from error
 
 

@@ -9,6 +9,7 @@ from pipeline.datasets.box_formats import BoxForm, check_box
 from pipeline.datasets.duplicates import mark_file
 from pipeline.datasets.files import PictureFinder
 from pipeline.datasets.reading import BadRecord, ImageReading, ReadingPlan
+from pipeline.datasets.texts import name_problem, text_problem
 from pipeline.images import BadImageError, whole_image_hw
 from pipeline.records import Box, GroundTruth, ImageRecord, PhraseRecord
 
@@ -180,11 +181,14 @@ def _take_id(picture: str, split: str, taken: set[str]) -> str:
 
 
 def _unique(referrals: Iterable[Referral]) -> tuple[list[Referral], list[BadRecord]]:
-    """Return the first referral of each id, and a bad record for each later one."""
+    """Return the first usable referral of each id, and a bad record for each other one."""
     ids: set[str] = set()
     unique, bad = [], []
     for referral in referrals:
-        if referral.phrase_id in ids:
+        problem = _problem(referral)
+        if problem:
+            bad.append(BadRecord("phrase", problem, f"{referral.phrase_id}: {referral.picture!a}"))
+        elif referral.phrase_id in ids:
             bad.append(
                 BadRecord("phrase", "an id occurs twice: the first stays", referral.phrase_id)
             )
@@ -192,6 +196,12 @@ def _unique(referrals: Iterable[Referral]) -> tuple[list[Referral], list[BadReco
             ids.add(referral.phrase_id)
             unique.append(referral)
     return unique, bad
+
+
+def _problem(referral: Referral) -> str | None:
+    """Return why the texts of a referral cannot be used, or None."""
+    texts = (referral.phrase_id, referral.split, referral.phrase, referral.sentence)
+    return text_problem(*texts, *referral.kinds) or name_problem(referral.picture)
 
 
 def _unusable(cause: str, detail: str) -> ImageReading:

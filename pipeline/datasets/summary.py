@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pipeline.datasets.duplicates import Duplicates, find_duplicates
 from pipeline.datasets.published import UNKNOWN, Published
 from pipeline.datasets.reading import BadRecord, ImageReading
+from pipeline.datasets.texts import printable
 from pipeline.errors import InputError
 
 NUM_EXAMPLES = 5  # of each cause, in the summary
@@ -173,10 +174,12 @@ def _count_splits(readings: Sequence[ImageReading]) -> dict[str, SplitCounts]:
 def _count_causes(bad: Sequence[BadRecord]) -> dict[str, BadCounts]:
     by_cause: dict[str, list[BadRecord]] = defaultdict(list)
     for problem in bad:
-        by_cause[problem.cause].append(problem)
+        by_cause[printable(problem.cause)].append(problem)
     return {
         cause: BadCounts(
-            group[0].kind, len(group), tuple(problem.detail for problem in group[:NUM_EXAMPLES])
+            group[0].kind,
+            len(group),
+            tuple(printable(problem.detail) for problem in group[:NUM_EXAMPLES]),
         )
         for cause, group in sorted(by_cause.items())
     }

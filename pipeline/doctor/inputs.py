@@ -6,6 +6,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from models.given_files.text_files import given_files
 from pipeline.caching.atomic import work_folder
 from pipeline.doctor.findings import Finding, missing, ok, warning
 from pipeline.errors import InputError
@@ -54,7 +55,7 @@ def check_dataset(name: str, section: DatasetSection) -> Iterator[Finding]:
             yield missing(f"{key}.root: {root} holds no {', no '.join(absent)}", remedy)
         else:
             yield ok(f"{key}.root: {root}")
-    if not images.is_dir() or next(images.iterdir(), None) is None:
+    if not images.is_dir() or next(given_files(images, "*"), None) is None:
         remedy = "put the pictures there, or set it"
         yield missing(f"{key}.images: {images} is no folder with pictures", remedy)
     else:
@@ -96,7 +97,7 @@ def check_given(dataset: str, given: GivenProposals) -> Finding:
 
 
 def _holds(root: Path, pattern: str) -> bool:
-    return any(next(root.glob(below + pattern), None) for below in ("", "*/"))
+    return any(next(given_files(root, below + pattern), None) for below in ("", "*/"))
 
 
 def _check_part(part: WeightPart, key: str) -> Finding:
@@ -138,7 +139,7 @@ def _is_cached(part: WeightPart, hub: str, name: str) -> bool:
     if hub == "torchvision":
         torch_home = Path(os.environ.get("TORCH_HOME") or home / "torch")
         pattern = f"{name.partition('_Weights')[0].lower()}-{part.sha256[:8]}*.pth"
-        return any((torch_home / "hub" / "checkpoints").glob(pattern))
+        return any(given_files(torch_home / "hub" / "checkpoints", pattern))
     if hub == "transformers":
         hf_home = Path(os.environ.get("HF_HOME") or home / "huggingface")
         cache = Path(os.environ.get("HF_HUB_CACHE") or hf_home / "hub")

@@ -42,7 +42,7 @@ def active_profile() -> dict[str, str]:
     home = Path(os.environ.get("PREFECT_HOME") or "~/.prefect").expanduser()
     file = Path(os.environ.get("PREFECT_PROFILES_PATH") or home / "profiles.toml")
     try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
+        content = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError):
         return {}
     name = os.environ.get("PREFECT_PROFILE") or content.get("active", "")

@@ -22,9 +22,14 @@ def test_records_are_read_as_they_were_written(tmp_path, records):
     assert len(path.read_bytes().splitlines()) == len(records)
 
 
-def test_no_records_make_an_empty_file(tmp_path):
-    write_records(tmp_path / "records.jsonl", [])
-    assert read_records(tmp_path / "records.jsonl", ImageRecord) == []
+@pytest.mark.parametrize("kind", [ImageRecord, PhraseRecord, GroundTruth])
+@pytest.mark.parametrize("content", [None, b"", b"\xff\xfe", b'{"image_id": ' + b"1" * 5000 + b"}"])
+def test_a_table_that_is_missing_empty_or_no_text_is_refused(tmp_path, kind, content):
+    path = tmp_path / "table.jsonl"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=r"table\.jsonl.*dvc repro -f annotations"):
+        read_records(path, kind)
 
 
 def test_a_file_holds_plain_json_in_field_order(tmp_path):

@@ -16,9 +16,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from models.given_files.text_files import read_lines, read_text, split_lines
 from pipeline.datasets.duplicates import mark_file
 from pipeline.datasets.readers.flickr30k_boxes import BadAnnotationError, BoxFile, parse_boxes
 from pipeline.datasets.reading import BadRecord, ImageReading, ReadingPlan
+from pipeline.datasets.texts import name_problem, text_problem
 from pipeline.errors import InputError
 from pipeline.images import BadImageError, whole_image_hw
 from pipeline.params.datasets import Flickr30kDataset
@@ -85,12 +87,18 @@ def plan_flickr30k(name: str, section: Flickr30kDataset) -> ReadingPlan:
     root, images = Path(section.root), Path(section.images)
     _check_layout(name, root, images)
     items: list[tuple[str, str]] = []
+    bad: list[BadRecord] = []
     for split in ("train", *EVAL_SPLITS):
         limit = section.train_images if split == "train" else section.eval_images
         ids = _read_ids(root / f"{split}.txt")
-        items += [(image_id, split) for image_id in (ids[:limit] if limit else ids)]
+        for image_id in ids[:limit] if limit else ids:
+            problem = name_problem(f"{image_id}.jpg")
+            if problem:
+                bad.append(BadRecord("image", problem, f"{root / split}.txt: {image_id}"))
+            else:
+                items.append((image_id, split))
     _check_disjoint(root, items)
-    return ReadingPlan(tuple(items), partial(read_flickr30k_image, root, images))
+    return ReadingPlan(tuple(items), partial(read_flickr30k_image, root, images), tuple(bad))
 
 
 def read_flickr30k_image(root: Path, images: Path, item: tuple[str, str]) -> ImageReading:
@@ -106,7 +114,7 @@ def read_flickr30k_image(root: Path, images: Path, item: tuple[str, str]) -> Ima
     try:
         image_hw = whole_image_hw(images / file)
         mark = mark_file(images / file)
-        lines = _read_lines(root / "Sentences" / f"{image_id}.txt")
+        lines = split_lines(_read_text(root / "Sentences" / f"{image_id}.txt"))
         boxes = None if split == "train" else _read_boxes(root, image_id, image_hw)
     except BadImageError as error:
         return _unusable("the image cannot be read", str(error))
@@ -134,6 +142,10 @@ def _read_phrases(image: ImageRecord, lines: list[str], boxes: BoxFile | None) -
             if not marked.phrase:
                 bad.append(BadRecord("phrase", "the phrase has no words", phrase_id))
                 continue
+            problem = text_problem(marked.phrase, *marked.kinds)
+            if problem:
+                bad.append(BadRecord("phrase", problem, phrase_id))
+                continue
             facts = (phrase_id, image.image_id, image.split, marked.phrase, sentence, marked.span)
             phrases.append(PhraseRecord(*facts))
             if boxes is not None:
@@ -154,7 +166,7 @@ def _visible_phrases(
 def _read_boxes(root: Path, image_id: str, image_hw: tuple[int, int]) -> BoxFile:
     """Return the boxes of an annotation, which must be of an image of this size."""
     path = root / "Annotations" / f"{image_id}.xml"
-    boxes = parse_boxes("\n".join(_read_lines(path)), str(path))
+    boxes = parse_boxes(_read_text(path), str(path))
     if boxes.image_hw != image_hw:
         raise BadAnnotationError(
             f"{path}: is for an image of {boxes.image_hw} pixels (height, width), "
@@ -167,9 +179,9 @@ def _unusable(cause: str, detail: str) -> ImageReading:
     return ImageReading(None, bad=(BadRecord("image", cause, detail),))
 
 
-def _read_lines(path: Path) -> list[str]:
+def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
+        return read_text(path)
     except FileNotFoundError as error:
         raise BadAnnotationError(f"{path}: no such file") from error
     except (OSError, UnicodeDecodeError) as error:
@@ -177,8 +189,18 @@ def _read_lines(path: Path) -> list[str]:
 
 
 def _read_ids(path: Path) -> list[str]:
-    """Return the ids of a split; none if the data set has no such split."""
-    return path.read_text(encoding="utf-8-sig").split() if path.is_file() else []
+    """Return the ids of a split, one a line; none if the data set has no such split.
+
+    Raises:
+        InputError: the list cannot be read as UTF-8.
+    """
+    if not path.is_file():
+        return []
+    try:
+        ids = (line.strip(" \t") for line in read_lines(path))
+        return [image_id for image_id in ids if image_id]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read: {error}; save it as UTF-8") from error
 
 
 def _check_layout(name: str, root: Path, images: Path) -> None:

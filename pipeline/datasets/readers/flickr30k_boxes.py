@@ -6,6 +6,7 @@ and ymin, and xmax and ymax stay: the last pixel, x in the file, reaches from x 
 from 1 to the width then has exactly the width of the image.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from xml.etree import ElementTree
 from pipeline.datasets.box_formats import clip, has_area
 from pipeline.errors import InputError
 from pipeline.records import Box
+
+_WHOLE_NUMBER = re.compile(r"\s*[+-]?[0-9]{1,9}\s*")  # of pixels: longer ones are none
 
 
 class BadAnnotationError(InputError):
@@ -88,9 +91,6 @@ def _read_box(corners: ElementTree.Element, source: str) -> Box:
 
 def _number(parent: ElementTree.Element, path: str, source: str) -> int:
     text = parent.findtext(path)
-    try:
-        return int((text or "").strip())
-    except ValueError as error:
-        raise BadAnnotationError(
-            f"{source}: <{path}> must be a whole number, got {text!r}"
-        ) from error
+    if _WHOLE_NUMBER.fullmatch(text or "") is None:
+        raise BadAnnotationError(f"{source}: <{path}> must be a whole number, got {text!r}")
+    return int(text or "")

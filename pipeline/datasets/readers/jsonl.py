@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.datasets.files import find_file
+from models.given_files.text_files import given_files, read_lines
+from pipeline.datasets.files import find_file, unique_keys
 from pipeline.datasets.referring import TRAIN, Referral, ReferringData
 from pipeline.errors import InputError
 from pipeline.params.datasets import OwnDataset
@@ -29,24 +30,27 @@ def read_own_lines(name: str, section: OwnDataset) -> ReferringData:
     """
     key = f"datasets.{name}.root in params.yaml"
     folder = find_file(Path(section.root), (f"{TRAIN}{SUFFIX}",), key).parent
-    referrals = [
-        referral for path in sorted(folder.glob(f"*{SUFFIX}")) for referral in _read_file(path)
-    ]
+    paths = sorted(given_files(folder, f"*{SUFFIX}"))
+    referrals = [referral for path in paths for referral in _read_file(path)]
     return ReferringData(referrals, "xyxy")
 
 
 def _read_file(path: Path) -> Iterator[Referral]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        lines = read_lines(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: is not UTF-8: {error}; save it as UTF-8") from error
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip():
+    for number, line in enumerate(lines, start=1):
+        if line.strip(" \t\r"):
             yield _referral(line, path.stem, number, f"{path}:{number}")
 
 
 def _referral(line: str, split: str, number: int, where: str) -> Referral:
     values = _parse(line, where)
+    phrase_id = values.get("id", f"{split}/{number}")
+    _check(isinstance(phrase_id, str) or type(phrase_id) is int, where, "id", "a text or a number")
     boxes = [] if split == TRAIN else values.get("boxes_xyxy", [])
     kinds, sentence, span = values.get("kinds", []), values.get("sentence"), values.get("span")
     _check(_is_list_of(boxes, list), where, "boxes_xyxy", _A_BOX)
@@ -55,7 +59,7 @@ def _referral(line: str, split: str, number: int, where: str) -> Referral:
     is_span = span is None or (_is_list_of(span, int) and len(span) == 2)
     _check(is_span, where, "span", "two whole numbers")
     return Referral(
-        phrase_id=str(values.get("id", f"{split}/{number}")),
+        phrase_id=str(phrase_id),
         picture=values["image"],
         split=split,
         phrase=values["phrase"],
@@ -73,8 +77,8 @@ def _parse(line: str, where: str) -> Mapping[str, Any]:
         InputError: the message names file, line and key.
     """
     try:
-        values = json.loads(line)
-    except json.JSONDecodeError as error:
+        values = json.loads(line, object_pairs_hook=unique_keys)
+    except (ValueError, RecursionError) as error:  # also of a number with thousands of digits
         raise InputError(f"{where}: is not JSON: {error}") from error
     if not isinstance(values, dict):
         raise InputError(f"{where}: must be a JSON object")

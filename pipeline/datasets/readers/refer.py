@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.datasets.files import find_file, read_json
+from pipeline.datasets.files import find_file, read_json, unique_keys
 from pipeline.datasets.published import PUBLISHED
 from pipeline.datasets.readers.safe_pickle import read_plain_pickle
 from pipeline.datasets.reading import BadRecord
@@ -67,11 +67,12 @@ def read_instances(path: Path) -> Instances:
     Raises:
         InputError: the file is missing, broken or not of this layout.
     """
-    content = read_json(path, keep=_without_outline)
+    content = read_json(path, _without_outline)
     try:
         images, annotations = content["images"], content["annotations"]
         pictures = [(image["id"], (str(image["file_name"]), _hw(image))) for image in images]
         boxes = [(annotation["id"], annotation.get("bbox")) for annotation in annotations]
+        hash(tuple(key for key, _ in (*pictures, *boxes)))  # a TypeError if one is no plain value
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: is not COCO's layout: {error!r} is missing or wrong") from error
     bad: list[BadRecord] = []
@@ -89,9 +90,9 @@ def _referrals(
         try:
             ref_name = f"ref {ref['ref_id']}"
             split, image_id, ann_id = ref["split"], ref["image_id"], ref["ann_id"]
-            sentences = [(item["sent_id"], str(item["sent"])) for item in ref["sentences"]]
+            sentences = [(str(item["sent_id"]), str(item["sent"])) for item in ref["sentences"]]
             hash((split, image_id, ann_id))  # a TypeError if one is no plain value
-        except (KeyError, TypeError, IndexError) as error:
+        except (KeyError, TypeError, IndexError, ValueError) as error:
             bad.append(BadRecord("phrase", "a ref lacks a key", f"ref number {number}: {error!r}"))
             continue
         cause = _cause_to_skip(split, image_id, ann_id, instances, splits)
@@ -102,7 +103,7 @@ def _referrals(
         file, image_hw = instances.pictures[image_id]
         boxes = () if split == TRAIN else (instances.boxes[ann_id],)
         for sentence_id, sentence in sentences:
-            yield Referral(str(sentence_id), file, split, sentence, boxes, image_hw)
+            yield Referral(sentence_id, file, split, sentence, boxes, image_hw)
 
 
 def _cause_to_skip(
@@ -138,7 +139,8 @@ def _hw(image: Mapping[str, Any]) -> tuple[int, int] | None:
     return (height, width) if isinstance(height, int) and isinstance(width, int) else None
 
 
-def _without_outline(value: dict[str, Any]) -> dict[str, Any]:
+def _without_outline(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = unique_keys(pairs)
     value.pop("segmentation", None)
     return value
 

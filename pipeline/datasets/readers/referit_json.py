@@ -8,6 +8,7 @@ Source: https://github.com/ronghanghu/natural-language-object-retrieval.
 """
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,9 @@ def read_referit_json(name: str, section: ReferringDataset) -> ReferringData:
     root, key = Path(section.root), f"datasets.{name}.root in params.yaml"
     names = [f"{folder}referit_query_{TRAIN}.json" for folder in FOLDERS]
     folder = find_file(root, names, key).parent
-    boxes = _mapping(folder / "referit_bbox.json")
-    sizes_wh = _mapping(folder / "referit_imsize.json") if _has_sizes(folder) else {}
     bad: list[BadRecord] = []
+    boxes = _mapping(folder / "referit_bbox.json", bad)
+    sizes_wh = _mapping(folder / "referit_imsize.json", bad) if _has_sizes(folder) else {}
     referrals = [
         referral
         for split in PUBLISHED[section.collection].counts
@@ -50,7 +51,7 @@ def _referrals(
     bad: list[BadRecord],
 ) -> Iterator[Referral]:
     path = folder / f"referit_query_{split}.json"
-    for region, phrases in _mapping(path).items():
+    for region, phrases in _mapping(path, bad).items():
         if not isinstance(phrases, list) or not all(isinstance(phrase, str) for phrase in phrases):
             bad.append(BadRecord("phrase", "a region has no list of texts", f"{path}: {region}"))
             continue
@@ -66,14 +67,27 @@ def _has_sizes(folder: Path) -> bool:
 
 
 def _hw(size_wh: object) -> tuple[int, int] | None:
-    if isinstance(size_wh, list) and len(size_wh) == 2:
+    if isinstance(size_wh, list) and [type(side) for side in size_wh] == [int, int]:
         width, height = size_wh
-        return int(height), int(width)
+        return height, width
     return None
 
 
-def _mapping(path: Path) -> Mapping[str, Any]:
-    content = read_json(path)
+def _mapping(path: Path, bad: list[BadRecord]) -> Mapping[str, Any]:
+    """Return the mapping in a file; of a name that occurs twice the first value stays."""
+    repeated: list[str] = []
+    content = read_json(path, partial(_first_of_each, repeated))
     if not isinstance(content, dict):
         raise InputError(f"{path}: must hold a mapping of regions or pictures")
+    cause = "an id occurs twice: the first stays"
+    bad += [BadRecord("phrase", cause, f"{path}: {name}") for name in repeated]
     return content
+
+
+def _first_of_each(repeated: list[str], pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the first value of each key; a key with another value is added to `repeated`."""
+    first: dict[str, Any] = {}
+    for key, value in pairs:
+        if first.setdefault(key, value) != value:
+            repeated.append(key)
+    return first

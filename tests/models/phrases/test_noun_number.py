@@ -89,6 +89,7 @@ def test_a_number_of_things_is_known_by_plural_number_or_group(phrase, word, nou
         ("biggest of the dogs", "dogs", "dog"),
         ("number two of the horses", "horses", "horse"),
         ("1 man", "man", "man"),
+        ("the lady's", "lady's", "lady"),
         ("half of the pizza", "pizza", "pizza"),
         ("7" * 5000 + " fish", "fish", "fish"),  # more digits than Python reads
     ],

@@ -191,3 +191,9 @@ def test_of_a_folder_with_cut_off_weights_nothing_is_copied(folder, tmp_path, na
     with pytest.raises(ModelFileError, match=name):
         copy_folder(folder, tmp_path / "out", PATTERNS)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_vocabulary_has_a_class_a_line_whatever_is_in_it(tmp_path):
+    text = "\ufeffYolk\r\negg\x0cshell\n\nstop sign,sign\n"
+    (tmp_path / "words.txt").write_bytes(text.encode())
+    assert read_vocabulary(tmp_path / "words.txt") == ("yolk", "egg\x0cshell", "stop sign")

@@ -51,6 +51,39 @@ def test_a_picture_gives_its_phrases_and_in_evaluation_their_boxes(images):
     assert reading.bad == ()
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"phrase": "a \ud800 dog"},
+        {"phrase": "a \x00 dog"},
+        {"sentence": "see \udfff"},
+        {"kinds": ("animals", "\ud83d")},
+        {"split": "v\udc80"},
+        {"picture": "a\x00.png"},
+        {"picture": "\udcff.png"},
+        {"picture": "9" * 400 + ".png"},
+    ],
+)
+def test_a_text_that_no_file_can_hold_is_bad_and_the_rest_is_read(images, more):
+    given = plan(images, referral("1", **more), referral("2"))
+
+    assert [one.phrase_id for item in given.items for one in item.referrals] == ["2"]
+    assert [problem.kind for problem in given.bad] == ["phrase"]
+    assert given.bad[0].detail.startswith("1:")
+
+
+def test_an_id_that_no_file_can_hold_is_bad(images):
+    given = plan(images, referral("\ud800"), referral("2"))
+
+    assert [one.phrase_id for item in given.items for one in item.referrals] == ["2"]
+
+
+def test_a_number_of_hundreds_of_digits_is_no_box(images):
+    [reading] = read(images, referral("1", boxes=[[1, 2, 3, 10**400]]))
+
+    assert causes(reading) == [("phrase", "a box is not four finite numbers: skipped")]
+
+
 def test_training_boxes_do_not_reach_the_items_and_bad_ones_do_no_harm(images):
     given = plan(images, referral("1", split="train", boxes=[["nan", None]]))
     assert [one.boxes for item in given.items for one in item.referrals] == [()]

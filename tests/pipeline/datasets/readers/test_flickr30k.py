@@ -46,6 +46,45 @@ def test_a_mark_without_words_is_an_empty_phrase():
     assert (plain, mention.phrase) == ("see", "")
 
 
+@pytest.mark.parametrize("character", "\u2028\u2029\x85\x0b\x0c\x1c\r")
+def test_a_caption_is_a_line_whatever_is_in_it(root, character):
+    path = root / "Sentences" / "201.txt"
+    before = read_image_of(root, ("201", "val"))
+    path.write_bytes(path.read_bytes().replace(b" in fog", f"{character}in fog".encode()))
+    after = read_image_of(root, ("201", "val"))
+    assert f"{character}in fog" in after.phrases[0].sentence
+    assert [one.phrase_id for one in after.phrases] == [one.phrase_id for one in before.phrases]
+    assert after.ground_truth == before.ground_truth
+
+
+@pytest.mark.parametrize("character", "\u2028\x85\x1c ")
+def test_an_id_is_a_line_whatever_is_in_it(root, character):
+    (root / "val.txt").write_bytes(b"\xef\xbb\xbf" + f"20{character}1\r\n\n201 \n".encode())
+    assert [item for item in plan(root).items if item[1] == "val"] == [
+        (f"20{character}1", "val"),
+        ("201", "val"),
+    ]
+
+
+def test_ids_that_no_file_can_hold_are_bad_and_a_list_of_bad_bytes_is_named(root):
+    (root / "val.txt").write_text("20\x001\n201\n" + "2" * 300)
+    given = plan(root)
+    assert [item for item in given.items if item[1] == "val"] == [("201", "val")]
+    assert [problem.kind for problem in given.bad] == ["image", "image"]
+
+    (root / "val.txt").write_bytes(b"20\xff1\n")
+    with pytest.raises(InputError, match=r"val\.txt: cannot be read"):
+        plan(root)
+
+
+def test_a_phrase_with_a_nul_is_bad(root):
+    path = root / "Sentences" / "201.txt"
+    path.write_bytes(path.read_bytes().replace("Mädchen".encode(), b"M\x00dchen"))
+    reading = read_image_of(root, ("201", "val"))
+    assert [one.phrase_id for one in reading.phrases] == ["201/0/1", "201/1/1"]
+    assert ("phrase", "a text holds a NUL character") in causes(reading)
+
+
 @pytest.mark.parametrize("line", ["[/EN#8/people two men", "[/EN#8/people a [/EN#9/other b] c]"])
 def test_marks_that_do_not_close_or_stand_in_another_are_refused(line):
     with pytest.raises(BadAnnotationError, match="markup does not parse"):

@@ -78,6 +78,12 @@ def test_an_entity_bomb_is_refused_before_it_is_parsed():
         parse_boxes(bomb, "7.xml")
 
 
+@pytest.mark.parametrize("number", ["9" * 400, "9" * 5000, "1_0", "\u0665", "1e2", "inf"])
+def test_what_is_no_number_of_pixels_is_named(annotate, number):
+    with pytest.raises(BadAnnotationError, match=r"7\.xml: <xmax> must be a whole number"):
+        annotate((["3"], (1, 1, number, 3)))
+
+
 def test_a_missing_or_odd_number_is_named(annotate):
     with pytest.raises(BadAnnotationError, match=r"size/height.*None"):
         parse_boxes("<annotation/>", "7.xml")

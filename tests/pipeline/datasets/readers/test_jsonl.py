@@ -50,6 +50,40 @@ def test_a_line_needs_an_image_and_a_phrase_only_and_is_named_by_its_number(root
     ]
 
 
+@pytest.mark.parametrize("character", "\u2028\u2029\x85")
+def test_no_character_but_a_line_feed_ends_a_line(root, character):
+    rows = [{"image": "b.png", "phrase": f"a{character}cup"}, {"image": "c.png", "phrase": "x"}]
+    write(root, "train", *rows)
+    assert [(one.phrase_id, one.phrase) for one in read(root)] == [
+        ("train/1", f"a{character}cup"),
+        ("train/2", "x"),
+    ]
+
+
+def test_a_byte_order_mark_and_side_files_of_a_mac_do_no_harm(root):
+    (root / "._train.jsonl").write_bytes(b"\x00\x05\x16\x07\xff")
+    path = root / "train.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    assert [one.phrase_id for one in read(root)] == ["train/1"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"image": "b.png", "phrase": "x", "id": null}',
+        '{"image": "b.png", "phrase": "x", "id": [1]}',
+        '{"image": "b.png", "phrase": "x", "id": true}',
+        '{"image": "b.png", "phrase": "x", "id": ' + "9" * 5000 + "}",
+        '{"image": "b.png", "phrase": "x", "phrase": "y"}',
+        "[" * 100_000,
+    ],
+)
+def test_a_line_that_cannot_be_meant_is_named(root, line):
+    write(root, "val", WHOLE, line)
+    with pytest.raises(InputError, match=r"val\.jsonl:2: "):
+        read(root)
+
+
 def test_boxes_of_training_lines_are_not_looked_at(root):
     write(root, "train", {**WHOLE, "boxes_xyxy": "anything"})
     assert read(root)[0].boxes == ()

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from pipeline.datasets.readers.referit_json import read_referit_json
@@ -50,6 +52,31 @@ def test_a_region_without_a_box_or_a_list_of_texts_is_told(root):
     found = read(root)
     assert [one.boxes for one in found.referrals if one.split == "val"] == [()]
     assert [problem.cause for problem in found.bad] == ["a region has no list of texts"]
+
+
+@pytest.mark.parametrize("name", ["referit_query_val.json", "referit_bbox.json"])
+def test_of_a_region_that_occurs_twice_the_first_stays(root, name):
+    before = read(root)
+    path = root / "data" / name
+    text = path.read_text()
+    region = next(iter(json.loads(text)))
+    other = '["another"]' if "query" in name else "[0, 0, 1, 1]"
+    path.write_text(text.rstrip().removesuffix("}") + f', "{region}": {other}}}')
+    found = read(root)
+    assert found.referrals == before.referrals
+    assert [problem.detail for problem in found.bad] == [f"{path}: {region}"]
+
+
+@pytest.mark.parametrize("size", ['["61", null]', "[1e999, 5]", "[]", "7"])
+def test_a_size_that_is_none_is_not_checked(root, size):
+    (root / "data" / "referit_imsize.json").write_text(f'{{"25.jpg": {size}}}')
+    assert {one.declared_hw for one in read(root).referrals} == {None}
+
+
+def test_a_number_too_long_to_read_names_the_file(root):
+    (root / "data" / "referit_bbox.json").write_text('{"25_2": [0, 0, 1, ' + "9" * 5000 + "]}")
+    with pytest.raises(InputError, match=r"referit_bbox\.json: is not JSON"):
+        read(root)
 
 
 def test_a_file_of_another_layout_is_named(root):
