@@ -50,7 +50,7 @@ def test_a_mark_without_words_is_an_empty_phrase():
 def test_a_caption_is_a_line_whatever_is_in_it(root, character):
     path = root / "Sentences" / "201.txt"
     before = read_image_of(root, ("201", "val"))
-    path.write_bytes(path.read_bytes().replace(b" in fog", f"{character}in fog".encode()))
+    path.write_bytes(path.read_bytes().replace(b" in [", f"{character}in [".encode()))
     after = read_image_of(root, ("201", "val"))
     assert f"{character}in fog" in after.phrases[0].sentence
     assert [one.phrase_id for one in after.phrases] == [one.phrase_id for one in before.phrases]
