@@ -32,7 +32,7 @@ def find_file(root: Path, names: Sequence[str], key: str) -> Path:
     raise InputError(f"{root}: holds none of {', '.join(names)}; {key} must name their folder")
 
 
-JsonObject = Callable[[list[tuple[str, Any]]], Any]
+JsonObject = Callable[[list[tuple[str, Any]]], dict[str, Any]]
 
 
 def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -49,18 +49,27 @@ def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return values
 
 
-def read_json(path: Path, build: JsonObject = unique_keys) -> Any:
+def read_json(
+    path: Path,
+    keep: Callable[[dict[str, Any]], Any] | None = None,
+    build: JsonObject = unique_keys,
+) -> Any:
     """Return the content of a JSON file.
 
     Args:
         path: the file, UTF-8.
-        build: function that makes a value of the keys and values of each object.
+        keep: function applied to each object as soon as it is read; None: no change.
+        build: function that makes a mapping of the keys and values of each object.
 
     Raises:
         InputError: the file cannot be read or is not JSON, or `build` raises a ValueError.
     """
+
+    def make_value(pairs: list[tuple[str, Any]]) -> Any:
+        return build(pairs) if keep is None else keep(build(pairs))
+
     try:
-        return json.loads(read_text(path), object_pairs_hook=build)
+        return json.loads(read_text(path), object_pairs_hook=make_value)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:  # also of a number with thousands of digits

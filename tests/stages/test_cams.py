@@ -167,10 +167,19 @@ def test_no_noun_with_a_class_gives_a_cache_without_rows(inputs):
     assert cams.array("offsets").tolist() == [0] * 8
 
 
-def test_no_images_give_an_empty_cache(inputs):
-    inputs.files.images.write_text("")
-    cams = make(inputs)
-    assert (cams.texts("image_id"), cams.array("maps").shape) == ([], (0, 3, 3))
+@pytest.mark.parametrize("table", ["images", "phrases"])
+@pytest.mark.parametrize("content", [None, ""])
+def test_a_missing_or_empty_table_is_refused_and_an_older_cache_stays(inputs, table, content):
+    make(inputs)
+    before, path = digest(inputs), getattr(inputs.files, table)
+    path.unlink()
+    if content is not None:
+        path.write_text(content)
+
+    with pytest.raises(InputError, match=rf"{table}\.jsonl.*dvc repro"):
+        make(inputs)
+
+    assert digest(inputs) == before
 
 
 @pytest.mark.parametrize("images_per_shard", [1, 2, 100])

@@ -102,13 +102,22 @@ def test_readers_find_phrases_by_their_exact_text(project):
     assert "The red dog on the tree" not in facts
 
 
-@pytest.mark.parametrize(("phrases", "count"), [([], 0), (["left one", "!"], 2)])
-def test_a_dataset_without_nouns_gives_an_empty_cache(phrases, count, project):
-    run_on(phrases)
+def test_an_empty_phrase_table_is_refused_and_an_older_cache_stays(project):
+    run_on(["the red dog"])
+    before = digest()
+
+    with pytest.raises(InputError, match=r"phrases\.jsonl.*dvc repro"):
+        run_on([])
+
+    assert digest() == before
+
+
+def test_a_dataset_without_nouns_gives_an_empty_cache(project):
+    run_on(["left one", "!"])
 
     cache = Cache(FILES.nouns, stage="nouns")
     assert cache.texts("noun") == []
-    assert cache.array("offsets").tolist() == [0] * (count + 1)
+    assert cache.array("offsets").tolist() == [0, 0, 0]
     assert cache.array("noun_span").shape == (0, 2)
 
 

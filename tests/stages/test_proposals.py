@@ -133,12 +133,15 @@ def test_the_cut_into_shards_and_parts_changes_no_box(inputs, tmp_path, monkeypa
     np.testing.assert_array_equal(whole.array("boxes_xyxy"), parts.array("boxes_xyxy"))
 
 
-def test_no_pictures_give_an_empty_cache(inputs, tmp_path):
-    write_records(inputs.annotations / "images.jsonl", [])
+def test_an_empty_image_table_is_refused_and_an_older_cache_stays(inputs, tmp_path):
     propose(inputs, tmp_path / "proposals.h5")
-    cache = Cache(tmp_path / "proposals.h5", stage="proposals")
-    assert cache.array("boxes_xyxy").shape == (0, 4)
-    assert cache.array("offsets").tolist() == [0]
+    before = sha256(tmp_path / "proposals.h5")
+    write_records(inputs.annotations / "images.jsonl", [])
+
+    with pytest.raises(InputError, match=r"images\.jsonl.*dvc repro"):
+        propose(inputs, tmp_path / "proposals.h5")
+
+    assert sha256(tmp_path / "proposals.h5") == before
 
 
 def test_a_missing_detector_is_an_input_error(inputs, tmp_path):

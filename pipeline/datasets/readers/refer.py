@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.datasets.files import find_file, read_json, unique_keys
+from pipeline.datasets.files import find_file, read_json
 from pipeline.datasets.published import PUBLISHED
 from pipeline.datasets.readers.safe_pickle import read_plain_pickle
 from pipeline.datasets.reading import BadRecord
@@ -67,7 +67,7 @@ def read_instances(path: Path) -> Instances:
     Raises:
         InputError: the file is missing, broken or not of this layout.
     """
-    content = read_json(path, _without_outline)
+    content = read_json(path, keep=_without_outline)
     try:
         images, annotations = content["images"], content["annotations"]
         pictures = [(image["id"], (str(image["file_name"]), _hw(image))) for image in images]
@@ -139,8 +139,7 @@ def _hw(image: Mapping[str, Any]) -> tuple[int, int] | None:
     return (height, width) if isinstance(height, int) and isinstance(width, int) else None
 
 
-def _without_outline(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = unique_keys(pairs)
+def _without_outline(value: dict[str, Any]) -> dict[str, Any]:
     value.pop("segmentation", None)
     return value
 

@@ -76,7 +76,7 @@ def _hw(size_wh: object) -> tuple[int, int] | None:
 def _mapping(path: Path, bad: list[BadRecord]) -> Mapping[str, Any]:
     """Return the mapping in a file; of a name that occurs twice the first value stays."""
     repeated: list[str] = []
-    content = read_json(path, partial(_first_of_each, repeated))
+    content = read_json(path, build=partial(_first_of_each, repeated))
     if not isinstance(content, dict):
         raise InputError(f"{path}: must hold a mapping of regions or pictures")
     cause = "an id occurs twice: the first stays"
