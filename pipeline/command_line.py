@@ -3,8 +3,9 @@
 import argparse
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 
@@ -12,9 +13,11 @@ from pipeline.errors import InputError
 from pipeline.observe.observer import Observer
 from pipeline.observe.run_stage import run_stage
 from pipeline.params.read import read_params
-from pipeline.params.schema import Params
+from pipeline.params.schema import NAME, Params
 from pipeline.paths import DatasetFiles, ResultFiles, image_folder
 from pipeline.runtime import keep_freed_memory
+
+NAME_FLAGS = ("--dataset", "--variant")
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,8 @@ def stage_call(
 ) -> StageCall:
     """Read `python -m stages.X DATASET [VARIANT]`; from now on an `InputError` is one line.
 
+    DVC writes `--dataset DATASET [--variant VARIANT]`, which means the same.
+
     Args:
         doc: the stage's docstring; its first line is the help text.
         variant: whether the stage runs once per variant.
@@ -78,12 +83,26 @@ def stage_call(
         parser.add_argument("variant", help="a key of `variants` in params.yaml")
     if add is not None:
         add(parser)
-    options = parser.parse_args()
+    options = parser.parse_args(positional_names(sys.argv[1:]))
     params = read_params()
     _check_name("datasets", options.dataset, params.datasets)
     if variant:
         _check_name("variants", options.variant, params.variants)
     return StageCall(options.dataset, options.variant if variant else "", params, options)
+
+
+def positional_names(arguments: Sequence[str]) -> list[str]:
+    """Return a command line of DVC as a person writes it: names without `--dataset`, `--variant`.
+
+    Raises:
+        InputError: what follows one of these is no name.
+    """
+    short: list[str] = []
+    for flag, text in pairwise(["", *arguments]):
+        if flag in NAME_FLAGS and text not in NAME:
+            raise InputError(f"run.{flag[2:]}s: {text!r}: a name must be {NAME}")
+        short += [] if text in NAME_FLAGS else [text]
+    return short
 
 
 def show_error(

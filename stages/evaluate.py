@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from models.grounder.batch import GroundingInputs
@@ -161,7 +162,8 @@ def compute_answers(
     """Return the model's answer to every phrase by id, and the mean vision gap in nats a word.
 
     Raises:
-        InputError: the proposals come from a detector of other labels than the model's.
+        InputError: the proposals come from a detector of other labels than the model's, or an
+            answer is not finite.
     """
     num_labels, learned = len(tables.proposals.names), inference.saved.grounder.spec.num_labels
     if num_labels != learned:
@@ -180,12 +182,24 @@ def compute_answers(
     for start, batch in zip(observer.progress(starts, len(starts), "model"), loader, strict=True):
         model_inputs = GroundingInputs(**batch).to(inference.device)
         batches.append(answer_batch(inference.saved.grounder, model_inputs))
+        check_answers(batches[-1])
         batch_indices = sample_indices[start : start + params.batch_images]
         image_px = inference.spec.image_px
         answers.update(answers_of_batch(tables, batch_indices, batches[-1], image_px))
     seconds = sum(batch.seconds for batch in batches)
     observer.log(f"{1000 * seconds / len(answers):.1f} ms per phrase on {inference.device}")
     return answers, weighted_mean([(batch.vision_gap, batch.num_words) for batch in batches])
+
+
+def check_answers(answers: BatchAnswers) -> None:
+    """Check that a model answers with numbers.
+
+    Raises:
+        InputError: a box or the vision gap is not finite.
+    """
+    numbers = (*answers.boxes_xyxy.values(), answers.vision_gap)
+    if not all(np.isfinite(values).all() for values in numbers):
+        raise InputError("model/: it answers with boxes that are not finite; train it anew")
 
 
 def evaluate_split(

@@ -21,6 +21,7 @@ from torch import Tensor
 from models.classifier.classifier import Classifier, load_classifier
 from models.classifier.noun_head import NounHead, save_noun_head
 from models.classifier.train_noun_head import NounHeadFit, average_precisions, fit_noun_head
+from models.finite import NonFiniteError
 from models.safe_load import ModelFileError, write_json
 from pipeline.caching.atomic import whole_file
 from pipeline.caching.fingerprint import fingerprint
@@ -194,7 +195,11 @@ def fit_and_save(
     noun_head: Path,
     observer: Observer,
 ) -> dict[str, Any]:
-    """Write the head fitted to all images; return its size and its precision on held-out ones."""
+    """Write the head fitted to all images; return its size and its precision on held-out ones.
+
+    Raises:
+        InputError: the training blew up; nothing is written.
+    """
     fit = NounHeadFit(
         params.epochs,
         params.learning_rate,
@@ -203,8 +208,13 @@ def fit_and_save(
         params.fit_batch_images,
         params.seed,
     )
-    held_out = held_out_map(features, targets, nouns, fit, observer)
-    save_noun_head(noun_head, fit_on(features, targets, nouns, fit, observer))
+    try:
+        held_out = held_out_map(features, targets, nouns, fit, observer)
+        save_noun_head(noun_head, fit_on(features, targets, nouns, fit, observer))
+    except NonFiniteError as error:
+        raise InputError(
+            f"noun_head: {error}; lower noun_head.learning_rate or noun_head.weight_decay"
+        ) from error
     return {"nouns": len(nouns), "training_images": len(features), "held_out_map": held_out}
 
 

@@ -164,7 +164,11 @@ def compute_cams(
 def compute_box(
     saved: SavedGrounder, model: Path, tables: GroundingTables, answer: str, device: torch.device
 ) -> tuple[float, float, float, float]:
-    """Return the model's answer in pixels of the picture."""
+    """Return the model's answer in pixels of the picture.
+
+    Raises:
+        InputError: it is not finite.
+    """
     spec = read_sample_spec(model)
     tokenize = Tokenize(saved.tokenizer, spec.max_tokens)
     text = TextEncoding(tokenize, WordVocabulary(saved.words), {})
@@ -172,6 +176,8 @@ def compute_box(
     inputs = GroundingInputs(**batch).to(device)
     outputs = saved.grounder.to(device)(inputs)
     square = answer_boxes(outputs, inputs)[answer][0].cpu().numpy()  # (1, 4)
+    if not np.isfinite(square).all():
+        raise InputError(f"{model}: its box is not finite: {square[0].tolist()}; train it anew")
     x1, y1, x2, y2 = boxes_in_image(square, tables.images[0].image_hw, spec.image_px)[0].tolist()
     return x1, y1, x2, y2
 

@@ -34,6 +34,7 @@ from pipeline.samples.grounding_tables import GroundingTables
 from pipeline.samples.loader import build_loader
 from pipeline.samples.sample_spec import write_sample_spec
 from pipeline.samples.sampler import EpochSampler
+from pipeline.training.guard import FiniteGuard
 from pipeline.training.loop import CHECKPOINT, CURVES, GroundingRunner, Watch
 from pipeline.training.processes import Machine, process_group, start_processes
 
@@ -98,12 +99,22 @@ def train(
     folder: Path,
     machine: Machine,
 ) -> None:
-    """Train the grounder in place, on from where the last run in `folder` was cut off."""
-    group, phrases = machine.group, dataset.tables.phrases_of_image
-    part = (group.rank, group.num_processes)
+    """Train the grounder in place, on from where the last run in `folder` was cut off.
+
+    Raises:
+        InputError: a loss, gradient or weight is not finite; what is in `folder` stays good.
+    """
+    group, images = machine.group, dataset.tables.images
+    phrases, part = dataset.tables.phrases_of_image, (group.rank, group.num_processes)
     sampler = EpochSampler(phrases, params.phrases_per_image, params.seed, part)
     batch_images = -(-params.batch_images // group.num_processes)
     checkpoint = folder / CHECKPOINT
+
+    def image_ids(epoch: int, index: int) -> list[str]:
+        samples = sampler.step_samples(epoch, index, batch_images)
+        return [images[sample.image_index].image_id for sample in samples]
+
+    guard = FiniteGuard(checkpoint, image_ids)
     GroundingRunner(
         group,
         model=step,
@@ -111,7 +122,7 @@ def train(
         train_dataloader=build_loader(dataset, sampler, batch_images, machine.workers),
         train_cfg={"by_epoch": True, "max_epochs": params.epochs},
         optim_wrapper=build_optimiser(step.grounder, params),
-        custom_hooks=[Watch(step, params, folder, machine.observer)],
+        custom_hooks=[Watch(step, params, folder, machine.observer, guard)],
         load_from=str(checkpoint) if checkpoint.exists() else None,
         resume=checkpoint.exists(),
         randomness={"seed": params.seed},

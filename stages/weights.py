@@ -16,6 +16,7 @@ from models.classifier.classifier import ClassifierInfo, save_classifier
 from models.classifier.train_classifier import ClassifierFit, train_classifier
 from models.detector.checkpoint import DetectorInfo, save_detector
 from models.detector.train_detector import DetectionExample, DetectorFit, train_detector
+from models.finite import NonFiniteError
 from models.phrases.train_tagger import train_tagger
 from models.pretrained import hub
 from models.pretrained.convert import (
@@ -114,8 +115,14 @@ def compute_tagger(
     train_tagger(tagged, folder, params.steps, seed)
 
 
-def embed(section: EmbeddedWeights, weights: Path, observer: Observer) -> dict[str, Origin]:
-    """Train the parts that were not trained before, and copy all of them into `weights`."""
+def embed(
+    section: EmbeddedWeights, key: str, weights: Path, observer: Observer
+) -> dict[str, Origin]:
+    """Train the parts that were not trained before, and copy all of them into `weights`.
+
+    Raises:
+        InputError: a training blew up; nothing of it is kept.
+    """
     seed, long_side_px = section.pretrain_seed, section.detector.long_side_px
     recipes: dict[str, tuple[object, Fill]] = {
         "classifier": (
@@ -133,9 +140,11 @@ def embed(section: EmbeddedWeights, weights: Path, observer: Observer) -> dict[s
     }
     origins = {}
     for name, (params, fill) in recipes.items():
-        key = fingerprint(Path(__file__), [seed, params], [])
-        part = work_folder("weights", key) / name
-        if not make_folder(part, fill):
+        stamp = fingerprint(Path(__file__), [seed, params], [])
+        part = work_folder("weights", stamp) / name
+        with _blown_up_as_input_error(f"{key}.{name}"):
+            is_new = make_folder(part, fill)
+        if not is_new:
             observer.log(f"{name}: trained before, in {part}")
         shutil.copytree(part, weights / name)
         origins[name] = Origin("embedded", files_sha256(part, ("**/*",)), DRAWN, LICENCE)
@@ -196,7 +205,7 @@ def run(
 
     def fill(folder: Path) -> None:
         if isinstance(section, EmbeddedWeights):
-            origins = embed(section, folder, observer)
+            origins = embed(section, key, folder, observer)
         else:
             origins = convert(section, key, folder, observer)
         manifest = {name: asdict(origin) for name, origin in origins.items()}
@@ -242,6 +251,17 @@ def _as_input_error(key: str) -> Iterator[None]:
         raise InputError(f"{key}: {error}; put the right file there or change the key") from error
     except hub.HubError as error:
         raise InputError(f"{key}.{error}") from error
+
+
+@contextmanager
+def _blown_up_as_input_error(key: str) -> Iterator[None]:
+    """Raise the error of a training that blew up as an `InputError` that names its section."""
+    try:
+        yield
+    except NonFiniteError as error:
+        raise InputError(
+            f"{key}: training stopped: {error}; lower its learning rate or take another seed"
+        ) from error
 
 
 def main() -> None:

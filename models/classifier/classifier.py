@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torchvision import models as torchvision_models
 
 from models.classifier.narrow_resnet import NarrowResNet
+from models.finite import check_weights
 from models.safe_load import ModelFileError, write_json
 
 ARCHITECTURES = ("mobilenet_v2", "resnet10", "resnet18", "resnet34", "resnet50", "squeezenet1_1")
@@ -179,10 +180,15 @@ def imagenet_classes() -> tuple[str, ...]:
 
 
 def save_classifier(folder: Path, classifier: Classifier) -> None:
-    """Write `classifier.json` and `weights.safetensors`; equal weights give equal bytes."""
+    """Write `classifier.json` and `weights.safetensors`; equal weights give equal bytes.
+
+    Raises:
+        NonFiniteError: a weight is not finite; nothing is written.
+    """
+    state = {key: value.contiguous() for key, value in classifier.network.state_dict().items()}
+    check_weights(state, folder / _WEIGHTS_FILE)
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / _INFO_FILE, asdict(classifier.info), indent=1)
-    state = {key: value.contiguous() for key, value in classifier.network.state_dict().items()}
     save_file(state, folder / _WEIGHTS_FILE)
 
 
@@ -190,15 +196,17 @@ def load_classifier(folder: Path) -> Classifier:
     """Return the classifier of a folder, in evaluation mode.
 
     Raises:
-        ModelFileError: a file is missing or malformed, or a weight is missing, left over or of
-            another shape.
+        ModelFileError: a file is missing or malformed, or a weight is missing, left over, of
+            another shape or not finite.
     """
     info = read_classifier_info(folder)
     network = build_network(info.arch, info.width, len(info.classes))
     try:
-        network.load_state_dict(load_file(folder / _WEIGHTS_FILE))
+        state = load_file(folder / _WEIGHTS_FILE)
+        network.load_state_dict(state)
     except (OSError, SafetensorError, RuntimeError) as error:
         raise ModelFileError(f"{folder / _WEIGHTS_FILE}: {error}") from error
+    check_weights(state, folder / _WEIGHTS_FILE)
     return Classifier(network, info).eval()
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from models.classifier.classifier import Classifier, ClassifierInfo, build_network
+from models.finite import check_loss
 
 _MEAN = _STD = (0.5, 0.5, 0.5)
 
@@ -57,6 +58,9 @@ def train_classifier(
         classes: N names.
         fit: how.
         watch: yields the epochs it is given, to show progress.
+
+    Raises:
+        NonFiniteError: the loss is not finite; names step and epoch.
     """
     images = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)  # (I, 3, H, W)
     targets = torch.tensor(labels)
@@ -94,9 +98,10 @@ def _descend(
         optimiser, fit.learning_rate, total_steps=fit.epochs * steps
     )
     classifier.train()
-    for _ in watch(range(fit.epochs)):
-        for batch in torch.randperm(len(images)).split(batch_images)[:steps]:
+    for epoch in watch(range(fit.epochs)):
+        for index, batch in enumerate(torch.randperm(len(images)).split(batch_images)[:steps]):
             loss = cross_entropy(classifier(_mirrored(images[batch])), targets[batch])
+            check_loss(loss, epoch * steps + index, steps)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from models.classifier.noun_head import NounHead
+from models.finite import check_loss
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,9 @@ def fit_noun_head(
         nouns: N names.
         fit: how.
         watch: yields the epochs it is given, to show progress.
+
+    Raises:
+        NonFiniteError: the loss is not finite; names step and epoch.
     """
     mean, std = features.mean(0), features.std(0).clamp(min=1e-6)
     inputs, targets = (features - mean) / std, is_mentioned.float()
@@ -111,10 +115,12 @@ def _descend(
     optimiser = torch.optim.AdamW(groups, fit.learning_rate, weight_decay=fit.weight_decay)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, fit.epochs)
     generator = torch.Generator().manual_seed(fit.seed)
-    for _ in watch(range(fit.epochs)):
-        for batch in torch.randperm(len(inputs), generator=generator).split(fit.batch_images):
+    for epoch in watch(range(fit.epochs)):
+        batches = torch.randperm(len(inputs), generator=generator).split(fit.batch_images)
+        for index, batch in enumerate(batches):
             logits = inputs[batch] @ weight.T + bias  # (batch, N)
             loss = noun_loss(logits, targets[batch], fit.negative_weight)
+            check_loss(loss, epoch * len(batches) + index, len(batches))
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()

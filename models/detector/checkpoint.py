@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 import models.detector.bottom_up_network  # makes its parts known to mmdet  # noqa: F401
 from models.detector.openmmlab import MODELS, Config, ConfigDict, mmdet_scope
+from models.finite import check_weights
 from models.safe_load import ModelFileError, load_weights, write_json
 
 CONFIG_FILE, WEIGHTS_FILE, INFO_FILE = "config.py", "weights.pth", "detector.json"
@@ -60,7 +61,11 @@ def save_detector(
         config: holds `model` and `test_pipeline`, as `inference_config` returns.
         state: the model's state dict.
         info: what the weights are.
+
+    Raises:
+        NonFiniteError: a weight is not finite; nothing is written.
     """
+    check_weights(state, folder / WEIGHTS_FILE)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG_FILE).write_text(config.pretty_text, encoding="utf-8")
     stream = io.BytesIO()
@@ -163,12 +168,13 @@ def load_state(model: nn.Module, state: Mapping[str, Tensor], path: Path) -> Non
     """Load the weights into the model, in place; the keys must be the same.
 
     Raises:
-        ModelFileError: a key is missing, left over, or of another shape.
+        ModelFileError: a key is missing, left over, of another shape, or not finite.
     """
     try:
         model.load_state_dict(state)
     except (RuntimeError, AttributeError, TypeError) as error:
         raise ModelFileError(f"{path}: does not fit its config: {_short(error)}") from error
+    check_weights(state, path)
 
 
 def _short(error: Exception, most: int = 300) -> str:

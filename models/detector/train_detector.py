@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from models.detector.checkpoint import build_model
 from models.detector.openmmlab import Config, DetDataSample, InstanceData
 from models.detector.small_faster_rcnn import small_detector_config
+from models.finite import check_loss
 
 WARMUP = 0.1  # of all steps
 WEIGHT_DECAY = 0.01
@@ -87,6 +88,9 @@ def train_detector(
         num_classes: labels are below it.
         fit: how.
         watch: yields the steps it is given, to show progress.
+
+    Raises:
+        NonFiniteError: the loss is not finite; names step and epoch.
     """
     long_side_px = max(max(example.image.shape[:2]) for example in examples)
     config = small_detector_config(
@@ -116,7 +120,8 @@ def _descend(
 ) -> list[float]:
     """Train in place; return the loss of each step."""
     optimiser = torch.optim.AdamW(model.parameters(), fit.learning_rate, weight_decay=WEIGHT_DECAY)
-    steps = fit.epochs * math.ceil(len(examples) / fit.batch_images)
+    steps_per_epoch = math.ceil(len(examples) / fit.batch_images)
+    steps = fit.epochs * steps_per_epoch
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: cosine_with_warmup(step, steps)
     )
@@ -127,6 +132,7 @@ def _descend(
         batch = _batch([examples[index] for index in order[step]])
         data = model.data_preprocessor(batch, training=True)
         loss, _ = model.parse_losses(model(**data, mode="loss"))
+        check_loss(loss, step, steps_per_epoch)
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), GRAD_CLIP_NORM)

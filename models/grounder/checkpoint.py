@@ -21,6 +21,7 @@ from torch import nn
 from transformers import BertConfig, BertTokenizerFast
 
 from models.classifier.classifier import Classifier, build_network
+from models.finite import check_weights
 from models.grounder.config import GrounderConfig, GrounderSpec, LanguageSizes
 from models.grounder.grounder import Grounder, build_grounder
 from models.grounder.language_encoder import (
@@ -57,9 +58,13 @@ def save_grounder(
         grounder: the model.
         tokenizer: of its language encoder.
         words: the decoder's vocabulary, `grounder.spec.num_words` of them, in order of their ids.
+
+    Raises:
+        NonFiniteError: a weight is not finite; nothing is written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     state = {name: value.cpu().contiguous() for name, value in grounder.state_dict().items()}
+    check_weights(state, folder / WEIGHTS_FILE)
+    folder.mkdir(parents=True, exist_ok=True)
     save_file(state, folder / WEIGHTS_FILE)
     write_json(folder / SPEC_FILE, asdict(grounder.spec), indent=1)
     config = grounder.language_encoder.bert.config.to_dict()
@@ -72,13 +77,15 @@ def load_grounder(folder: Path) -> SavedGrounder:
     """Return a grounder in evaluation mode, with its vocabularies.
 
     Raises:
-        ModelFileError: a file is missing or does not fit the others.
+        ModelFileError: a file is missing or does not fit the others, or a weight is not finite.
     """
     try:
         spec = _read_spec(folder / SPEC_FILE)
         language = language_of(BertConfig(**_read_json(folder / LANGUAGE_FILE)))
         grounder = build_grounder(spec, _network(spec), language)
-        grounder.load_state_dict(load_file(folder / WEIGHTS_FILE))
+        state = load_file(folder / WEIGHTS_FILE)
+        check_weights(state, WEIGHTS_FILE)
+        grounder.load_state_dict(state)
         tokenizer = load_tokenizer(folder / TOKENIZER_FOLDER)
         words = tuple(_read_json(folder / WORDS_FILE))
     except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:

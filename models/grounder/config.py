@@ -2,7 +2,20 @@
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from models.ranges import (
+    FiniteFloat,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    PositiveShare,
+    Range,
+    Share,
+    ShareBelowOne,
+    Text,
+)
 
 CamInput = Literal["map", "feature", "both"]
 
@@ -11,9 +24,9 @@ CamInput = Literal["map", "feature", "both"]
 class LanguageConfig:
     """Sizes of a text encoder from scratch: params.yaml `train.language`, explained there."""
 
-    hidden: int
-    heads: int
-    vocabulary: int
+    hidden: PositiveInt
+    heads: PositiveInt
+    vocabulary: PositiveInt
 
 
 @dataclass(frozen=True)
@@ -28,39 +41,39 @@ class LanguageSizes(LanguageConfig):
 class GrounderConfig:
     """The architecture: params.yaml `train.model`, explained there."""
 
-    backbone: str
-    embed_dim: int
+    backbone: Text
+    embed_dim: Annotated[int, Range(4, 8192, step=4)]  # a quarter each for sine, cosine, y, x
     levels: str
     depth: str
-    visual_window: int
-    heads: int
-    ffn_dim: int
-    dropout: float
+    visual_window: NonNegativeInt
+    heads: PositiveInt
+    ffn_dim: PositiveInt
+    dropout: ShareBelowOne
     cam: Literal["off", "encode", "mine"]
     cam_input: CamInput
-    cam_blocks: int
+    cam_blocks: NonNegativeInt
     cam_nouns: Literal["head", "all"]
-    cam_weight: float
+    cam_weight: NonNegativeFloat
     fusion: Literal["single", "conv1x1", "concat"]
-    fusion_layers: int
+    fusion_layers: PositiveInt
     reg_token: Literal["learned", "phrase"]
     head: Literal["reg_token", "per_proposal"]
-    proposal_dim: int
-    label_dim: int
-    decoder_dim: int
-    prior_weight: float
-    prior_floor: float
-    prior_score: float
-    prior_area: float
-    prior_area_unfit: float
-    prior_number: float
-    prior_colour: float
-    score_bound: float
+    proposal_dim: PositiveInt
+    label_dim: NonNegativeInt
+    decoder_dim: PositiveInt
+    prior_weight: NonNegativeFloat
+    prior_floor: PositiveShare
+    prior_score: NonNegativeFloat
+    prior_area: FiniteFloat
+    prior_area_unfit: FiniteFloat
+    prior_number: NonNegativeFloat
+    prior_colour: NonNegativeFloat
+    score_bound: NonNegativeFloat
     score_mlp: bool
     teacher: Literal["reconstruction", "contrastive", "both"]
-    contrast_temperature: float
-    mask_sharpness: float
-    mask_threshold: float
+    contrast_temperature: PositiveFloat
+    mask_sharpness: PositiveFloat
+    mask_threshold: Share
 
 
 @dataclass(frozen=True)
@@ -96,7 +109,7 @@ def parse_depth(depth: str) -> tuple[int, int]:
     Raises:
         ValueError: the text is no such pair, or the language encoder has no layer.
     """
-    numbers = re.fullmatch(r"(\d+)\+([1-9]\d*)", depth)
+    numbers = re.fullmatch(r"(\d{1,3})\+([1-9]\d{0,2})", depth)
     if not numbers:
         raise ValueError(
             f"depth: {depth!r} is not visual encoder layers + language encoder layers, as '6+12'"

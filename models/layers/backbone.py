@@ -235,19 +235,27 @@ def named_network(name: str) -> nn.Module:
     Raises:
         ValueError: neither library knows the name.
     """
+    check_name(name)
+    if not name.startswith(TIMM_PREFIX):
+        return torchvision_models.get_model(name, weights=None)
+    import timm  # here, because only networks of timm need it
+
+    return timm.create_model(name.removeprefix(TIMM_PREFIX), pretrained=False, features_only=True)
+
+
+def check_name(name: str) -> None:
+    """Check that a library knows a network; the name is one of `named_network`.
+
+    Raises:
+        ValueError: neither torchvision nor timm does.
+    """
     if name.startswith(TIMM_PREFIX):
-        return _timm_network(name.removeprefix(TIMM_PREFIX))
-    if name not in torchvision_models.list_models(module=torchvision_models):
+        import timm
+
+        if not timm.is_model(name.removeprefix(TIMM_PREFIX)):
+            raise ValueError(f"backbone: timm knows no {name.removeprefix(TIMM_PREFIX)!r}")
+    elif name not in torchvision_models.list_models(module=torchvision_models):
         raise ValueError(
             f"backbone: {name!r} is neither `{CLASSIFIER}` nor a classification network of "
             f"torchvision; `{TIMM_PREFIX}NAME` asks timm"
         )
-    return torchvision_models.get_model(name, weights=None)
-
-
-def _timm_network(name: str) -> nn.Module:
-    import timm  # here, because only networks of timm need it
-
-    if not timm.is_model(name):
-        raise ValueError(f"backbone: timm knows no {name!r}")
-    return timm.create_model(name, pretrained=False, features_only=True)

@@ -18,6 +18,7 @@ from stanza.models.pos.trainer import Trainer
 from stanza.models.tagger import parse_args
 from stanza.resources.common import logging_level_context
 
+from models.finite import check_loss, check_weights
 from models.safe_load import write_json
 
 PACKAGE = "embedded"
@@ -61,6 +62,7 @@ def train_tagger(
 
     Raises:
         ValueError: there is no phrase, or a phrase without words.
+        NonFiniteError: a loss or, at the end, a weight is not finite; nothing is written.
     """
     if not tagged_phrases or not all(tagged_phrases):
         raise ValueError("a tagger is trained on one phrase at least, and each must hold words")
@@ -70,8 +72,9 @@ def train_tagger(
         data = Dataset(_document(tagged_phrases), settings, pretrain=None)
         trainer = Trainer(args=settings, vocab=data.vocab, device="cpu")
         batches = ShuffledDataset([data], settings["batch_size"])
-        for batch in islice(_endless(batches), steps):
-            trainer.update(batch)
+        for step, batch in enumerate(islice(_endless(batches), steps)):
+            check_loss(trainer.update(batch), step, batches.num_batches())
+        check_weights(trainer.model.state_dict(), folder)
         _write_folder(trainer, folder)
 
 

@@ -2,21 +2,23 @@
 
 from dataclasses import dataclass
 
+from models.ranges import NonNegativeFloat, NonNegativeInt, Pixels, Share
+
 
 @dataclass(frozen=True)
 class LossWeights:
     """The keys of params.yaml `train.loss`, explained there."""
 
-    reconstruction: float
-    contrastive: float
-    matching: float
-    regression: float
-    giou: float
-    mining: float
-    area: float
-    regression_iou: float
-    regression_gap: float
-    regression_gate: float
-    regression_start: float
-    mining_px: int
-    mining_nouns: int
+    reconstruction: NonNegativeFloat
+    contrastive: NonNegativeFloat
+    matching: NonNegativeFloat
+    regression: NonNegativeFloat
+    giou: NonNegativeFloat
+    mining: NonNegativeFloat
+    area: NonNegativeFloat
+    regression_iou: Share
+    regression_gap: Share
+    regression_gate: Share
+    regression_start: Share
+    mining_px: Pixels
+    mining_nouns: NonNegativeInt

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from models.ranges import NonNegativeInt, Pixels, PositiveInt, Seed, Text
+
 Collection = Literal[
     "refcoco_unc",
     "refcoco_google",
@@ -21,11 +23,11 @@ class ShapesDataset:
     """The drawn world."""
 
     format: Literal["shapes"]
-    seed: int
-    train_scenes: int
-    test_scenes: int
-    phrases_per_scene: int
-    long_side_px: int
+    seed: Seed
+    train_scenes: PositiveInt
+    test_scenes: PositiveInt
+    phrases_per_scene: PositiveInt
+    long_side_px: Pixels
 
 
 @dataclass(frozen=True)
@@ -40,10 +42,10 @@ class Flickr30kDataset:
     """
 
     format: Literal["flickr30k"]
-    root: str
-    images: str
-    train_images: int
-    eval_images: int
+    root: Text
+    images: Text
+    train_images: NonNegativeInt
+    eval_images: NonNegativeInt
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,10 @@ class ReferringDataset:
 
     format: Literal["refer", "referit_json", "transvg", "simrec"]
     collection: Collection
-    root: str
-    images: str
-    train_images: int
-    eval_images: int
+    root: Text
+    images: Text
+    train_images: NonNegativeInt
+    eval_images: NonNegativeInt
 
 
 @dataclass(frozen=True)
@@ -79,10 +81,10 @@ class OwnDataset:
     """
 
     format: Literal["jsonl"]
-    root: str
-    images: str
-    train_images: int
-    eval_images: int
+    root: Text
+    images: Text
+    train_images: NonNegativeInt
+    eval_images: NonNegativeInt
 
 
 DatasetSection = ShapesDataset | Flickr30kDataset | ReferringDataset | OwnDataset

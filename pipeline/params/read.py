@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.params.reader import ParamsError, build, read_yaml
+from pipeline.params.relations import check_relations, check_train
 from pipeline.params.schema import Params
 from pipeline.params.train import TrainParams
 
@@ -17,10 +18,12 @@ def read_params(path: Path = PARAMS_FILE) -> Params:
     """Return all of params.yaml.
 
     Raises:
-        ParamsError: a section or key is unknown, missing or ill-typed, or `run` names something
-            that is not there.
+        ParamsError: a section or key is unknown, missing, ill-typed or out of its range, values do
+            not go together, or `run` names something that is not there.
     """
     params = build(Params, read_yaml(path), path.name)
+    check_relations(params)
+    check_train(params.train, "train")
     for name in params.run.datasets:
         _known("run.datasets", name, params.datasets)
         _known("weights", name, params.weights)
@@ -35,13 +38,17 @@ def train_params(params: Params, variant: str) -> TrainParams:
     """Return the `train` section with what the variant changes.
 
     Raises:
-        ParamsError: the variant is unknown, or changes a key that `train` does not have.
+        ParamsError: the variant is unknown, or changes a key that `train` does not have or to what
+            it cannot be.
     """
     _known("variants", variant, params.variants)
     section = _plain(asdict(params.train))
     for dotted, value in params.variants[variant].items():
         _replace(section, dotted, value, f"variants.{variant}.{dotted}")
-    return build(TrainParams, section, f"train, as changed by variants.{variant}")
+    where = f"train, as changed by variants.{variant}"
+    train = build(TrainParams, section, where)
+    check_train(train, where)
+    return train
 
 
 def weights_key(params: Params, dataset: str) -> str:

@@ -1,10 +1,25 @@
-"""Read params.yaml into frozen dataclasses; unknown, missing and ill-typed keys are errors."""
+"""Read params.yaml into frozen dataclasses.
 
+Unknown and missing keys are errors, and so are values of a wrong type or out of their range.
+"""
+
+import math
+import reprlib
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -12,6 +27,11 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from pipeline.errors import InputError
 
 T = TypeVar("T")
+MOST_BYTES = (
+    1_000_000  # of a file that a person writes; also the most values that aliases make of it
+)
+_SHORT = reprlib.Repr()  # of a value that may be endless
+_SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother = 3, 120, 120
 
 
 class ParamsError(InputError):
@@ -26,17 +46,28 @@ def load_yaml(text: str) -> Any:
     Raises:
         YAMLError: it is not YAML, or a mapping has a key twice.
     """
-    return YAML(typ="safe", pure=True).load(text)
+    try:
+        return YAML(typ="safe", pure=True).load(text)
+    except ValueError as error:  # such as the date 2026-02-31
+        raise YAMLError(f"a value is none of its kind: {error}") from error
+    except RecursionError as error:
+        raise YAMLError("lists or mappings lie too deep in each other") from error
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path, most_bytes: int = MOST_BYTES) -> dict[str, Any]:
     """Return the mapping in a YAML file.
 
+    Args:
+        path: the file.
+        most_bytes: a larger file is not parsed, which takes seconds for each of its megabytes.
+
     Raises:
-        ParamsError: the file is missing, is no UTF-8 text, does not parse, has a key twice, or is
-            no mapping.
+        ParamsError: the file is missing, too large, no UTF-8 text, does not parse, has a key
+            twice, is no mapping, or holds itself by an alias.
     """
     try:
+        if path.stat().st_size > most_bytes:
+            raise ParamsError(f"{path}: has more than {most_bytes} bytes")
         content = load_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ParamsError(f"{path}: cannot be read: {error.strerror}") from error
@@ -50,7 +81,21 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise ParamsError(f"{path}: is not YAML: {error}") from error
     if not isinstance(content, dict):
         raise ParamsError(f"{path}: must hold a mapping of sections")
+    if not _has_at_most(content, most_bytes):
+        raise ParamsError(f"{path}: an alias (`*name`) lies in what it stands for, or is too much")
     return content
+
+
+def _has_at_most(content: object, most: int) -> bool:
+    """Return whether nested lists and mappings hold at most so many values, aliases counted."""
+    waiting, count = [content], 0
+    while waiting and count <= most:
+        value = waiting.pop()
+        items = value.values() if isinstance(value, Mapping) else value
+        if isinstance(items, Collection) and not isinstance(items, str):
+            count += len(items)
+            waiting.extend(items)
+    return count <= most
 
 
 def _line(error: MarkedYAMLError) -> int:
@@ -66,11 +111,12 @@ def build(kind: type[T], values: object, where: str) -> T:
         where: dotted path of the mapping, for messages.
 
     Raises:
-        ParamsError: a key is unknown or missing, or a value has the wrong type.
+        ParamsError: a key is unknown or missing, or a value has the wrong type or is not in the
+            bounds that `Annotated` gives its field (`models.ranges`).
     """
     if not isinstance(values, Mapping):
-        raise ParamsError(f"{where}: must be a mapping, got {values!r}")
-    hints = get_type_hints(kind)
+        raise _wrong(where, "a mapping", values)
+    hints = get_type_hints(kind, include_extras=True)
     known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
     unknown = sorted(str(key) for key in set(values) - known)
     if unknown:
@@ -83,8 +129,12 @@ def build(kind: type[T], values: object, where: str) -> T:
     return kind(**{name: _convert(hints[name], values[name], f"{where}.{name}") for name in known})
 
 
+def _wrong(where: str, expected: str, value: object) -> ParamsError:
+    return ParamsError(f"{where}: must be {expected}, got {_SHORT.repr(value)}")
+
+
 def _convert(kind: Any, value: object, where: str) -> Any:
-    """Return `value` as `kind`, or say what was expected."""
+    """Return `value` as `kind`, or raise what was expected."""
     origin = get_origin(kind)
     if is_dataclass(kind):
         return build(cast("type[Any]", kind), value, where)
@@ -96,15 +146,34 @@ def _convert(kind: Any, value: object, where: str) -> Any:
 def _scalar(kind: type, value: object, where: str) -> object:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if kind is float and is_number:
-        return float(cast("float", value))
+        return _finite(cast("float", value), where)
     if not isinstance(value, kind) or (kind is int and not is_number):
-        raise ParamsError(f"{where}: must be {kind.__name__}, got {value!r}")
+        raise _wrong(where, kind.__name__, value)
     return value
+
+
+def _finite(value: float, where: str) -> float:
+    try:
+        number = float(value)
+    except OverflowError:  # an integer of hundreds of digits
+        number = math.inf
+    if not math.isfinite(number):
+        raise _wrong(where, "a finite number", value)
+    return number
+
+
+def _bounded(kinds: tuple[Any, ...], value: object, where: str) -> object:
+    """Return the value as the first kind; the others are what it must be in."""
+    converted = _convert(kinds[0], value, where)
+    for bound in kinds[1:]:
+        if converted not in bound:
+            raise _wrong(where, str(bound), value)
+    return converted
 
 
 def _one_of(choices: tuple[Any, ...], value: object, where: str) -> object:
     if value not in choices:
-        raise ParamsError(f"{where}: must be one of {', '.join(map(repr, choices))}, got {value!r}")
+        raise _wrong(where, f"one of {', '.join(map(repr, choices))}", value)
     return value
 
 
@@ -137,17 +206,21 @@ def _told_apart(kinds: tuple[Any, ...], value: object, where: str) -> tuple[Any,
 
 def _list(kinds: tuple[Any, ...], value: object, where: str) -> tuple[object, ...]:
     if not isinstance(value, list):
-        raise ParamsError(f"{where}: must be a list, got {value!r}")
+        raise _wrong(where, "a list", value)
     return tuple(_convert(kinds[0], item, f"{where}[{index}]") for index, item in enumerate(value))
 
 
 def _mapping(kinds: tuple[Any, ...], value: object, where: str) -> dict[str, object]:
     if not isinstance(value, Mapping):
-        raise ParamsError(f"{where}: must be a mapping, got {value!r}")
-    return {str(key): _convert(kinds[1], item, f"{where}.{key}") for key, item in value.items()}
+        raise _wrong(where, "a mapping", value)
+    return {
+        _convert(kinds[0], key, f"{where}.{key}"): _convert(kinds[1], item, f"{where}.{key}")
+        for key, item in value.items()
+    }
 
 
 _GENERIC: dict[Any, Callable[[tuple[Any, ...], object, str], object]] = {
+    Annotated: _bounded,
     Literal: _one_of,
     Union: _union,
     types.UnionType: _union,

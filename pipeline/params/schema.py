@@ -1,46 +1,64 @@
 """What each section of params.yaml holds."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from models.ranges import (
+    Length,
+    NonNegativeFloat,
+    NonNegativeInt,
+    Pattern,
+    Pixels,
+    PositiveFloat,
+    PositiveInt,
+    PositiveShare,
+    Range,
+    Seed,
+    Share,
+    Text,
+)
 from pipeline.params.datasets import DatasetSection
 from pipeline.params.train import TrainParams
 from pipeline.params.weights import EmbeddedWeights, WeightFiles
+
+# of a dataset or variant: DVC joins them with `-`, finds keys by `.`, and names folders by them
+NAME = Pattern("[A-Za-z][A-Za-z0-9_]{0,63}", "a letter, then letters, digits and _, 64 at most")
+Name = Annotated[str, NAME]
 
 
 @dataclass(frozen=True)
 class RunParams:
     """What `dvc repro` rebuilds."""
 
-    datasets: tuple[str, ...]
-    variants: tuple[str, ...]
+    datasets: Annotated[tuple[Name, ...], Length(1)]
+    variants: Annotated[tuple[Name, ...], Length(1)]
 
 
 @dataclass(frozen=True)
 class AnnotationsParams:
     """Stage `annotations`."""
 
-    max_bad_fraction: float
+    max_bad_fraction: Share
 
 
 @dataclass(frozen=True)
 class NounsParams:
     """Stage `nouns`."""
 
-    phrases_per_shard: int
-    context_nouns: int
+    phrases_per_shard: PositiveInt
+    context_nouns: NonNegativeInt
 
 
 @dataclass(frozen=True)
 class GivenProposals:
     """Boxes that others computed."""
 
-    path: str
+    path: Text
     detector: str
     training_set: str
     vocabulary: str
-    first_label: int
-    max_missing_fraction: float
+    first_label: NonNegativeInt
+    max_missing_fraction: Share
 
 
 @dataclass(frozen=True)
@@ -49,29 +67,29 @@ class ProposalsParams:
 
     source: Literal["detector", "given"]
     given: GivenProposals
-    max_boxes: int
-    score_floor: float
-    nms_iou: float
+    max_boxes: PositiveInt
+    score_floor: Share
+    nms_iou: Share
     nms: Literal["class_agnostic", "per_class"]
-    batch_images: int
-    images_per_shard: int
+    batch_images: PositiveInt
+    images_per_shard: PositiveInt
 
 
 @dataclass(frozen=True)
 class NounHeadParams:
     """Stage `noun_head`."""
 
-    min_count: int
-    max_nouns: int
-    image_px: int
-    batch_images: int
-    images_per_shard: int
-    epochs: int
-    learning_rate: float
-    weight_decay: float
-    negative_weight: float
-    fit_batch_images: int
-    seed: int
+    min_count: PositiveInt
+    max_nouns: PositiveInt
+    image_px: Pixels
+    batch_images: PositiveInt
+    images_per_shard: PositiveInt
+    epochs: PositiveInt
+    learning_rate: PositiveFloat
+    weight_decay: NonNegativeFloat
+    negative_weight: PositiveShare
+    fit_batch_images: PositiveInt
+    seed: Seed
 
 
 @dataclass(frozen=True)
@@ -79,7 +97,7 @@ class ClipParams:
     """What the scorer `clip` asks."""
 
     prompt: str
-    backgrounds: tuple[str, ...]
+    backgrounds: Annotated[tuple[Text, ...], Length(2)]
 
 
 @dataclass(frozen=True)
@@ -90,30 +108,30 @@ class CamsParams:
     layer: str
     backend: Literal["auto", "autograd", "library"]
     clip: ClipParams
-    image_px: int
-    batch_images: int
-    images_per_shard: int
+    image_px: Pixels
+    batch_images: PositiveInt
+    images_per_shard: PositiveInt
 
 
 @dataclass(frozen=True)
 class EvaluateParams:
     """Stage `evaluate`."""
 
-    batch_images: int
-    phrases_per_image: int
-    iou: float
-    cam_threshold: float
-    resamples: int
-    attention_phrases: int
-    seed: int
+    batch_images: PositiveInt
+    phrases_per_image: PositiveInt
+    iou: PositiveShare
+    cam_threshold: Share
+    resamples: PositiveInt
+    attention_phrases: NonNegativeInt
+    seed: Seed
 
 
 @dataclass(frozen=True)
 class ReportParams:
     """Stage `report`."""
 
-    pictures: int
-    seed: int
+    pictures: NonNegativeInt
+    seed: Seed
 
 
 @dataclass(frozen=True)
@@ -121,8 +139,8 @@ class RuntimeParams:
     """How a stage runs on this machine; it changes no result."""
 
     device: Literal["auto", "cpu", "cuda"]
-    workers: int
-    port: int
+    workers: Annotated[int, Range(0, 1024)]
+    port: Annotated[int, Range(1, 65535)]
 
 
 @dataclass(frozen=True)
@@ -130,15 +148,15 @@ class Params:
     """All of params.yaml."""
 
     run: RunParams
-    datasets: dict[str, DatasetSection]
+    datasets: dict[Name, DatasetSection]
     annotations: AnnotationsParams
-    weights: dict[str, EmbeddedWeights | WeightFiles]
+    weights: dict[Name, EmbeddedWeights | WeightFiles]
     nouns: NounsParams
     proposals: ProposalsParams
     noun_head: NounHeadParams
     cams: CamsParams
     train: TrainParams
-    variants: dict[str, dict[str, Any]]
+    variants: dict[Name, dict[str, Any]]
     evaluate: EvaluateParams
     report: ReportParams
     runtime: RuntimeParams

@@ -1,20 +1,34 @@
 """What the `train` section of params.yaml holds."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from models.grounder.config import GrounderConfig, LanguageConfig
+from models.ranges import (
+    Length,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Range,
+    Seed,
+    Share,
+    ShareBelowOne,
+)
 from models.training.config import LossWeights
+
+LONGEST_TOKENS = 512  # BERT's positions
+Window = Annotated[tuple[Share, ...], Length(4, 4)]
 
 
 @dataclass(frozen=True)
 class AugmentParams:
     """Probabilities and strengths of the augmentations; how many lengths an image may be given."""
 
-    flip: float
-    jitter: float
-    crop: float
-    scales: int
+    flip: Share
+    jitter: Share
+    crop: Share
+    scales: PositiveInt
     translate: bool
 
 
@@ -22,23 +36,23 @@ class AugmentParams:
 class TrainParams:
     """Stage `train`."""
 
-    seed: int
-    image_px: int
-    epochs: int
-    batch_images: int
-    accumulate_batches: int
-    phrases_per_image: int
-    max_tokens: int
-    max_words: int
-    min_word_count: int
-    max_nouns: int
-    windows: tuple[tuple[float, ...], ...]
-    merge_floors: tuple[float, ...]
-    learning_rate: float
-    learning_rate_pretrained: float
-    weight_decay: float
-    warmup_fraction: float
-    grad_clip_norm: float
+    seed: Seed
+    image_px: Annotated[int, Range(32, 8192, step=32)]
+    epochs: NonNegativeInt
+    batch_images: PositiveInt
+    accumulate_batches: PositiveInt
+    phrases_per_image: PositiveInt
+    max_tokens: Annotated[int, Range(3, LONGEST_TOKENS)]
+    max_words: PositiveInt
+    min_word_count: PositiveInt
+    max_nouns: PositiveInt
+    windows: tuple[Window, ...]
+    merge_floors: tuple[Share, ...]
+    learning_rate: PositiveFloat
+    learning_rate_pretrained: NonNegativeFloat
+    weight_decay: NonNegativeFloat
+    warmup_fraction: ShareBelowOne
+    grad_clip_norm: PositiveFloat
     precision: Literal["fp32", "bf16", "fp16"]
     augment: AugmentParams
     language: LanguageConfig

@@ -1,41 +1,59 @@
 """What the `weights` section of params.yaml holds: where pre-trained parts come from."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from models.ranges import (
+    FiniteFloat,
+    Length,
+    NonNegativeFloat,
+    Pattern,
+    Pixels,
+    PositiveFloat,
+    PositiveInt,
+    Range,
+    Seed,
+)
+
+Architecture = Literal[
+    "mobilenet_v2", "resnet10", "resnet18", "resnet34", "resnet50", "squeezenet1_1"
+]
+Sha256 = Annotated[str, Pattern("[0-9a-fA-F]{0,64}", "the beginning of a SHA-256, in hexadecimal")]
+AtLeastTwo = Annotated[int, Range(2, 2**31 - 1)]  # batch norm wants them
 
 
 @dataclass(frozen=True)
 class ClassifierTraining:
     """How the embedded classifier is trained."""
 
-    arch: str
-    width: float
-    pictures: int
-    image_px: int
-    epochs: int
-    batch_images: int
-    learning_rate: float
-    weight_decay: float
+    arch: Architecture
+    width: Annotated[float, Range(0, 8, above_low=True)]
+    pictures: AtLeastTwo
+    image_px: Pixels
+    epochs: PositiveInt
+    batch_images: AtLeastTwo
+    learning_rate: PositiveFloat
+    weight_decay: NonNegativeFloat
 
 
 @dataclass(frozen=True)
 class DetectorTraining:
     """How the embedded detector is trained."""
 
-    scenes: int
-    long_side_px: int
-    epochs: int
-    batch_images: int
-    learning_rate: float
-    base_channels: int
+    scenes: PositiveInt
+    long_side_px: Pixels
+    epochs: PositiveInt
+    batch_images: PositiveInt
+    learning_rate: PositiveFloat
+    base_channels: PositiveInt
 
 
 @dataclass(frozen=True)
 class TaggerTraining:
     """How the embedded tagger is trained."""
 
-    phrases: int
-    steps: int
+    phrases: PositiveInt
+    steps: PositiveInt
 
 
 @dataclass(frozen=True)
@@ -43,7 +61,7 @@ class EmbeddedWeights:
     """Weights that the weights stage trains itself."""
 
     source: Literal["embedded"]
-    pretrain_seed: int
+    pretrain_seed: Seed
     classifier: ClassifierTraining
     detector: DetectorTraining
     tagger: TaggerTraining
@@ -55,7 +73,7 @@ class DetectorFile:
 
     format: Literal["mmdet", "bottom_up_attention"]
     path: str
-    sha256: str
+    sha256: Sha256
     config: str
     vocabulary: str
     training_set: str
@@ -68,10 +86,10 @@ class ClassifierFile:
 
     path: str
     hub: str
-    sha256: str
-    arch: str
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    sha256: Sha256
+    arch: Architecture
+    mean: Annotated[tuple[FiniteFloat, ...], Length(3, 3)]
+    std: Annotated[tuple[PositiveFloat, ...], Length(3, 3)]
     bgr: bool
     training_set: str
     licence: str
@@ -82,7 +100,7 @@ class TaggerFolder:
     """A stanza model folder; an empty path means: what stanza publishes as `package`."""
 
     path: str
-    sha256: str
+    sha256: Sha256
     package: str
     training_set: str
     licence: str
@@ -94,7 +112,7 @@ class TransformersFolder:
 
     path: str
     hub: str
-    sha256: str
+    sha256: Sha256
     training_set: str
     licence: str
 

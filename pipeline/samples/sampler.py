@@ -74,12 +74,27 @@ class EpochSampler(Sampler[SampleIndex]):
         """Choose the epoch, counted from 0."""
         self._epoch = epoch
 
+    def step_samples(self, epoch: int, step: int, batch_images: int) -> list[SampleIndex]:
+        """Return what all processes together see in one step of an epoch.
+
+        Args:
+            epoch: counted from 0.
+            step: of the epoch, counted from 0.
+            batch_images: samples of one process in a step; the last one may have fewer.
+        """
+        size = self._num_parts * batch_images
+        return self._all_samples(epoch)[step * size : (step + 1) * size]
+
     def __len__(self) -> int:
         return self._length
 
     def __iter__(self) -> Iterator[SampleIndex]:
+        return iter(self._all_samples(self._epoch)[self._rank :: self._num_parts])
+
+    def _all_samples(self, epoch: int) -> list[SampleIndex]:
+        """Return the samples of all processes, theirs taking turns."""
         sample_indices = epoch_samples(
-            self._phrases_of_image, self._phrases_per_image, self._seed, self._epoch
+            self._phrases_of_image, self._phrases_per_image, self._seed, epoch
         )
-        positions = np.arange(self._rank, self._length * self._num_parts, self._num_parts)
-        return iter([sample_indices[position % len(sample_indices)] for position in positions])
+        num_samples = self._length * self._num_parts
+        return [sample_indices[position % len(sample_indices)] for position in range(num_samples)]

@@ -19,6 +19,7 @@ from pipeline.caching.atomic import whole_file
 from pipeline.observe.observer import Observer
 from pipeline.params.train import TrainParams
 from pipeline.training.curves import CurveFile
+from pipeline.training.guard import FiniteGuard
 from pipeline.training.processes import ProcessGroup
 
 STEPS_PER_ROW = 10  # of curves.csv
@@ -41,15 +42,22 @@ class WatchedStep(Protocol):
 
 
 class Watch(Hook):
-    """Seeds every epoch, sets the learning rate, writes curves and checkpoints."""
+    """Seeds every epoch, sets the learning rate, writes curves and checkpoints of finite numbers."""
 
     def __init__(
-        self, step: WatchedStep, params: TrainParams, folder: Path, observer: Observer
+        self,
+        step: WatchedStep,
+        params: TrainParams,
+        folder: Path,
+        observer: Observer,
+        guard: FiniteGuard,
     ) -> None:
         self._step, self._params, self._folder, self._observer = step, params, folder, observer
+        self._guard = guard
 
     @override
     def before_train(self, runner: Runner) -> None:
+        self._guard.check_start(runner)
         self._curves = CurveFile(self._folder / CURVES, STEPS_PER_ROW, runner.epoch)
         if runner.epoch:
             self._observer.log(f"goes on after epoch {runner.epoch} of {runner.max_epochs}")
@@ -78,6 +86,7 @@ class Watch(Hook):
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
         values = dict(zip(outputs, torch.stack([*outputs.values()]).tolist(), strict=True))
+        self._guard.check_step(runner, batch_idx, values)
         rate = {"learning_rate": runner.optim_wrapper.optimizer.param_groups[0]["lr"]}
         self._curves.add(runner.epoch + 1, runner.iter + 1, rate | values)
         next(self._bar, None)
@@ -85,8 +94,10 @@ class Watch(Hook):
     @override
     def after_train_epoch(self, runner: Runner) -> None:
         next(self._bar, None)
+        self._guard.check_weights(runner)
         if runner.rank == 0:
             gap = self._step.vision_gap(self._first_batch)
+            self._guard.check_gap(runner, gap)
             row = self._curves.end_epoch(runner.epoch + 1, runner.iter, gap)
             with whole_file(self._folder / CHECKPOINT) as fresh:
                 runner.message_hub.log_scalars.clear()  # of mmengine, which nobody reads

@@ -27,7 +27,7 @@ def test_dvc_writes_only_files_that_the_layout_knows():
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     bodies = [stage.get("do", stage) for stage in stages.values()]
     outs = {out for body in bodies for kind in ("outs", "metrics") for out in body.get(kind, [])}
-    known = properties(DatasetFiles("${item}"))
+    known = properties(DatasetFiles("${item.dataset}"))
     known |= properties(ResultFiles("${item.dataset}", "${item.variant}"))
     assert {out if isinstance(out, str) else next(iter(out)) for out in outs} <= known
 
