@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 LARGEST = 2**31 - 1  # of a count: more than any index of an array of ours holds
+LARGEST_FLOAT = 1e9  # products of such numbers are still float32
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,12 @@ class Range:
 
     def __str__(self) -> str:
         kind = f"a multiple of {self.step}" if self.step > 1 else "a number"
-        low = "" if self.low == -math.inf else f"{'above' if self.above_low else 'from'} {self.low}"
-        high = (
-            "" if self.high == math.inf else f"{'below' if self.below_high else 'to'} {self.high}"
-        )
-        return " ".join(part for part in (kind, low, high or (low and "upwards")) if part)
+        words = [kind]
+        if self.low > -math.inf:
+            words.append(f"{'above' if self.above_low else 'from'} {self.low}")
+        if self.high < math.inf:
+            words.append(f"{'below' if self.below_high else 'to'} {self.high}")
+        return " ".join(words)
 
 
 @dataclass(frozen=True)
@@ -82,9 +84,9 @@ class Pattern:
 
 PositiveInt = Annotated[int, Range(1, LARGEST)]
 NonNegativeInt = Annotated[int, Range(0, LARGEST)]
-PositiveFloat = Annotated[float, Range(0, above_low=True)]
-NonNegativeFloat = Annotated[float, Range(0)]
-FiniteFloat = Annotated[float, Range()]
+PositiveFloat = Annotated[float, Range(0, LARGEST_FLOAT, above_low=True)]
+NonNegativeFloat = Annotated[float, Range(0, LARGEST_FLOAT)]
+FiniteFloat = Annotated[float, Range(-LARGEST_FLOAT, LARGEST_FLOAT)]
 Share = Annotated[float, Range(0, 1)]
 PositiveShare = Annotated[float, Range(0, 1, above_low=True)]
 ShareBelowOne = Annotated[float, Range(0, 1, below_high=True)]

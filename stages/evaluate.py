@@ -86,13 +86,21 @@ class Inference:
 
 
 def answer_batch(grounder: Grounder, inputs: GroundingInputs) -> BatchAnswers:
-    """Return the grounder's answers to a batch; maps are those of the first noun slot."""
+    """Return the grounder's answers to a batch; maps are those of the first noun slot.
+
+    Raises:
+        InputError: a box, or the vision gap, is not finite.
+    """
     begin = time.perf_counter()
     real_words = inputs.word_mask & inputs.phrase_mask[..., None]  # (B, P, W)
     with torch.inference_mode():
         outputs = grounder(inputs)
         gap = vision_gap(grounder.decoder, outputs.attended, inputs.word_ids, real_words)
     boxes = {name: xyxy.cpu().numpy() for name, xyxy in answer_boxes(outputs, inputs).items()}
+    real_phrases = inputs.phrase_mask.cpu().numpy()  # (B, P)
+    numbers = [float(gap), *(xyxy[real_phrases] for xyxy in boxes.values())]
+    if not all(np.isfinite(values).all() for values in numbers):
+        raise InputError("model/: it answers with numbers that are not finite; train it anew")
     maps = {"raw": inputs.cams, "learned": outputs.attention_maps}
     is_head = inputs.noun_mask & (inputs.noun_roles == 0)  # (B, P, K)
     return BatchAnswers(
@@ -182,24 +190,12 @@ def compute_answers(
     for start, batch in zip(observer.progress(starts, len(starts), "model"), loader, strict=True):
         model_inputs = GroundingInputs(**batch).to(inference.device)
         batches.append(answer_batch(inference.saved.grounder, model_inputs))
-        check_answers(batches[-1])
         batch_indices = sample_indices[start : start + params.batch_images]
         image_px = inference.spec.image_px
         answers.update(answers_of_batch(tables, batch_indices, batches[-1], image_px))
     seconds = sum(batch.seconds for batch in batches)
     observer.log(f"{1000 * seconds / len(answers):.1f} ms per phrase on {inference.device}")
     return answers, weighted_mean([(batch.vision_gap, batch.num_words) for batch in batches])
-
-
-def check_answers(answers: BatchAnswers) -> None:
-    """Check that a model answers with numbers.
-
-    Raises:
-        InputError: a box or the vision gap is not finite.
-    """
-    numbers = (*answers.boxes_xyxy.values(), answers.vision_gap)
-    if not all(np.isfinite(values).all() for values in numbers):
-        raise InputError("model/: it answers with boxes that are not finite; train it anew")
 
 
 def evaluate_split(

@@ -14,6 +14,7 @@ from pipeline.params.reader import ParamsError, read_yaml
 TMP = Path(".dvc") / "tmp"
 RWLOCK, GUARD = "rwlock", "rwlock.lock"
 LOCK = "dvc.lock"
+MOST_BYTES = 100_000_000  # of a lock file
 
 
 def check_dvc_files(root: Path) -> Iterator[Finding]:
@@ -38,7 +39,7 @@ def check_dvc_files(root: Path) -> Iterator[Finding]:
 def _is_whole(lock: Path) -> bool:
     """Return whether every stage has its command, and every file in it a path and a hash."""
     try:
-        stages = read_yaml(lock)["stages"]
+        stages = read_yaml(lock, MOST_BYTES)["stages"]
         entries = [
             entry
             for stage in stages.values()

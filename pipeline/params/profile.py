@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from pipeline.params.read import PARAMS_FILE, read_params
 from pipeline.params.reader import ParamsError, load_yaml, read_yaml
@@ -55,11 +56,18 @@ def leaves(overlay: Mapping[str, Any], parents: tuple[str, ...] = ()) -> Iterato
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:
-    """Return ("a.b", value) for `a.b=value`, the value read as YAML."""
+    """Return ("a.b", value) for `a.b=value`, the value read as YAML.
+
+    Raises:
+        ParamsError: it is no assignment, or the value is not YAML.
+    """
     dotted, equals, value = text.partition("=")
     if not equals or not dotted:
         raise ParamsError(f"{text!r}: expected KEY=VALUE, as in train.epochs=2")
-    return dotted, load_yaml(value)
+    try:
+        return dotted, load_yaml(value)
+    except YAMLError as error:
+        raise ParamsError(f"{dotted}: {value!r} is not YAML: {error}") from error
 
 
 def set_value(params: MutableMapping[str, Any], dotted: str, value: Any) -> None:
@@ -74,7 +82,12 @@ def set_value(params: MutableMapping[str, Any], dotted: str, value: Any) -> None
 
 
 def apply_values(path: Path, values: Sequence[tuple[str, Any]]) -> None:
-    """Write the values into a params file, which is left untouched if the outcome is not valid."""
+    """Write the values into a params file, which is left untouched if the outcome is not valid.
+
+    Raises:
+        ParamsError: the file is not YAML, or the outcome is not valid.
+    """
+    read_yaml(path)
     editor = YAML()
     editor.preserve_quotes = True
     editor.width = 4096

@@ -48,7 +48,7 @@ def load_yaml(text: str) -> Any:
     """
     try:
         return YAML(typ="safe", pure=True).load(text)
-    except ValueError as error:  # such as the date 2026-02-31
+    except (ValueError, KeyError) as error:  # the date 2026-02-31, `!!bool 2`
         raise YAMLError(f"a value is none of its kind: {error}") from error
     except RecursionError as error:
         raise YAMLError("lists or mappings lie too deep in each other") from error

@@ -37,11 +37,9 @@ class FiniteGuard:
         Raises:
             InputError: one is not finite; names the checkpoint if it comes from there.
         """
-        resumed = f"{self._checkpoint}: remove it to begin anew"
+        where = f"{self._checkpoint}: remove it" if runner.epoch else "before the first step"
         try:
-            check_weights(
-                runner.model.state_dict(), resumed if runner.epoch else "at the beginning"
-            )
+            check_weights(runner.model.state_dict(), where)
         except NonFiniteError as error:
             raise InputError(f"train: {error}") from error
 

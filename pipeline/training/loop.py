@@ -42,7 +42,7 @@ class WatchedStep(Protocol):
 
 
 class Watch(Hook):
-    """Seeds every epoch, sets the learning rate, writes curves and checkpoints of finite numbers."""
+    """Seeds every epoch, sets the learning rate, writes curves and checkpoints if all is finite."""
 
     def __init__(
         self,

@@ -95,3 +95,13 @@ def test_processes_share_any_epoch_with_as_few_repeats_as_can_be(table, per_imag
     assert {len(share) for share in shares} == {length}
     dealt = [share[turn] for turn in range(length) for share in shares]
     assert dealt == [whole[number % len(whole)] for number in range(length * count)]
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3])
+def test_a_step_of_all_processes_is_their_batches_together(processes):
+    parts = [list(sampler((rank, processes))) for rank in range(processes)]
+    whole = sampler((0, processes), epoch=0)
+    for step in range(-(-len(parts[0]) // 2)):
+        batches = [part[2 * step : 2 * step + 2] for part in parts]
+        expected = sorted(sample.seed for batch in batches for sample in batch)
+        assert sorted(sample.seed for sample in whole.step_samples(3, step, 2)) == expected

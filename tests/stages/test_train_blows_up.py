@@ -1,0 +1,228 @@
+"""A training whose numbers stop being finite: it ends, says where, and keeps what was good."""
+
+import os
+import subprocess
+import sys
+from functools import partial
+from types import SimpleNamespace
+
+import pytest
+import torch
+from mmengine.logging import HistoryBuffer
+from mmengine.optim.optimizer import amp_optimizer_wrapper
+from safetensors.torch import load_file, save_file
+
+from models.grounder.checkpoint import load_grounder, save_grounder
+from models.safe_load import ModelFileError
+from pipeline.errors import InputError
+from pipeline.observe.observer import Observer
+from pipeline.params.read import read_params, train_params
+from pipeline.params.schema import RuntimeParams
+from pipeline.paths import ResultFiles
+from pipeline.samples.grounding_tables import GroundingTables
+from pipeline.samples.sampler import EpochSampler
+from pipeline.training.guard import GRAD_NORM, FiniteGuard
+from pipeline.training.processes import Machine, ProcessGroup
+from stages.evaluate import load_inference
+from stages.predict import PredictRequest, predict
+from stages.train import build_optimiser, build_training, run, train
+from tests.cached_world import FILES, ROOT, write_world
+from tests.models.grounder.tiny_grounder import tiny_grounder
+
+IMAGES, CPU = FILES.annotations / "images", torch.device("cpu")
+RESULTS = ResultFiles("shapes", "full")
+
+
+class Acts(Observer):
+    """Calls a function when the end of the given epoch is logged."""
+
+    def __init__(self, epoch=0, act=None):
+        super().__init__("train")
+        self.epoch, self.act, self.messages = epoch, act, []
+
+    def log(self, message):
+        self.messages.append(message)
+        if message.startswith(f"epoch {self.epoch}/"):
+            self.act()
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    return tmp_path
+
+
+def machine(observer=None):
+    return Machine(ProcessGroup(0, 1, CPU), 0, observer or Observer("train"))
+
+
+def run_stage(observer=None):
+    run(FILES, IMAGES, train_params(read_params(), "full"), RESULTS, machine(observer))
+
+
+def built():
+    params = train_params(read_params(), "full")
+    torch.manual_seed(0)
+    tables = GroundingTables.from_caches(FILES, IMAGES, ("train",))
+    return *build_training(FILES, tables, params, CPU), params
+
+
+def ids_of(dataset, params, epoch, step):
+    """Return the images of a step, from what the sampler of one process yields."""
+    sampler = EpochSampler(dataset.tables.phrases_of_image, params.phrases_per_image, params.seed)
+    sampler.set_epoch(epoch)
+    some = list(sampler)[step * params.batch_images : (step + 1) * params.batch_images]
+    return {dataset.tables.images[sample.image_index].image_id for sample in some}
+
+
+def named_ids(message):
+    return set(message.partition("on the images ")[2].partition(";")[0].split(", "))
+
+
+def test_a_rate_that_is_too_high_ends_the_training_without_a_model(here):
+    write_world(here, learning_rate=1e6)
+    with pytest.raises(InputError, match=r"at step \d+, in epoch 1, on the images .*: none yet"):
+        run_stage()
+    assert not RESULTS.model.exists()
+    assert not RESULTS.curves.exists()
+    assert not list(here.glob(".work/train/*/last.pth"))
+
+
+def test_the_first_bad_step_is_named_with_its_images_and_the_last_good_checkpoint(here):
+    write_world(here, epochs=3)
+    step, dataset, params = built()
+
+    def poison():
+        step.grounder.phrase_embedding.weight.data[0, 0] = torch.nan
+
+    with pytest.raises(InputError) as stopped:
+        train(step, dataset, params, here, machine(Acts(1, poison)))
+    message = str(stopped.value)
+    assert "at step 4, in epoch 2" in message  # of 3 steps an epoch
+    assert named_ids(message) == ids_of(dataset, params, 1, 0)
+    assert f"{here / 'last.pth'}, after epoch 1" in message
+    step, dataset, params = built()
+    observer = Acts()
+    train(step, dataset, params, here, machine(observer))
+    assert observer.messages[0] == "goes on after epoch 1 of 3"
+
+
+def test_a_gradient_that_is_not_finite_ends_it_though_the_loss_is(here):
+    write_world(here, epochs=1)
+    step, dataset, params = built()
+    step.grounder.phrase_embedding.weight.register_hook(lambda grad: grad * torch.inf)
+    with pytest.raises(InputError, match=r"gradient norm is .* at step 1, in epoch 1"):
+        train(step, dataset, params, here, machine())
+
+
+def test_a_weight_that_no_loss_reads_is_in_no_checkpoint(here, monkeypatch):
+    write_world(here, epochs=2)
+    step, dataset, params = built()
+    step.grounder.register_buffer("idle", torch.zeros(3))
+    update = torch.optim.AdamW.step
+
+    def spoil(optimiser, *args, **kwargs):
+        step.grounder.idle[1] = -torch.inf
+        return update(optimiser, *args, **kwargs)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", spoil)
+    with pytest.raises(InputError, match=r"grounder\.idle .* at step 3, in epoch 1"):
+        train(step, dataset, params, here, machine())
+    assert not (here / "last.pth").exists()
+
+
+def test_weights_that_are_bad_before_the_first_step_are_refused(here):
+    write_world(here, epochs=0)
+    step, dataset, params = built()
+    step.grounder.scorer.embed.bias.data[2] = torch.nan
+    with pytest.raises(InputError, match=r"before the first step: .*scorer\.embed\.bias"):
+        train(step, dataset, params, here, machine())
+
+
+def test_a_checkpoint_that_is_bad_is_refused_by_its_name(here):
+    write_world(here, epochs=2)
+
+    def interrupt():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_stage(Acts(1, interrupt))
+    (path,) = here.glob(".work/train/*/last.pth")
+    content = torch.load(path, weights_only=False)
+    content["state_dict"]["grounder.phrase_embedding.bias"][1] = torch.inf
+    torch.save(content, path)
+    with pytest.raises(InputError, match=r"last\.pth: .*phrase_embedding\.bias"):
+        run_stage()
+    assert not RESULTS.model.exists()
+
+
+@pytest.fixture
+def scaled(here, monkeypatch):
+    """Return a guard and a runner with the optimiser of `fp16`, on the CPU."""
+    write_world(here, precision="fp16")
+    monkeypatch.setattr(amp_optimizer_wrapper, "is_cuda_available", lambda: True)
+    scaler = partial(torch.amp.GradScaler, "cpu")
+    monkeypatch.setattr(amp_optimizer_wrapper, "GradScaler", scaler)
+    wrapper = build_optimiser(tiny_grounder(), train_params(read_params(), "full"))
+    runner = SimpleNamespace(optim_wrapper=wrapper, epoch=0, train_dataloader=[0, 0])
+    return FiniteGuard(here / "last.pth", lambda *_: ["a"]), runner
+
+
+def test_a_gradient_that_the_loss_scaler_leaves_out_is_no_error(scaled):
+    guard, runner = scaled
+    history = HistoryBuffer()
+    history.update(float("inf"))
+    runner.optim_wrapper.message_hub.log_scalars[GRAD_NORM] = history
+    guard.check_step(runner, 0, {"loss": 1.0})
+
+
+def test_a_loss_scale_that_falls_without_end_is_one(scaled):
+    guard, runner = scaled
+    scaler = runner.optim_wrapper.loss_scaler
+    scaler.scale(torch.ones(()))
+    scaler.update(2.0**-30)
+    with pytest.raises(InputError, match="gradient norm is inf at step 2, in epoch 1"):
+        guard.check_step(runner, 1, {"loss": 1.0})
+
+
+def write_bad_model(here):
+    """Train for no epoch, and put a NaN into the model's file."""
+    write_world(here, epochs=0)
+    run_stage()
+    path = RESULTS.model / "grounder.safetensors"
+    state = load_file(path)
+    state["decoder.start.bias"][0] = torch.nan
+    save_file(state, path)
+
+
+def test_a_model_that_is_not_finite_is_neither_read_nor_written(here):
+    write_bad_model(here)
+    with pytest.raises(ModelFileError, match=r"grounder\.safetensors: .*decoder\.start\.bias"):
+        load_grounder(RESULTS.model)
+    with pytest.raises(InputError, match=r"grounder\.safetensors"):
+        load_inference(RESULTS.model, RuntimeParams("cpu", 0, 4200))
+    request = PredictRequest(IMAGES / "a.png", "the dog", "reg")
+    with pytest.raises(InputError, match=r"grounder\.safetensors"):
+        predict(request, FILES, RESULTS.model, read_params())
+    grounder = tiny_grounder()
+    grounder.phrase_embedding.bias.data[0] = torch.inf
+    with pytest.raises(ModelFileError, match=r"phrase_embedding\.bias"):
+        save_grounder(here / "new", grounder, None, ())
+    assert not (here / "new").exists()
+
+
+@pytest.mark.slow
+def test_several_processes_stop_together(here):
+    write_world(here, learning_rate=1e6, epochs=2)
+    environment = {key: value for key, value in os.environ.items() if key != "DVC_ROOT"}
+    done = subprocess.run(
+        [sys.executable, "-m", "stages.train", "shapes", "full"],
+        env=environment | {"PYTHONPATH": str(ROOT), "PIPELINE_NPROC": "2"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode != 0
+    assert "error: train: " in done.stderr
+    assert not RESULTS.model.exists()
