@@ -46,7 +46,7 @@ def test_a_bad_weight_is_named_of_whatever_precision(dtype):
 def test_a_classifier_that_blows_up_says_so():
     rng = np.random.default_rng(0)
     pictures = [rng.integers(0, 256, (40, 48, 3)).astype(np.uint8) for _ in range(8)]
-    fit = ClassifierFit("resnet10", 0.125, 4, 1e38, 1e-4, batch_images=4, seed=0)
+    fit = ClassifierFit("resnet10", 0.125, 4, 1e20, 1e-4, batch_images=4, seed=0)
     with pytest.raises(NonFiniteError, match=r"step \d+, in epoch \d"):
         train_classifier(pictures, [0, 1] * 4, ("a", "b"), fit, iter)
 
@@ -64,13 +64,13 @@ def test_a_noun_head_that_blows_up_says_so():
 
 
 def test_a_detector_that_blows_up_says_so():
-    fit = DetectorFit(epochs=4, batch_images=2, learning_rate=1e38, base_channels=8, seed=2)
+    fit = DetectorFit(epochs=4, batch_images=2, learning_rate=1e20, base_channels=8, seed=2)
     with pytest.raises(NonFiniteError, match=r"step \d+, in epoch \d"):
         train(fit, num_pictures=4)
 
 
 def test_a_tagger_that_blows_up_says_so_and_writes_nothing(tmp_path, monkeypatch):
-    monkeypatch.setitem(train_tagger._SETTINGS, "lr", 1e38)
+    monkeypatch.setitem(train_tagger._SETTINGS, "lr", 1e20)
     with pytest.raises(NonFiniteError, match=r"step \d+, in epoch \d"):
         write_tiny_tagger(tmp_path / "tagger", steps=10)
     assert not (tmp_path / "tagger").exists()

@@ -119,3 +119,9 @@ def test_a_missing_classifier_is_one_clear_error(inputs):
     (inputs.classifier / "classifier.json").unlink()
     with pytest.raises(InputError, match=r"classifier.json: does not describe"):
         make(inputs)
+
+
+def test_a_training_that_blows_up_is_one_clear_error(inputs):
+    with pytest.raises(InputError, match=r"noun_head: .* at step \d+, in epoch \d+"):
+        make(inputs, replace(PARAMS, learning_rate=1e20, weight_decay=10.0, epochs=30))
+    assert not (inputs.files.noun_head / "head.safetensors").exists()

@@ -165,6 +165,15 @@ def test_finished_parts_survive_a_kill_and_give_the_same_bytes(project):
     assert digests(project / "second") == digests(project / "first")
 
 
+@pytest.mark.parametrize("part", ["classifier", "detector"])
+def test_a_part_whose_training_blows_up_is_named_and_leaves_nothing(project, part):
+    bold = replace(getattr(EMBEDDED, part), learning_rate=1e20, epochs=4)
+    with pytest.raises(InputError, match=rf"weights\.mine\.{part}: .*step \d"):
+        prepare(replace(EMBEDDED, **{part: bold}), project / "out")
+    assert not (project / "out").exists()
+    assert not list(project.glob(f".work/weights/*/{part}"))
+
+
 def test_another_parameter_trains_its_own_part_again(project):
     prepare(EMBEDDED, project / "first")
     changed = replace(EMBEDDED, tagger=TaggerTraining(phrases=20, steps=4))

@@ -1,9 +1,18 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
+from dvc.utils.hydra import apply_overrides
 
-from pipeline.params.profile import apply_values, expand_environment, leaves, main, parse_assignment
+from pipeline.params.profile import (
+    apply_values,
+    expand_environment,
+    leaves,
+    main,
+    parse_assignment,
+    read_values,
+)
 from pipeline.params.read import PARAMS_FILE, read_params
 from pipeline.params.reader import ParamsError
 from tests.conftest import ROOT
@@ -87,3 +96,45 @@ def test_the_papers_preset_says_the_same_after_any_datasets_profile(params_file)
     after = read_params(params_file)
     assert after.run.datasets == ("flickr30k",)
     assert after.train == alone.train
+
+
+def test_a_params_file_with_a_key_twice_is_refused_and_left(params_file):
+    text = params_file.read_text(encoding="utf-8") + "report: {pictures: 1, seed: 0}\n"
+    params_file.write_text(text, encoding="utf-8")
+    with pytest.raises(ParamsError, match=r'params\.yaml: .*"report"'):
+        apply_values(params_file, [("train.epochs", 3)])
+    assert params_file.read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize("text", ["train.epochs=[1", "a.b={c: 1, c: 2}", "a.b=2026-02-31", "a=\t["])
+def test_an_assignment_that_is_not_yaml_is_refused_by_its_key(text):
+    with pytest.raises(ParamsError, match=text.partition("=")[0]):
+        parse_assignment(text)
+
+
+@pytest.mark.parametrize("text", ["run: &a {datasets: *a}", "run: {datasets: [a], datasets: [b]}"])
+def test_a_profile_that_holds_itself_or_a_key_twice_is_refused(tmp_path, monkeypatch, capsys, text):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(SystemExit):
+        main(["mine.yaml"])
+    assert capsys.readouterr().err.startswith("error: mine.yaml: ")
+    assert (tmp_path / "params.yaml").read_bytes() == (ROOT / "params.yaml").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "names",
+    [[], ["flickr30k"], ["default"], ["default", "paper"], ["flickr30k", "default"], ["tables"]],
+)
+def test_an_override_of_a_dvc_experiment_changes_its_key_alone(params_file, monkeypatch, names):
+    monkeypatch.setenv("REAL", "/somewhere")
+    for name in names:
+        apply_values(params_file, read_values(str(ROOT / "profiles" / f"{name}.yaml")))
+    before = read_params(params_file)
+    apply_overrides(str(params_file), ["train.epochs=13", "train.weight_decay=0.00002"])
+    train = replace(before.train, epochs=13, weight_decay=0.00002)
+    assert read_params(params_file) == replace(before, train=train)
+    apply_overrides(str(params_file), [f"train.epochs={before.train.epochs}"])
+    apply_overrides(str(params_file), [f"train.weight_decay={before.train.weight_decay}"])
+    assert read_params(params_file) == before

@@ -79,7 +79,7 @@ def outside(bound, is_whole):
         yield bound.low if bound.above_low else bound.low - gap
         yield -3 if bound.low >= 0 else bound.low - 1000
     if bound.high < math.inf:
-        yield bound.high if bound.below_high else bound.high + gap
+        yield bound.high if bound.below_high else bound.high + max(gap, bound.high * 1e-6)
     if bound.step > 1:
         yield bound.low + bound.step + 1
     if is_whole:

@@ -1,3 +1,4 @@
+import datetime
 import re
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -133,7 +134,18 @@ def test_bytes_that_are_no_text_are_refused(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("off", "off"), ("yes", "yes"), ("1e-5", 1e-5), ("5e-4", 5e-4), ("010", 10), ("true", True)],
+    [
+        ("off", "off"),
+        ("yes", "yes"),
+        ("1e-5", 1e-5),
+        ("5e-4", 5e-4),
+        ("010", 10),
+        ("0o17", 15),
+        ("0x1F", 31),
+        ("1_000", 1000),
+        ("1:30", "1:30"),
+        ("true", True),
+    ],
 )
 def test_values_are_those_of_the_dialect_that_dvc_writes(tmp_path, text, value):
     (tmp_path / "params.yaml").write_text(f"a: {text}")
@@ -214,3 +226,64 @@ def test_a_value_of_another_type_is_named_wherever_it_stands(outer, data):
     assume(key != "shapes" or section[key] is None)
     with pytest.raises(ParamsError, match=re.escape(f"{where}.{key}")):
         build(Outer, values, "params")
+
+
+LAUGHS = "\n".join(
+    ["a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"]
+    + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: &a [*a]",
+        "a: &a {b: {c: *a}}",
+        LAUGHS,
+        "a: 2026-02-31",
+        "a: !!bool x",
+        "a: !!int x",
+        f"a: {'9' * 5000}",
+        f"a: {'[' * 3000}{']' * 3000}",
+        "a: 1\n\tb: 2",
+        "a:\t1",
+        "a: {b: 1, b: 2}",
+        "? {a: 1}\n: 2",
+        "a: \x07",
+        "a: 1\n---\nb: 2",
+        "a: !!python/object:os.system x",
+        f"a: {'x' * 1_000_001}",
+    ],
+    ids=range(16),
+)
+def test_a_file_that_no_person_means_is_refused_by_its_name(tmp_path, text):
+    (tmp_path / "params.yaml").write_text(text)
+    with pytest.raises(ParamsError, match=r"params\.yaml: ") as refused:
+        read_yaml(tmp_path / "params.yaml")
+    assert len(str(refused.value)) < 1000
+
+
+def test_a_few_aliases_are_no_loop(tmp_path):
+    (tmp_path / "params.yaml").write_text("a: &a {b: [1]}\nc: *a\nd: [*a, *a]")
+    inner = {"b": [1]}
+    assert read_yaml(tmp_path / "params.yaml") == {"a": inner, "c": inner, "d": [inner, inner]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"inner": {"rate": float("nan")}}, r"inner\.rate: must be a finite number, got nan"),
+        ({"inner": {"rate": 10**400}}, r"inner\.rate: must be a finite number"),
+        ({"means": [0.5, float("-inf")]}, r"means\[1\]: must be a finite number, got -inf"),
+        ({"name": datetime.date(2026, 11, 28)}, r"name: must be str, got datetime\.date"),
+        ({"epochs": datetime.date(2026, 11, 28)}, r"epochs: must be int, got datetime\.date"),
+        ({"epochs": "1:30"}, r"epochs: must be int, got '1:30'"),
+        ({"shapes": {3: {"kind": "circle", "radius_px": 2}}}, r"shapes\.3: must be str, got 3"),
+        ({4: 1}, r"params\.yaml\.4: no stage knows this key"),
+        ({"name": ["x" * 50] * 50}, r"name: must be str, got \["),
+    ],
+)
+def test_a_value_of_another_kind_is_named(changes, message):
+    with pytest.raises(ParamsError, match=message) as refused:
+        build(Outer, GOOD | changes, "params.yaml")
+    assert len(str(refused.value)) < 1000
