@@ -70,7 +70,7 @@ def test_a_detector_that_blows_up_says_so():
 
 
 def test_a_tagger_that_blows_up_says_so_and_writes_nothing(tmp_path, monkeypatch):
-    monkeypatch.setitem(train_tagger._SETTINGS, "lr", float("nan"))
+    monkeypatch.setitem(train_tagger._SETTINGS, "max_grad_norm", float("nan"))
     with pytest.raises(NonFiniteError, match=r"step \d+, in epoch \d"):
         write_tiny_tagger(tmp_path / "tagger", steps=10)
     assert not (tmp_path / "tagger").exists()

@@ -19,7 +19,7 @@ KINDS = get_args(DatasetSection)
 def example(kind):
     hints = get_type_hints(kind)
     return {
-        field.name: 3 if hints[field.name] is int else (*get_args(hints[field.name]), "x")[0]
+        field.name: 64 if hints[field.name] is int else (*get_args(hints[field.name]), "x")[0]
         for field in fields(kind)
     }
 
