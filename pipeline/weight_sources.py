@@ -2,10 +2,19 @@
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from models.given_files.impostors import impostor_of
+from models.given_files.stanza_folder import check_stanza_folder
+from models.given_files.transformers_folder import (
+    FolderError,
+    ModelType,
+    check_folder,
+    weight_files,
+)
 from pipeline.errors import InputError
 from pipeline.params.weights import (
     ClassifierFile,
@@ -15,18 +24,10 @@ from pipeline.params.weights import (
     WeightPart,
 )
 
-_PAGE = "a web page, as a browser saves in place of the file"
-_IMPOSTORS = {
-    b"<!doctype": _PAGE,
-    b"<html": _PAGE,
-    b"<?xml": _PAGE,
-    b'{"': "a JSON text, such as a server's error message",
-    b"version https://git-lfs": "a git-lfs pointer; run `git lfs pull` where it came from",
-}
 _HASH_IN_NAME = re.compile(r"-(?=\d*[a-f])([0-9a-f]{8})\.pth$")  # as torch's hubs name files
 STANZA_FILES = ("resources.json", "en/*/*.pt")
 TRANSFORMERS_FILES = ("*config.json", "*token*.json", "vocab.*", "merges.txt")
-TRANSFORMERS_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+MODEL_TYPES: Mapping[str, ModelType] = {"language": "bert", "clip": "clip"}  # by name of a part
 
 
 def parts_of(section: WeightFiles) -> dict[str, WeightPart]:
@@ -95,20 +96,28 @@ def check_source(part: WeightPart, path: Path, key: str) -> Origin:
 
 
 def check_present(part: WeightPart, path: Path, key: str) -> None:
-    """Refuse a part whose files are missing, empty, or begin as no weight file does.
+    """Refuse a part whose files are missing, no weights, or do not belong together.
+
+    Args:
+        part: its section of params.yaml.
+        path: the file or folder, wherever it came from.
+        key: the section's dotted name; it ends in the part's.
 
     Raises:
         InputError: names the file and what to do.
     """
     if isinstance(part, DetectorFile | ClassifierFile):
-        _check_file(path, key)
+        _check_file(path, f"{key}.path")
+        if isinstance(part, DetectorFile) and part.format == "bottom_up_attention":
+            _check_file(Path(part.vocabulary), f"{key}.vocabulary")
         return
-    if isinstance(part, TaggerFolder):
-        _check_folder(path, ("resources.json", f"en/pos/{part.package}.pt"), key)
-    else:
-        _check_folder(path, ("config.json", transformers_files(path)[-1]), key)
-    for file in files_of(path, source_files(part, path)):
-        _check_file(file, key)
+    with _folder_errors(path, key):
+        if isinstance(part, TaggerFolder):
+            check_stanza_folder(path, part.package)
+        else:
+            check_folder(path, MODEL_TYPES[key.rpartition(".")[2]])
+        for file in files_of(path, source_files(part, path)):
+            _check_file(file, f"{key}.path")
 
 
 def source_files(part: WeightPart, folder: Path) -> tuple[str, ...]:
@@ -117,22 +126,21 @@ def source_files(part: WeightPart, folder: Path) -> tuple[str, ...]:
 
 
 def transformers_files(folder: Path) -> tuple[str, ...]:
-    """Return the patterns of what a transformers model is loaded from; its weights come last."""
-    found = (name for name in TRANSFORMERS_WEIGHTS if (folder / name).is_file())
-    return (*TRANSFORMERS_FILES, next(found, TRANSFORMERS_WEIGHTS[0]))
+    """Return the patterns of what a transformers model is loaded from; its weights come last.
+
+    Raises:
+        FolderError: the index of weights in several files is broken.
+    """
+    return (*TRANSFORMERS_FILES, *weight_files(folder))
 
 
 def _check_file(path: Path, key: str) -> None:
     """Refuse a file that is missing, empty, or begins as no weight file does."""
     if not path.is_file():
-        raise InputError(f"{key}.path: {path} does not exist; put the file there or change the key")
-    with path.open("rb") as stream:
-        start = stream.read(64).lstrip().lower()
-    if not start:
-        raise InputError(f"{key}.path: {path} is empty; put the whole file there")
-    for beginning, what in _IMPOSTORS.items():
-        if start.startswith(beginning) and not (path.suffix == ".json" and beginning == b'{"'):
-            raise InputError(f"{key}.path: {path} is {what}; put the weight file there")
+        raise InputError(f"{key}: {path} does not exist; put the file there or change the key")
+    what = impostor_of(path)
+    if what:
+        raise InputError(f"{key}: {path} is {what}; put the whole file there")
 
 
 def _check_sha256(path: Path, found: str, expected: str, key: str) -> None:
@@ -144,13 +152,17 @@ def _check_sha256(path: Path, found: str, expected: str, key: str) -> None:
         )
 
 
-def _check_folder(path: Path, needed: Iterable[str], key: str) -> None:
-    """Refuse a folder in which a file is missing or empty, naming the first such file."""
+@contextmanager
+def _folder_errors(path: Path, key: str) -> Iterator[None]:
+    """Raise an `InputError` with a remedy for a folder that is missing or not whole."""
     if not path.is_dir():
         raise InputError(f"{key}.path: the folder {path} does not exist; put it there")
-    for name in needed:
-        if not (path / name).is_file() or not (path / name).stat().st_size:
-            raise InputError(f"{key}.path: {path / name} is missing or empty; copy it there")
+    try:
+        yield
+    except FolderError as error:
+        raise InputError(
+            f"{key}.path: {error}; copy the whole folder there, or name another"
+        ) from error
 
 
 def files_of(folder: Path, patterns: Iterable[str]) -> list[Path]:

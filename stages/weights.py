@@ -16,7 +16,6 @@ from models.classifier.classifier import ClassifierInfo, save_classifier
 from models.classifier.train_classifier import ClassifierFit, train_classifier
 from models.detector.checkpoint import DetectorInfo, save_detector
 from models.detector.train_detector import DetectionExample, DetectorFit, train_detector
-from models.finite import NonFiniteError
 from models.phrases.train_tagger import train_tagger
 from models.pretrained import hub
 from models.pretrained.convert import (
@@ -24,8 +23,9 @@ from models.pretrained.convert import (
     convert_classifier,
     convert_detector,
     copy_folder,
+    copy_transformers,
 )
-from models.safe_load import ModelFileError, write_json
+from models.safe_load import ModelFileError, NonFiniteError, write_json
 from pipeline.caching.atomic import make_folder, work_folder
 from pipeline.caching.fingerprint import fingerprint
 from pipeline.command_line import stage_call
@@ -47,6 +47,7 @@ from pipeline.params.weights import (
 )
 from pipeline.runtime import seed_everything
 from pipeline.weight_sources import (
+    MODEL_TYPES,
     Origin,
     check_source,
     files_sha256,
@@ -166,12 +167,18 @@ def convert(section: WeightFiles, key: str, weights: Path, observer: Observer) -
         observer.log(f"{name}: {origins[name].source}, sha256 {origins[name].sha256}")
     for name, part in parts.items():
         with _as_input_error(f"{key}.{name}"):
-            take(part, paths[name], weights / name)
+            take(name, part, paths[name], weights / name)
     return origins
 
 
-def take(part: WeightPart, path: Path, folder: Path) -> None:
+def take(name: str, part: WeightPart, path: Path, folder: Path) -> None:
     """Write a checked part into a folder in our format.
+
+    Args:
+        name: of the part.
+        part: its section of params.yaml.
+        path: its file or folder.
+        folder: to write.
 
     Raises:
         ModelFileError: it is not what its section says.
@@ -181,11 +188,12 @@ def take(part: WeightPart, path: Path, folder: Path) -> None:
             _take_detector(part, path, folder)
         case ClassifierFile():
             _take_classifier(part, path, folder)
-        case TaggerFolder() | TransformersFolder():
+        case TransformersFolder():
+            copy_transformers(path, folder, source_files(part, path), MODEL_TYPES[name])
+        case TaggerFolder():
             copy_folder(path, folder, source_files(part, path))
-    if isinstance(part, TaggerFolder):
-        tagger = {"package": part.package, "tokenize": "stanza"}
-        write_json(folder / "tagger.json", tagger, indent=2)
+            tagger = {"package": part.package, "tokenize": "stanza"}
+            write_json(folder / "tagger.json", tagger, indent=2)
 
 
 def run(

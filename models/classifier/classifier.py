@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torchvision import models as torchvision_models
 
 from models.classifier.narrow_resnet import NarrowResNet
-from models.finite import check_weights
-from models.safe_load import ModelFileError, write_json
+from models.given_files.impostors import cause_of
+from models.safe_load import ModelFileError, check_weights, load_into, load_safetensors, write_json
 
 ARCHITECTURES = ("mobilenet_v2", "resnet10", "resnet18", "resnet34", "resnet50", "squeezenet1_1")
 _NARROW_BLOCKS = {"resnet10": (1, 1, 1, 1), "resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3)}
@@ -201,12 +200,9 @@ def load_classifier(folder: Path) -> Classifier:
     """
     info = read_classifier_info(folder)
     network = build_network(info.arch, info.width, len(info.classes))
-    try:
-        state = load_file(folder / _WEIGHTS_FILE)
-        network.load_state_dict(state)
-    except (OSError, SafetensorError, RuntimeError) as error:
-        raise ModelFileError(f"{folder / _WEIGHTS_FILE}: {error}") from error
-    check_weights(state, folder / _WEIGHTS_FILE)
+    path = folder / _WEIGHTS_FILE
+    owner = f"{info.arch} of width {info.width}, as {_INFO_FILE} says"
+    load_into(network, load_safetensors(path), path, owner)
     return Classifier(network, info).eval()
 
 
@@ -222,8 +218,9 @@ def read_classifier_info(folder: Path) -> ClassifierInfo:
         return ClassifierInfo(
             **{field.name: _frozen(values[field.name]) for field in fields(ClassifierInfo)}
         )
-    except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
-        raise ModelFileError(f"{path}: does not describe a classifier: {error}") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        cause = cause_of(path, error)
+        raise ModelFileError(f"{path}: does not describe a classifier: {cause}") from error
 
 
 def _frozen(value: Any) -> Any:

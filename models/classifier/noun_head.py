@@ -7,12 +7,11 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
-from models.finite import check_weights
-from models.safe_load import ModelFileError, write_json
+from models.given_files.impostors import cause_of
+from models.safe_load import ModelFileError, check_weights, load_safetensors, write_json
 
 _NOUNS_FILE, _WEIGHTS_FILE = "nouns.json", "head.safetensors"
 
@@ -49,15 +48,21 @@ def load_noun_head(folder: Path) -> NounHead:
     """Return the head of a folder.
 
     Raises:
-        ModelFileError: a file is missing or malformed, or a weight is not finite.
+        ModelFileError: a file is missing or malformed, the two do not fit, or a
+            weight is not finite.
     """
-    nouns = read_head_nouns(folder)
-    try:
-        weights = load_file(folder / _WEIGHTS_FILE)
-        check_weights(weights, folder / _WEIGHTS_FILE)
-        return NounHead(nouns, weights["weight"], weights["bias"])
-    except (OSError, SafetensorError, KeyError) as error:
-        raise ModelFileError(f"{folder}: holds no noun head: {error}") from error
+    nouns, path = read_head_nouns(folder), folder / _WEIGHTS_FILE
+    weights = load_safetensors(path)
+    if set(weights) != {"weight", "bias"}:
+        raise ModelFileError(f"{path}: holds {', '.join(sorted(weights))}, not weight and bias")
+    weight, bias = weights["weight"], weights["bias"]
+    if weight.ndim != 2 or bias.shape != (len(nouns),) or len(weight) != len(nouns):
+        raise ModelFileError(
+            f"{path}: weight {tuple(weight.shape)} and bias {tuple(bias.shape)} do not fit the "
+            f"{len(nouns)} nouns of {_NOUNS_FILE}"
+        )
+    check_weights(weights, path)
+    return NounHead(nouns, weight, bias)
 
 
 def read_head_nouns(folder: Path) -> tuple[str, ...]:
@@ -66,7 +71,12 @@ def read_head_nouns(folder: Path) -> tuple[str, ...]:
     Raises:
         ModelFileError: the file is missing or malformed.
     """
+    path = folder / _NOUNS_FILE
     try:
-        return tuple(json.loads((folder / _NOUNS_FILE).read_text(encoding="utf-8")))
-    except (OSError, json.JSONDecodeError, TypeError) as error:
-        raise ModelFileError(f"{folder}: holds no noun head: {error}") from error
+        nouns = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        cause = cause_of(path, error)
+        raise ModelFileError(f"{path}: holds no nouns of a head: {cause}") from error
+    if not isinstance(nouns, list) or not all(isinstance(noun, str) for noun in nouns):
+        raise ModelFileError(f"{path}: must hold a list of nouns")
+    return tuple(nouns)

@@ -4,6 +4,7 @@ import io
 import json
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from importlib.resources import files
 from pathlib import Path
@@ -11,13 +12,36 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from yaml import YAMLError
 
 import models.detector.bottom_up_network  # makes its parts known to mmdet  # noqa: F401
 from models.detector.openmmlab import MODELS, Config, ConfigDict, mmdet_scope
-from models.finite import check_weights
-from models.safe_load import ModelFileError, load_weights, write_json
+from models.given_files.impostors import cause_of, impostor_of, one_line
+from models.safe_load import (
+    ModelFileError,
+    check_weights,
+    load_into,
+    load_weights,
+    read_content,
+    weights_of,
+    write_json,
+)
 
 CONFIG_FILE, WEIGHTS_FILE, INFO_FILE = "config.py", "weights.pth", "detector.json"
+_CONFIG_ERRORS = (  # what a Python file, its base files, and mmdet's parts raise
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    NameError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    YAMLError,
+)
 _META_KEYS = ("ori_shape", "img_shape", "scale_factor")
 
 
@@ -86,23 +110,39 @@ def read_info(folder: Path) -> DetectorInfo:
         values["classes"] = tuple(values["classes"])
         return DetectorInfo(**{field.name: values[field.name] for field in fields(DetectorInfo)})
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelFileError(f"{path}: does not describe a detector: {error}") from error
+        cause = cause_of(path, error)
+        raise ModelFileError(f"{path}: does not describe a detector: {cause}") from error
 
 
 def read_config(name: str | Path) -> Config:
     """Return an mmdet config: a file, or a name below the configs in mmdet's wheel.
 
     Raises:
-        ModelFileError: there is no such file.
+        ModelFileError: there is no such file, or it or one of its base files is broken.
     """
     path = Path(name)
     shipped = Path(str(files("mmdet"))) / ".mim" / "configs" / path
     file = next((candidate for candidate in (path, shipped) if candidate.is_file()), None)
     if file is None:
         raise ModelFileError(f"{name}: no such file, and mmdet ships no config of this name")
-    with warnings.catch_warnings():
+    what = impostor_of(file)
+    if what:
+        raise ModelFileError(f"{file}: is no config of mmdet: it is {what}")
+    with warnings.catch_warnings(), _config_errors(str(file)):
         warnings.simplefilter("ignore")
         return Config.fromfile(file)
+
+
+@contextmanager
+def _config_errors(name: str) -> Iterator[None]:
+    """Raise `ModelFileError` for a config that is broken or that mmdet does not understand."""
+    try:
+        yield
+    except _CONFIG_ERRORS as error:
+        kind = type(error).__name__
+        raise ModelFileError(
+            f"{name}: is no config that mmdet reads: {kind}: {one_line(error)}"
+        ) from error
 
 
 def inference_config(config: Config) -> Config:
@@ -110,12 +150,22 @@ def inference_config(config: Config) -> Config:
 
     The pipeline starts from an array instead of a file; RoIAlign is torchvision's; nothing is
     initialised from a download.
+
+    Raises:
+        ModelFileError: it lacks `model`, or a pipeline of tests.
     """
-    pipeline = config.get("test_pipeline") or config.test_dataloader.dataset.pipeline
-    steps = [dict(step) for step in pipeline if "LoadAnnotations" not in step["type"]]
-    steps[0] = {"type": "LoadImageFromNDArray"}
-    steps[-1] = {"type": "PackDetInputs", "meta_keys": _META_KEYS}
-    return Config({"model": _portable(config.model.to_dict()), "test_pipeline": steps})
+    with _config_errors(_name_of(config)):
+        pipeline = config.get("test_pipeline") or config.test_dataloader.dataset.pipeline
+        steps = [dict(step) for step in pipeline if "LoadAnnotations" not in step["type"]]
+        steps[0] = {"type": "LoadImageFromNDArray"}
+        steps[-1] = {"type": "PackDetInputs", "meta_keys": _META_KEYS}
+        kept = {"model": _portable(config.model.to_dict()), "test_pipeline": steps}
+        return Config(kept, filename=config.filename)
+
+
+def _name_of(config: Config) -> str:
+    """Return the file that a config was read from, for messages."""
+    return str(config.filename or "the config")
 
 
 def _portable(value: Any) -> Any:
@@ -127,9 +177,14 @@ def _portable(value: Any) -> Any:
 
 
 def num_classes_of(config: Config) -> int:
-    """Return the number of labels of the last head of a config, 0 without one."""
-    counts = list(_values_of(config.model.to_dict(), "num_classes"))
-    return int(counts[-1]) if counts else 0
+    """Return the number of labels of the last head of a config, 0 without one.
+
+    Raises:
+        ModelFileError: it lacks `model`, or the number is none.
+    """
+    with _config_errors(_name_of(config)):
+        counts = list(_values_of(config.model.to_dict(), "num_classes"))
+        return int(counts[-1]) if counts else 0
 
 
 def _values_of(value: Any, key: str) -> Iterator[Any]:
@@ -145,10 +200,14 @@ def _values_of(value: Any, key: str) -> Iterator[Any]:
 
 
 def build_model(config: Config) -> nn.Module:
-    """Return the network of a config, with random weights."""
-    model: ConfigDict = config.model.copy()
-    model.get("data_preprocessor", {}).pop("batch_augments", None)
-    with mmdet_scope():
+    """Return the network of a config, with random weights.
+
+    Raises:
+        ModelFileError: mmdet has no model or part of such a type, or it takes other arguments.
+    """
+    with _config_errors(_name_of(config)), mmdet_scope():
+        model: ConfigDict = config.model.copy()
+        model.get("data_preprocessor", {}).pop("batch_augments", None)
         return MODELS.build(model)
 
 
@@ -156,27 +215,51 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """Return the tensors and class names of an mmdet checkpoint.
 
     Raises:
-        ModelFileError: the file is no whole weight file.
+        ModelFileError: the file is no whole weight file, or has no or several sets of weights.
     """
-    content = load_weights(path)
+    content = read_content(path)
+    return Checkpoint(weights_of(content, path), _classes_of(content, path))
+
+
+def _classes_of(content: Mapping[str, Any], path: Path) -> tuple[str, ...]:
+    """Return the class names in a checkpoint's `meta`, by mmdet's names of today and of 2.x."""
     meta = content.get("meta") or {}
-    named = {key.lower(): value for key, value in (meta.get("dataset_meta") or meta).items()}
-    return Checkpoint(content.get("state_dict", content), tuple(named.get("classes") or ()))
+    try:
+        named = {key.lower(): value for key, value in (meta.get("dataset_meta") or meta).items()}
+        classes = named.get("classes") or ()
+        return (classes,) if isinstance(classes, str) else tuple(map(str, classes))
+    except (AttributeError, TypeError) as error:
+        raise ModelFileError(f"{path}: `meta` does not name classes: {error}") from error
 
 
-def load_state(model: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
-    """Load the weights into the model, in place; the keys must be the same.
+@dataclass(frozen=True)
+class StoredDetector:
+    """What a detector's folder holds.
+
+    Attributes:
+        config: as `inference_config` returns it.
+        info: what the weights are.
+        model: the network with its weights.
+    """
+
+    config: Config
+    info: DetectorInfo
+    model: nn.Module
+
+
+def read_detector(folder: Path) -> StoredDetector:
+    """Return the detector of a folder: config.py, weights.pth and detector.json.
 
     Raises:
-        ModelFileError: a key is missing, left over, of another shape, or not finite.
+        ModelFileError: a file is missing or broken, or one does not fit another.
     """
-    try:
-        model.load_state_dict(state)
-    except (RuntimeError, AttributeError, TypeError) as error:
-        raise ModelFileError(f"{path}: does not fit its config: {_short(error)}") from error
-    check_weights(state, path)
-
-
-def _short(error: Exception, most: int = 300) -> str:
-    text = " ".join(str(error).split())
-    return text if len(text) <= most else text[:most] + " ..."
+    info, config = read_info(folder), read_config(folder / CONFIG_FILE)
+    num_classes = num_classes_of(config)
+    if num_classes != len(info.classes):
+        raise ModelFileError(
+            f"{folder / INFO_FILE}: names {len(info.classes)} classes, {CONFIG_FILE} has "
+            f"num_classes {num_classes}"
+        )
+    model, path = build_model(config), folder / WEIGHTS_FILE
+    load_into(model, load_weights(path), path, f"its config {CONFIG_FILE}")
+    return StoredDetector(config, info, model)

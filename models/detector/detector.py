@@ -15,15 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torchvision.ops import clip_boxes_to_image, nms
 
-from models.detector.checkpoint import (
-    CONFIG_FILE,
-    WEIGHTS_FILE,
-    DetectorInfo,
-    build_model,
-    load_state,
-    read_config,
-    read_info,
-)
+from models.detector.checkpoint import DetectorInfo, read_detector
 from models.detector.openmmlab import (
     Compose,
     Config,
@@ -32,7 +24,6 @@ from models.detector.openmmlab import (
     InstanceData,
     mmdet_scope,
 )
-from models.safe_load import load_weights
 
 INPUT_MULTIPLE_PX = 64  # inputs of one batch share height and width, rounded up to this
 MAX_ASPECT = 100  # a strip longer than this would shrink to nothing in the network's input
@@ -192,11 +183,9 @@ def load_detector(folder: Path, device: torch.device, batch_images: int) -> Dete
         ModelFileError: config.py, detector.json or weights.pth is missing or broken, or the
             weights do not fit.
     """
-    info, config = read_info(folder), read_config(folder / CONFIG_FILE)
-    model = build_model(config)
-    load_state(model, load_weights(folder / WEIGHTS_FILE), folder / WEIGHTS_FILE)
-    model.eval().requires_grad_(False)
-    return Detector(config, model.to(device), info, batch_images)
+    stored = read_detector(folder)
+    stored.model.eval().requires_grad_(False)
+    return Detector(stored.config, stored.model.to(device), stored.info, batch_images)
 
 
 def _as_arrays(instances: InstanceData) -> Detections:

@@ -13,8 +13,10 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
 
+from models.given_files.impostors import one_line
+from models.given_files.transformers_folder import check_folder
 from models.grad_cam.scorer import NounScorer, NounScores, in_whole_cells
-from models.safe_load import ModelFileError
+from models.safe_load import ModelFileError, is_position_index, load_transformers
 
 _TEXTS_AT_ONCE = 256
 
@@ -164,12 +166,13 @@ def load_clip_scorer(
         ValueError: as `ClipTexts`.
     """
     try:
-        model = CLIPModel.from_pretrained(folder, local_files_only=True).eval()
+        check_folder(folder, "clip")
+        model = load_transformers(CLIPModel, folder, is_position_index).eval()
         tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
         images = CLIPImageProcessor.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, RuntimeError) as error:
         raise ModelFileError(
-            f"{folder}: holds no CLIP of transformers: {str(error)[:300]}"
+            f"{folder}: holds no CLIP of transformers: {one_line(error)}"
         ) from error
     texts = ClipTexts(model, tokenizer, prompt, nouns, backgrounds)
     return ClipScorer(model, texts, images.image_mean, images.image_std)

@@ -15,15 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.detector.checkpoint import (
-    CONFIG_FILE,
-    WEIGHTS_FILE,
-    DetectorInfo,
-    build_model,
-    load_state,
-    read_config,
-    read_info,
-)
+from models.detector.checkpoint import DetectorInfo, read_detector
 from models.detector.openmmlab import (
     Config,
     DetDataSample,
@@ -33,7 +25,7 @@ from models.detector.openmmlab import (
 )
 from models.grad_cam.scorer import NounScorer, NounScores, in_whole_cells, routes_of
 from models.noun_classes.imagenet import NounClasses
-from models.safe_load import ModelFileError, load_weights
+from models.safe_load import ModelFileError
 
 
 class DetectorScorer(NounScorer):
@@ -108,10 +100,9 @@ def load_detector_scorer(folder: Path, noun_classes: Mapping[str, NounClasses]) 
         ModelFileError: a file is missing, broken or does not fit, or the kind of head is not
             supported.
     """
-    config, info = read_config(folder / CONFIG_FILE), read_info(folder)
-    model = build_model(config)
-    load_state(model, load_weights(folder / WEIGHTS_FILE), folder / WEIGHTS_FILE)
-    return DetectorScorer(model, info, _padding(config, model), noun_classes)
+    stored = read_detector(folder)
+    padding = _padding(stored.config, stored.model)
+    return DetectorScorer(stored.model, stored.info, padding, noun_classes)
 
 
 def _padding(config: Config, model: Any) -> Tensor:

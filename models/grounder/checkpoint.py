@@ -15,17 +15,17 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import nn
 from transformers import BertConfig, BertTokenizerFast
 
 from models.classifier.classifier import Classifier, build_network
-from models.finite import check_weights
+from models.given_files.impostors import cause_of
 from models.grounder.config import GrounderConfig, GrounderSpec, LanguageSizes
 from models.grounder.grounder import Grounder, build_grounder
 from models.grounder.language_encoder import (
     LanguageEncoder,
+    check_tokenizer,
     language_of,
     learn_tokenizer,
     load_language,
@@ -33,7 +33,7 @@ from models.grounder.language_encoder import (
     new_language,
 )
 from models.layers.backbone import CLASSIFIER, named_network
-from models.safe_load import ModelFileError, write_json
+from models.safe_load import ModelFileError, check_weights, load_into, load_safetensors, write_json
 
 WEIGHTS_FILE, SPEC_FILE = "grounder.safetensors", "spec.json"
 TOKENIZER_FOLDER, LANGUAGE_FILE, WORDS_FILE = "tokenizer", "language.json", "words.json"
@@ -83,13 +83,18 @@ def load_grounder(folder: Path) -> SavedGrounder:
         spec = _read_spec(folder / SPEC_FILE)
         language = language_of(BertConfig(**_read_json(folder / LANGUAGE_FILE)))
         grounder = build_grounder(spec, _network(spec), language)
-        state = load_file(folder / WEIGHTS_FILE)
-        check_weights(state, WEIGHTS_FILE)
-        grounder.load_state_dict(state)
+        path = folder / WEIGHTS_FILE
+        load_into(grounder, load_safetensors(path), path, f"{SPEC_FILE} and {LANGUAGE_FILE}")
         tokenizer = load_tokenizer(folder / TOKENIZER_FOLDER)
+        check_tokenizer(tokenizer, language, folder / TOKENIZER_FOLDER)
         words = tuple(_read_json(folder / WORDS_FILE))
-    except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise ModelFileError(f"{folder}: is not a grounder's folder: {error}") from error
+    if len(words) != spec.num_words:
+        raise ModelFileError(
+            f"{folder / WORDS_FILE}: has {len(words)} words, {SPEC_FILE} has num_words "
+            f"{spec.num_words}"
+        )
     return SavedGrounder(grounder.eval(), tokenizer, words)
 
 
@@ -111,7 +116,10 @@ def _read_spec(path: Path) -> GrounderSpec:
 
 
 def _read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelFileError(f"{path}: is not JSON: {cause_of(path, error)}") from error
 
 
 @dataclass(frozen=True)
@@ -133,10 +141,15 @@ def untrained_language(
         sizes: of the one from scratch; its vocabulary is at most as large as they say. Of a
             pre-trained one, the first `sizes.layers` layers are kept.
         phrases: what the tokenizer of the one from scratch is learned from.
+
+    Raises:
+        ModelFileError: the folder of the pre-trained one is not whole.
+        ValueError: its BERT has fewer layers.
     """
     if folder.is_dir():
-        encoder = load_language(folder, sizes.layers)
-        return UntrainedLanguage(encoder, load_tokenizer(folder), is_pretrained=True)
+        encoder, tokenizer = load_language(folder, sizes.layers), load_tokenizer(folder)
+        check_tokenizer(tokenizer, encoder, folder)
+        return UntrainedLanguage(encoder, tokenizer, is_pretrained=True)
     tokenizer = learn_tokenizer(phrases, sizes.vocabulary)
     encoder = new_language(replace(sizes, vocabulary=len(tokenizer)))
     return UntrainedLanguage(encoder, tokenizer, is_pretrained=False)

@@ -3,6 +3,7 @@
 Shapes: N phrases, T word pieces, C channels of BERT.
 """
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,8 +11,17 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
+from models.given_files.impostors import one_line
+from models.given_files.transformers_folder import (
+    CONFIG_FILE,
+    FolderError,
+    check_vocabulary,
+    read_json,
+)
 from models.grounder.config import LanguageSizes
+from models.safe_load import ModelFileError, is_position_index, load_transformers
 
+_LEFT_OUT = re.compile(r"(^|\.)(pooler|cls)\.")  # weights that no state needs
 SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
@@ -65,18 +75,42 @@ def load_language(folder: Path, layers: int) -> LanguageEncoder:
     Its dropout is that of its own configuration (0.1 in BERT-base).
 
     Raises:
+        ModelFileError: its weights are not those that its configuration names.
         ValueError: the BERT in `folder` has fewer layers.
     """
-    config = BertConfig.from_pretrained(folder)
+    config = read_bert_config(folder)
     if layers > config.num_hidden_layers:
         raise ValueError(
             f"{folder}: has {config.num_hidden_layers} layers, {layers} were asked for "
             f"(BERT-base has 12, BERT-large 24)"
         )
+    above = {f"layer.{index}." for index in range(layers, config.num_hidden_layers)}
     config.num_hidden_layers = layers
-    return LanguageEncoder(
-        BertModel.from_pretrained(folder, config=config, add_pooling_layer=False)
+    bert = load_transformers(
+        BertModel,
+        folder,
+        lambda key: (
+            is_position_index(key) or _LEFT_OUT.search(key) or any(layer in key for layer in above)
+        ),
+        config=config,
+        add_pooling_layer=False,
     )
+    return LanguageEncoder(bert)
+
+
+def read_bert_config(folder: Path) -> BertConfig:
+    """Return the configuration of a pre-trained BERT.
+
+    Raises:
+        ModelFileError: config.json is missing, broken, or of another kind of model.
+    """
+    path = folder / CONFIG_FILE
+    try:
+        if read_json(path).get("model_type", "bert") != "bert":
+            raise ModelFileError(f"{path}: is of another kind of model, not of a BERT")
+        return BertConfig.from_pretrained(folder)
+    except FolderError as error:
+        raise ModelFileError(str(error)) from error
 
 
 def learn_tokenizer(phrases: Iterable[str], vocabulary: int) -> BertTokenizerFast:
@@ -102,5 +136,33 @@ def learn_tokenizer(phrases: Iterable[str], vocabulary: int) -> BertTokenizerFas
 
 
 def load_tokenizer(folder: Path) -> BertTokenizerFast:
-    """Return the tokenizer of a folder that transformers wrote."""
-    return BertTokenizerFast.from_pretrained(folder)
+    """Return the tokenizer of a folder that transformers wrote.
+
+    Raises:
+        ModelFileError: the vocabulary is missing or broken; transformers itself would return a
+            tokenizer that knows special tokens alone.
+    """
+    try:
+        check_vocabulary(folder, "bert", None)
+        return BertTokenizerFast.from_pretrained(folder)
+    except (FolderError, OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelFileError(f"{folder}: holds no tokenizer of BERT: {one_line(error)}") from error
+
+
+def check_tokenizer(tokenizer: BertTokenizerFast, encoder: LanguageEncoder, folder: Path) -> None:
+    """Refuse a tokenizer that writes other word pieces than its BERT has embeddings of.
+
+    Args:
+        tokenizer: of `folder`.
+        encoder: the text encoder.
+        folder: for messages.
+
+    Raises:
+        ModelFileError: their numbers differ.
+    """
+    embeddings = encoder.bert.config.vocab_size
+    if len(tokenizer) != embeddings:
+        raise ModelFileError(
+            f"{folder}: its vocabulary has {len(tokenizer)} entries, the BERT has vocab_size "
+            f"{embeddings}"
+        )

@@ -1,9 +1,10 @@
 """Nouns of phrases: stanza tags the words, and `noun_rules` selects the nouns among them."""
 
 import json
+import pickle
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,17 @@ from typing import Any
 import stanza
 from stanza.models.common.doc import Document
 
+from models.given_files.impostors import cause_of
+from models.given_files.stanza_folder import LANGUAGE, PROCESSORS, check_stanza_folder
 from models.given_files.text_files import read_text
+from models.given_files.transformers_folder import FolderError
 from models.phrases.noun_rules import NounMention, find_nouns, speaks_of_several
 from models.phrases.tokens import TaggedToken
-from models.safe_load import ModelFileError
+from models.safe_load import BROKEN, ModelFileError, load_weights, plain_reason
 
 TAGGER_FILE = "tagger.json"
-_LANGUAGE = "en"
-_PROCESSORS = ("tokenize", "mwt", "pos")
+_CONSTANT = "SOS_tensor"  # old models of stanza store it among their weights
+_LOAD_ERRORS = (*BROKEN, pickle.UnpicklingError)
 _WORD = re.compile(r"[^\W_]+(?:[-.][^\W_]+)*|['\u2019]s\b|\S")
 _ENDING = re.compile(r"(?:n['\u2019]t|['\u2019][^\W\d_]{0,2})\Z")  # "don't", "man's", "dogs'"
 _QUASI_APOSTROPHE = re.compile(r"(?<=[^\W_])[`\u00b4\u02bc\u2018\u2032\uff07](?=s\b)")
@@ -61,17 +65,24 @@ class NounParser:
         self.cut_at_spaces = settings.get("tokenize") == "whitespace"
         self.context_nouns = context_nouns
         processors = _processors(folder, str(settings.get("package")), self.cut_at_spaces)
-        self.pipeline = stanza.Pipeline(
-            _LANGUAGE,
-            dir=str(folder),
-            processors=processors,
-            package=None,
-            download_method=None,
-            device=device,
-            verbose=False,
-            tokenize_pretokenized=self.cut_at_spaces,
-            tokenize_no_ssplit=True,
-        )
+        try:
+            self.pipeline = stanza.Pipeline(
+                LANGUAGE,
+                dir=str(folder),
+                processors=processors,
+                package=None,
+                download_method=None,
+                device=device,
+                verbose=False,
+                tokenize_pretokenized=self.cut_at_spaces,
+                tokenize_no_ssplit=True,
+            )
+        except _LOAD_ERRORS as error:
+            raise ModelFileError(
+                f"{folder}: stanza cannot load it: {plain_reason(error)}"
+            ) from error
+        if not self.cut_at_spaces:
+            _check_weights(self.pipeline, folder, processors)
 
     def parse(self, phrases: Sequence[str]) -> list[ParsedPhrase]:
         """Return the nouns of each phrase; spans count characters of the phrase as given.
@@ -174,25 +185,39 @@ def _with_marks_as_letters(text: str) -> str:
 
 def _processors(folder: Path, package: str, cut_at_spaces: bool) -> dict[str, str]:
     """Return the package of each stanza processor that the folder's `resources.json` offers."""
-    resources = _read_json(folder / "resources.json").get(_LANGUAGE, {})
-    chosen = dict(resources.get("default_processors", {}), pos=package)
-    names = ("tokenize", "pos") if cut_at_spaces else _PROCESSORS
-    for name in names:
-        needed = not (name == "mwt" or (name == "tokenize" and cut_at_spaces))
-        model = folder / _LANGUAGE / name / f"{chosen.get(name)}.pt"
-        if needed and not (chosen.get(name) in resources.get(name, {}) and model.is_file()):
+    try:
+        packages = check_stanza_folder(folder, package, ("pos",) if cut_at_spaces else PROCESSORS)
+    except FolderError as error:
+        raise ModelFileError(
+            f"{error}; copy the stanza folder again, or name its package"
+        ) from error
+    names = ("tokenize", "pos") if cut_at_spaces else PROCESSORS
+    return {name: packages[name] for name in names if name in packages}
+
+
+def _check_weights(pipeline: stanza.Pipeline, folder: Path, packages: Mapping[str, str]) -> None:
+    """Refuse models of which a weight is missing or left over; stanza loads such tokenizers."""
+    for name in set(packages) & {"tokenize", "mwt"}:
+        model = getattr(pipeline.processors[name].trainer, "model", None)
+        if model is None:
+            continue
+        path = folder / LANGUAGE / name / f"{packages[name]}.pt"
+        stored = set(load_weights(path)["model"])
+        passed_over = {key for key in stored if key.endswith(_CONSTANT)}
+        wrong = {key for key, _ in model.named_parameters()} - stored
+        wrong |= stored - passed_over - set(model.state_dict())
+        if wrong:
             raise ModelFileError(
-                f"{folder}: resources.json and the files beside it offer no `{name}` model "
-                f"{chosen.get(name)!r}; copy the stanza folder again, or name its package"
+                f"{path}: the weights do not fit its settings: {len(wrong)} are missing or left "
+                f"over, such as {min(wrong)}"
             )
-    return {name: chosen[name] for name in names if name in chosen}
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(read_text(path))
     except (OSError, ValueError) as error:
-        raise ModelFileError(f"{path}: cannot be read as JSON: {error}") from error
+        raise ModelFileError(f"{path}: cannot be read as JSON: {cause_of(path, error)}") from error
     if not isinstance(content, dict):
         raise ModelFileError(f"{path}: must hold a JSON object")
     return content

@@ -18,8 +18,8 @@ from stanza.models.pos.trainer import Trainer
 from stanza.models.tagger import parse_args
 from stanza.resources.common import logging_level_context
 
-from models.finite import check_loss, check_weights
-from models.safe_load import write_json
+from models.finite import check_loss
+from models.safe_load import check_weights, write_json
 
 PACKAGE = "embedded"
 Word = tuple[str, str, str, str]

@@ -1,14 +1,12 @@
 """Conversion of published weight files to this project's folders."""
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
+from transformers import CLIPModel
 
 from models.classifier.classifier import (
     Classifier,
@@ -22,14 +20,24 @@ from models.detector.checkpoint import (
     DetectorInfo,
     build_model,
     inference_config,
-    load_state,
     num_classes_of,
     read_checkpoint,
     read_config,
     save_detector,
 )
+from models.given_files.impostors import cause_of, impostor_of
 from models.given_files.text_files import given_files, read_lines
-from models.safe_load import ModelFileError, load_arrays, load_weights
+from models.given_files.transformers_folder import FolderError, ModelType, check_folder
+from models.grounder.language_encoder import load_language, read_bert_config
+from models.safe_load import (
+    ModelFileError,
+    is_position_index,
+    load_into,
+    load_transformers,
+    load_weights,
+    read_content,
+    weights_of,
+)
 
 _WEIGHT_SUFFIXES = (".pt", ".bin", ".safetensors")
 
@@ -44,8 +52,8 @@ def convert_detector(source: Path, config: str, info: DetectorInfo, folder: Path
         folder: to write.
 
     Raises:
-        ModelFileError: there is no such config, weights or classes do not fit it, or the checkpoint
-            is no whole weight file.
+        ModelFileError: there is no such config or it is broken, weights or classes do not fit it,
+            or the checkpoint is no whole weight file.
     """
     prediction = inference_config(read_config(config))
     checkpoint = read_checkpoint(source)
@@ -53,10 +61,10 @@ def convert_detector(source: Path, config: str, info: DetectorInfo, folder: Path
     if len(checkpoint.classes) != expected:
         raise ModelFileError(
             f"{source}: names {len(checkpoint.classes)} classes (meta.dataset_meta.classes), "
-            f"{config} has {expected}"
+            f"{config} has num_classes {expected}"
         )
     model = build_model(prediction)
-    load_state(model, checkpoint.state, source)
+    load_into(model, checkpoint.state, source, f"its config {config}")
     save_detector(folder, prediction, model.state_dict(), replace(info, classes=checkpoint.classes))
 
 
@@ -74,9 +82,9 @@ def convert_bottom_up(source: Path, vocabulary: Path, info: DetectorInfo, folder
         ModelFileError: the checkpoint is no whole weight file, of another network, or has another
             number of classes.
     """
-    content = load_arrays(source) if source.suffix == ".pkl" else load_weights(source)
+    state = weights_of(read_content(source), source)
     try:
-        detector = read_bottom_up(_tensors(content))
+        detector = read_bottom_up(state)
     except ModelFileError as error:
         raise ModelFileError(f"{source}: is no bottom-up-attention detector: {error}") from error
     classes = read_vocabulary(vocabulary)
@@ -85,7 +93,7 @@ def convert_bottom_up(source: Path, vocabulary: Path, info: DetectorInfo, folder
             f"{vocabulary}: names {len(classes)} classes, {source} has {detector.num_classes}"
         )
     model = build_model(detector.config)
-    load_state(model, detector.state, source)
+    load_into(model, detector.state, source, "the network of bottom-up attention")
     save_detector(folder, detector.config, model.state_dict(), replace(info, classes=classes))
 
 
@@ -118,31 +126,47 @@ def _check_weights(path: Path) -> None:
         with safe_open(path, "pt") as stream:
             stream.keys()
     except (SafetensorError, OSError) as error:
-        raise ModelFileError(f"{path}: is no whole weight file: {error}") from error
+        raise ModelFileError(f"{path}: is no whole weight file: {cause_of(path, error)}") from error
+
+
+def copy_transformers(source: Path, folder: Path, patterns: Iterable[str], kind: ModelType) -> None:
+    """Copy the files of a transformers folder whose model loads with every weight.
+
+    Args:
+        source: the folder.
+        folder: to write.
+        patterns: as of `copy_folder`.
+        kind: of the model.
+
+    Raises:
+        ModelFileError: as `copy_folder`; a file is missing, the vocabulary has another size than
+            the model, or the weights are not those that config.json names.
+    """
+    try:
+        check_folder(source, kind)
+    except FolderError as error:
+        raise ModelFileError(str(error)) from error
+    copy_folder(source, folder, patterns)
+    if kind == "bert":
+        load_language(source, read_bert_config(source).num_hidden_layers)
+    else:
+        load_transformers(CLIPModel, source, is_position_index)
 
 
 def read_vocabulary(path: Path) -> tuple[str, ...]:
     """Return the class names in a text file such as `objects_vocab.txt`, one a line, lower case.
 
     Raises:
-        ModelFileError: the file cannot be read as text.
+        ModelFileError: the file cannot be read as text, or is none.
     """
     try:
+        what = impostor_of(path)
         lines = read_lines(path)
     except (OSError, UnicodeDecodeError) as error:
         raise ModelFileError(f"{path}: cannot be read: {error}") from error
+    if what:
+        raise ModelFileError(f"{path}: is no list of classes: it is {what}")
     return tuple(line.split(",")[0].strip().lower() for line in lines if line.strip())
-
-
-def _tensors(content: Mapping[str, Any]) -> Mapping[str, Tensor]:
-    """Return the tensors of a checkpoint, also where they lie below the key `model`."""
-    state = content.get("model", content)
-    if not isinstance(state, dict):
-        raise ModelFileError("`model` is not a mapping of tensors")
-    try:
-        return {str(key): torch.as_tensor(value) for key, value in state.items()}
-    except (TypeError, RuntimeError, ValueError) as error:
-        raise ModelFileError(f"holds more than tensors: {error}") from error
 
 
 def convert_classifier(source: Path, info: ClassifierInfo, folder: Path) -> None:
@@ -159,8 +183,7 @@ def convert_classifier(source: Path, info: ClassifierInfo, folder: Path) -> None
     """
     named = replace(info, classes=imagenet_classes())
     network = build_network(info.arch, info.width, len(named.classes))
-    try:
-        network.load_state_dict(load_weights(source))
-    except RuntimeError as error:
-        raise ModelFileError(f"{source}: does not fit {info.arch}: {error}") from error
+    load_into(
+        network, weights_of(read_content(source), source), source, f"{info.arch}, the key `arch`"
+    )
     save_classifier(folder, Classifier(network, named))

@@ -7,20 +7,20 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from models.given_files.text_files import given_files
+from models.given_files.transformers_folder import FolderError, check_folder
 from pipeline.caching.atomic import work_folder
 from pipeline.doctor.findings import Finding, missing, ok, warning
 from pipeline.errors import InputError
 from pipeline.params.datasets import DatasetSection, ShapesDataset
 from pipeline.params.schema import GivenProposals
 from pipeline.params.weights import (
-    DetectorFile,
     EmbeddedWeights,
     TaggerFolder,
     WeightFiles,
     WeightPart,
 )
 from pipeline.paths import DatasetFiles
-from pipeline.weight_sources import check_present, hub_of, parts_of
+from pipeline.weight_sources import MODEL_TYPES, check_present, hub_of, parts_of
 
 NEEDED: Mapping[str, tuple[str, ...]] = {  # below the root, or below a folder in it
     "flickr30k": ("Annotations", "Sentences", "train.txt"),
@@ -69,7 +69,7 @@ def check_weights(
     if isinstance(section, EmbeddedWeights):
         yield ok(f"{key}: trained here")
     elif (DatasetFiles(dataset).weights / "manifest.json").is_file():
-        yield ok(f"{key}: converted before, to {DatasetFiles(dataset).weights}")
+        yield _check_converted(dataset, DatasetFiles(dataset).weights, key)
     else:
         for part_name, part in parts_of(section).items():
             yield _check_part(part, f"{key}.{part_name}")
@@ -104,18 +104,23 @@ def _check_part(part: WeightPart, key: str) -> Finding:
     return _check_path(part, key) if part.path else _check_hub(part, key)
 
 
+def _check_converted(dataset: str, weights: Path, key: str) -> Finding:
+    """Return whether the transformers folders among converted weights are whole."""
+    for name, kind in MODEL_TYPES.items():
+        if (weights / name).is_dir():
+            try:
+                check_folder(weights / name, kind)
+            except FolderError as error:
+                remedy = f"`dvc repro -f weights@{dataset}`, from a whole folder in {key}.{name}"
+                return missing(f"{key}.{name}: {error}", remedy)
+    return ok(f"{key}: converted before, to {weights}")
+
+
 def _check_path(part: WeightPart, key: str) -> Finding:
     try:
         check_present(part, Path(part.path), key)
     except InputError as error:
         return missing(str(error), "docs/weights.md says where to get it")
-    if isinstance(part, DetectorFile) and part.format == "bottom_up_attention":
-        vocabulary = Path(part.vocabulary)
-        if not vocabulary.is_file():
-            return missing(
-                f"{key}.vocabulary: {vocabulary} is no file",
-                "put objects_vocab.txt there; docs/weights.md says where to get it",
-            )
     return ok(f"{key}: {part.path}")
 
 

@@ -19,9 +19,9 @@ from models.classifier.train_noun_head import NounHeadFit, fit_noun_head
 from models.detector.checkpoint import DetectorInfo, save_detector
 from models.detector.detector import load_detector
 from models.detector.train_detector import DetectorFit
-from models.finite import NonFiniteError, check_loss, check_weights
+from models.finite import check_loss
 from models.phrases import train_tagger
-from models.safe_load import ModelFileError
+from models.safe_load import ModelFileError, NonFiniteError, check_weights
 from tests.tiny_detector import train
 from tests.tiny_tagger import write_tiny_tagger
 

@@ -1,0 +1,107 @@
+"""Stand-ins for what NumPy and mmengine write into checkpoints; they hold values and call nothing.
+
+NumPy's own unpickling does not check its input: a damaged array changes NumPy's number types for
+the whole process. So the names of NumPy in a file are mapped to the classes below.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+_KINDS = ("b1", "i1", "i2", "i4", "i8", "u1", "f2", "f4", "f8")  # of numbers that torch has
+
+
+class PickledDtype:
+    """The dtype of an array in a file."""
+
+    def __init__(self, kind: str, *_: object) -> None:
+        """Take the dtype's code, such as `f4`."""
+        self.kind, self.order = str(kind), "<"
+
+    def __setstate__(self, state: Sequence[Any]) -> None:
+        """Take the byte order, the second value of the state that NumPy pickles."""
+        self.order = ">" if state[1] == ">" else "<"
+
+    def numpy(self) -> np.dtype[Any]:
+        """Return NumPy's dtype.
+
+        Raises:
+            ValueError: it is none of numbers.
+        """
+        if self.kind not in _KINDS:
+            raise ValueError(f"an array of {self.kind!r} holds no weights")
+        return np.dtype(f"{self.order}{self.kind}")
+
+
+class PickledArray:
+    """An array in a file."""
+
+    def __init__(self, *_: object) -> None:
+        """Begin without values, as NumPy does."""
+        self._state: Sequence[Any] = ()
+
+    def __setstate__(self, state: Sequence[Any]) -> None:
+        """Take version, shape, dtype, order of the axes and bytes."""
+        self._state = state
+
+    def tensor(self) -> Tensor:
+        """Return the values.
+
+        Raises:
+            ValueError: they are no numbers, or fewer or more than the shape says.
+        """
+        if len(self._state) != 5:
+            raise ValueError("an array has no values")
+        _, shape, dtype, is_fortran, content = self._state
+        raw = content.encode("latin1") if isinstance(content, str) else content
+        if not isinstance(dtype, PickledDtype) or not isinstance(raw, bytes | bytearray):
+            raise ValueError("an array of objects holds no weights")
+        flat = np.frombuffer(raw, dtype.numpy())
+        values = flat.reshape(shape, order="F" if is_fortran else "C")
+        return torch.from_numpy(np.array(values, dtype.numpy().newbyteorder("="), order="C"))
+
+
+class Ignored:
+    """An object whose values nobody needs, such as a buffer of logged numbers."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        """Keep nothing."""
+
+    def __setstate__(self, state: object) -> None:
+        """Keep nothing."""
+
+
+def pickled_scalar(dtype: PickledDtype, content: bytes | str) -> Any:
+    """Return a single number in a file, `None` if it is no number."""
+    raw = content.encode("latin1") if isinstance(content, str) else content
+    return np.frombuffer(raw, dtype.numpy())[0].item() if dtype.kind in _KINDS else None
+
+
+def pickled_buffer(content: bytes, dtype: PickledDtype, shape: Any, order: str) -> PickledArray:
+    """Return an array that pickle's protocol 5 wrote as one buffer."""
+    array = PickledArray()
+    array.__setstate__((1, shape, dtype, order == "F", content))
+    return array
+
+
+def ignored_attribute(*_: object) -> None:
+    """Stand for `getattr`, by which a buffer of logged numbers names its own methods."""
+
+
+_CORES = ("numpy.core", "numpy._core")
+ARRAY_STAND_INS: dict[str, Any] = {
+    "numpy.dtype": PickledDtype,
+    "numpy.ndarray": PickledArray,
+    **{f"{core}.multiarray._reconstruct": PickledArray for core in _CORES},
+    **{f"{core}.multiarray.scalar": pickled_scalar for core in _CORES},
+    **{f"{core}.numeric._frombuffer": pickled_buffer for core in _CORES},
+}
+CHECKPOINT_STAND_INS: dict[str, Any] = {
+    **ARRAY_STAND_INS,
+    "mmengine.logging.history_buffer.HistoryBuffer": Ignored,
+    "builtins.getattr": ignored_attribute,
+    "argparse.Namespace": Ignored,
+}

@@ -1,0 +1,196 @@
+"""What a folder of transformers must hold, checked without loading it.
+
+transformers makes a tokenizer of special tokens alone where the vocabulary is missing, and random
+weights where a file has none: neither ends in an error.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from models.given_files.impostors import impostor_of
+
+ModelType = Literal["bert", "clip"]
+CONFIG_FILE, TOKENIZER_FILE = "config.json", "tokenizer.json"
+WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")  # the first that is there is loaded
+_INDEX = ".index.json"  # behind the name of weights that lie in several files
+_UPPER_CASE = re.compile(r"[A-Z]")
+
+
+class FolderError(ValueError):
+    """A folder of transformers is not whole; the message names the file."""
+
+
+@dataclass(frozen=True)
+class _Needs:
+    """What a kind of model needs beside configuration and weights.
+
+    Attributes:
+        vocabulary: files that stand in for `tokenizer.json`.
+        others: names of which one must be there.
+        vocab_size: entries where config.json does not say.
+    """
+
+    vocabulary: tuple[str, ...]
+    others: tuple[str, ...]
+    vocab_size: int
+
+
+_NEEDS: Mapping[str, _Needs] = {
+    "bert": _Needs(("vocab.txt",), (), 30522),
+    "clip": _Needs(
+        ("vocab.json", "merges.txt"), ("preprocessor_config.json", "processor_config.json"), 49408
+    ),
+}
+
+
+def check_folder(folder: Path, kind: ModelType) -> None:
+    """Refuse a folder that lacks a file, or whose vocabulary is not as large as its model says.
+
+    Raises:
+        FolderError: names the file.
+    """
+    config = read_json(folder / CONFIG_FILE)
+    model_type = config.get("model_type", kind)
+    if model_type != kind:
+        raise FolderError(f"{folder / CONFIG_FILE} is of a {model_type}, not of a {kind}")
+    for name in weight_files(folder):
+        _check_file(folder / name)
+    needs = _NEEDS[kind]
+    if needs.others and not any((folder / name).is_file() for name in needs.others):
+        raise FolderError(f"{folder / needs.others[0]} is missing")
+    text = config.get("text_config") or {} if kind == "clip" else config
+    check_vocabulary(folder, kind, text.get("vocab_size", needs.vocab_size))
+
+
+def weight_files(folder: Path) -> tuple[str, ...]:
+    """Return the names of the files that a model's weights lie in: one, or an index and its shards.
+
+    Raises:
+        FolderError: an index is broken.
+    """
+    for name in WEIGHT_FILES:
+        if (folder / name).is_file():
+            return (name,)
+        index = name + _INDEX
+        if (folder / index).is_file():
+            shards = read_json(folder / index).get("weight_map")
+            if not isinstance(shards, dict) or not shards:
+                raise FolderError(f"{folder / index} has no `weight_map`")
+            return (index, *sorted(set(map(str, shards.values()))))
+    return (WEIGHT_FILES[0],)
+
+
+def check_vocabulary(folder: Path, kind: ModelType, vocab_size: int | None) -> None:
+    """Refuse a tokenizer without its vocabulary, or with one of another size.
+
+    Args:
+        folder: of the tokenizer.
+        kind: of the model.
+        vocab_size: entries that every vocabulary in the folder must have; None: any number.
+
+    Raises:
+        FolderError: names the file.
+    """
+    needed = _NEEDS[kind].vocabulary
+    if not (folder / TOKENIZER_FILE).is_file():
+        for name in needed:
+            _check_file(folder / name)
+    for name, count in _COUNTS.items():
+        path = folder / name
+        if path.is_file() and name in (TOKENIZER_FILE, *needed):
+            _check_file(path)
+            entries = count(path)
+            if vocab_size is not None and entries != vocab_size:
+                raise FolderError(
+                    f"{path} has {entries} entries, {CONFIG_FILE} has vocab_size {vocab_size}"
+                )
+    if all((folder / name).is_file() for name in ("vocab.json", "merges.txt")):
+        _check_merges(folder)
+    if kind == "bert":
+        _check_case(folder)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the object in a JSON file of a folder.
+
+    Raises:
+        FolderError: it is missing, not JSON, or no object.
+    """
+    _check_file(path)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise FolderError(f"{path} is not JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise FolderError(f"{path} must hold a JSON object")
+    return content
+
+
+def _check_file(path: Path) -> None:
+    if not path.is_file():
+        raise FolderError(f"{path} is missing")
+    what = impostor_of(path)
+    if what:
+        raise FolderError(f"{path} is {what}")
+
+
+def _entries_of_tokenizer(path: Path) -> int:
+    content = read_json(path)
+    model = content.get("model")
+    vocabulary = model.get("vocab") if isinstance(model, dict) else None
+    if not isinstance(vocabulary, dict) or not vocabulary:
+        raise FolderError(f"{path} has no vocabulary (model.vocab)")
+    added = content.get("added_tokens") or []
+    return len({*vocabulary.values(), *(token.get("id") for token in added)})
+
+
+def _lines(path: Path) -> list[str]:
+    """Return the lines of a text file; what else Unicode calls an end of line is an entry."""
+    try:
+        return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise FolderError(f"{path} is no UTF-8 text: {error}") from error
+
+
+_COUNTS: Mapping[str, Callable[[Path], int]] = {
+    TOKENIZER_FILE: _entries_of_tokenizer,
+    "vocab.txt": lambda path: len(_lines(path)),
+    "vocab.json": lambda path: len(read_json(path)),
+}
+
+
+def _check_merges(folder: Path) -> None:
+    """Refuse merges that do not make every word piece of the vocabulary."""
+    made = {line.replace(" ", "") for line in _lines(folder / "merges.txt")}
+    for piece in _merged_pieces(read_json(folder / "vocab.json")):
+        if piece not in made:
+            raise FolderError(
+                f"{folder / 'merges.txt'} does not make {piece!r} of vocab.json: it is cut off, or "
+                "of another model"
+            )
+
+
+def _merged_pieces(vocabulary: Mapping[str, Any]) -> Iterator[str]:
+    for piece in vocabulary:
+        is_special = piece.startswith("<|") and piece.endswith("|>")
+        if len(piece.removesuffix("</w>")) > 1 and not is_special and piece != "</w>":
+            yield piece
+
+
+def _check_case(folder: Path) -> None:
+    """Refuse a cased vocabulary that nothing says to be one: it would be read in lower case."""
+    has_settings = any(
+        (folder / name).is_file() for name in (TOKENIZER_FILE, "tokenizer_config.json")
+    )
+    if not has_settings and any(
+        _UPPER_CASE.search(word) and not word.startswith("[")
+        for word in _lines(folder / "vocab.txt")
+    ):
+        raise FolderError(
+            f"{folder / 'tokenizer_config.json'} is missing, and vocab.txt has upper-case words: "
+            "without it they would be read in lower case"
+        )
