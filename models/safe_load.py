@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from models.given_files.impostors import cause_of, one_line
-from models.given_files.pickled_arrays import ARRAY_STAND_INS, CHECKPOINT_STAND_INS
+from models.given_files.pickled_arrays import ARRAY_STAND_INS, CHECKPOINT_STAND_INS, with_arrays
 from models.given_files.state_dicts import state_dict_of
 
 _ASKED = re.compile(r"GLOBAL (?P<name>[\w.]+)")  # in torch's message on a file that would run code
@@ -64,22 +64,22 @@ def plain_reason(error: Exception) -> str:
     text = str(error)
     asked = _ASKED.search(text)
     if asked:
-        return f"it asks for {asked['name']}"
+        return f"asks for {asked['name']}"
     plain = _ADVICE.sub("", text.rpartition("WeightsUnpickler error: ")[2])
     return one_line(ValueError(plain or ("it is no pickle" if text else type(error).__name__)))
 
 
 def load_weights(path: Path) -> dict[str, Any]:
-    """Return the mapping in a PyTorch weight file: tensors, plain values, and inert stand-ins.
+    """Return the mapping in a PyTorch weight file: tensors, arrays of numbers and plain values.
 
-    Arrays of NumPy are `PickledArray`; what mmengine logged holds nothing.
+    Objects that hold what a program logged or was told are there, but empty.
 
     Raises:
         ModelFileError: the file is missing, cut off, no weight file, or asks for more than that.
     """
     stand_ins: list[Any] = [(kind, name) for name, kind in CHECKPOINT_STAND_INS.items()]
     with _refusing(path), torch.serialization.safe_globals(stand_ins):
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = with_arrays(torch.load(path, map_location="cpu", weights_only=True))
     if not isinstance(content, dict):
         raise ModelFileError(f"{path}: holds {type(content).__name__}, not a mapping of tensors")
     return content
@@ -116,13 +116,11 @@ class _ArraysOnly(pickle._Unpickler):
 def load_arrays(path: Path) -> dict[str, Any]:
     """Return the mapping in a pickle of numpy arrays, as detectron2's model zoo has them.
 
-    Arrays are `PickledArray`.
-
     Raises:
         ModelFileError: the file is missing, cut off, no pickle, or holds more than that.
     """
     with _refusing(path):
-        content = _ArraysOnly(io.BytesIO(path.read_bytes()), encoding="latin1").load()
+        content = with_arrays(_ArraysOnly(io.BytesIO(path.read_bytes()), encoding="latin1").load())
     if not isinstance(content, dict):
         raise ModelFileError(f"{path}: holds {type(content).__name__}, not a mapping of arrays")
     return content

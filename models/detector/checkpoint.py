@@ -22,8 +22,6 @@ from models.safe_load import (
     check_weights,
     load_into,
     load_weights,
-    read_content,
-    weights_of,
     write_json,
 )
 
@@ -60,19 +58,6 @@ class DetectorInfo:
     classes: tuple[str, ...]
     training_set: str
     licence: str
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """Content of an mmdet weight file.
-
-    Attributes:
-        state: the network's tensors by name.
-        classes: name of each label; empty if the file does not name them.
-    """
-
-    state: Mapping[str, Tensor]
-    classes: tuple[str, ...]
 
 
 def save_detector(
@@ -211,18 +196,19 @@ def build_model(config: Config) -> nn.Module:
         return MODELS.build(model)
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
-    """Return the tensors and class names of an mmdet checkpoint.
+def classes_of(content: Mapping[str, Any], path: Path) -> tuple[str, ...]:
+    """Return the class names in a checkpoint's `meta`, by mmdet's names of today and of 2.x.
+
+    Args:
+        content: of the checkpoint.
+        path: of the checkpoint, for messages.
+
+    Returns:
+        Name of each label; empty if the checkpoint does not name them.
 
     Raises:
-        ModelFileError: the file is no whole weight file, or has no or several sets of weights.
+        ModelFileError: `meta` holds something else.
     """
-    content = read_content(path)
-    return Checkpoint(weights_of(content, path), _classes_of(content, path))
-
-
-def _classes_of(content: Mapping[str, Any], path: Path) -> tuple[str, ...]:
-    """Return the class names in a checkpoint's `meta`, by mmdet's names of today and of 2.x."""
     meta = content.get("meta") or {}
     try:
         named = {key.lower(): value for key, value in (meta.get("dataset_meta") or meta).items()}

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 _KINDS = ("b1", "i1", "i2", "i4", "i8", "u1", "f2", "f4", "f8")  # of numbers that torch has
 
@@ -47,8 +46,14 @@ class PickledArray:
         """Take version, shape, dtype, order of the axes and bytes."""
         self._state = state
 
-    def tensor(self) -> Tensor:
-        """Return the values.
+    @property
+    def has_numbers(self) -> bool:
+        """Whether the array holds numbers that torch has."""
+        dtype = self._state[2] if len(self._state) == 5 else None
+        return isinstance(dtype, PickledDtype) and dtype.kind in _KINDS
+
+    def numpy(self) -> NDArray[Any]:
+        """Return the values, in this machine's byte order.
 
         Raises:
             ValueError: they are no numbers, or fewer or more than the shape says.
@@ -61,7 +66,7 @@ class PickledArray:
             raise ValueError("an array of objects holds no weights")
         flat = np.frombuffer(raw, dtype.numpy())
         values = flat.reshape(shape, order="F" if is_fortran else "C")
-        return torch.from_numpy(np.array(values, dtype.numpy().newbyteorder("="), order="C"))
+        return np.array(values, dtype.numpy().newbyteorder("="), order="C")
 
 
 class Ignored:
@@ -85,6 +90,20 @@ def pickled_buffer(content: bytes, dtype: PickledDtype, shape: Any, order: str) 
     array = PickledArray()
     array.__setstate__((1, shape, dtype, order == "F", content))
     return array
+
+
+def with_arrays(value: Any) -> Any:
+    """Return a value in which stand-ins of arrays of numbers are arrays; mappings change in place.
+
+    Raises:
+        ValueError: an array has fewer or more values than its shape says.
+    """
+    if isinstance(value, PickledArray):
+        return value.numpy() if value.has_numbers else value
+    if isinstance(value, dict):
+        for key, item in value.items():
+            value[key] = with_arrays(item)
+    return type(value)(map(with_arrays, value)) if type(value) in (list, tuple) else value
 
 
 def ignored_attribute(*_: object) -> None:

@@ -13,8 +13,6 @@ import torch
 from torch import Tensor
 from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
 
-from models.given_files.pickled_arrays import PickledArray
-
 _AVERAGED = ("ema", "ema_state_dict", "state_dict_ema", "model_ema", "ema_model", "params_ema")
 WRAPPERS = (
     "state_dict",
@@ -71,7 +69,7 @@ def _is_of_mmengine(content: Mapping[str, Any]) -> bool:
 
 
 def _is_tensor(value: object) -> bool:
-    return isinstance(value, Tensor | np.ndarray | PickledArray)
+    return isinstance(value, Tensor | np.ndarray)
 
 
 def _tensors(weights: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -83,7 +81,7 @@ def _tensors(weights: Mapping[str, Any]) -> dict[str, Tensor]:
 
 def _tensor(key: object, value: Any) -> Tensor:
     try:
-        return value.tensor() if isinstance(value, PickledArray) else torch.as_tensor(value)
+        return torch.as_tensor(value)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{key}: {error}") from error
 

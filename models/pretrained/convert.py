@@ -19,9 +19,9 @@ from models.detector.bottom_up_checkpoint import read_bottom_up
 from models.detector.checkpoint import (
     DetectorInfo,
     build_model,
+    classes_of,
     inference_config,
     num_classes_of,
-    read_checkpoint,
     read_config,
     save_detector,
 )
@@ -56,16 +56,17 @@ def convert_detector(source: Path, config: str, info: DetectorInfo, folder: Path
             or the checkpoint is no whole weight file.
     """
     prediction = inference_config(read_config(config))
-    checkpoint = read_checkpoint(source)
+    content = read_content(source)
+    classes = classes_of(content, source)
     expected = num_classes_of(prediction)
-    if len(checkpoint.classes) != expected:
+    if len(classes) != expected:
         raise ModelFileError(
-            f"{source}: names {len(checkpoint.classes)} classes (meta.dataset_meta.classes), "
-            f"{config} has num_classes {expected}"
+            f"{source}: names {len(classes)} classes (meta.dataset_meta.classes), "
+            f"{config} has {expected} (num_classes)"
         )
     model = build_model(prediction)
-    load_into(model, checkpoint.state, source, f"its config {config}")
-    save_detector(folder, prediction, model.state_dict(), replace(info, classes=checkpoint.classes))
+    load_into(model, weights_of(content, source), source, f"its config {config}")
+    save_detector(folder, prediction, model.state_dict(), replace(info, classes=classes))
 
 
 def convert_bottom_up(source: Path, vocabulary: Path, info: DetectorInfo, folder: Path) -> None:
@@ -93,7 +94,7 @@ def convert_bottom_up(source: Path, vocabulary: Path, info: DetectorInfo, folder
             f"{vocabulary}: names {len(classes)} classes, {source} has {detector.num_classes}"
         )
     model = build_model(detector.config)
-    load_into(model, detector.state, source, "the network of bottom-up attention")
+    load_into(model, detector.state, source, "its config, that of bottom-up attention")
     save_detector(folder, detector.config, model.state_dict(), replace(info, classes=classes))
 
 

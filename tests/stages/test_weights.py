@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 import torch
 from torchvision.models import mobilenet_v2, resnet18
-from transformers import BertConfig, BertModel
 
 from models.classifier.classifier import load_classifier
 from models.detector.checkpoint import build_model, read_config
@@ -29,6 +28,8 @@ from pipeline.params.weights import (
 )
 from stages.weights import run
 from tests.models.detector.bottom_up_original import random_checkpoint
+from tests.tiny_bert import write_tiny_bert
+from tests.tiny_clip import write_tiny_clip
 
 EMBEDDED = EmbeddedWeights(
     source="embedded",
@@ -80,7 +81,9 @@ def published(tmp_path_factory):
     for name in ("tokenize", "pos"):
         (folder / "stanza" / "en" / name).mkdir(parents=True)
         torch.save({"model": torch.ones(3)}, folder / "stanza" / "en" / name / "ewt.pt")
-    (folder / "stanza" / "resources.json").write_text("{}")
+    english = {"default_processors": {"tokenize": "ewt"}}
+    english |= {"tokenize": {"ewt": {}}, "pos": {"ewt": {}}}
+    (folder / "stanza" / "resources.json").write_text(json.dumps({"en": english}))
     return folder
 
 
@@ -279,44 +282,51 @@ def test_weights_of_another_architecture_are_refused(files, project):
 @pytest.fixture
 def bert(project):
     """Write a small BERT as transformers publishes it, and what nobody loads beside it."""
-    config = BertConfig(
-        vocab_size=9, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8
-    )
-    BertModel(config).save_pretrained(project / "bert")
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        (project / "bert" / name).write_text('{"of": 1}')
-    (project / "bert" / "vocab.txt").write_text("[PAD]\n[UNK]\n")
+    write_tiny_bert(project / "bert")
     (project / "bert" / "tf_model.h5").write_text("of another library")
     return project / "bert"
 
 
-def with_folder(files, name, **changes):
-    return replace(files, **{name: replace(NOTHING, path="bert", **changes)})
+@pytest.fixture
+def clip(project):
+    """Write a small CLIP, and what nobody loads beside it."""
+    write_tiny_clip(project / "clip")
+    (project / "clip" / "tf_model.h5").write_text("of another library")
+    return project / "clip"
 
 
-@pytest.mark.parametrize("name", ["language", "clip"])
-def test_a_transformers_folder_is_copied_without_what_nobody_loads(files, project, bert, name):
-    prepare(with_folder(files, name, training_set="books"), project / "weights")
-    assert {file.name for file in (project / "weights" / name).iterdir()} == {
-        "config.json",
-        "tokenizer.json",
-        "tokenizer_config.json",
-        "vocab.txt",
-        "model.safetensors",
-    }
+def with_folder(files, name, path="bert", **changes):
+    return replace(files, **{name: replace(NOTHING, path=path, **changes)})
+
+
+COPIED = {
+    "bert": {"vocab.txt"},
+    "clip": {"preprocessor_config.json"},
+}
+COMMON = {"config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors"}
+
+
+@pytest.mark.parametrize(("name", "path"), [("language", "bert"), ("clip", "clip")])
+def test_a_transformers_folder_is_copied_without_what_nobody_loads(
+    files, project, bert, clip, name, path
+):
+    prepare(with_folder(files, name, path, training_set="books"), project / "weights")
+    copied = {file.name for file in (project / "weights" / name).iterdir()}
+    assert copied == COMMON | COPIED[path]
     manifest = json.loads((project / "weights" / "manifest.json").read_text())
     assert manifest[name]["training_set"] == "books"
 
 
 def test_the_sha256_of_a_folder_is_that_of_names_and_bytes(files, project, bert):
-    lines = prepare(with_folder(files, "clip"), project / "first")
-    found = next(line for line in lines if line.startswith("clip: bert, sha256 ")).split()[-1]
-    prepare(with_folder(files, "clip", sha256=found[:12]), project / "second")
-    (bert / "vocab.txt").write_text("[PAD]\n")
+    lines = prepare(with_folder(files, "language"), project / "first")
+    found = next(line for line in lines if line.startswith("language: bert, sha256 ")).split()[-1]
+    prepare(with_folder(files, "language", sha256=found[:12]), project / "second")
+    words = (bert / "vocab.txt").read_text()
+    (bert / "vocab.txt").write_text(words.replace("blue", "pink"))
     refuse(
-        with_folder(files, "clip", sha256=found[:12]),
+        with_folder(files, "language", sha256=found[:12]),
         project / "third",
-        rf"weights\.mine\.clip\.sha256: bert has sha256 .*, expected {found[:12]}",
+        rf"weights\.mine\.language\.sha256: bert has sha256 .*, expected {found[:12]}",
     )
 
 
@@ -332,14 +342,16 @@ def test_half_downloaded_safetensors_are_refused(files, project, bert, kept):
     content = (bert / "model.safetensors").read_bytes()
     (bert / "model.safetensors").write_bytes(content[: int(kept * len(content))])
     refuse(
-        with_folder(files, "clip"), project / "weights", r"model\.safetensors: is no whole weight"
+        with_folder(files, "language"),
+        project / "weights",
+        r"model\.safetensors: is no whole weight",
     )
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json", "vocab.txt"])
 def test_a_web_page_in_a_transformers_folder_is_refused(files, project, bert, name):
     (bert / name).write_text("<!doctype html>")
-    refuse(with_folder(files, "clip"), project / "weights", rf"bert/{name} is a web page")
+    refuse(with_folder(files, "language"), project / "weights", rf"bert/{name} is a web page")
 
 
 def test_code_hidden_in_old_transformers_weights_is_refused_and_not_run(files, project, bert):
