@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps
 
+from models.given_files.impostors import cause_of
 from pipeline.errors import InputError
 
 _JPEG_BEGIN, _JPEG_SCAN, _JPEG_END = b"\xff\xd8\xff", b"\xff\xda", b"\xff\xd9"
@@ -108,5 +109,5 @@ def _as_rgb(image: Image.Image) -> Image.Image:
 
 
 def _bad_image(path: Path, error: Exception) -> BadImageError:
-    cause = "no such file" if isinstance(error, FileNotFoundError) else str(error)
+    cause = "no such file" if isinstance(error, FileNotFoundError) else cause_of(path, error)
     return BadImageError(f"{path}: cannot be read as a picture: {cause}; replace or remove it")

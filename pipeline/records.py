@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from models.given_files.impostors import cause_of
 from models.given_files.text_files import read_lines
 from pipeline.errors import InputError
 
@@ -94,7 +95,7 @@ def read_records(path: Path, kind: type[Record]) -> list[Record]:
             values = json.loads(line)
             records.append(kind(**{key: _frozen(value) for key, value in values.items()}))
         except (ValueError, TypeError, AttributeError) as error:
-            what = f"not a {kind.__name__}: {error}"
+            what = f"not a {kind.__name__}: {cause_of(path, error)}"
             raise InputError(f"{path}:{number}: {what}; {REMEDY}") from error
     if not records:
         raise InputError(f"{path}: holds no {kind.__name__}; {REMEDY}")

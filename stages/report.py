@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from models.given_files.impostors import cause_of
 from models.given_files.text_files import split_lines
 from models.safe_load import write_json
 from pipeline.caching.atomic import whole_file
@@ -175,9 +176,9 @@ def _write(path: Path, content: bytes) -> None:
 def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise InputError(
-            f"{path}: cannot be read: {error.strerror}; `dvc repro` makes it"
+            f"{path}: cannot be read: {cause_of(path, error)}; `dvc repro` makes it"
         ) from error
 
 
@@ -185,7 +186,8 @@ def _read_json(path: Path) -> Any:
     try:
         return json.loads(_read_text(path))
     except json.JSONDecodeError as error:
-        raise InputError(f"{path}: is not JSON: {error}; `dvc repro` makes it anew") from error
+        cause = cause_of(path, error)
+        raise InputError(f"{path}: is not JSON: {cause}; `dvc repro` makes it anew") from error
 
 
 def shown_params(params: Params, dataset: str, variant: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from models.given_files.impostors import impostor_of
 from models.safe_load import ModelFileError
 
 HYPERNYM, HYPONYM = "@", "~"  # pointer symbols; those of instances (`@i`, `~i`) are not followed
@@ -72,6 +73,10 @@ def read_wordnet(folder: Path) -> WordNet:
         ModelFileError: a file is missing or is not of this format.
     """
     try:
+        for name in ("data.noun", "index.noun"):
+            what = impostor_of(folder / name)
+            if what:
+                raise ModelFileError(f"{folder / name}: holds no nouns of WordNet: it is {what}")
         synsets = dict(_synset(line) for line in _lines(folder / "data.noun"))
         senses = dict(_senses(line) for line in _lines(folder / "index.noun"))
     except (OSError, ValueError, IndexError) as error:

@@ -17,6 +17,7 @@ import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from models.given_files.impostors import cause_of
 from pipeline.caching.atomic import whole_file
 from pipeline.errors import InputError
 
@@ -201,7 +202,8 @@ def _open(path: Path) -> Any:
     try:
         return h5py.File(path, "r", locking=False)
     except OSError as error:
-        raise CacheError(f"{path}: is damaged or not HDF5: {error}; {_remedy(path)}") from error
+        cause = cause_of(path, error)
+        raise CacheError(f"{path}: is damaged or not HDF5: {cause}; {_remedy(path)}") from error
 
 
 def _remedy(path: Path) -> str:

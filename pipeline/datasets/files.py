@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from models.given_files.impostors import cause_of, impostor_of
 from models.given_files.text_files import read_text
 from pipeline.errors import InputError
 
@@ -73,7 +74,22 @@ def read_json(
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:  # also of a number with thousands of digits
-        raise InputError(f"{path}: is not JSON: {error}; fetch or convert it again") from error
+        cause = cause_of(path, error)
+        raise InputError(f"{path}: is not JSON: {cause}; fetch or convert it again") from error
+
+
+def check_file(path: Path) -> None:
+    """Refuse a file that is not what its name says: a reader of text would take it as it is.
+
+    Raises:
+        InputError: it is empty, full of zeros, a web page or a pointer, or cannot be read.
+    """
+    try:
+        what = impostor_of(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    if what:
+        raise InputError(f"{path}: is {what}; put the file itself there")
 
 
 COCO_2014 = "COCO_train2014_"  # prefix of the file names of 2014; those of 2017 have none

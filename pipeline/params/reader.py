@@ -24,6 +24,7 @@ from typing import (
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from models.given_files.impostors import cause_of, impostor_of
 from pipeline.errors import InputError
 
 T = TypeVar("T")
@@ -75,12 +76,13 @@ def read_yaml(path: Path, most_bytes: int = MOST_BYTES) -> dict[str, Any]:
         raise ParamsError(
             f"{path}: is not UTF-8 text: byte {error.start} is no character"
         ) from error
-    except MarkedYAMLError as error:
-        raise ParamsError(f"{path}: is not YAML: line {_line(error)}: {error.problem}") from error
     except YAMLError as error:
-        raise ParamsError(f"{path}: is not YAML: {error}") from error
+        raise ParamsError(f"{path}: is not YAML: {_problem(path, error)}") from error
     if not isinstance(content, dict):
-        raise ParamsError(f"{path}: must hold a mapping of sections")
+        what = impostor_of(path)
+        raise ParamsError(
+            f"{path}: must hold a mapping of sections" + (f", but it is {what}" if what else "")
+        )
     if not _has_at_most(content, most_bytes):
         raise ParamsError(f"{path}: an alias (`*name`) lies in what it stands for, or is too much")
     return content
@@ -98,8 +100,12 @@ def _has_at_most(content: object, most: int) -> bool:
     return count <= most
 
 
-def _line(error: MarkedYAMLError) -> int:
-    return int(error.problem_mark.line) + 1 if error.problem_mark else 1
+def _problem(path: Path, error: YAMLError) -> str:
+    """Return what is wrong with a file that is not YAML, and in which line."""
+    if isinstance(error, MarkedYAMLError) and not impostor_of(path):
+        line = int(error.problem_mark.line) + 1 if error.problem_mark else 1
+        return f"line {line}: {error.problem}"
+    return cause_of(path, error)
 
 
 def build(kind: type[T], values: object, where: str) -> T:

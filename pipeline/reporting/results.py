@@ -60,7 +60,7 @@ def result_rows(files: ResultFiles) -> Iterator[tuple[str, ...]]:
         for split, metrics in sorted(splits.items()):
             cells = [accuracy(metrics["methods"].get(name)) for name in COLUMNS]
             yield (files.dataset, files.variant, split, str(metrics["phrases"]), *cells)
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{files.evaluation}: is not what the evaluate stage writes ({error!r}); "
             f"`dvc repro evaluate` makes it anew"

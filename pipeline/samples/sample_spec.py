@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.given_files.impostors import cause_of
 from models.safe_load import write_json
 from pipeline.errors import InputError
 from pipeline.params.reader import ParamsError, build
@@ -117,5 +118,8 @@ def read_sample_spec(folder: Path) -> SampleSpec:
     path = folder / _FILE
     try:
         return build(SampleSpec, json.loads(path.read_text(encoding="utf-8")), path.name)
-    except (OSError, json.JSONDecodeError, ParamsError) as error:
+    except ParamsError as error:
         raise InputError(f"{path}: no sizes of samples: {error}; train again") from error
+    except (OSError, ValueError) as error:
+        cause = cause_of(path, error)
+        raise InputError(f"{path}: no sizes of samples: {cause}; train again") from error

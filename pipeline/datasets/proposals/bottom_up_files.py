@@ -20,6 +20,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from models.given_files.impostors import cause_of
+from pipeline.datasets.files import check_file
 from pipeline.errors import InputError
 
 TSV_COLUMNS = {
@@ -78,6 +80,7 @@ def read_given(path: Path) -> Iterator[GivenBoxes | BadRowError]:
         for file in files:
             yield _read_or_error(partial(read_npz, file), str(file))
     elif path.is_file():
+        check_file(path)
         with path.open(encoding="ascii", errors="replace", newline="\n") as stream:
             for number, line in enumerate(stream, start=1):
                 yield _read_or_error(partial(read_row, line), f"{path}:{number}")
@@ -123,7 +126,8 @@ def read_npz(path: Path) -> GivenBoxes:
             arrays = {name: content[name] for name in content.files if name not in ("x", "info")}
             arrays |= _read_info(path) if "info" in content.files else {}
     except (*_NPZ_ERRORS, pickle.UnpicklingError) as error:
-        raise BadRowError(f"is no npz file with plain arrays: {error}") from error
+        cause = cause_of(path, error)
+        raise BadRowError(f"is no npz file with plain arrays: {cause}") from error
     name = next((key for key in ("bbox", "boxes", "norm_bb") if key in arrays), None)
     if name is None:
         raise BadRowError(f"holds no bbox, boxes or norm_bb but {', '.join(sorted(arrays))}")

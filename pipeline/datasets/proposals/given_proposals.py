@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.given_files.impostors import impostor_of
 from pipeline.datasets.proposals.bottom_up_files import BadRowError, GivenBoxes
 from pipeline.errors import InputError
 from pipeline.records import ImageRecord
@@ -107,9 +108,12 @@ def read_names(path: Path) -> tuple[str, ...]:
         InputError: the file cannot be read as text.
     """
     try:
+        what = impostor_of(path)
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"proposals.given.vocabulary: {path} cannot be read: {error}") from error
+    if what:
+        raise InputError(f"proposals.given.vocabulary: {path} is {what}; put the file itself there")
     return tuple(line.split(",")[0].strip().lower() for line in lines if line.strip())
 
 

@@ -16,8 +16,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from models.given_files.impostors import impostor_of
 from models.given_files.text_files import read_lines, read_text, split_lines
 from pipeline.datasets.duplicates import mark_file
+from pipeline.datasets.files import check_file
 from pipeline.datasets.readers.flickr30k_boxes import BadAnnotationError, BoxFile, parse_boxes
 from pipeline.datasets.reading import BadRecord, ImageReading, ReadingPlan
 from pipeline.datasets.texts import name_problem, text_problem
@@ -181,21 +183,26 @@ def _unusable(cause: str, detail: str) -> ImageReading:
 
 def _read_text(path: Path) -> str:
     try:
-        return read_text(path)
+        what = impostor_of(path)
+        text = read_text(path)
     except FileNotFoundError as error:
         raise BadAnnotationError(f"{path}: no such file") from error
     except (OSError, UnicodeDecodeError) as error:
         raise BadAnnotationError(f"{path}: {error}") from error
+    if what:
+        raise BadAnnotationError(f"{path}: is {what}; put the file itself there")
+    return text
 
 
 def _read_ids(path: Path) -> list[str]:
     """Return the ids of a split, one a line; none if the data set has no such split.
 
     Raises:
-        InputError: the list cannot be read as UTF-8.
+        InputError: the list is none, or cannot be read as UTF-8.
     """
     if not path.is_file():
         return []
+    check_file(path)
     try:
         ids = (line.strip(" \t") for line in read_lines(path))
         return [image_id for image_id in ids if image_id]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from models.given_files.text_files import given_files, read_lines
-from pipeline.datasets.files import find_file, unique_keys
+from pipeline.datasets.files import check_file, find_file, unique_keys
 from pipeline.datasets.referring import TRAIN, Referral, ReferringData
 from pipeline.errors import InputError
 from pipeline.params.datasets import OwnDataset
@@ -36,6 +36,7 @@ def read_own_lines(name: str, section: OwnDataset) -> ReferringData:
 
 
 def _read_file(path: Path) -> Iterator[Referral]:
+    check_file(path)
     try:
         lines = read_lines(path)
     except OSError as error:

@@ -10,6 +10,7 @@ import struct
 from pathlib import Path
 from typing import Any
 
+from models.given_files.impostors import cause_of
 from pipeline.errors import InputError
 
 BROKEN_PICKLE = (  # what unpicklers raise on bytes that are no pickle
@@ -53,7 +54,8 @@ def read_plain_pickle(path: Path) -> Any:
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     except BROKEN_PICKLE as error:
-        raise InputError(f"{path}: is refused as a pickle: {error}; get it anew") from error
+        cause = cause_of(path, error)
+        raise InputError(f"{path}: is refused as a pickle: {cause}; get it anew") from error
 
 
 def _with_texts(value: Any) -> Any:

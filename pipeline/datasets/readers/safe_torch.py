@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from models.given_files.impostors import cause_of
+from models.safe_load import plain_reason
 from pipeline.datasets.readers.safe_pickle import BROKEN_PICKLE
 from pipeline.errors import InputError
 
@@ -82,8 +84,8 @@ def load_list(path: Path) -> list[Any]:
         with torch.serialization.safe_globals(_STAND_INS):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except (*BROKEN_PICKLE, RuntimeError, OSError) as error:
-        reason = str(error).partition("\n")[0]
-        raise InputError(f"{path}: is refused as a list of torch: {reason}; get it anew") from error
+        cause = cause_of(path, ValueError(plain_reason(error)))
+        raise InputError(f"{path}: is refused as a list of torch: {cause}; get it anew") from error
     if not isinstance(content, list):
         raise InputError(f"{path}: must hold a list of tuples, holds a {type(content).__name__}")
     return content

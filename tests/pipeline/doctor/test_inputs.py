@@ -81,6 +81,9 @@ def test_the_vocabulary_of_the_visual_genome_detector_is_needed(project):
     found = finding_on(section, "detector")
     assert (found.level, "objects_vocab.txt" in found.what) == (Level.MISSING, True)
     (project / "objects_vocab.txt").touch()
+    found = finding_on(section, "detector")
+    assert (found.level, "objects_vocab.txt" in found.what) == (Level.MISSING, True)
+    (project / "objects_vocab.txt").write_text("cat,kitty\n")
     assert finding_on(section, "detector").level is Level.OK
 
 
