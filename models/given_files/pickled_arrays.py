@@ -110,10 +110,17 @@ def ignored_attribute(*_: object) -> None:
     """Stand for `getattr`, by which a buffer of logged numbers names its own methods."""
 
 
+def no_bytes(*_: object) -> bytes:
+    """Return the values of an array without any; old pickles call `bytes` for them."""
+    return b""
+
+
 _CORES = ("numpy.core", "numpy._core")
 ARRAY_STAND_INS: dict[str, Any] = {
     "numpy.dtype": PickledDtype,
     "numpy.ndarray": PickledArray,
+    "builtins.bytes": no_bytes,
+    "__builtin__.bytes": no_bytes,
     **{f"{core}.multiarray._reconstruct": PickledArray for core in _CORES},
     **{f"{core}.multiarray.scalar": pickled_scalar for core in _CORES},
     **{f"{core}.numeric._frombuffer": pickled_buffer for core in _CORES},

@@ -161,6 +161,10 @@ def check_tokenizer(tokenizer: BertTokenizerFast, encoder: LanguageEncoder, fold
         ModelFileError: their numbers differ.
     """
     embeddings = encoder.bert.config.vocab_size
+    try:
+        check_vocabulary(folder, "bert", embeddings)
+    except FolderError as error:
+        raise ModelFileError(str(error)) from error
     if len(tokenizer) != embeddings:
         raise ModelFileError(
             f"{folder}: its vocabulary has {len(tokenizer)} entries, the BERT has vocab_size "
