@@ -1,0 +1,100 @@
+import json
+import shutil
+
+import pytest
+import torch
+
+from models.given_files.stanza_folder import check_stanza_folder
+from models.given_files.transformers_folder import FolderError
+from models.phrases.noun_parser import NounParser
+from models.safe_load import ModelFileError
+from tests.tiny_tagger import write_tiny_tagger
+
+
+@pytest.fixture(scope="module")
+def tagger(tmp_path_factory):
+    return write_tiny_tagger(tmp_path_factory.mktemp("tagger"), steps=2)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder of names alone: a tokenizer, and a tagger that stands on word vectors."""
+    needs = [{"model": "pretrain", "package": "vectors"}]
+    english = {
+        "default_processors": {"tokenize": "cut", "mwt": "split", "pos": "other"},
+        "tokenize": {"cut": {}},
+        "mwt": {"split": {}},
+        "pos": {"mine": {"dependencies": needs}},
+    }
+    (tmp_path / "resources.json").write_text(json.dumps({"en": english}))
+    for name in ("tokenize/cut", "mwt/split", "pos/mine", "pretrain/vectors"):
+        file = tmp_path / "en" / f"{name}.pt"
+        file.parent.mkdir(parents=True)
+        file.write_bytes(b"PK\x03\x04")
+    return tmp_path
+
+
+def test_the_packages_of_a_whole_folder(folder):
+    packages = check_stanza_folder(folder, "mine")
+    assert packages == {"tokenize": "cut", "mwt": "split", "pos": "mine"}
+
+
+@pytest.mark.parametrize("name", ["tokenize/cut", "mwt/split", "pos/mine", "pretrain/vectors"])
+def test_a_model_that_is_missing_or_none_is_named(folder, name):
+    file = folder / "en" / f"{name}.pt"
+    file.write_bytes(b"\0" * 50)
+    with pytest.raises(FolderError, match=rf"{name}\.pt"):
+        check_stanza_folder(folder, "mine")
+    file.unlink()
+    with pytest.raises(FolderError, match=rf"{name}\.pt"):
+        check_stanza_folder(folder, "mine")
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"en": {"pos": []}}', "<html>", '{"en"'])
+def test_resources_that_name_no_models_are_named(folder, content):
+    (folder / "resources.json").write_text(content)
+    with pytest.raises(FolderError, match=r"resources\.json"):
+        check_stanza_folder(folder, "mine")
+
+
+def test_a_package_that_nobody_offers_is_named(folder):
+    with pytest.raises(FolderError, match=r"resources\.json.*`pos`.*'theirs'"):
+        check_stanza_folder(folder, "theirs")
+
+
+FAULTS = {
+    "a weight less": lambda content: content["model"].popitem(),
+    "a weight more": lambda content: content["model"].update(net=torch.ones(3)),
+    "no weights": lambda content: content.pop("model"),
+    "another shape": lambda content: content["model"].update(
+        {key: torch.ones(2, 2) for key in list(content["model"])[:1]}
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_tagger_whose_weights_do_not_fit_is_refused(tagger, tmp_path, fault):
+    folder = tmp_path / "tagger"
+    shutil.copytree(tagger, folder)
+    (file,) = folder.glob("en/pos/*.pt")
+    content = torch.load(file, weights_only=True)
+    FAULTS[fault](content)
+    torch.save(content, file)
+    with pytest.raises(ModelFileError, match=str(folder)):
+        NounParser(folder, "cpu", 1)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", ["tokenize", "mwt"])
+def test_a_tokenizer_whose_weights_do_not_fit_is_refused(real, tmp_path, name):
+    folder = tmp_path / "stanza"
+    shutil.copytree(real / "stanza", folder)
+    (folder / "tagger.json").write_text('{"package": "ewt", "tokenize": "stanza"}')
+    NounParser(folder, "cpu", 1)
+    file = folder / "en" / name / "combined.pt"
+    content = torch.load(file, map_location="cpu", weights_only=True)
+    first = min(content["model"])
+    del content["model"][first]
+    torch.save(content, file)
+    with pytest.raises(ModelFileError, match=rf"{name}/combined\.pt.*{first}"):
+        NounParser(folder, "cpu", 1)
