@@ -1,4 +1,5 @@
 import re
+import shutil
 from dataclasses import replace
 from typing import get_args, get_type_hints
 
@@ -11,6 +12,8 @@ from pipeline.params.datasets import DatasetSection
 from pipeline.params.read import PARAMS_FILE, read_params
 from pipeline.params.schema import GivenProposals
 from tests.conftest import ROOT
+from tests.tiny_bert import write_tiny_bert
+from tests.tiny_clip import write_tiny_clip
 
 PARAMS = read_params(ROOT / PARAMS_FILE)
 PHOTOGRAPHS = PARAMS.weights["photographs"]
@@ -127,3 +130,30 @@ def test_given_proposals_are_looked_for_by_the_dataset_s_name(project):
     (project / "boxes").mkdir()
     (project / "boxes" / "mine.tsv").touch()
     assert check_given("mine", given).level is Level.OK
+
+
+@pytest.mark.parametrize(
+    ("part", "write", "gone", "name"),
+    [
+        ("language", write_tiny_bert, ("tokenizer.json", "vocab.txt"), "vocab.txt"),
+        ("language", write_tiny_bert, ("model.safetensors",), "model.safetensors"),
+        ("clip", write_tiny_clip, ("tokenizer.json",), "vocab.json"),
+        ("clip", write_tiny_clip, ("preprocessor_config.json",), "preprocessor_config.json"),
+    ],
+)
+def test_a_folder_without_what_it_needs_is_missing_before_and_after_its_conversion(
+    project, part, write, gone, name
+):
+    write(project / "given")
+    section = with_part(part, path="given")
+    assert finding_on(section, part).level is Level.OK
+    for file in gone:
+        (project / "given" / file).unlink()
+    found = finding_on(section, part)
+    assert (found.level, f"given/{name}" in found.what) == (Level.MISSING, True)
+    converted = project / "data" / "mine" / "weights"
+    shutil.copytree(project / "given", converted / part)
+    (converted / "manifest.json").write_text("{}")
+    (found,) = check_weights("mine", section, "weights.mine")
+    assert (found.level, name in found.what) == (Level.MISSING, True)
+    assert "dvc repro -f weights@mine" in found.remedy
