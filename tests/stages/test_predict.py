@@ -99,3 +99,10 @@ def test_an_empty_phrase_is_refused(here, monkeypatch):
     monkeypatch.setattr(sys, "argv", command)
     with pytest.raises(InputError, match="--phrase"):
         main()
+
+
+def test_a_model_without_the_vocabulary_of_its_text_encoder_is_named(here, parts):
+    give(parts, "tagger")
+    (here.model / "tokenizer" / "tokenizer.json").unlink()
+    with pytest.raises(InputError, match="tokenizer"):
+        asked(here)

@@ -442,3 +442,33 @@ def test_what_torch_s_cache_holds_is_not_fetched(files, project, published):
     prepare(replace(files, classifier=replace(files.classifier, **hub)), project / "weights")
     manifest = json.loads((project / "weights" / "manifest.json").read_text())
     assert manifest["classifier"]["source"] == "mobilenet_v2-b0353104.pth"
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "gone", "message"),
+    [
+        ("language", "bert", ("tokenizer.json", "vocab.txt"), r"bert/vocab\.txt is missing"),
+        ("clip", "clip", ("tokenizer.json",), r"clip/vocab\.json is missing"),
+        ("clip", "bert", (), r"bert/config\.json is of a bert"),
+    ],
+)
+def test_a_transformers_folder_without_what_it_needs_is_refused(
+    files, project, bert, clip, name, path, gone, message
+):
+    for file in gone:
+        (project / path / file).unlink()
+    refuse(with_folder(files, name, path), project / "weights", rf"\.{name}\.path: {message}")
+
+
+def test_a_bert_of_fewer_layers_than_its_weights_is_refused(files, project, bert):
+    config = json.loads((bert / "config.json").read_text())
+    (bert / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 1}))
+    refuse(with_folder(files, "language"), project / "weights", r"bert: .*encoder\.layer\.1")
+
+
+def test_a_stanza_folder_without_a_model_that_it_names_is_refused(files, project):
+    resources = project / "given" / "stanza" / "resources.json"
+    content = json.loads(resources.read_text())
+    content["en"]["pos"]["ewt"] = {"dependencies": [{"model": "pretrain", "package": "vectors"}]}
+    resources.write_text(json.dumps(content))
+    refuse(files, project / "weights", r"tagger\.path: given/stanza/en/pretrain/vectors\.pt")
