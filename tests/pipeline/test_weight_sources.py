@@ -1,4 +1,5 @@
 import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +23,9 @@ PHOTOGRAPHS = read_params(ROOT / "params.yaml").weights["photographs"]
 CLASSIFIER = replace(PHOTOGRAPHS.classifier, sha256="")
 TAGGER, LANGUAGE = (replace(part, sha256="") for part in (PHOTOGRAPHS.tagger, PHOTOGRAPHS.language))
 WEIGHTS = b"PK\x03\x04 weights"
-KEY = "weights.mine.part"
+KEY = "weights.mine.language"
+CONFIG = b'{"model_type": "bert", "vocab_size": 2}'
+TOKENIZER = b'{"model": {"vocab": {"[UNK]": 0, "dog": 1}}}'
 
 
 def sha256(content):
@@ -38,9 +41,15 @@ def file(tmp_path):
 @pytest.fixture
 def tagger(tmp_path):
     folder = tmp_path / "stanza"
-    (folder / "en" / "pos").mkdir(parents=True)
-    (folder / "resources.json").write_bytes(b'{"en": 1}')
-    (folder / "en" / "pos" / f"{TAGGER.package}.pt").write_bytes(WEIGHTS)
+    english = {
+        "default_processors": {"tokenize": "cut"},
+        "tokenize": {"cut": {}},
+        "pos": {TAGGER.package: {}},
+    }
+    for name in ("tokenize/cut", f"pos/{TAGGER.package}"):
+        (folder / "en" / name).parent.mkdir(parents=True)
+        (folder / "en" / f"{name}.pt").write_bytes(WEIGHTS)
+    (folder / "resources.json").write_text(json.dumps({"en": english}))
     return folder
 
 
@@ -48,8 +57,8 @@ def tagger(tmp_path):
 def language(tmp_path):
     folder = tmp_path / "bert"
     folder.mkdir()
-    for name in ("config.json", "tokenizer.json"):
-        (folder / name).write_bytes(b'{"a": 1}')
+    (folder / "config.json").write_bytes(CONFIG)
+    (folder / "tokenizer.json").write_bytes(TOKENIZER)
     (folder / "model.safetensors").write_bytes(WEIGHTS)
     return folder
 
@@ -145,9 +154,9 @@ def test_safetensors_go_before_pickles_and_the_pickle_counts_where_it_is_alone(l
 def test_the_hash_of_a_folder_is_of_sorted_names_and_bytes_of_the_files_that_count(language):
     (language / "README.md").write_text("not counted")
     parts = {
-        "config.json": b'{"a": 1}',
+        "config.json": CONFIG,
         "model.safetensors": WEIGHTS,
-        "tokenizer.json": b'{"a": 1}',
+        "tokenizer.json": TOKENIZER,
     }
     lines = "".join(f"{sha256(content)}  {name}\n" for name, content in parts.items())
     patterns = source_files(LANGUAGE, language)
