@@ -14,7 +14,7 @@ from pipeline.caching.cache import read_provenance
 from pipeline.datasets.files import read_json
 from pipeline.datasets.proposals.bottom_up_files import read_given, read_npz
 from pipeline.datasets.proposals.given_proposals import read_names
-from pipeline.datasets.readers.flickr30k import _read_ids, _read_lines
+from pipeline.datasets.readers.flickr30k import _read_ids, _read_text
 from pipeline.datasets.readers.jsonl import _read_file
 from pipeline.datasets.readers.safe_pickle import read_plain_pickle
 from pipeline.datasets.readers.safe_torch import load_list
@@ -33,8 +33,8 @@ READERS = {
     "train.pth": load_list,
     "instances.json": read_json,
     "ids.txt": _read_ids,
-    "sentence.txt": _read_lines,
-    "boxes.xml": _read_lines,
+    "sentence.txt": _read_text,
+    "boxes.xml": _read_text,
     "train.jsonl": lambda path: list(_read_file(path)),
     "boxes.tsv": lambda path: list(read_given(path)),
     "1.npz": read_npz,
