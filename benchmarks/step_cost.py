@@ -24,10 +24,9 @@ from torch import Tensor, nn
 from models.classifier.classifier import Classifier, ClassifierInfo, build_network
 from models.classifier.noun_head import NounHead
 from models.grad_cam.classifier_scorer import NounHeadScorer
-from models.grounder.checkpoint import untrained_grounder
+from models.grounder.checkpoint import new_language, untrained_grounder
 from models.grounder.config import LanguageSizes, parse_depth
 from models.grounder.grounder import Grounder
-from models.grounder.language_encoder import new_language
 from models.training.training_step import TrainingStep
 from pipeline.params.profile import apply_values, read_values
 from pipeline.params.read import PARAMS_FILE, read_params, train_params

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from transformers import BertConfig, BertModel
 
-from models.grounder.language_encoder import learn_tokenizer
+from models.grounder.checkpoint import learn_tokenizer
 
 PHRASES = ["red square left of the blue circle", "the small red circle"] * 3
 LAYERS = 2

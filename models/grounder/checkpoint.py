@@ -10,12 +10,13 @@ words.json             the decoder's vocabulary, in order
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save_file
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from torch import nn
 from transformers import BertConfig, BertTokenizerFast
 
@@ -27,14 +28,13 @@ from models.grounder.language_encoder import (
     LanguageEncoder,
     check_tokenizer,
     language_of,
-    learn_tokenizer,
     load_language,
     load_tokenizer,
-    new_language,
 )
 from models.layers.backbone import CLASSIFIER, named_network
 from models.safe_load import ModelFileError, check_weights, load_into, load_safetensors, write_json
 
+SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 WEIGHTS_FILE, SPEC_FILE = "grounder.safetensors", "spec.json"
 TOKENIZER_FOLDER, LANGUAGE_FILE, WORDS_FILE = "tokenizer", "language.json", "words.json"
 
@@ -190,3 +190,39 @@ def untrained_grounder(
         language_pretrained=language_pretrained,
     )
     return build_grounder(spec, classifier.network if is_same else network, language)
+
+
+def new_language(sizes: LanguageSizes) -> LanguageEncoder:
+    """Return a BERT with random weights."""
+    config = BertConfig(
+        vocab_size=sizes.vocabulary,
+        hidden_size=sizes.hidden,
+        num_hidden_layers=sizes.layers,
+        num_attention_heads=sizes.heads,
+        intermediate_size=4 * sizes.hidden,
+        hidden_dropout_prob=sizes.dropout,
+        attention_probs_dropout_prob=sizes.dropout,
+    )
+    return language_of(config)
+
+
+def learn_tokenizer(phrases: Iterable[str], vocabulary: int) -> BertTokenizerFast:
+    """Return an uncased WordPiece tokenizer of about `vocabulary` pieces, learned from phrases.
+
+    Single letters are always in it, so the vocabulary can be larger than `vocabulary`. The same
+    phrases give the same vocabulary: the trainer numbers letters inside words in an order that
+    changes from run to run and breaks ties by number, so they are numbered beforehand.
+    """
+    texts = list(phrases)
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    normal = (tokenizer.normalizer.normalize_str(text) for text in texts)
+    letters = sorted({letter for text in normal for letter in text if not letter.isspace()})
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=vocabulary,
+        special_tokens=[*SPECIAL_TOKENS, *letters, *(f"##{letter}" for letter in letters)],
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return BertTokenizerFast(vocab=tokenizer.get_vocab(), do_lower_case=True)

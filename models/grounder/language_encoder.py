@@ -1,13 +1,11 @@
-"""BERT as language encoder, pre-trained or from scratch, and a tokenizer for the latter.
+"""BERT as language encoder, and its tokenizer.
 
 Shapes: N phrases, T word pieces, C channels of BERT.
 """
 
 import re
-from collections.abc import Iterable
 from pathlib import Path
 
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
@@ -18,11 +16,9 @@ from models.given_files.transformers_folder import (
     check_vocabulary,
     read_json,
 )
-from models.grounder.config import LanguageSizes
 from models.safe_load import ModelFileError, is_position_index, load_transformers
 
 _LEFT_OUT = re.compile(r"(^|\.)(pooler|cls)\.")  # weights that no state needs
-SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
 class LanguageEncoder(nn.Module):
@@ -48,20 +44,6 @@ class LanguageEncoder(nn.Module):
         """
         readable = token_mask | ~token_mask.any(1, keepdim=True)
         return self.bert(token_ids, attention_mask=readable.long()).last_hidden_state
-
-
-def new_language(sizes: LanguageSizes) -> LanguageEncoder:
-    """Return a BERT with random weights."""
-    config = BertConfig(
-        vocab_size=sizes.vocabulary,
-        hidden_size=sizes.hidden,
-        num_hidden_layers=sizes.layers,
-        num_attention_heads=sizes.heads,
-        intermediate_size=4 * sizes.hidden,
-        hidden_dropout_prob=sizes.dropout,
-        attention_probs_dropout_prob=sizes.dropout,
-    )
-    return language_of(config)
 
 
 def language_of(config: BertConfig) -> LanguageEncoder:
@@ -111,28 +93,6 @@ def read_bert_config(folder: Path) -> BertConfig:
         return BertConfig.from_pretrained(folder)
     except FolderError as error:
         raise ModelFileError(str(error)) from error
-
-
-def learn_tokenizer(phrases: Iterable[str], vocabulary: int) -> BertTokenizerFast:
-    """Return an uncased WordPiece tokenizer of about `vocabulary` pieces, learned from phrases.
-
-    Single letters are always in it, so the vocabulary can be larger than `vocabulary`. The same
-    phrases give the same vocabulary: the trainer numbers letters inside words in an order that
-    changes from run to run and breaks ties by number, so they are numbered beforehand.
-    """
-    texts = list(phrases)
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    normal = (tokenizer.normalizer.normalize_str(text) for text in texts)
-    letters = sorted({letter for text in normal for letter in text if not letter.isspace()})
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=vocabulary,
-        special_tokens=[*SPECIAL_TOKENS, *letters, *(f"##{letter}" for letter in letters)],
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(texts, trainer)
-    return BertTokenizerFast(vocab=tokenizer.get_vocab(), do_lower_case=True)
 
 
 def load_tokenizer(folder: Path) -> BertTokenizerFast:

@@ -1,8 +1,8 @@
 import torch
 
 from benchmarks.remembered import RememberedBackbone, RememberedLanguage
+from models.grounder.checkpoint import new_language
 from models.grounder.config import LanguageSizes
-from models.grounder.language_encoder import new_language
 from models.layers.backbone import Backbone
 from tests.models.grounder.tiny_grounder import TinyNetwork
 

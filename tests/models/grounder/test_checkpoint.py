@@ -7,14 +7,15 @@ import torch
 
 from models.classifier.classifier import Classifier, ClassifierInfo, build_network
 from models.grounder.checkpoint import (
+    learn_tokenizer,
     load_grounder,
+    new_language,
     save_grounder,
     untrained_grounder,
     untrained_language,
 )
 from models.grounder.config import GrounderConfig, LanguageSizes
 from models.grounder.grounder import build_grounder
-from models.grounder.language_encoder import learn_tokenizer, new_language
 from models.safe_load import ModelFileError
 from tests.models.grounder.tiny_grounder import NUM_WORDS, SPEC, tiny_inputs
 

@@ -6,9 +6,9 @@ from itertools import pairwise
 import torch
 from torch import nn
 
+from models.grounder.checkpoint import new_language
 from models.grounder.config import LanguageSizes
 from models.grounder.grounder import Grounder, GrounderSpec, GroundingInputs, build_grounder
-from models.grounder.language_encoder import new_language
 from models.training.config import LossWeights
 from models.training.mining_loss import FrozenClassifier
 

@@ -8,7 +8,7 @@ import torch
 from PIL import Image, ImageOps
 
 from models.grounder.batch import GroundingInputs
-from models.grounder.language_encoder import learn_tokenizer
+from models.grounder.checkpoint import learn_tokenizer
 from models.phrases.mirroring import mirror_phrase
 from pipeline.caching.cache import CacheError
 from pipeline.errors import InputError

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.grounder.language_encoder import learn_tokenizer
+from models.grounder.checkpoint import learn_tokenizer
 from pipeline.errors import InputError
 from pipeline.geometry.boxes import Placement, letterbox, whole_window
 from pipeline.params.train import AugmentParams

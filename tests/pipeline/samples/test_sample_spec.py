@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from models.grounder.language_encoder import learn_tokenizer
+from models.grounder.checkpoint import learn_tokenizer
 from pipeline.errors import InputError
 from pipeline.params.read import read_params
 from pipeline.samples.sample_spec import (
