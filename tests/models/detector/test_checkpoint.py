@@ -1,20 +1,21 @@
+from pathlib import Path
+
 import pytest
 import torch
 
 from models.detector.checkpoint import (
     DetectorInfo,
     build_model,
+    classes_of,
     inference_config,
-    load_state,
     num_classes_of,
-    read_checkpoint,
     read_config,
     read_info,
     save_detector,
 )
 from models.detector.detector import load_detector
 from models.detector.openmmlab import Config
-from models.safe_load import ModelFileError
+from models.safe_load import ModelFileError, load_into, read_content, weights_of
 from tests.tiny_detector import CLASSES
 
 CPU = torch.device("cpu")
@@ -80,25 +81,35 @@ def test_the_classes_of_a_config_are_those_of_its_last_head():
     assert num_classes_of(Config({"model": {}})) == 0
 
 
+STATE = {"w": torch.tensor(1)}
+
+
 @pytest.mark.parametrize(
     ("content", "classes"),
     [
-        ({"meta": {"dataset_meta": {"classes": ["a", "b"]}}, "state_dict": {"w": 1}}, ("a", "b")),
-        ({"meta": {"CLASSES": ("a",)}, "state_dict": {"w": 1}}, ("a",)),
-        ({"meta": None, "state_dict": {"w": 1}}, ()),
-        ({"w": 1}, ()),
+        ({"meta": {"dataset_meta": {"classes": ["a", "b"]}}, "state_dict": STATE}, ("a", "b")),
+        ({"meta": {"CLASSES": ("a",)}, "state_dict": STATE}, ("a",)),
+        ({"meta": None, "state_dict": STATE}, ()),
+        (STATE, ()),
     ],
 )
 def test_a_checkpoint_of_any_age_gives_its_state_and_classes(tmp_path, content, classes):
     torch.save(content, tmp_path / "x.pth")
-    checkpoint = read_checkpoint(tmp_path / "x.pth")
-    assert (dict(checkpoint.state), checkpoint.classes) == ({"w": 1}, classes)
+    stored = read_content(tmp_path / "x.pth")
+    assert weights_of(stored, tmp_path / "x.pth") == STATE
+    assert classes_of(stored, tmp_path / "x.pth") == classes
+
+
+@pytest.mark.parametrize("meta", [3, {"dataset_meta": [1]}, {"classes": 7}])
+def test_a_meta_that_names_no_classes_is_refused(meta):
+    with pytest.raises(ModelFileError, match=r"x\.pth"):
+        classes_of({"meta": meta}, Path("x.pth"))
 
 
 def test_a_long_complaint_of_torch_is_cut_short(tiny_detector, tmp_path):
     model = build_model(read_config(tiny_detector / "config.py"))
     with pytest.raises(ModelFileError) as refused:
-        load_state(model, {"backbone.conv1.weight": torch.zeros(2)}, tmp_path / "w.pth")
+        load_into(model, {"backbone.conv1.weight": torch.zeros(2)}, tmp_path / "w.pth", "it")
     assert len(str(refused.value)) < len(str(tmp_path)) + 400
 
 
