@@ -4,7 +4,7 @@ import math
 
 from torch import Tensor
 
-from models.safe_load import NonFiniteError
+from models.given_files.safe_load import NonFiniteError
 
 
 def check_loss(loss: float | Tensor, step: int, steps_per_epoch: int) -> None:

@@ -23,12 +23,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from models.given_files.safe_load import write_json
 from models.grad_cam.explainer import LayerError, NounExplainer
 from models.grad_cam.load_scorer import ScorerKind, ScorerSource, find_routes, load_scorer
 from models.grad_cam.scorer import NounScorer
 from models.noun_classes.detector_labels import noun_label_matches
 from models.noun_classes.imagenet import TABLE
-from models.safe_load import write_json
 from pipeline.caching.atomic import whole_file
 from pipeline.caching.cache import Provenance, row_offsets, write_cache
 from pipeline.caching.fingerprint import fingerprint

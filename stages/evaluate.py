@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from models.given_files.safe_load import ModelFileError, write_json
 from models.grounder.batch import GroundingInputs
 from models.grounder.box_head import answer_boxes
 from models.grounder.checkpoint import SavedGrounder, load_grounder
 from models.grounder.grounder import Grounder
-from models.safe_load import ModelFileError, write_json
 from models.training.reconstruction_loss import vision_gap
 from pipeline.caching.atomic import whole_file
 from pipeline.caching.fingerprint import fingerprint

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.given_files.safe_load import ModelFileError
 from models.phrases.mirroring import may_crop
 from models.phrases.noun_parser import NounParser, ParsedPhrase
 from models.phrases.noun_rules import CONTEXT, HEAD
-from models.safe_load import ModelFileError
 from pipeline.caching.cache import Provenance, row_offsets, write_cache
 from pipeline.caching.fingerprint import fingerprint
 from pipeline.caching.shards import ShardPlan, remove_shards, run_shards

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.detector.detector import Detector, load_detector
-from models.safe_load import ModelFileError
+from models.given_files.safe_load import ModelFileError
 from pipeline.caching.cache import Provenance, row_offsets, write_cache
 from pipeline.caching.fingerprint import fingerprint
 from pipeline.caching.shards import ShardPlan, remove_shards, run_shards

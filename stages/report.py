@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from models.given_files.impostors import cause_of
+from models.given_files.safe_load import write_json
 from models.given_files.text_files import split_lines
-from models.safe_load import write_json
 from pipeline.caching.atomic import whole_file
 from pipeline.caching.fingerprint import fingerprint
 from pipeline.command_line import stage_call

@@ -16,6 +16,7 @@ from models.classifier.classifier import ClassifierInfo, save_classifier
 from models.classifier.train_classifier import ClassifierFit, train_classifier
 from models.detector.checkpoint import DetectorInfo, save_detector
 from models.detector.train_detector import DetectionExample, DetectorFit, train_detector
+from models.given_files.safe_load import ModelFileError, NonFiniteError, write_json
 from models.phrases.train_tagger import train_tagger
 from models.pretrained import hub
 from models.pretrained.convert import (
@@ -25,7 +26,6 @@ from models.pretrained.convert import (
     copy_folder,
     copy_transformers,
 )
-from models.safe_load import ModelFileError, NonFiniteError, write_json
 from pipeline.caching.atomic import make_folder, work_folder
 from pipeline.caching.fingerprint import fingerprint
 from pipeline.command_line import stage_call

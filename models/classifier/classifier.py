@@ -16,7 +16,13 @@ from torchvision import models as torchvision_models
 
 from models.classifier.narrow_resnet import NarrowResNet
 from models.given_files.impostors import cause_of
-from models.safe_load import ModelFileError, check_weights, load_into, load_safetensors, write_json
+from models.given_files.safe_load import (
+    ModelFileError,
+    check_weights,
+    load_into,
+    load_safetensors,
+    write_json,
+)
 
 ARCHITECTURES = ("mobilenet_v2", "resnet10", "resnet18", "resnet34", "resnet50", "squeezenet1_1")
 _NARROW_BLOCKS = {"resnet10": (1, 1, 1, 1), "resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3)}

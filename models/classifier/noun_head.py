@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from models.given_files.impostors import cause_of
-from models.safe_load import ModelFileError, check_weights, load_safetensors, write_json
+from models.given_files.safe_load import ModelFileError, check_weights, load_safetensors, write_json
 
 _NOUNS_FILE, _WEIGHTS_FILE = "nouns.json", "head.safetensors"
 

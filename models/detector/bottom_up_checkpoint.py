@@ -24,7 +24,7 @@ from models.detector.bottom_up_config import (
     detectron2_anchors,
 )
 from models.detector.openmmlab import Config
-from models.safe_load import ModelFileError
+from models.given_files.safe_load import ModelFileError
 
 DEPTHS = {6: 50, 23: 101, 36: 152}  # by blocks of the fourth stage
 ANCHORS_KEY = "proposal_generator.anchor_generator.cell_anchors.0"

@@ -17,7 +17,7 @@ from yaml import YAMLError
 import models.detector.bottom_up_network  # makes its parts known to mmdet  # noqa: F401
 from models.detector.openmmlab import MODELS, Config, ConfigDict, mmdet_scope
 from models.given_files.impostors import cause_of, impostor_of, one_line
-from models.safe_load import (
+from models.given_files.safe_load import (
     ModelFileError,
     check_weights,
     load_into,

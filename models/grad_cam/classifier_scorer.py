@@ -13,9 +13,9 @@ from torch import Tensor
 
 from models.classifier.classifier import Classifier, trunk_layers
 from models.classifier.noun_head import NounHead
+from models.given_files.safe_load import ModelFileError
 from models.grad_cam.scorer import NounScores, PooledScorer, routes_of
 from models.noun_classes.imagenet import NounClasses, Route
-from models.safe_load import ModelFileError
 
 
 class ClassifierScorer(PooledScorer):

@@ -14,9 +14,9 @@ from torch.nn import functional as F
 from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
 
 from models.given_files.impostors import one_line
+from models.given_files.safe_load import ModelFileError, is_position_index, load_transformers
 from models.given_files.transformers_folder import check_folder
 from models.grad_cam.scorer import NounScorer, NounScores, in_whole_cells
-from models.safe_load import ModelFileError, is_position_index, load_transformers
 
 _TEXTS_AT_ONCE = 256
 

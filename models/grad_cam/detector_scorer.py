@@ -23,9 +23,9 @@ from models.detector.openmmlab import (
     SingleStageDetector,
     TwoStageDetector,
 )
+from models.given_files.safe_load import ModelFileError
 from models.grad_cam.scorer import NounScorer, NounScores, in_whole_cells, routes_of
 from models.noun_classes.imagenet import NounClasses
-from models.safe_load import ModelFileError
 
 
 class DetectorScorer(NounScorer):

@@ -22,6 +22,13 @@ from transformers import BertConfig, BertTokenizerFast
 
 from models.classifier.classifier import Classifier, build_network
 from models.given_files.impostors import cause_of
+from models.given_files.safe_load import (
+    ModelFileError,
+    check_weights,
+    load_into,
+    load_safetensors,
+    write_json,
+)
 from models.grounder.config import GrounderConfig, GrounderSpec, LanguageSizes
 from models.grounder.grounder import Grounder, build_grounder
 from models.grounder.language_encoder import (
@@ -32,7 +39,6 @@ from models.grounder.language_encoder import (
     load_tokenizer,
 )
 from models.layers.backbone import CLASSIFIER, named_network
-from models.safe_load import ModelFileError, check_weights, load_into, load_safetensors, write_json
 
 SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 WEIGHTS_FILE, SPEC_FILE = "grounder.safetensors", "spec.json"

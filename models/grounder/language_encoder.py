@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
 from models.given_files.impostors import one_line
+from models.given_files.safe_load import ModelFileError, is_position_index, load_transformers
 from models.given_files.transformers_folder import (
     CONFIG_FILE,
     FolderError,
     check_vocabulary,
     read_json,
 )
-from models.safe_load import ModelFileError, is_position_index, load_transformers
 
 _LEFT_OUT = re.compile(r"(^|\.)(pooler|cls)\.")  # weights that no state needs
 

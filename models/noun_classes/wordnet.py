@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from models.given_files.impostors import impostor_of
-from models.safe_load import ModelFileError
+from models.given_files.safe_load import ModelFileError
 
 HYPERNYM, HYPONYM = "@", "~"  # pointer symbols; those of instances (`@i`, `~i`) are not followed
 

@@ -13,12 +13,12 @@ import stanza
 from stanza.models.common.doc import Document
 
 from models.given_files.impostors import cause_of
+from models.given_files.safe_load import BROKEN, ModelFileError, load_weights, plain_reason
 from models.given_files.stanza_folder import LANGUAGE, PROCESSORS, check_stanza_folder
 from models.given_files.text_files import read_text
 from models.given_files.transformers_folder import FolderError
 from models.phrases.noun_rules import NounMention, find_nouns, speaks_of_several
 from models.phrases.tokens import TaggedToken
-from models.safe_load import BROKEN, ModelFileError, load_weights, plain_reason
 
 TAGGER_FILE = "tagger.json"
 _CONSTANT = "SOS_tensor"  # old models of stanza store it among their weights

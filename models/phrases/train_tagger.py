@@ -19,7 +19,7 @@ from stanza.models.tagger import parse_args
 from stanza.resources.common import logging_level_context
 
 from models.finite import check_loss
-from models.safe_load import check_weights, write_json
+from models.given_files.safe_load import check_weights, write_json
 
 PACKAGE = "embedded"
 Word = tuple[str, str, str, str]

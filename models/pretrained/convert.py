@@ -26,10 +26,7 @@ from models.detector.checkpoint import (
     save_detector,
 )
 from models.given_files.impostors import cause_of, impostor_of
-from models.given_files.text_files import given_files, read_lines
-from models.given_files.transformers_folder import FolderError, ModelType, check_folder
-from models.grounder.language_encoder import load_language, read_bert_config
-from models.safe_load import (
+from models.given_files.safe_load import (
     ModelFileError,
     is_position_index,
     load_into,
@@ -38,6 +35,9 @@ from models.safe_load import (
     read_content,
     weights_of,
 )
+from models.given_files.text_files import given_files, read_lines
+from models.given_files.transformers_folder import FolderError, ModelType, check_folder
+from models.grounder.language_encoder import load_language, read_bert_config
 
 _WEIGHT_SUFFIXES = (".pt", ".bin", ".safetensors")
 

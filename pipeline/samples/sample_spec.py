@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.given_files.impostors import cause_of
-from models.safe_load import write_json
+from models.given_files.safe_load import write_json
 from pipeline.errors import InputError
 from pipeline.params.reader import ParamsError, build
 from pipeline.params.train import TrainParams

@@ -8,7 +8,7 @@ from typing import Any
 from mmengine.optim import AmpOptimWrapper
 from mmengine.runner import Runner
 
-from models.safe_load import NonFiniteError, check_weights
+from models.given_files.safe_load import NonFiniteError, check_weights
 from pipeline.errors import InputError
 
 GRAD_NORM = "train/grad_norm"  # where mmengine's wrappers of the optimiser leave it

@@ -9,8 +9,8 @@ from torchvision.models import mobilenet_v2
 
 from models.classifier.classifier import ClassifierInfo, load_classifier
 from models.detector.checkpoint import DetectorInfo, build_model, read_config
+from models.given_files.safe_load import ModelFileError
 from models.pretrained.convert import convert_bottom_up, convert_classifier, convert_detector
-from models.safe_load import ModelFileError
 from tests.models.detector.bottom_up_original import random_checkpoint
 
 CONFIG = "yolox/yolox_nano_8xb8-300e_coco.py"

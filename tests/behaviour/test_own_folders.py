@@ -17,8 +17,8 @@ from models.classifier.classifier import (
 from models.classifier.noun_head import NounHead, load_noun_head, save_noun_head
 from models.detector.checkpoint import DetectorInfo, build_model, read_detector, save_detector
 from models.detector.small_faster_rcnn import small_detector_config
+from models.given_files.safe_load import ModelFileError
 from models.grounder.checkpoint import load_grounder
-from models.safe_load import ModelFileError
 from tests.stages.evaluated_world import save_untrained
 
 HEAD = NounHead(("cup", "dog", "tree"), torch.ones(3, 5), torch.zeros(3))

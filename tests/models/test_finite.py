@@ -20,8 +20,8 @@ from models.detector.checkpoint import DetectorInfo, save_detector
 from models.detector.detector import load_detector
 from models.detector.train_detector import DetectorFit
 from models.finite import check_loss
+from models.given_files.safe_load import ModelFileError, NonFiniteError, check_weights
 from models.phrases import train_tagger
-from models.safe_load import ModelFileError, NonFiniteError, check_weights
 from tests.tiny_detector import train
 from tests.tiny_tagger import write_tiny_tagger
 

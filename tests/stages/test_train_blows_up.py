@@ -12,8 +12,8 @@ from mmengine.logging import HistoryBuffer
 from mmengine.optim.optimizer import amp_optimizer_wrapper
 from safetensors.torch import load_file, save_file
 
+from models.given_files.safe_load import ModelFileError
 from models.grounder.checkpoint import load_grounder, save_grounder
-from models.safe_load import ModelFileError
 from pipeline.errors import InputError
 from pipeline.observe.observer import Observer
 from pipeline.params.read import read_params, train_params

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from models.given_files.impostors import cause_of
-from models.safe_load import plain_reason
+from models.given_files.safe_load import plain_reason
 from pipeline.datasets.readers.safe_pickle import BROKEN_PICKLE
 from pipeline.errors import InputError
 

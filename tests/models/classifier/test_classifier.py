@@ -14,7 +14,7 @@ from models.classifier.classifier import (
     save_classifier,
     trunk_layers,
 )
-from models.safe_load import ModelFileError
+from models.given_files.safe_load import ModelFileError
 from tests.models.classifier.tiny_classifier import CLASSES, WIDTHS, tiny_classifier
 
 IMAGES = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(3))

@@ -3,7 +3,7 @@ import torch
 
 from models.classifier.classifier import save_classifier
 from models.classifier.noun_head import NounHead, load_noun_head, read_head_nouns, save_noun_head
-from models.safe_load import ModelFileError
+from models.given_files.safe_load import ModelFileError
 from tests.models.classifier.tiny_classifier import tiny_classifier
 
 NOUNS = ("cat", "dog", "自転車")

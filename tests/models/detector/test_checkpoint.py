@@ -15,7 +15,7 @@ from models.detector.checkpoint import (
 )
 from models.detector.detector import load_detector
 from models.detector.openmmlab import Config
-from models.safe_load import ModelFileError, load_into, read_content, weights_of
+from models.given_files.safe_load import ModelFileError, load_into, read_content, weights_of
 from tests.tiny_detector import CLASSES
 
 CPU = torch.device("cpu")

@@ -8,7 +8,7 @@ from mmengine.logging import HistoryBuffer, MessageHub
 from torch import nn
 from transformers import BertModel
 
-from models.safe_load import (
+from models.given_files.safe_load import (
     ModelFileError,
     load_arrays,
     load_safetensors,

@@ -4,10 +4,10 @@ import shutil
 import pytest
 import torch
 
+from models.given_files.safe_load import ModelFileError
 from models.given_files.stanza_folder import check_stanza_folder
 from models.given_files.transformers_folder import FolderError
 from models.phrases.noun_parser import NounParser
-from models.safe_load import ModelFileError
 from tests.tiny_tagger import write_tiny_tagger
 
 

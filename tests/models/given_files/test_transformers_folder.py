@@ -5,13 +5,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from models.given_files.safe_load import ModelFileError
 from models.given_files.transformers_folder import FolderError, check_folder, weight_files
 from models.grad_cam.clip_scorer import load_clip_scorer
 from models.grounder.checkpoint import untrained_language
 from models.grounder.config import LanguageSizes
 from models.grounder.language_encoder import load_language, load_tokenizer
 from models.pretrained.convert import copy_transformers
-from models.safe_load import ModelFileError
 from pipeline.weight_sources import transformers_files
 from tests.tiny_bert import LAYERS, write_tiny_bert
 from tests.tiny_clip import write_tiny_clip

@@ -6,9 +6,9 @@ import torch
 
 from models.classifier.classifier import load_classifier, save_classifier
 from models.classifier.noun_head import NounHead, load_noun_head, save_noun_head
+from models.given_files.safe_load import ModelFileError
 from models.grad_cam.classifier_scorer import ClassGroupScorer, NounHeadScorer
 from models.noun_classes.class_names import find_classes
-from models.safe_load import ModelFileError
 from tests.models.classifier.tiny_classifier import tiny_classifier
 
 NOUNS = ("cat", "dog", "自転車")

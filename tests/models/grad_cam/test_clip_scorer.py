@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
+from models.given_files.safe_load import ModelFileError
 from models.grad_cam.clip_scorer import load_clip_scorer
 from models.grad_cam.explainer import NounExplainer
-from models.safe_load import ModelFileError
 from tests.oracles import cam_loops as loops
 from tests.tiny_clip import IMAGE_PX, MEAN, PATCH_PX, STD, write_tiny_clip
 

@@ -13,10 +13,10 @@ from models.detector.checkpoint import (
     save_detector,
 )
 from models.detector.openmmlab import DetDataSample
+from models.given_files.safe_load import ModelFileError
 from models.grad_cam.detector_scorer import DetectorScorer, load_detector_scorer
 from models.grad_cam.explainer import LayerError, NounExplainer
 from models.noun_classes.imagenet import NounClasses
-from models.safe_load import ModelFileError
 from tests.tiny_detector import draw
 
 YOLOX = "yolox/yolox_nano_8xb8-300e_coco.py"

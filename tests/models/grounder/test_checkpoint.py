@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from models.classifier.classifier import Classifier, ClassifierInfo, build_network
+from models.given_files.safe_load import ModelFileError
 from models.grounder.checkpoint import (
     learn_tokenizer,
     load_grounder,
@@ -16,7 +17,6 @@ from models.grounder.checkpoint import (
 )
 from models.grounder.config import GrounderConfig, LanguageSizes
 from models.grounder.grounder import build_grounder
-from models.safe_load import ModelFileError
 from tests.models.grounder.tiny_grounder import NUM_WORDS, SPEC, tiny_inputs
 
 WORDS = [f"слово{index}" for index in range(NUM_WORDS)]

@@ -2,8 +2,8 @@ import math
 
 import pytest
 
+from models.given_files.safe_load import ModelFileError
 from models.noun_classes.wordnet import read_wordnet
-from models.safe_load import ModelFileError
 from tests.tiny_wordnet import write_tiny_wordnet
 
 

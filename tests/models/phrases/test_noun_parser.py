@@ -4,8 +4,8 @@ import random
 import pytest
 from stanza.models.common.doc import Document
 
+from models.given_files.safe_load import ModelFileError
 from models.phrases.noun_parser import NounParser, _cut_out
-from models.safe_load import ModelFileError
 from tests.tiny_tagger import write_tiny_tagger
 
 

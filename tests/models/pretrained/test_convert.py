@@ -14,6 +14,7 @@ from models.classifier.classifier import (
 )
 from models.detector.checkpoint import DetectorInfo, read_info
 from models.detector.detector import load_detector
+from models.given_files.safe_load import ModelFileError
 from models.pretrained.convert import (
     convert_bottom_up,
     convert_classifier,
@@ -21,7 +22,6 @@ from models.pretrained.convert import (
     copy_folder,
     read_vocabulary,
 )
-from models.safe_load import ModelFileError
 from tests.models.detector import bottom_up_original as original
 
 CPU = torch.device("cpu")

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from models.detector.checkpoint import DetectorInfo
-from models.safe_load import ModelFileError, load_arrays, load_weights, write_json
+from models.given_files.safe_load import ModelFileError, load_arrays, load_weights, write_json
 
 INFO = DetectorInfo("bottom-up", (), "Visual Genome", "MIT")
 
