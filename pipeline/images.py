@@ -1,8 +1,9 @@
 """Read pictures of any kind as 8-bit RGB, by rules that are the same everywhere.
 
-EXIF orientation is applied. A 16-bit grey value v becomes round(v / 257), so that 65535 becomes
-255. What is transparent shows white. CMYK, palettes, grey and bilevel pictures are converted by
-Pillow, without colour profiles. Of an animation the first frame counts.
+EXIF orientation is applied; nothing else in EXIF is looked at, and EXIF that cannot be read turns
+nothing. A 16-bit grey value v becomes round(v / 257), so that 65535 becomes 255. What is
+transparent shows white. CMYK, palettes, grey and bilevel pictures are converted by Pillow, without
+colour profiles. Of an animation the first frame counts.
 """
 
 import os
@@ -12,19 +13,34 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image
 
 from models.given_files.impostors import cause_of
 from pipeline.errors import InputError
 
 _JPEG_BEGIN, _JPEG_SCAN, _JPEG_END = b"\xff\xd8\xff", b"\xff\xda", b"\xff\xd9"
 _SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap height and width
-_DECODE_ERRORS = (
+_TURNS = {  # from stored to shown, by EXIF orientation
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_DECODE_ERRORS = (  # of Pillow's decoders on damaged files
     OSError,
     SyntaxError,
     ValueError,
+    TypeError,
+    LookupError,
     EOFError,
-    IndexError,
+    ArithmeticError,
+    AttributeError,
+    AssertionError,
+    RuntimeError,
+    MemoryError,
     struct.error,
     zlib.error,
     Image.DecompressionBombError,
@@ -45,7 +61,9 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     try:
         with Image.open(path) as image:
             image.load()
-            return np.array(_as_rgb(ImageOps.exif_transpose(image)))  # (H, W, 3)
+            _check_pixels(image)
+            turn = _TURNS.get(_orientation(image))
+            return np.array(_as_rgb(image if turn is None else image.transpose(turn)))  # (H, W, 3)
     except _DECODE_ERRORS as error:
         raise _bad_image(path, error) from error
 
@@ -58,12 +76,12 @@ def image_hw_of(path: Path) -> tuple[int, int]:
     """
     try:
         with Image.open(path) as image:
+            _check_pixels(image)
             width, height = image.size
-            sideways = image.getexif().get(ExifTags.Base.Orientation) in _SIDEWAYS
-            rotated_by_pillow = image.format == "TIFF"  # its size is already the shown one
+            sideways = _orientation(image) in _SIDEWAYS
     except _DECODE_ERRORS as error:
         raise _bad_image(path, error) from error
-    return (width, height) if sideways and not rotated_by_pillow else (height, width)
+    return (width, height) if sideways else (height, width)
 
 
 def whole_image_hw(path: Path) -> tuple[int, int]:
@@ -95,10 +113,28 @@ def _ends_somewhere(jpeg: bytes) -> bool:
     return jpeg.rfind(_JPEG_END) > jpeg.rfind(_JPEG_SCAN)
 
 
+def _orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation that is left to apply, 1 to 8; 1 if there is none to be read."""
+    if image.format == "TIFF":  # Pillow turns it
+        return 1
+    try:
+        value = image.getexif().get(ExifTags.Base.Orientation)
+    except _DECODE_ERRORS:
+        return 1
+    return value if isinstance(value, int) and value in _TURNS else 1
+
+
+def _check_pixels(image: Image.Image) -> None:
+    if 0 in image.size:
+        raise ValueError("it has no pixels")
+
+
 def _as_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16"):
-        grey = np.asarray(image).astype(np.float64) / 257  # (H, W)
-        return Image.fromarray(np.rint(grey).astype(np.uint8)).convert("RGB")
+        values = np.asarray(image)  # (H, W)
+        grey = np.rint(values.astype(np.float64) / 257).astype(np.uint8)
+        grey[values == image.info.get("transparency")] = 255
+        return Image.fromarray(grey).convert("RGB")
     if image.mode in ("I", "F"):
         raise ValueError(f"its values are 32-bit (mode {image.mode}), their range is unknown")
     if image.has_transparency_data:
@@ -110,4 +146,5 @@ def _as_rgb(image: Image.Image) -> Image.Image:
 
 def _bad_image(path: Path, error: Exception) -> BadImageError:
     cause = "no such file" if isinstance(error, FileNotFoundError) else cause_of(path, error)
+    cause = cause or type(error).__name__
     return BadImageError(f"{path}: cannot be read as a picture: {cause}; replace or remove it")

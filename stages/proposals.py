@@ -5,6 +5,7 @@ writes  proposals.h5
 params  proposals
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -23,7 +24,7 @@ from pipeline.caching.shards import ShardPlan, remove_shards, run_shards
 from pipeline.command_line import stage_call
 from pipeline.datasets.proposals.bottom_up_files import read_given
 from pipeline.datasets.proposals.given_proposals import (
-    ANYTHING,
+    NO_USABLE_BOX,
     NUM_EXAMPLES,
     GivenLimits,
     Imported,
@@ -127,7 +128,8 @@ def run_given(
         observer: logs what was wrong.
 
     Raises:
-        InputError: there is no such file, or too many images have no row in it.
+        InputError: there is no such file, too many images have no row in it or no box that can be
+            used, or its classes are counted from another number than `first_label`.
     """
     images = read_records(annotations / "images.jsonl", ImageRecord)
     given = params.given
@@ -135,12 +137,14 @@ def run_given(
     limits = GivenLimits(params.max_boxes, params.score_floor, labels, given.first_label)
     rows = observer.progress(read_given(source), len(images), "rows")
     imported = import_given(images, rows, limits)
-    for problem, count in sorted((+imported.counts).items()):  # what there is none of stays out
-        observer.log(f"{count} {problem}")
+    for problem in _problems(imported):
+        observer.log(problem)
     _check_missing(imported, len(images), given.max_missing_fraction, source, observer)
+    _check_usable(imported, len(images), given.max_missing_fraction, source)
+    _describe_boxes(imported, observer)
     digest = {name: sha256(array.tobytes()).hexdigest() for name, array in imported.arrays.items()}
-    key = fingerprint(Path(__file__), [params, digest], [annotations])
-    texts = {"image_id": [image.image_id for image in images], "label": labels or (ANYTHING,)}
+    key = fingerprint(Path(__file__), [params, digest, imported.label], [annotations])
+    texts = {"image_id": [image.image_id for image in images], "label": imported.label}
     attributes = {"detector": given.detector, "training_set": given.training_set}
     write_cache(proposals, imported.arrays, texts, attributes, Provenance("proposals", key))
 
@@ -160,11 +164,42 @@ def _check_missing(
     missing = f"{missing}, ..." if len(imported.missing) > NUM_EXAMPLES else missing
     observer.log(f"warning: {missing}")
     if len(imported.missing) > most * num_images:
-        because = "; ".join(imported.examples)
+        because = "; ".join([*_problems(imported), *imported.examples])
         raise InputError(
             f"{missing}; {because + '; ' if because else ''}complete the file, or raise "
             "proposals.given.max_missing_fraction"
         )
+
+
+def _check_usable(imported: Imported, num_images: int, most: float, source: Path) -> None:
+    """Raise an error if many rows have no box that can be used, or no row has one.
+
+    Raises:
+        InputError: it is so.
+    """
+    unusable = imported.counts[NO_USABLE_BOX]
+    if num_images and (unusable > most * num_images or not len(imported.arrays["scores"])):
+        problems = "; ".join(_problems(imported)) or "its rows are empty"
+        raise InputError(
+            f"{source}: {unusable} of {num_images} images have no box that can be used, all have "
+            f"{len(imported.arrays['scores'])}: {problems}; mend the file, or raise "
+            "proposals.given.max_missing_fraction"
+        )
+
+
+def _problems(imported: Imported) -> list[str]:
+    """Return what was wrong how often; what there is none of stays out."""
+    return [f"{count} {problem}" for problem, count in sorted((+imported.counts).items())]
+
+
+def _describe_boxes(imported: Imported, observer: Observer) -> None:
+    """Log how many boxes there are, and which classes are most frequent."""
+    counts, labels = np.diff(imported.arrays["offsets"]), imported.arrays["labels"]
+    mean = counts.mean() if len(counts) else 0.0
+    observer.log(f"{mean:.1f} boxes an image, {int((counts == 0).sum())} images without any")
+    frequent = Counter(labels.tolist()).most_common(NUM_EXAMPLES)
+    names = ", ".join(f"{imported.label[label]} ({count})" for label, count in frequent)
+    observer.log(f"most frequent classes: {names}")
 
 
 def _load(folder: Path, device: torch.device, batch_images: int) -> Detector:

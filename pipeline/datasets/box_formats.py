@@ -14,6 +14,8 @@ from pipeline.records import Box
 
 BoxForm = Literal["xywh", "xyxy", "inclusive"]
 ROUNDING_PX = 1.0  # a box may reach out of its image by so much: clipped without a word
+FEW_PX = 3  # a side of an image in which boxes of single pixels are likely
+SHARE_SLACK = 0.01  # a share may reach out of [0, 1] by so much
 SKIPPED, CLIPPED = "skipped", "clipped"
 _OTHER: dict[BoxForm, BoxForm] = {"xywh": "xyxy", "xyxy": "xywh", "inclusive": "xywh"}
 _DESCRIPTIONS: dict[BoxForm, str] = {
@@ -35,11 +37,13 @@ def check_box(
 
     Returns:
         The box, None if it cannot be used; the problem, None if there is none. A box that fits
-        the image only in another form is not used.
+        the image only in another form is not used, nor is one of shares of width and height.
     """
     numbers = _numbers(values)
     if numbers is None:
         return None, f"a box is not four finite numbers: {SKIPPED}"
+    if are_shares(numbers, image_hw):
+        return None, f"a box is of shares of width and height, not of pixels: {SKIPPED}"
     box = to_corners(numbers, form)
     if _fits(box, image_hw):
         return clip(box, image_hw), None
@@ -50,6 +54,17 @@ def check_box(
     if not has_area(clipped):
         return None, f"a box has no area in its image: {SKIPPED}"
     return clipped, f"a box reaches out of its image: {CLIPPED}"
+
+
+def are_shares(numbers: Box, image_hw: tuple[int, int]) -> bool:
+    """Return whether the numbers of a box can be shares of width and height, but hardly pixels.
+
+    All of them lie in [0, 1], some between (or they are 0, 0, 1, 1: the whole image), so that as
+    pixels, in any form, they would be a part of the first ones; an image of so few is not judged.
+    """
+    in_range = all(-SHARE_SLACK <= number <= 1 + SHARE_SLACK for number in numbers)
+    has_fraction = any(number != round(number) for number in numbers)
+    return in_range and (has_fraction or numbers == (0, 0, 1, 1)) and min(image_hw) > FEW_PX
 
 
 def to_corners(numbers: Box, form: BoxForm) -> Box:

@@ -1,10 +1,12 @@
 """Finding and reading the files of a data set, with errors that name the file."""
 
+import filecmp
 import json
 import os
+import re
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from models.given_files.impostors import cause_of, impostor_of
@@ -93,14 +95,20 @@ def check_file(path: Path) -> None:
 
 
 COCO_2014 = "COCO_train2014_"  # prefix of the file names of 2014; those of 2017 have none
+_NAME_OF_2014 = re.compile(rf"{COCO_2014}(\d{{12}}\.jpg)")
+_IMAGES = "images"  # the folder of the photographs beside others of SAIAPR TC-12
+
+
+class AmbiguousPictureError(InputError):
+    """A name of a picture fits several files; the message names them."""
 
 
 class PictureFinder:
     """Finds the files of pictures below one folder.
 
-    A picture may lie in the folder itself or in a folder below it, as SAIAPR TC-12 keeps them
-    (`00/images/25.jpg`); one of COCO may bear its name of 2014 or of 2017. Of several files with
-    one name the first by path counts.
+    A name without a folder may lie in the folder itself or in a folder below it, as SAIAPR TC-12
+    keeps them (`00/images/25.jpg`); a name with a folder lies there and nowhere else. A picture of
+    COCO may bear its name of 2014 or of 2017.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -114,19 +122,39 @@ class PictureFinder:
         self.folder = folder
 
     def find(self, name: str) -> str:
-        """Return the path of a picture below the folder; `name` itself if there is none."""
-        if (self.folder / name).is_file():
-            return name
-        base = name.rpartition("/")[2]
-        paths = self._path_by_name
-        return paths.get(base) or paths.get(base.removeprefix(COCO_2014)) or name
+        """Return the path of a picture below the folder; `name` itself if there is none.
+
+        Raises:
+            AmbiguousPictureError: folders below hold several files of that name that differ, none
+                or several of them in a folder `images`.
+        """
+        path = PurePosixPath(name)
+        candidates = [path]
+        if match := _NAME_OF_2014.fullmatch(path.name):
+            candidates.append(path.with_name(match[1]))
+        for candidate in candidates:
+            if (self.folder / candidate).is_file():
+                return name if candidate is path else candidate.as_posix()
+            if len(candidate.parts) == 1 and candidate.name in self._paths_by_name:
+                return self._only_one(self._paths_by_name[candidate.name])
+        return name
+
+    def _only_one(self, paths: Sequence[str]) -> str:
+        preferred = [path for path in paths if PurePosixPath(path).parent.name == _IMAGES] or paths
+        first = self.folder / preferred[0]
+        if all(filecmp.cmp(first, self.folder / path, shallow=False) for path in preferred[1:]):
+            return preferred[0]
+        raise AmbiguousPictureError(
+            f"{self.folder}: {preferred[0]} and {preferred[1]} have one name and differ; name the "
+            "picture with its folder, or keep one of them"
+        )
 
     @cached_property
-    def _path_by_name(self) -> dict[str, str]:
-        paths: dict[str, str] = {}
+    def _paths_by_name(self) -> dict[str, list[str]]:
+        paths: dict[str, list[str]] = {}
         for parent, folders, files in os.walk(self.folder):
             folders.sort()
             below = Path(parent).relative_to(self.folder)
             for file in sorted(files):
-                paths.setdefault(file, (below / file).as_posix())
+                paths.setdefault(file, []).append((below / file).as_posix())
         return paths

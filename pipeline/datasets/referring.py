@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.datasets.box_formats import BoxForm, check_box
 from pipeline.datasets.duplicates import mark_file
-from pipeline.datasets.files import PictureFinder
+from pipeline.datasets.files import AmbiguousPictureError, PictureFinder
 from pipeline.datasets.reading import BadRecord, ImageReading, ReadingPlan
 from pipeline.datasets.texts import name_problem, text_problem
 from pipeline.images import BadImageError, whole_image_hw
@@ -52,12 +52,14 @@ class ReferredPicture:
         file: below the folder of the pictures.
         split: of the phrases.
         referrals: in the order of the files; without boxes in training.
+        ambiguity: why the file cannot be told, if its name fits several.
     """
 
     image_id: str
     file: str
     split: str
     referrals: tuple[Referral, ...]
+    ambiguity: str | None = None
 
 
 @dataclass(frozen=True)
@@ -104,8 +106,8 @@ def plan_referring(
     for split, pictures in by_split.items():
         limit = train_images if split == TRAIN else eval_images
         for picture, referrals in list(pictures.items())[: limit or None]:
-            image_id = _take_id(picture, split, taken)
-            items.append(ReferredPicture(image_id, finder.find(picture), split, tuple(referrals)))
+            place = (picture, split, tuple(referrals))
+            items.append(_find_picture(finder, _take_id(picture, split, taken), *place))
     read = partial(read_referred_picture, images, data.form)
     return ReadingPlan(tuple(items), read, (*data.bad, *repeated), data.remarks)
 
@@ -118,6 +120,8 @@ def read_referred_picture(images: Path, form: BoxForm, item: ReferredPicture) ->
         form: meaning of the four numbers of a box.
         item: the picture.
     """
+    if item.ambiguity:
+        return _unusable("the name of the image fits several files", item.ambiguity)
     try:
         image_hw = whole_image_hw(images / item.file)
         mark = mark_file(images / item.file)
@@ -132,6 +136,15 @@ def read_referred_picture(images: Path, form: BoxForm, item: ReferredPicture) ->
         return _unusable("the image has another size than the annotated one", detail)
     image = ImageRecord(item.image_id, item.file, image_hw, item.split)
     return replace(_read_phrases(image, form, item.referrals), file_mark=mark)
+
+
+def _find_picture(
+    finder: PictureFinder, image_id: str, picture: str, split: str, referrals: tuple[Referral, ...]
+) -> ReferredPicture:
+    try:
+        return ReferredPicture(image_id, finder.find(picture), split, referrals)
+    except AmbiguousPictureError as error:
+        return ReferredPicture(image_id, picture, split, referrals, str(error))
 
 
 def _read_phrases(image: ImageRecord, form: BoxForm, referrals: Iterable[Referral]) -> ImageReading:

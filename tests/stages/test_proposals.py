@@ -1,5 +1,6 @@
 import base64
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -174,6 +175,52 @@ def test_given_boxes_take_the_place_of_a_detector(inputs, tmp_path):
     told = [cache.attribute("detector"), cache.attribute("training_set")]
     assert told == ["their detector", "their pictures"]
     assert any("1 of 7 images have no row" in line and "id2" in line for line in listener.lines)
+
+
+def given_params(tmp_path, **changes):
+    (tmp_path / "names.txt").write_text("red\nblue\n")
+    section = replace(GIVEN, vocabulary=str(tmp_path / "names.txt"), **changes)
+    return replace(PARAMS, given=section)
+
+
+def test_given_boxes_without_classes_are_objects_and_the_log_says_so(inputs, tmp_path):
+    write_tsv(tmp_path / "boxes.tsv", [f"id{index}" for index in (5, 0, 1, 3, 4, 6)])
+    listener, path = Listener(), tmp_path / "proposals.h5"
+    run_given(inputs.annotations, tmp_path / "boxes.tsv", given_params(tmp_path), path, listener)
+    cache = Cache(path, stage="proposals")
+    names = cache.texts("label")
+    assert {names[label] for label in cache.array("labels")} == {"object"}
+    assert any("6 rows without classes" in line and "object" in line for line in listener.lines)
+
+
+def test_an_npz_with_boxes_alone_has_objects_beside_one_with_classes(inputs, tmp_path):
+    folder = tmp_path / "npz"
+    folder.mkdir()
+    box = np.array([[1, 2, 30, 20]], np.float32)
+    for index in range(7):
+        own = {"objects_id": [1]} if index == 3 else {"cls_prob": [[0.1, 0.9]]}
+        np.savez(folder / f"id{index}.npz", bbox=box, **own)
+    listener, path = Listener(), tmp_path / "proposals.h5"
+    write_records(
+        inputs.annotations / "images.jsonl",
+        [ImageRecord(f"id{index}", f"{index}.png", (52, 64), "train") for index in range(7)],
+    )
+    run_given(inputs.annotations, folder, given_params(tmp_path), path, listener)
+    cache = Cache(path, stage="proposals")
+    names = cache.texts("label")
+    expected = ["object"] * 3 + ["blue"] + ["object"] * 3
+    assert [names[label] for label in cache.array("labels")] == expected
+    assert any("6 rows with `cls_prob`, which is not read" in line for line in listener.lines)
+
+
+@pytest.mark.parametrize("arrays", [{"bbox": np.zeros((0, 4))}, {"bbox": np.full((2, 4), np.nan)}])
+def test_a_source_without_one_usable_box_is_refused(inputs, tmp_path, arrays):
+    (tmp_path / "npz").mkdir()
+    for index in range(7):
+        np.savez(tmp_path / "npz" / f"id{index}.npz", **arrays)
+    with pytest.raises(InputError, match=r"npz: .* no box that can be used"):
+        run_given(inputs.annotations, tmp_path / "npz", PARAMS, tmp_path / "p.h5", Listener())
+    assert not (tmp_path / "p.h5").exists()
 
 
 def test_other_given_boxes_have_another_fingerprint(inputs, tmp_path):

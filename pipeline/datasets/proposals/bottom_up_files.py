@@ -2,7 +2,8 @@
 
 The tsv files have no header: peteanderson80/bottom-up-attention writes 6 columns
 (tools/generate_tsv.py), airsplay/py-bottom-up-attention, as LXMERT reads them, 10. The npz files
-are MILVLG's (`bbox`, `x`, `info`) and UNITER's (`norm_bb`, `conf`). Features are not read.
+are MILVLG's (`bbox`, `x`, `info`) and UNITER's (`norm_bb`, `conf`). Features and attributes are not
+read.
 
 Shapes: M boxes of an image.
 """
@@ -39,6 +40,14 @@ TSV_COLUMNS = {
         "features",
     ),
 }
+_SIZES = ("image_h", "image_w")
+_BOXES = ("bbox", "boxes", "norm_bb")
+_SCORES = ("objects_conf", "conf", "scores")
+_LABELS = ("objects_id",)
+_NEEDLESS = {  # names of arrays that say nothing on where a box is or what is in it
+    *("image_id", "features", "num_bbox", "num_boxes", "soft_labels"),
+    *("attrs_id", "attrs_conf"),
+}
 _NPZ_ERRORS = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
 
 
@@ -57,6 +66,7 @@ class GivenBoxes:
         scores: in [0, 1], float64 (M,); None if the file has none.
         labels: index of each box's class, int64 (M,); None if the file has none.
         normalised: whether boxes are fractions of width and height.
+        unread: names of further arrays on the boxes in the file, which are not read.
     """
 
     image_id: str
@@ -65,6 +75,7 @@ class GivenBoxes:
     scores: NDArray[np.float64] | None
     labels: NDArray[np.int64] | None
     normalised: bool = False
+    unread: tuple[str, ...] = ()
 
 
 def read_given(path: Path) -> Iterator[GivenBoxes | BadRowError]:
@@ -81,7 +92,7 @@ def read_given(path: Path) -> Iterator[GivenBoxes | BadRowError]:
             yield _read_or_error(partial(read_npz, file), str(file))
     elif path.is_file():
         check_file(path)
-        with path.open(encoding="ascii", errors="replace", newline="\n") as stream:
+        with path.open(encoding="utf-8-sig", errors="replace", newline="\n") as stream:
             for number, line in enumerate(stream, start=1):
                 yield _read_or_error(partial(read_row, line), f"{path}:{number}")
     else:
@@ -105,6 +116,7 @@ def read_row(line: str) -> GivenBoxes:
         count, height, width = (int(row[name]) for name in ("num_boxes", "image_h", "image_w"))
     except ValueError as error:
         raise BadRowError(f"{error}; a size or a count is no whole number") from error
+    _check_size(height, width)
     boxes_xyxy = _decoded(row["boxes"], np.float32, 4 * count).reshape(count, 4)
     scores, labels = None, None
     if "objects_id" in row:
@@ -128,17 +140,28 @@ def read_npz(path: Path) -> GivenBoxes:
     except (*_NPZ_ERRORS, pickle.UnpicklingError) as error:
         cause = cause_of(path, error)
         raise BadRowError(f"is no npz file with plain arrays: {cause}") from error
-    name = next((key for key in ("bbox", "boxes", "norm_bb") if key in arrays), None)
+    name = next((key for key in _BOXES if key in arrays), None)
     if name is None:
         raise BadRowError(f"holds no bbox, boxes or norm_bb but {', '.join(sorted(arrays))}")
-    boxes = np.asarray(arrays[name], np.float64)
-    if boxes.ndim != 2 or boxes.shape[1] < 4:
-        raise BadRowError(f"{name} has shape {boxes.shape}, not (M, 4)")
-    has_size = "image_h" in arrays and "image_w" in arrays
-    image_hw = (int(arrays["image_h"]), int(arrays["image_w"])) if has_size else None
-    scores = _column(arrays, ("objects_conf", "conf", "scores"), len(boxes), np.float64)
-    labels = _column(arrays, ("objects_id",), len(boxes), np.int64)
-    return GivenBoxes(path.stem, image_hw, boxes[:, :4], scores, labels, name == "norm_bb")
+    boxes = _numbers(arrays, name)
+    columns = f"(M, {'4 or more' if name == 'norm_bb' else 4})"
+    if boxes.ndim != 2 or boxes.shape[1] < 4 or (boxes.shape[1] > 4 and name != "norm_bb"):
+        raise BadRowError(f"{name} has shape {boxes.shape}, not {columns}")
+    image_hw = _size(arrays) if all(key in arrays for key in _SIZES) else None
+    scores, scores_name = _column(arrays, _SCORES, len(boxes))
+    labels, labels_name = _column(arrays, _LABELS, len(boxes))
+    if labels is not None and not all(map(float.is_integer, labels.tolist())):
+        raise BadRowError(f"{labels_name} are no whole numbers")
+    unread = set(arrays) - {*_NEEDLESS, *_SIZES, name, scores_name, labels_name}
+    return GivenBoxes(
+        path.stem,
+        image_hw,
+        boxes[:, :4],
+        scores,
+        None if labels is None else labels.astype(np.int64),
+        name == "norm_bb",
+        tuple(sorted(unread)),
+    )
 
 
 def _read_or_error(read: Callable[[], GivenBoxes], where: str) -> GivenBoxes | BadRowError:
@@ -159,15 +182,42 @@ def _decoded(text: str, dtype: Any, count: int) -> NDArray[Any]:
     return np.frombuffer(content, dtype)
 
 
-def _column(arrays: Mapping[str, Any], names: tuple[str, ...], count: int, dtype: Any) -> Any:
-    """Return the first existing column of some names, one value per box; None without any."""
-    name = next((name for name in names if name in arrays), None)
-    if name is None:
-        return None
-    column = np.asarray(arrays[name], dtype)
+def _column(
+    arrays: Mapping[str, Any], names: tuple[str, ...], count: int
+) -> tuple[NDArray[np.float64] | None, str]:
+    """Return the first existing column of some names, one value per box, and its name."""
+    name = next((name for name in names if name in arrays), "")
+    if not name:
+        return None, name
+    column = _numbers(arrays, name)
     if column.shape != (count,):
         raise BadRowError(f"{name} has shape {column.shape}, there are {count} boxes")
-    return column
+    return column, name
+
+
+def _numbers(arrays: Mapping[str, Any], name: str) -> NDArray[np.float64]:
+    try:
+        array = np.asarray(arrays[name])
+        if array.dtype.kind not in "iufb" and array.size:
+            raise TypeError(f"holds {array.dtype}")
+        return array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise BadRowError(f"{name} is no array of numbers: {error}") from error
+
+
+def _size(arrays: Mapping[str, Any]) -> tuple[int, int]:
+    """Return height and width."""
+    sizes = [_numbers(arrays, name) for name in _SIZES]
+    if any(size.size != 1 or not float(size.item()).is_integer() for size in sizes):
+        raise BadRowError("image_h or image_w is no whole number")
+    height, width = (int(size.item()) for size in sizes)
+    _check_size(height, width)
+    return height, width
+
+
+def _check_size(height: int, width: int) -> None:
+    if min(height, width) < 1:
+        raise BadRowError(f"an image of {height} x {width} pixels has none")
 
 
 class _InfoUnpickler(pickle.Unpickler):

@@ -73,3 +73,28 @@ def test_a_box_without_area_in_its_image_is_skipped(given):
     box, problem = check_box(given, "xywh", HW)
     assert box is None
     assert problem == "a box has no area in its image: skipped"
+
+
+SHARES = [[0.09, 0.03, 0.47, 0.47], [0.5, 0.25, 0.5, 0.75], [0, 0, 1, 1], [0, 0.2, 1.004, 1]]
+
+
+@pytest.mark.parametrize("form", ["xywh", "xyxy", "inclusive"])
+@pytest.mark.parametrize("given", SHARES)
+def test_shares_of_width_and_height_are_not_taken_for_pixels(form, given):
+    box, problem = check_box(given, form, (480, 640))
+    assert box is None
+    assert "shares" in problem
+
+
+@pytest.mark.parametrize(
+    ("form", "given", "image_hw"),
+    [
+        ("xywh", [0, 0, 1, 2], HW),
+        ("xywh", [0.5, 0.5, 1.5, 0.75], HW),
+        ("xyxy", [0, 0, 1, 1], (1, 1)),
+        ("xyxy", [0.25, 0.5, 1, 1], (3, 2)),
+        ("inclusive", [0, 0, 0, 0], HW),
+    ],
+)
+def test_small_boxes_of_pixels_are_kept(form, given, image_hw):
+    assert check_box(given, form, image_hw)[1] is None

@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.datasets.files import PictureFinder, find_file, read_json
+from pipeline.datasets.files import AmbiguousPictureError, PictureFinder, find_file, read_json
 from pipeline.errors import InputError
 
 NAMES = ("a.json", "anns/a.json")
@@ -57,9 +57,18 @@ def finder(tmp_path):
         ("25.jpg", "25.jpg"),
         ("00/images/26.jpg", "00/images/26.jpg"),
         ("26.jpg", "00/images/26.jpg"),
-        ("elsewhere/26.jpg", "00/images/26.jpg"),
+        ("elsewhere/26.jpg", "elsewhere/26.jpg"),
+        ("elsewhere/25.jpg", "elsewhere/25.jpg"),
+        ("images/26.jpg", "images/26.jpg"),
+        ("../25.jpg", "../25.jpg"),
+        ("25.jpeg", "25.jpeg"),
+        ("26.png", "26.png"),
         ("COCO_train2014_000000000009.jpg", "val2017/000000000009.jpg"),
+        ("val2017/COCO_train2014_000000000009.jpg", "val2017/000000000009.jpg"),
+        ("train2014/COCO_train2014_000000000009.jpg", "train2014/COCO_train2014_000000000009.jpg"),
+        ("COCO_train2014_25.jpg", "COCO_train2014_25.jpg"),
         ("27.jpg", "27.jpg"),
+        ("", ""),
     ],
 )
 def test_a_picture_is_found_in_folders_below_and_by_its_newer_name(finder, name, file):
@@ -67,5 +76,31 @@ def test_a_picture_is_found_in_folders_below_and_by_its_newer_name(finder, name,
 
 
 def test_a_missing_folder_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"nowhere.*images"):
+    with pytest.raises(InputError, match="nowhere.*`images`"):
         PictureFinder(tmp_path / "nowhere")
+
+
+def write(folder, **contents):
+    for name, content in contents.items():
+        path = folder / name / "7.jpg"
+        path.parent.mkdir(parents=True)
+        path.write_text(content)
+
+
+def test_a_bare_name_of_files_that_differ_is_told(tmp_path):
+    write(tmp_path, kitchen="one", garden="two")
+    finder = PictureFinder(tmp_path)
+    with pytest.raises(AmbiguousPictureError, match=r"garden/7\.jpg and kitchen/7\.jpg"):
+        finder.find("7.jpg")
+    assert finder.find("kitchen/7.jpg") == "kitchen/7.jpg"
+
+
+def test_copies_may_have_one_name(tmp_path):
+    write(tmp_path, kitchen="one", garden="one")
+    assert PictureFinder(tmp_path).find("7.jpg") == "garden/7.jpg"
+
+
+def test_the_photographs_of_saiapr_are_those_in_images(tmp_path):
+    for folder in ("00/images", "00/a_mask"):
+        write(tmp_path, **{folder: folder})
+    assert PictureFinder(tmp_path).find("7.jpg") == "00/images/7.jpg"

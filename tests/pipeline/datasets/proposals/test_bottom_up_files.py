@@ -59,6 +59,8 @@ def test_a_row_without_boxes_is_whole():
         (original_row().replace("\t480\t", "\t48x\t"), "48x"),
         (original_row().replace(encoded(BOXES), "?" + encoded(BOXES)[1:]), "base64"),
         (original_row().replace(encoded(BOXES), "?" + encoded(BOXES)), "base64"),
+        (original_row().replace("\t480\t", "\t0\t"), r"\b0 x 640\b"),
+        (original_row().replace("\t640\t", "\t-640\t"), r"480 x -640"),
     ],
 )
 def test_a_broken_row_says_what_is_wrong(line, message):
@@ -104,6 +106,19 @@ def test_an_older_npz_of_milvlg_holds_boxes_alone(tmp_path):
     np.testing.assert_array_equal(given.boxes_xyxy, BOXES)
 
 
+def test_arrays_on_the_boxes_that_are_not_read_are_named(tmp_path):
+    np.savez(tmp_path / "5.npz", bbox=BOXES, cls_prob=np.zeros((3, 7)), x=BOXES, objects=LABELS)
+    given = read_npz(tmp_path / "5.npz")
+    assert given.unread == ("cls_prob", "objects")
+    write_milvlg(tmp_path / "6.npz")
+    assert read_npz(tmp_path / "6.npz").unread == ()
+
+
+def test_names_of_images_are_utf8(tmp_path):
+    (tmp_path / "a.tsv").write_text(original_row("küche_7"), encoding="utf-8", newline="")
+    assert [row.image_id for row in read_given(tmp_path / "a.tsv")] == ["küche_7"]
+
+
 def test_an_npz_of_uniter_holds_shares_of_the_image(tmp_path):
     shares = np.array([[0.1, 0.2, 0.5, 0.9, 0.4, 0.7]], np.float16)
     np.savez(tmp_path / "x.npz", norm_bb=shares, conf=SCORES[:1], features=np.zeros((1, 2048)))
@@ -128,6 +143,17 @@ class Trap:
         ({"bbox": BOXES[:, :3]}, r"bbox has shape \(3, 3\)"),
         ({"info": {"objects_conf": SCORES[:2]}}, r"objects_conf has shape \(2,\), there are 3"),
         ({"bbox": np.array([Trap()])}, "npz"),
+        ({"bbox": np.zeros((3, 5))}, r"bbox has shape \(3, 5\)"),
+        ({"bbox": np.array([["1", "2", "3", "x"]])}, "bbox is no array of numbers"),
+        ({"image_h": np.array([3, 4])}, "image_h or image_w is no whole number"),
+        ({"image_h": 480.5}, "image_h or image_w is no whole number"),
+        ({"image_w": 0}, "480 x 0 pixels has none"),
+        ({"info": {"objects_id": LABELS[:2]}}, r"objects_id has shape \(2,\), there are 3"),
+        ({"info": {"objects_id": LABELS[:, None]}}, r"objects_id has shape \(3, 1\)"),
+        ({"info": {"objects_id": LABELS + 0.5}}, "objects_id are no whole numbers"),
+        ({"info": {"objects_id": SCORES * np.nan}}, "objects_id are no whole numbers"),
+        ({"info": {"objects_id": ["a", "b", "c"]}}, "objects_id is no array of numbers"),
+        ({"info": {"objects_conf": ["a", "b", "c"]}}, "objects_conf is no array of numbers"),
     ],
 )
 def test_a_broken_npz_says_what_is_wrong_and_runs_nothing(tmp_path, monkeypatch, changes, message):

@@ -3,8 +3,8 @@ import pytest
 
 from pipeline.datasets.proposals.bottom_up_files import BadRowError, GivenBoxes
 from pipeline.datasets.proposals.given_proposals import (
+    NO_USABLE_BOX,
     GivenLimits,
-    ImagePlaces,
     import_given,
     read_names,
 )
@@ -63,7 +63,8 @@ def test_boxes_that_cannot_be_are_left_out_and_counted():
     rows = [given(boxes, scores=[0.9] * 4 + [1.5, 0.9], labels=[0, 0, 0, 2, 1, 1])]
     imported = import_given(IMAGES, rows, LIMITS)
     assert boxes_of(imported, 0) == [[0, 0, 3, 3]]
-    assert imported.counts["boxes without area"] == 3
+    assert imported.counts["boxes that are not four finite numbers"] == 1
+    assert imported.counts["boxes without area"] == 2
     assert imported.counts["boxes whose score is not in [0, 1]"] == 1
     assert imported.counts["boxes of an unknown class"] == 1
 
@@ -115,33 +116,138 @@ def test_no_images_give_empty_arrays():
     assert imported.arrays["boxes_xyxy"].shape == (0, 4)
 
 
-@pytest.mark.parametrize(
-    ("name", "index"),
-    [
-        ("139", 0),
-        ("COCO_val2014_000000000139", 0),
-        ("coco_val2014_000000000139", 0),
-        ("000000000139.jpg", 0),
-        ("flickr30k_001000092795", 1),
-        ("c", 2),
-        ("c_7.png", 2),
-        ("39", None),
-        ("d", None),
-        ("1390", None),
-    ],
-)
-def test_images_are_found_by_the_names_that_extractors_give_them(name, index):
-    assert ImagePlaces(IMAGES).of(name) == index
-
-
-def test_a_number_that_two_images_share_finds_neither():
-    twins = [ImageRecord(f"{part}_7", f"{part}_7.jpg", (9, 9), "train") for part in "ab"]
-    assert ImagePlaces(twins).of("7") is None
-    assert ImagePlaces(twins).of("b_7") == 1
-
-
 def test_names_are_read_up_to_the_comma(tmp_path):
-    (tmp_path / "v.txt").write_text("Stop sign,stopsign\n\ncafé \n", encoding="utf-8")
+    (tmp_path / "v.txt").write_text("\ufeffStop sign,stopsign\ncafé \n\n", encoding="utf-8")
     assert read_names(tmp_path / "v.txt") == ("stop sign", "café")
     with pytest.raises(InputError, match=r"vocabulary.*w\.txt"):
         read_names(tmp_path / "w.txt")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("", "0 classes"), ("\n \n", "0 classes"), ("a\n\nb\n", "line 2")]
+)
+def test_a_vocabulary_without_names_or_with_a_gap_is_refused(tmp_path, text, message):
+    (tmp_path / "v.txt").write_text(text)
+    with pytest.raises(InputError, match=rf"vocabulary: .*v\.txt.*{message}"):
+        read_names(tmp_path / "v.txt")
+
+
+def test_more_names_than_labels_can_count_are_refused(tmp_path):
+    (tmp_path / "v.txt").write_text("x\n" * 32768)
+    with pytest.raises(InputError, match="32768 classes"):
+        read_names(tmp_path / "v.txt")
+
+
+def names_of(imported):
+    return [imported.label[label] for label in imported.arrays["labels"]]
+
+
+def test_boxes_without_a_class_are_objects_beside_a_vocabulary():
+    rows = [given([[0, 0, 1, 1], [0, 0, 2, 2]]), given([[0, 0, 3, 3]], "c")]
+    imported = import_given(IMAGES, rows, LIMITS)
+    assert imported.label == ("object",)
+    assert names_of(imported) == ["object"] * 3
+
+
+@pytest.mark.parametrize("vocabulary", [("yolk", "goal"), ("object", "goal")])
+def test_boxes_with_and_without_a_class_keep_theirs(vocabulary):
+    rows = [given([[0, 0, 1, 1]]), given([[0, 0, 3, 3]], "c", labels=[1])]
+    imported = import_given(IMAGES, rows, GivenLimits(3, 0.1, vocabulary, first_label=0))
+    assert names_of(imported) == ["object", "goal"]
+    assert imported.label[:2] == vocabulary
+    assert len(set(imported.label)) == len(imported.label)
+
+
+def test_a_vocabulary_whose_classes_all_boxes_have_stays_as_it_is():
+    imported = import_given(IMAGES, [given([[0, 0, 1, 1]], labels=[0])], LIMITS)
+    assert imported.label == ("yolk", "goal")
+
+
+@pytest.mark.parametrize(
+    ("first_label", "ids", "right"), [(0, [1, 2], 1), (1, [1, 0], 0), (5, [0], 0), (0, [2], 1)]
+)
+def test_classes_that_fit_only_another_first_number_are_refused(first_label, ids, right):
+    limits = GivenLimits(3, 0.1, ("yolk", "goal"), first_label)
+    rows = [given([[0, 0, 1, 1]] * len(ids), labels=ids)]
+    with pytest.raises(InputError, match=rf"first_label is {first_label}.*from {right}$"):
+        import_given(IMAGES, rows, limits)
+
+
+SHARES = [[0.09, 0.03, 0.47, 0.47], [0.0, 0.0, 1.0, 1.0], [0.5, 0.25, 0.75, 1.004]]
+WIDE = [ImageRecord("a", "a.jpg", (480, 640), "train")]
+
+
+@pytest.mark.parametrize(
+    ("boxes", "measured_hw", "normalised", "problem"),
+    [
+        (SHARES, None, False, "of shares"),
+        (SHARES, (600, 800), False, "of shares"),
+        ([[1, 2, 300, 400]], None, True, "of pixels"),
+        ([[300, 200, 40, 50], [10, 20, 30, 40]], None, False, "as x, y, width, height"),
+        ([[375, 250, 50, 62], [10, 20, 30, 40]], (600, 800), False, "as x, y, width, height"),
+        ([[0.6, 0.2, 0.3, 0.5]], None, True, "as x, y, width, height"),
+    ],
+)
+def test_boxes_of_another_kind_than_the_layout_s_are_not_taken(
+    boxes, measured_hw, normalised, problem
+):
+    row = given(boxes, "a", measured_hw, normalised=normalised)
+    imported = import_given(WIDE, [row], LIMITS)
+    assert imported.missing == ("a",)
+    assert any(problem in key for key in +imported.counts)
+
+
+@pytest.mark.parametrize(
+    ("boxes", "normalised"),
+    [
+        ([[0.09, 0.03, 0.47, 0.47]], True),
+        ([[0.25, 0.5, 0.75, 1.25], [10, 20, 30.5, 40]], False),
+        (
+            [[600, 20, 590, 40], [100, 20, 630, 40]],
+            False,
+        ),  # one box is reversed, none is x, y, w, h
+        ([[5, 5, 5, 9], [10, 20, 30, 40]], False),
+    ],
+)
+def test_boxes_of_the_layout_s_kind_are_taken(boxes, normalised):
+    assert import_given(WIDE, [given(boxes, "a", normalised=normalised)], LIMITS).missing == ()
+
+
+def test_an_image_that_two_splits_list_has_its_boxes_twice():
+    twice = [
+        ImageRecord("g_7", "g_7.jpg", (40, 70), "train"),
+        IMAGES[1],
+        ImageRecord("g_7@val", "g_7.jpg", (40, 70), "val"),
+    ]
+    rows = [given([[1, 2, 80, 4]], "7", scores=[0.5], labels=[1])]
+    imported = import_given(twice, rows, LIMITS)
+    assert boxes_of(imported, 0) == boxes_of(imported, 2) == [[1, 2, 70, 4]]
+    assert imported.arrays["labels"].tolist() == [1, 1]
+    assert imported.missing == ("1000092795",)
+    assert imported.counts["boxes that reach beyond the image"] == 1
+
+
+def test_a_name_that_fits_two_images_is_counted_and_told():
+    twins = [ImageRecord(f"{part}/7", f"{part}/7.jpg", (9, 9), "train") for part in "ab"]
+    imported = import_given(twins, [given([[1, 2, 3, 4]], "7")], LIMITS)
+    assert imported.missing == ("a/7", "b/7")
+    assert imported.counts["rows whose name fits several images"] == 1
+    assert "a/7.jpg" in imported.examples[0]
+
+
+def test_what_a_row_lacks_or_holds_unread_is_counted():
+    row = GivenBoxes("139", None, np.array([[0.0, 0, 5, 5]]), None, None, unread=("cls_prob",))
+    counts = +import_given(IMAGES, [row], LIMITS).counts
+    for words in ("without classes", "without scores", "`cls_prob`"):
+        assert sum(words in key for key in counts) == 1
+    counts = +import_given(
+        IMAGES, [given([[0, 0, 5, 5]], labels=[3])], GivenLimits(3, 0, (), 0)
+    ).counts
+    assert any("no vocabulary" in key for key in counts)
+
+
+@pytest.mark.parametrize("scores", [[float("nan")] * 2, [float("inf")] * 2, [55, 80], [-1, -0.1]])
+def test_a_row_without_any_usable_box_is_counted(scores):
+    imported = import_given(IMAGES, [given([[0, 0, 5, 5], [1, 1, 9, 9]], scores=scores)], LIMITS)
+    assert imported.counts[NO_USABLE_BOX] == 1
+    assert imported.arrays["scores"].shape == (0,)

@@ -1,0 +1,97 @@
+import pytest
+
+from pipeline.datasets.proposals.image_places import AmbiguousNameError, ImagePlaces
+from pipeline.records import ImageRecord
+
+
+def places(*files):
+    return ImagePlaces(
+        [ImageRecord(file.rpartition(".")[0], file, (9, 9), "train") for file in files]
+    )
+
+
+IMAGES = ImagePlaces(
+    [
+        ImageRecord("139", "val2014/COCO_val2014_000000000139.jpg", (40, 70), "val"),
+        ImageRecord("1000092795", "1000092795.jpg", (50, 30), "train"),
+        ImageRecord("c", "c_7.png", (11, 13), "train"),
+        ImageRecord("c@val", "c_7.png", (11, 13), "val"),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "indices"),
+    [
+        ("139", (0,)),
+        ("COCO_val2014_000000000139", (0,)),
+        ("coco_val2014_000000000139", (0,)),
+        ("COCO_train2014_000000000139", (0,)),
+        ("000000000139.jpg", (0,)),
+        ("val2014/COCO_val2014_000000000139.jpg", (0,)),
+        ("/data/coco/val2014/COCO_val2014_000000000139.jpg", (0,)),
+        ("flickr30k_001000092795", (1,)),
+        ("c", (2, 3)),
+        ("c@val", (2, 3)),
+        ("c_7.png", (2, 3)),
+        ("C_7", (2, 3)),
+        ("7", (2, 3)),
+        ("39", ()),
+        ("d", ()),
+        ("1390", ()),
+        ("", ()),
+        ("d_7", ()),
+        ("c_7.jpg", ()),
+        ("train2014/000000000139.jpg", ()),
+        ("my_000000000139_7", ()),
+    ],
+)
+def test_images_are_found_by_the_names_that_extractors_give_them(name, indices):
+    assert IMAGES.of(name) == indices
+
+
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        ("7", ("a_7.jpg", "b_7.jpg")),
+        ("0001", ("kitchen/0001.jpg", "garden/0001.jpg")),
+        ("0001.jpg", ("kitchen/0001.jpg", "garden/0001.jpg")),
+        ("1", ("kitchen/0001.jpg", "garden/001.png")),
+        ("x", ("x.jpg", "x.png")),
+    ],
+)
+def test_a_name_that_two_files_fit_finds_neither(name, files):
+    with pytest.raises(AmbiguousNameError, match=rf"{files[0]}"):
+        places(*files).of(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "files", "index"),
+    [
+        ("b_7", ("a_7.jpg", "b_7.jpg"), 1),
+        ("garden/0001", ("kitchen/0001.jpg", "garden/0001.jpg"), 1),
+        ("photos/garden/0001.jpg", ("kitchen/0001.jpg", "garden/0001.jpg"), 1),
+        ("x.png", ("x.jpg", "x.png"), 1),
+        ("x.JPEG", ("x.png", "x.jpg"), 1),
+        ("25", ("01/images/24.jpg", "00/images/25.jpg"), 1),
+        ("a.b", ("a.b.jpg",), 0),
+    ],
+)
+def test_folder_prefix_and_suffix_decide_between_files(name, files, index):
+    assert places(*files).of(name) == (index,)
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("kitchen/0001", "garden/0001.jpg"),
+        ("kitchen/0001.jpg", "garden/0001.jpg"),
+        ("kitchen/1", "garden/0001.jpg"),
+        ("a/garden/0001.jpg", "b/garden/0001.jpg"),
+        ("kitchen_7", "garden_7.jpg"),
+        ("0001.png", "0001.jpg"),
+        ("COCO_val2014_7", "garden_7.jpg"),
+    ],
+)
+def test_what_a_name_says_otherwise_is_not_overlooked(name, file):
+    assert places(file).of(name) == ()
