@@ -6,6 +6,8 @@ after another, uint8 (bytes,), and `offsets`, int64 (N + 1,). Datasets are conti
 compressed, and carry no times; names and attributes are written in sorted order.
 """
 
+import errno
+import fcntl
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +30,10 @@ _READ_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError)  # of h5
 
 class CacheError(InputError):
     """A missing, damaged or foreign cache; the message names file, cause and remedy."""
+
+
+class CacheAccessError(CacheError):
+    """A cache that may be whole but cannot be opened now: locked, not permitted, no file."""
 
 
 @dataclass(frozen=True)
@@ -92,11 +98,15 @@ def read_provenance(path: Path) -> Provenance:
     """Return the stage and the fingerprint of a cache.
 
     Raises:
-        CacheError: the file is missing, truncated, not HDF5, or not a cache of this format.
+        CacheError: the file is missing, truncated, not HDF5, or not a cache of this format
+            (`CacheAccessError`: it cannot be opened now).
     """
     with _open(path) as file:
-        attributes = dict(file.attrs)
-    if "format_version" not in attributes:
+        try:
+            attributes = dict(file.attrs)
+        except _READ_ERRORS as error:
+            raise CacheError(f"{path}: is damaged: {error}; {_remedy(path)}") from error
+    if not {"format_version", "stage", "fingerprint"} <= set(attributes):
         raise CacheError(f"{path}: is HDF5 but no cache of this project; {_remedy(path)}")
     if attributes["format_version"] != FORMAT_VERSION:
         raise CacheError(
@@ -197,13 +207,43 @@ def _write_texts(group: Any, texts: Sequence[str]) -> None:
 
 
 def _open(path: Path) -> Any:
-    if not path.is_file():
-        raise CacheError(f"{path}: does not exist; {_remedy(path)}")
     try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "")
         return h5py.File(path, "r", locking=False)
     except OSError as error:
-        cause = cause_of(path, error)
-        raise CacheError(f"{path}: is damaged or not HDF5: {cause}; {_remedy(path)}") from error
+        raise _open_error(path, error) from error
+
+
+def _open_error(path: Path, error: OSError) -> CacheError:
+    """Return the error of a file that cannot be opened; HDF5 gives those of the disk a number."""
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return CacheError(f"{path}: does not exist; {_remedy(path)}")
+    if _is_locked(path):
+        return CacheAccessError(f"{path}: is open in another program that writes to it; close that")
+    if "already open for write" in str(error):
+        return CacheAccessError(
+            f"{path}: is marked as open in another program that writes to it; close that, or, if "
+            f"it was killed, remove the file: {_remedy(path)}"
+        )
+    if error.errno is not None:
+        return CacheAccessError(
+            f"{path}: cannot be opened: {os.strerror(error.errno).lower()}; a cache is a file that "
+            "may be read"
+        )
+    return CacheError(f"{path}: is damaged or not HDF5: {cause_of(path, error)}; {_remedy(path)}")
+
+
+def _is_locked(path: Path) -> bool:
+    """Return whether another holder of the file keeps readers out, as HDF5 does while it writes."""
+    try:
+        with path.open("rb") as stream:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # it cannot be opened at all, or its disk knows no locks
+        return False
+    return False
 
 
 def _remedy(path: Path) -> str:

@@ -17,7 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.caching.atomic import work_folder
-from pipeline.caching.cache import CACHE_SUFFIX, Cache, CacheError, Provenance, write_cache
+from pipeline.caching.cache import (
+    CACHE_SUFFIX,
+    Cache,
+    CacheAccessError,
+    CacheError,
+    Provenance,
+    write_cache,
+)
 from pipeline.errors import InputError
 from pipeline.observe.observer import Observer
 
@@ -77,7 +84,8 @@ def run_shards(
 
     Raises:
         SystemExit: `PIPELINE_PART` is set, and its shards are done; they are not merged.
-        InputError: `PIPELINE_PART` is not of the form i/N.
+        InputError: `PIPELINE_PART` is not of the form i/N, or a shard cannot be written, or not be
+            opened; the shards before it stay.
     """
     part, num_parts = _part()
     observer.fact("fingerprint", plan.fingerprint)
@@ -114,6 +122,8 @@ def _is_whole(plan: ShardPlan, shard: int, observer: Observer) -> bool:
         return False
     try:
         _read(plan, shard)
+    except CacheAccessError:
+        raise
     except CacheError as error:
         observer.log(f"computing a damaged shard again: {error}")
         return False
