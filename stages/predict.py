@@ -13,6 +13,7 @@ import argparse
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,6 +32,7 @@ from models.noun_classes.detector_labels import noun_label_matches
 from models.phrases.mirroring import may_crop
 from models.phrases.noun_parser import NounParser
 from models.phrases.noun_rules import HEAD
+from pipeline.caching.atomic import whole_file
 from pipeline.command_line import stage_call
 from pipeline.datasets.texts import text_problem
 from pipeline.errors import InputError
@@ -182,11 +184,46 @@ def compute_box(
     return x1, y1, x2, y2
 
 
+def check_drawing(image: Path, target: Path) -> None:
+    """Raise an error if a picture with a box cannot be written, before anything is computed.
+
+    Raises:
+        InputError: `target` is the picture itself, or lies in no folder, or is one, or its suffix
+            names no format of RGB pictures.
+    """
+    if not target.parent.is_dir():
+        raise InputError(f"--draw: {target.parent} is no folder; make it first")
+    if target.is_dir():
+        raise InputError(f"--draw: {target} is a folder; name a file in it")
+    if target.exists() and target.samefile(image):
+        raise InputError(f"--draw: {target} is the picture itself; name another file")
+    try:
+        Image.new("RGB", (1, 1)).save(BytesIO(), _format_of(target))
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(
+            f"--draw: {target}: no picture can be written as `{target.suffix}`; take .png or .jpg"
+        ) from error
+
+
 def draw_box(image: Path, box: tuple[float, float, float, float], target: Path) -> None:
-    """Write the picture with its box; the suffix of `target` says in which format."""
+    """Write the picture with its box; the suffix of `target` says in which format.
+
+    Raises:
+        WriteError: the disk is full or read-only, or the file may not be written.
+    """
     picture = Image.fromarray(read_image(image))
     ImageDraw.Draw(picture).rectangle(box, outline=COLOUR, width=LINE_PX)
-    picture.save(target)
+    with whole_file(target) as partial:
+        picture.save(partial, _format_of(target))
+
+
+def _format_of(target: Path) -> str:
+    """Return Pillow's name of the format of a suffix.
+
+    Raises:
+        KeyError: there is none.
+    """
+    return Image.registered_extensions()[target.suffix.lower()]
 
 
 def _or_input_error(make: Callable[[], Value]) -> Value:
@@ -213,6 +250,9 @@ def main() -> None:
         raise InputError("--phrase: is empty")
     if problem := text_problem(options.phrase):
         raise InputError(f"--phrase: {problem}")
+    read_image(options.image)
+    if options.draw:
+        check_drawing(options.image, options.draw)
     request = PredictRequest(options.image, options.phrase, options.answer)
     box = predict(request, call.files, call.results.model, call.params)
     sys.stdout.write(" ".join(f"{value:.1f}" for value in box) + "\n")

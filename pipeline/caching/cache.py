@@ -221,6 +221,8 @@ def _open_error(path: Path, error: OSError) -> CacheError:
         return CacheError(f"{path}: does not exist; {_remedy(path)}")
     if _is_locked(path):
         return CacheAccessError(f"{path}: is open in another program that writes to it; close that")
+    if "locking flag values" in str(error):  # HDF5 opens a file once a process
+        return CacheAccessError(f"{path}: is open in this program already; close it there")
     if "already open for write" in str(error):
         return CacheAccessError(
             f"{path}: is marked as open in another program that writes to it; close that, or, if "

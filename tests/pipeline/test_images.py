@@ -1,3 +1,6 @@
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from PIL import ExifTags, Image
@@ -187,3 +190,143 @@ def test_a_decoder_notices_nothing_that_the_end_mark_does_not_tell(tmp_path):
     half = len(content) // 2
     path.write_bytes(content[:half] + b"\0" * 20 + content[half + 20 :])
     assert read_image(path).shape[:2] == whole_image_hw(path)
+
+
+def tiff_header(entries, order="<", next_ifd=0, ifd_at=8):
+    """Return EXIF as TIFF 6.0 lays it out: (tag, type, count, the four bytes of the value)."""
+    head = (b"II" if order == "<" else b"MM") + struct.pack(order + "HI", 42, ifd_at)
+    rows = b"".join(struct.pack(order + "HHI4s", *entry) for entry in entries)
+    return head + struct.pack(order + "H", len(entries)) + rows + struct.pack(order + "I", next_ifd)
+
+
+def with_exif(path, exif):
+    """Save UPRIGHT with EXIF, byte by byte: libraries write no odd ones."""
+    saved(path, UPRIGHT, **({"lossless": True} if path.suffix == ".webp" else {}))
+    content = path.read_bytes()
+    if path.suffix == ".jpg":
+        segment = b"Exif\0\0" + exif
+        content = (
+            content[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + content[2:]
+        )
+    elif path.suffix == ".png":
+        chunk = b"eXIf" + exif
+        content = (
+            content[:33]  # the signature and IHDR
+            + struct.pack(">I", len(exif)) + chunk + struct.pack(">I", zlib.crc32(chunk))
+            + content[33:]
+        )  # fmt: skip
+    else:
+        size = (4).to_bytes(3, "little") + (2).to_bytes(3, "little")  # less one each
+        extended = b"VP8X" + struct.pack("<I", 10) + b"\x08\0\0\0" + size
+        chunk = b"EXIF" + struct.pack("<I", len(exif)) + exif + b"\0" * (len(exif) % 2)
+        body = b"WEBP" + extended + content[12:] + chunk
+        content = b"RIFF" + struct.pack("<I", len(body)) + body
+    path.write_bytes(content)
+    return path
+
+
+def orientation(value=6, kind=3, count=1, order="<"):
+    size = {1: "B3x", 3: "H2x", 4: "I"}[kind]
+    return 274, kind, count, struct.pack(order + size, value)
+
+
+SUFFIXES = ["jpg", "png", "webp"]
+SIDEWAYS_SHAPE, UPRIGHT_SHAPE = (5, 3, 3), (3, 5, 3)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("kind", range(14))
+@pytest.mark.parametrize("tag", [256, 270, 271, 282, 305, 34665, 34853, 33434])
+def test_odd_other_tags_do_not_stop_a_picture_or_its_turning(tmp_path, suffix, order, kind, tag):
+    for count in (0, 1, 2, 1 << 31):
+        odd = (tag, kind, count, b"\xff\0\xff\0")
+        exif = tiff_header(sorted([orientation(order=order), odd]), order)
+        path = with_exif(tmp_path / f"a.{suffix}", exif)
+        assert read_image(path).shape == SIDEWAYS_SHAPE
+        assert image_hw_of(path) == whole_image_hw(path) == SIDEWAYS_SHAPE[:2]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize(
+    ("exif", "shape"),
+    [
+        (tiff_header([orientation()], next_ifd=8), SIDEWAYS_SHAPE),
+        (tiff_header([orientation(), (34665, 4, 1, b"\x08\0\0\0")]), SIDEWAYS_SHAPE),
+        (tiff_header([orientation(kind=4)]), SIDEWAYS_SHAPE),
+        (tiff_header([orientation(value=0)]), UPRIGHT_SHAPE),
+        (tiff_header([orientation(value=9)]), UPRIGHT_SHAPE),
+        (tiff_header([orientation(value=65535)]), UPRIGHT_SHAPE),
+        (tiff_header([orientation(count=0)]), UPRIGHT_SHAPE),
+        (tiff_header([orientation(count=2)]), UPRIGHT_SHAPE),
+        (tiff_header([orientation(count=1 << 31)]), UPRIGHT_SHAPE),
+        (tiff_header([(274, 2, 2, b"6\0\0\0")]), UPRIGHT_SHAPE),
+        (tiff_header([(274, 7, 1, b"\x06\0\0\0")]), UPRIGHT_SHAPE),
+        (tiff_header([(274, 99, 1, b"\x06\0\0\0")]), UPRIGHT_SHAPE),
+        (tiff_header([(274, 5, 1, b"\xff\xff\xff\xff")]), UPRIGHT_SHAPE),
+        (tiff_header([(274, 11, 1, struct.pack("<f", 6.0))]), UPRIGHT_SHAPE),
+        (tiff_header([orientation()], ifd_at=1 << 31), UPRIGHT_SHAPE),
+        (tiff_header([orientation()])[:4], UPRIGHT_SHAPE),
+        (b"", UPRIGHT_SHAPE),
+        (b"XX" + tiff_header([orientation()])[2:], UPRIGHT_SHAPE),
+    ],
+)
+def test_only_one_whole_number_from_two_to_eight_turns(tmp_path, suffix, exif, shape):
+    path = with_exif(tmp_path / f"a.{suffix}", exif)
+    pixels = read_image(path)
+    assert pixels.shape == shape
+    assert image_hw_of(path) == whole_image_hw(path) == shape[:2]
+    if suffix != "jpg":
+        turned = np.rot90(UPRIGHT, -1) if shape == SIDEWAYS_SHAPE else UPRIGHT
+        np.testing.assert_array_equal(pixels, turned)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_exif_cut_anywhere_stops_no_picture(tmp_path, suffix):
+    whole = tiff_header([(271, 2, 4, b"abc\0"), orientation(), (34665, 4, 1, b"\x08\0\0\0")])
+    for kept in range(len(whole)):
+        path = with_exif(tmp_path / f"a.{suffix}", whole[:kept])
+        assert read_image(path).shape[:2] == image_hw_of(path) == whole_image_hw(path)
+
+
+def test_a_picture_without_pixels_and_one_of_too_many_are_refused(tmp_path):
+    content = bytearray(saved(tmp_path / "a.bmp", UPRIGHT).read_bytes())
+    for size_wh in ((0, 3), (5, 0), (60_000, 60_000)):
+        content[18:26] = struct.pack("<ii", *size_wh)
+        (tmp_path / "a.bmp").write_bytes(content)
+        for read in (read_image, image_hw_of, whole_image_hw):
+            with pytest.raises(BadImageError, match=r"a\.bmp"):
+                read(tmp_path / "a.bmp")
+
+
+def test_a_colour_profile_that_is_none_changes_nothing(tmp_path):
+    path = saved(tmp_path / "a.png", UPRIGHT, icc_profile=b"no profile")
+    np.testing.assert_array_equal(read_image(path), UPRIGHT)
+
+
+def test_a_transparent_value_of_sixteen_bits_shows_white(tmp_path):
+    values = np.array([[257, 258]], np.uint16)
+    path = saved(tmp_path / "a.png", values)
+    content = path.read_bytes()
+    chunk = b"tRNS" + struct.pack(">H", 257)
+    framed = struct.pack(">I", 2) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    path.write_bytes(content[:33] + framed + content[33:])
+    assert read_image(path).tolist() == [[[255] * 3, [1] * 3]]
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "gif", "tiff", "bmp"])
+def test_whatever_bytes_are_wrong_a_picture_is_read_or_named(tmp_path, suffix):
+    rng = np.random.default_rng(3)
+    whole = photograph(tmp_path / "whole", format=Image.registered_extensions()[f".{suffix}"])
+    content, path = whole.read_bytes(), tmp_path / f"a.{suffix}"
+    for _ in range(60):
+        changed = bytearray(content)
+        for place in rng.integers(0, min(len(content), 200), 2):
+            changed[place] = rng.integers(256)
+        path.write_bytes(changed)
+        try:
+            image_hw = read_image(path).shape[:2]
+        except BadImageError:
+            continue
+        assert min(image_hw) > 0
+        assert image_hw_of(path) == whole_image_hw(path) == image_hw

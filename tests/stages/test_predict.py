@@ -1,4 +1,5 @@
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from PIL import Image
 from models.detector.detector import load_detector
 from pipeline.errors import InputError
 from pipeline.params.read import read_params
-from stages.predict import PredictRequest, main, predict
+from stages.predict import PredictRequest, check_drawing, draw_box, main, predict
 from tests.cached_world import FILES, ROOT
 from tests.stages.evaluated_world import save_untrained
 from tests.tiny_detector import draw, write_tiny_detector
@@ -106,3 +107,54 @@ def test_a_model_without_the_vocabulary_of_its_text_encoder_is_named(here, parts
     (here.model / "tokenizer" / "tokenizer.json").unlink()
     with pytest.raises(InputError, match="tokenizer"):
         asked(here)
+
+
+def ask(here, *options):
+    command = [sys.executable, "-m", "stages.predict", "shapes", here.variant, *options]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("image", "target"), [("x.png", "none/y.png"), ("none.png", "y.png"), (".", "y.png")]
+)
+def test_a_picture_or_a_drawing_that_cannot_be_is_one_line_before_any_work(here, image, target):
+    shutil.rmtree(here.model)  # which any work would miss
+    done = ask(here, "--image", image, "--phrase", "the dog", "--draw", target)
+    assert done.returncode == 1
+    [line] = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert done.stderr.splitlines()[-1] == line
+    assert ("none" if "none" in image + target else "picture") in line
+    assert not Path("y.png").exists()
+
+
+@pytest.fixture
+def picture(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (7, 5)).save("x.png")
+    Path("folder.png").mkdir()
+    Path("old.jpg").touch()
+    Path("link.png").symlink_to("x.png")
+    return Path("x.png")
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "none/y.png", "x.png/y.png", "folder.png", ".", "./x.png", "link.png", "y", "y.xyz", "y.",
+        "y.h5", "y.xbm", "y.png.gz",
+    ],
+)  # fmt: skip
+def test_a_target_that_cannot_hold_the_drawing_is_named(picture, target):
+    before = sorted(Path().iterdir())
+    with pytest.raises(InputError, match=r"^--draw: "):
+        check_drawing(picture, Path(target))
+    assert sorted(Path().iterdir()) == before
+
+
+@pytest.mark.parametrize("target", ["y.png", "Y.JPG", "old.jpg", "folder.png/y.bmp", "y.gif"])
+def test_a_target_that_can_holds_the_drawing(picture, target):
+    check_drawing(picture, Path(target))
+    draw_box(picture, (1, 1, 5, 3), Path(target))
+    assert Image.open(target).size == (7, 5)
+    assert not list(Path(target).parent.glob(".*"))

@@ -1,8 +1,9 @@
+import errno
 from pathlib import Path
 
 import pytest
 
-from pipeline.caching.atomic import make_folder, whole_file, whole_folder, work_folder
+from pipeline.caching.atomic import WriteError, make_folder, whole_file, whole_folder, work_folder
 
 
 def names(folder):
@@ -88,3 +89,31 @@ def test_a_folder_is_made_once(tmp_path):
 
     assert [make_folder(tmp_path / "x", fill) for _ in range(2)] == [True, False]
     assert (len(fillings), names(tmp_path / "x")) == (1, ["a"])
+
+
+def test_a_folder_in_place_of_the_file_is_one_line(tmp_path):
+    (tmp_path / "a.json").mkdir()
+    (tmp_path / "b.json").touch()
+    with (
+        pytest.raises(WriteError, match=r"a\.json: .*is a directory"),
+        whole_file(tmp_path / "a.json") as partial,
+    ):
+        partial.write_text("new")
+    for whole in (whole_file, whole_folder):
+        with (
+            pytest.raises(WriteError, match=r"b\.json/c: .*not a directory|file exists"),
+            whole(tmp_path / "b.json" / "c"),
+        ):
+            pass
+    assert names(tmp_path) == ["a.json", "b.json"]
+
+
+@pytest.mark.parametrize("whole", [whole_file, whole_folder])
+def test_a_full_disk_is_one_line_and_other_errors_of_the_block_stay(tmp_path, whole):
+    with pytest.raises(WriteError, match=r"a: .*no space left"), whole(tmp_path / "a"):
+        raise OSError(errno.ENOSPC, "full")
+    with pytest.raises(PermissionError), whole(tmp_path / "a"):
+        raise PermissionError(errno.EACCES, "of another file")
+    with pytest.raises(RuntimeError), whole(tmp_path / "a"):
+        raise RuntimeError
+    assert names(tmp_path) == []

@@ -1,5 +1,7 @@
 import ast
+import contextlib
 import multiprocessing
+import os
 import pickle
 import subprocess
 import sys
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 
 from pipeline.caching.cache import (
     Cache,
+    CacheAccessError,
     CacheError,
     Provenance,
     read_provenance,
@@ -129,6 +132,111 @@ def test_another_format_version_is_refused(written):
         file.attrs["format_version"] = 2
     with pytest.raises(CacheError, match=r"cams\.h5.*\b2\b.*\b1\b"):
         read_provenance(written)
+
+
+HOLDER = """
+import sys, h5py
+path, mode, libver, locking = sys.argv[1:]
+file = h5py.File(path, mode, libver=libver or None, locking=locking == "lock")
+file.attrs["x"] = 1
+file["more"] = list(range(99))
+print("open", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize(
+    ("mode", "libver", "locking"),
+    [("w", "", "lock"), ("w", "latest", "lock"), ("w", "latest", ""), ("r+", "latest", "lock")],
+)
+def test_a_cache_that_another_program_writes_is_not_called_damaged(tmp_path, mode, libver, locking):
+    path = tmp_path / "cams.h5"
+    with h5py.File(path, "w", libver=libver or None) as file:
+        file["maps"] = [1]
+    command = [sys.executable, "-c", HOLDER, str(path), mode, libver, locking]
+    holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    holder.stdout.readline()
+    try:
+        with pytest.raises(CacheAccessError, match=r"cams\.h5: .*open in another program"):
+            Cache(path, "cams")
+    finally:
+        holder.kill()
+        holder.communicate()
+
+
+def test_a_reader_beside_does_no_harm(written):
+    with h5py.File(written, "r", locking=False):
+        assert Cache(written, "cams").array("flags").tolist() == [True, False, True]
+    with h5py.File(written, "r", locking=True), pytest.raises(CacheAccessError, match="is open"):
+        Cache(written, "cams")
+
+
+def test_a_cache_open_for_writing_in_this_process_is_not_called_damaged(written):
+    with h5py.File(written, "r+"), pytest.raises(CacheAccessError, match="open in another"):
+        Cache(written, "cams")
+
+
+def test_a_folder_in_place_of_a_cache_is_no_damaged_file(tmp_path):
+    (tmp_path / "cams.h5").mkdir()
+    with pytest.raises(CacheAccessError, match=r"cams\.h5: .*is a directory"):
+        Cache(tmp_path / "cams.h5", "cams")
+    (tmp_path / "file").touch()
+    with pytest.raises(CacheError, match="does not exist"):
+        Cache(tmp_path / "file" / "cams.h5", "cams")
+
+
+@pytest.mark.parametrize("forbidden", ["cams.h5", "."])
+def test_a_cache_that_may_not_be_read_is_not_called_damaged(written, forbidden):
+    (written.parent / forbidden).chmod(0)
+    try:
+        if os.access(written, os.R_OK):
+            pytest.skip("this user may read everything")
+        with pytest.raises(CacheAccessError, match=r"cams\.h5: .*permission denied"):
+            Cache(written, "cams")
+    finally:
+        (written.parent / forbidden).chmod(0o755)
+
+
+@pytest.mark.parametrize("missing", ["stage", "fingerprint"])
+def test_a_cache_without_its_provenance_is_no_cache(written, missing):
+    with h5py.File(written, "r+") as file:
+        del file.attrs[missing]
+    with pytest.raises(CacheError, match="no cache of this project"):
+        read_provenance(written)
+
+
+def test_whatever_byte_is_wrong_a_cache_is_read_or_named(written):
+    whole = written.read_bytes()
+    for place in range(0, len(whole), 13):
+        written.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        with contextlib.suppress(CacheError):
+            cache = Cache(written, "cams")
+            cache.array("maps")
+            cache.close()
+
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from pipeline.caching.atomic import WriteError
+from tests.pipeline.caching.test_cache import *
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), resource.RLIM_INFINITY))
+try:
+    write_cache(Path(sys.argv[2]), {"maps": np.zeros(99_991, np.float32)}, {}, {}, WRITTEN_BY)
+except WriteError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("most_bytes", [0, 1000, 100_000, 399_000])
+def test_a_cache_that_does_not_fit_the_disk_leaves_the_old_one(written, most_bytes):
+    before = written.read_bytes()
+    command = [sys.executable, "-c", LIMITED, str(ROOT), str(written), str(most_bytes)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(f"{written}: cannot be written")
+    assert written.read_bytes() == before
+    assert [file.name for file in written.parent.iterdir()] == ["cams.h5"]
 
 
 @pytest.mark.parametrize("name", ["none", "noun"])

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 
+import h5py
 import numpy as np
 import pytest
 
@@ -300,3 +301,24 @@ def test_two_processes_in_parts_end_at_the_same_bytes(tmp_path, unbroken):
     assert not (tmp_path / "cams.h5").exists()
     assert start_stage(tmp_path).wait() == 0
     assert sha256(tmp_path) == unbroken
+
+
+def test_shards_before_one_that_does_not_fit_the_disk_stay(work):
+    def compute(items):
+        if items.start == 6:
+            PLAN.file(2).mkdir()  # no file can take its place
+        return ragged(items)
+
+    with pytest.raises(InputError, match="cannot be written"):
+        run(compute=compute)
+    assert [PLAN.file(shard).is_file() for shard in range(4)] == [True, True, False, False]
+    PLAN.file(2).rmdir()
+    merged, observer = run()
+    assert observer.maps == [[2, 3]]
+    assert merged["counts"].tolist() == [item % 3 for item in range(11)]
+
+
+def test_a_shard_that_another_program_holds_is_not_computed_again(work):
+    run()
+    with h5py.File(PLAN.file(1), "r+"), pytest.raises(InputError, match="is open"):
+        run(compute=refuse)
