@@ -13,10 +13,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image
+from PIL import Image
 
 from models.given_files.impostors import cause_of
 from pipeline.errors import InputError
+from pipeline.exif import ORIENTATION, orientation_in
 
 _JPEG_BEGIN, _JPEG_SCAN, _JPEG_END = b"\xff\xd8\xff", b"\xff\xda", b"\xff\xd9"
 _SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap height and width
@@ -118,7 +119,11 @@ def _orientation(image: Image.Image) -> int:
     if image.format == "TIFF":  # Pillow turns it
         return 1
     try:
-        value = image.getexif().get(ExifTags.Base.Orientation)
+        if image.format == "PNG":  # whose EXIF may lie behind the pixels
+            image.load()
+        value = orientation_in(image.info.get("exif", b""))
+        if value is None:
+            value = image.getexif().get(ORIENTATION)  # from XMP, or as text
     except _DECODE_ERRORS:
         return 1
     return value if isinstance(value, int) and value in _TURNS else 1

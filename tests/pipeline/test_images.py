@@ -267,6 +267,8 @@ def test_odd_other_tags_do_not_stop_a_picture_or_its_turning(tmp_path, suffix, o
         (tiff_header([(274, 11, 1, struct.pack("<f", 6.0))]), UPRIGHT_SHAPE),
         (tiff_header([orientation()], ifd_at=1 << 31), UPRIGHT_SHAPE),
         (tiff_header([orientation()])[:4], UPRIGHT_SHAPE),
+        (tiff_header([orientation()])[:-4], SIDEWAYS_SHAPE),
+        (tiff_header([(271, 12, 1 << 31, b"\xff" * 4), orientation()]), SIDEWAYS_SHAPE),
         (b"", UPRIGHT_SHAPE),
         (b"XX" + tiff_header([orientation()])[2:], UPRIGHT_SHAPE),
     ],

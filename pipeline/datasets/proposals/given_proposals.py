@@ -91,7 +91,7 @@ def import_given(
     by_image: dict[int, tuple[NDArray[Any], ...]] = {}
     counts: Counter[str] = Counter()
     examples: list[str] = []
-    classes: set[int] = set()
+    classes: Counter[int] = Counter()
     place = ImagePlaces(images)
     for row in rows:
         indices = _indices(row, place, counts, examples)
@@ -105,7 +105,7 @@ def import_given(
         else:
             classes.update([] if row.labels is None else row.labels.tolist())
             by_image |= dict.fromkeys(indices, _select_boxes(row, image_hw, limits, counts))
-    _check_first_label(classes, limits)
+    _check_first_label(classes, limits, counts)
     missing = [image.image_id for index, image in enumerate(images) if index not in by_image]
     columns = [by_image.get(index, NOTHING) for index in range(len(images))]
     arrays, label = _join(columns, limits.labels)
@@ -150,8 +150,10 @@ def _join(
     return arrays, label
 
 
-def _check_first_label(classes: set[int], limits: GivenLimits) -> None:
+def _check_first_label(classes: Counter[int], limits: GivenLimits, counts: Counter[str]) -> None:
     """Raise an error if only another first number makes all classes of the file known.
+
+    A class 0 may be the background of a file that counts from 1: it is counted.
 
     Raises:
         InputError: it does.
@@ -163,7 +165,9 @@ def _check_first_label(classes: set[int], limits: GivenLimits) -> None:
         first for first in _FIRST_LABELS if first <= least and most < first + len(limits.labels)
     ]
     is_right = limits.first_label <= least and most < limits.first_label + len(limits.labels)
-    if fitting and not is_right:
+    if fitting == [0] and limits.first_label == 1:
+        counts["boxes of class 0: the background, or first_label must be 0"] += classes[0]
+    elif fitting and not is_right:
         raise InputError(
             f"proposals.given.first_label is {limits.first_label}, but the classes of the file go "
             f"from {least} to {most} and the vocabulary has {len(limits.labels)}; they are counted "

@@ -76,7 +76,7 @@ def test_a_picture_is_found_in_folders_below_and_by_its_newer_name(finder, name,
 
 
 def test_a_missing_folder_is_named(tmp_path):
-    with pytest.raises(InputError, match="nowhere.*`images`"):
+    with pytest.raises(InputError, match=r"nowhere.*`images`"):
         PictureFinder(tmp_path / "nowhere")
 
 

@@ -164,13 +164,20 @@ def test_a_vocabulary_whose_classes_all_boxes_have_stays_as_it_is():
 
 
 @pytest.mark.parametrize(
-    ("first_label", "ids", "right"), [(0, [1, 2], 1), (1, [1, 0], 0), (5, [0], 0), (0, [2], 1)]
+    ("first_label", "ids", "right"), [(0, [1, 2], 1), (5, [0], 0), (0, [2], 1), (-1, [0, 1], 0)]
 )
 def test_classes_that_fit_only_another_first_number_are_refused(first_label, ids, right):
     limits = GivenLimits(3, 0.1, ("yolk", "goal"), first_label)
     rows = [given([[0, 0, 1, 1]] * len(ids), labels=ids)]
     with pytest.raises(InputError, match=rf"first_label is {first_label}.*from {right}$"):
         import_given(IMAGES, rows, limits)
+
+
+def test_a_class_0_below_the_first_number_may_be_the_background_and_is_told():
+    limits = GivenLimits(3, 0.1, ("yolk", "goal"), first_label=1)
+    imported = import_given(IMAGES, [given([[0, 0, 1, 1]] * 3, labels=[0, 1, 0])], limits)
+    assert names_of(imported) == ["yolk"]
+    assert [count for key, count in imported.counts.items() if "class 0" in key] == [2]
 
 
 SHARES = [[0.09, 0.03, 0.47, 0.47], [0.0, 0.0, 1.0, 1.0], [0.5, 0.25, 0.75, 1.004]]
