@@ -187,3 +187,28 @@ def test_bad_boxes_are_told_and_a_phrase_without_a_good_one_is_left_out(images, 
     assert len(reading.phrases) == len(reading.ground_truth) == kept
     assert causes(reading) == [("phrase", cause)]
     assert "id-1" in reading.bad[0].detail
+
+
+def test_a_picture_of_another_folder_does_not_take_the_place_of_a_missing_one(images):
+    (images / "garden").mkdir()
+    (images / "c.png").rename(images / "garden" / "1.png")
+    missing, present = read(images, referral("1", "kitchen/1.png"), referral("2", "garden/1.png"))
+    assert causes(missing) == [("image", "the image cannot be read")]
+    assert "kitchen/1.png" in missing.bad[0].detail
+    assert present.image.file == "garden/1.png"
+
+
+def test_a_picture_whose_name_two_folders_hold_is_a_bad_image(images):
+    for folder, size_wh in (("garden", (7, 5)), ("kitchen", (5, 7))):
+        (images / folder).mkdir()
+        Image.new("RGB", size_wh).save(images / folder / "1.png")
+    [reading] = read(images, referral("1", "1.png"))
+    assert causes(reading) == [("image", "the name of the image fits several files")]
+    assert "garden/1.png" in reading.bad[0].detail
+    assert "kitchen/1.png" in reading.bad[0].detail
+
+
+def test_boxes_of_shares_are_counted(images):
+    [reading] = read(images, referral("1", boxes=[[0.09, 0.03, 0.47, 0.47]]))
+    assert reading.phrases == ()
+    assert "shares" in reading.bad[0].cause
