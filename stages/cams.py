@@ -35,7 +35,7 @@ from pipeline.caching.fingerprint import fingerprint
 from pipeline.caching.shards import ShardPlan, remove_shards, run_shards
 from pipeline.command_line import stage_call
 from pipeline.errors import InputError
-from pipeline.image_batches import ImageBatch, image_batches
+from pipeline.images.batches import ImageBatch, image_batches
 from pipeline.mentions import PhraseFacts, nouns_of_images, read_phrase_facts
 from pipeline.noun_coverage import covered_shares, describe_coverage
 from pipeline.observe.observer import Observer

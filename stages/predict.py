@@ -37,8 +37,8 @@ from pipeline.command_line import stage_call
 from pipeline.datasets.texts import text_problem
 from pipeline.errors import InputError
 from pipeline.geometry.boxes import boxes_in_image
-from pipeline.image_batches import read_squashed
-from pipeline.images import read_image
+from pipeline.images.batches import read_squashed
+from pipeline.images.images import read_image
 from pipeline.mentions import HEAD_ROLE, Mention, PhraseFacts
 from pipeline.params.schema import Params
 from pipeline.paths import DatasetFiles

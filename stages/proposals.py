@@ -32,7 +32,7 @@ from pipeline.datasets.proposals.given_proposals import (
     read_names,
 )
 from pipeline.errors import InputError
-from pipeline.images import read_image
+from pipeline.images.images import read_image
 from pipeline.observe.observer import Observer
 from pipeline.params.schema import ProposalsParams
 from pipeline.records import ImageRecord, read_records

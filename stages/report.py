@@ -22,7 +22,7 @@ from pipeline.caching.atomic import whole_file
 from pipeline.caching.fingerprint import fingerprint
 from pipeline.command_line import stage_call
 from pipeline.errors import InputError
-from pipeline.images import read_image
+from pipeline.images.images import read_image
 from pipeline.observe.observer import Observer
 from pipeline.params.read import train_params
 from pipeline.params.schema import Params, ReportParams

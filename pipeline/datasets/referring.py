@@ -10,7 +10,7 @@ from pipeline.datasets.duplicates import mark_file
 from pipeline.datasets.files import AmbiguousPictureError, PictureFinder
 from pipeline.datasets.reading import BadRecord, ImageReading, ReadingPlan
 from pipeline.datasets.texts import name_problem, text_problem
-from pipeline.images import BadImageError, whole_image_hw
+from pipeline.images.images import BadImageError, whole_image_hw
 from pipeline.records import Box, GroundTruth, ImageRecord, PhraseRecord
 
 TRAIN = "train"

@@ -22,7 +22,7 @@ from pipeline.geometry.placement import (
     place_image,
     scale_to_unit,
 )
-from pipeline.images import read_image
+from pipeline.images.images import read_image
 from pipeline.records import ImageRecord
 from pipeline.samples.sample_facts import Floats, SampleFacts
 from pipeline.samples.sample_spec import CAM_STRIDE, SampleSpec, TextEncoding

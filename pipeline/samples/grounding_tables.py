@@ -18,7 +18,7 @@ from models.noun_classes.detector_labels import noun_label_matches
 from models.phrases.mirroring import with_mirrored
 from pipeline.caching.cache import Cache, CacheError
 from pipeline.errors import InputError
-from pipeline.images import read_image
+from pipeline.images.images import read_image
 from pipeline.mentions import PhraseFacts, read_phrase_facts
 from pipeline.paths import DatasetFiles
 from pipeline.records import ImageRecord, PhraseRecord, read_records

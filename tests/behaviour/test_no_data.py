@@ -18,7 +18,7 @@ from pipeline.datasets.readers.flickr30k import _read_ids, _read_text
 from pipeline.datasets.readers.jsonl import _read_file
 from pipeline.datasets.readers.safe_pickle import read_plain_pickle
 from pipeline.datasets.readers.safe_torch import load_list
-from pipeline.images import image_hw_of, read_image, whole_image_hw
+from pipeline.images.images import image_hw_of, read_image, whole_image_hw
 from pipeline.params.reader import read_yaml
 from pipeline.records import PhraseRecord, read_records
 from pipeline.samples.sample_spec import read_sample_spec

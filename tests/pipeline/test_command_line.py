@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.command_line import stage_call
 from pipeline.errors import InputError
-from pipeline.images import BadImageError
+from pipeline.images.images import BadImageError
 from pipeline.params.read import read_params
 from tests.conftest import ROOT
 
@@ -66,7 +66,7 @@ def test_a_wrong_number_of_words_shows_the_usage(arguments, words, capsys):
 def run_stage_that(raises):
     script = (
         "from pipeline.command_line import stage_call\n"
-        "from pipeline.images import BadImageError\n"
+        "from pipeline.images.images import BadImageError\n"
         f"stage_call('Doc.')\n{raises}"
     )
     command = [sys.executable, "-c", script, "shapes"]

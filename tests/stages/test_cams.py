@@ -14,7 +14,7 @@ from models.grad_cam.classifier_scorer import NounHeadScorer
 from models.grad_cam.explainer import NounExplainer
 from pipeline.caching.cache import Cache
 from pipeline.errors import InputError
-from pipeline.image_batches import read_squashed
+from pipeline.images.batches import read_squashed
 from pipeline.observe.observer import Observer
 from pipeline.params.schema import CamsParams, ClipParams
 from stages.cams import CamsInputs, run

@@ -8,7 +8,7 @@ import torch
 from models.classifier.classifier import load_classifier
 from models.classifier.noun_head import load_noun_head
 from pipeline.errors import InputError
-from pipeline.image_batches import image_batches, read_squashed
+from pipeline.images.batches import image_batches, read_squashed
 from pipeline.mentions import read_phrase_facts
 from pipeline.observe.observer import Observer
 from pipeline.params.schema import NounHeadParams

@@ -24,7 +24,7 @@ from pipeline.datasets.readers.flickr30k_boxes import BadAnnotationError, BoxFil
 from pipeline.datasets.reading import BadRecord, ImageReading, ReadingPlan
 from pipeline.datasets.texts import name_problem, text_problem
 from pipeline.errors import InputError
-from pipeline.images import BadImageError, whole_image_hw
+from pipeline.images.images import BadImageError, whole_image_hw
 from pipeline.params.datasets import Flickr30kDataset
 from pipeline.records import Box, GroundTruth, ImageRecord, PhraseRecord
 

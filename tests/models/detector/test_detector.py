@@ -9,7 +9,7 @@ from models.detector.detector import Detector, NetworkInput, load_detector, sele
 from models.detector.openmmlab import DetDataSample
 from models.pretrained.convert import convert_detector
 from pipeline.evaluation.metrics import iou_matrix
-from pipeline.images import read_image
+from pipeline.images.images import read_image
 from tests.oracles import detection_loops as loops
 from tests.tiny_detector import CLASSES, draw
 

@@ -17,7 +17,7 @@ from PIL import Image
 
 from models.given_files.impostors import cause_of
 from pipeline.errors import InputError
-from pipeline.exif import ORIENTATION, orientation_in
+from pipeline.images.exif import ORIENTATION, orientation_in
 
 _JPEG_BEGIN, _JPEG_SCAN, _JPEG_END = b"\xff\xd8\xff", b"\xff\xda", b"\xff\xd9"
 _SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap height and width

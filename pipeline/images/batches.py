@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.images import read_image
+from pipeline.images.images import read_image
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.image_batches import image_batches, read_squashed
-from pipeline.images import BadImageError
+from pipeline.images.batches import image_batches, read_squashed
+from pipeline.images.images import BadImageError
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from pipeline.images import BadImageError, image_hw_of, read_image, whole_image_hw
+from pipeline.images.images import BadImageError, image_hw_of, read_image, whole_image_hw
 
 # an asymmetric picture, unequal sides: red top left, blue bottom right
 UPRIGHT = np.zeros((3, 5, 3), np.uint8)
