@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.given_files.impostors import cause_of
+from models.given_files.text_files import given_files
 from pipeline.datasets.files import check_file
 from pipeline.errors import InputError
 
@@ -85,7 +86,7 @@ def read_given(path: Path) -> Iterator[GivenBoxes | BadRowError]:
         InputError: there is no such file or folder, or it is neither.
     """
     if path.is_dir():
-        files = sorted(path.glob("*.npz"))
+        files = sorted(given_files(path, "*.npz"))
         if not files:
             raise InputError(f"{path}: holds no .npz file; name the folder that does")
         for file in files:

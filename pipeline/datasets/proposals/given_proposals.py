@@ -179,7 +179,7 @@ def read_names(path: Path) -> tuple[str, ...]:
     """Return the class names of a text file, one a line, lower case, before any comma.
 
     Raises:
-        InputError: the file cannot be read as text, holds none or too many, or a line is empty
+        InputError: the file cannot be read as text, is empty or too long, or a line is empty
             that is not the last: which class of the file would it be?
     """
     key = f"proposals.given.vocabulary: {path}"
@@ -193,8 +193,8 @@ def read_names(path: Path) -> tuple[str, ...]:
     names = tuple(line.split(",")[0].strip().lower() for line in lines)
     if "" in names:
         raise InputError(f"{key}: line {names.index('') + 1} is empty; a line is a class")
-    if not 0 < len(names) <= MOST_LABELS:
-        raise InputError(f"{key} holds {len(names)} classes, not 1 to {MOST_LABELS}")
+    if len(names) > MOST_LABELS:
+        raise InputError(f"{key} holds {len(names)} classes, more than {MOST_LABELS}")
     return names
 
 

@@ -114,6 +114,12 @@ def test_arrays_on_the_boxes_that_are_not_read_are_named(tmp_path):
     assert read_npz(tmp_path / "6.npz").unread == ()
 
 
+def test_side_files_of_a_mac_are_no_rows(tmp_path):
+    np.savez(tmp_path / "5.npz", bbox=BOXES)
+    (tmp_path / "._5.npz").write_bytes(b"\x00\x05\x16\x07")
+    assert [row.image_id for row in read_given(tmp_path)] == ["5"]
+
+
 def test_names_of_images_are_utf8(tmp_path):
     (tmp_path / "a.tsv").write_text(original_row("küche_7"), encoding="utf-8", newline="")
     assert [row.image_id for row in read_given(tmp_path / "a.tsv")] == ["küche_7"]

@@ -124,7 +124,7 @@ def test_names_are_read_up_to_the_comma(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("", "0 classes"), ("\n \n", "0 classes"), ("a\n\nb\n", "line 2")]
+    ("text", "message"), [("", "empty"), ("\n \n", "empty"), ("a\n\nb\n", "line 2")]
 )
 def test_a_vocabulary_without_names_or_with_a_gap_is_refused(tmp_path, text, message):
     (tmp_path / "v.txt").write_text(text)
