@@ -57,7 +57,9 @@ def test_a_new_key_under_train_reruns_train_and_what_follows(rebuilt):
     rebuilt.add_line("params.yaml", after="train:", line="  patience: 3")
     rebuilt.add_line("pipeline/params/train.py", after="    seed: Seed", line="    patience: int")
     rebuilt.add_line("params.yaml", after="  model:", line="    gate: 0.5")
-    rebuilt.add_line("models/grounder/config.py", after="    backbone: Text", line="    gate: float")
+    rebuilt.add_line(
+        "models/grounder/config.py", after="    backbone: Text", line="    gate: float"
+    )
     done = rebuilt.repro()
     assert done.returncode == 0, done.stderr
     assert stages_run(done) == AFTER_TRAIN
