@@ -74,10 +74,10 @@ def test_a_cams_key_reruns_cams_and_what_follows(rebuilt):
 
 def test_a_new_variant_leaves_what_is_there_alone(rebuilt):
     rebuilt.set(run__variants="[full, no_cam]")
-    done = rebuilt.repro()
+    planned = rebuilt.repro("--dry")
     rebuilt.set(run__variants="[full]")
-    assert done.returncode == 0, done.stderr
-    assert stages_run(done) == AFTER_TRAIN
+    assert planned.returncode == 0, planned.stderr
+    assert stages_run(planned) == AFTER_TRAIN
 
 
 @pytest.fixture(scope="module")
@@ -110,13 +110,11 @@ def test_an_experiment_reruns_what_its_value_concerns_and_is_compared(committed)
     assert (committed.folder / "dvc_plots" / "index.html").read_text().count("<img") == 8
 
 
-def test_queued_experiments_run_one_after_the_other_and_one_is_taken(committed):
-    for pictures in (3, 4):
-        name = f"pictures-{pictures}"
-        committed.dvc("exp", "run", "--queue", "--name", name, "-S", f"report.pictures={pictures}")
+def test_a_queued_experiment_runs_and_is_taken(committed):
+    committed.dvc("exp", "run", "--queue", "--name", "four", "-S", "report.pictures=4")
     committed.dvc("queue", "start")
-    wait_for(lambda: committed.dvc("queue", "status").stdout.count("Success") == 2, 180)
-    committed.dvc("exp", "apply", "pictures-4")
+    wait_for(lambda: "Success" in committed.dvc("queue", "status").stdout, 180)
+    committed.dvc("exp", "apply", "four")
     assert read_yaml(committed.folder / "params.yaml")["report"]["pictures"] == 4
     assert stages_run(committed.repro()) == []
 

@@ -224,5 +224,5 @@ def test_another_noun_head_gives_another_fingerprint(inputs):
 
 def test_a_missing_noun_head_is_one_clear_error(inputs):
     (inputs.files.noun_head / "head.safetensors").unlink()
-    with pytest.raises(InputError, match=r"noun_head: holds no noun head.*dvc repro"):
+    with pytest.raises(InputError, match=r"noun_head/head\.safetensors.*dvc repro"):
         make(inputs)

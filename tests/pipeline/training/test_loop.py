@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader
 
 from pipeline.observe.observer import Observer
 from pipeline.params.read import read_params
+from pipeline.training.guard import FiniteGuard
 from pipeline.training.loop import CHECKPOINT, CURVES, GroundingRunner, Watch, cosine_after_warmup
 from pipeline.training.processes import ProcessGroup
 from tests.conftest import ROOT
@@ -47,6 +48,7 @@ def run(folder, model, epochs=2):
         for weight, rate in zip((model.weight, model.other), FULL_RATES, strict=True)
     ]
     checkpoint = folder / CHECKPOINT
+    guard = FiniteGuard(checkpoint, lambda *_: ["a"])
     GroundingRunner(
         ProcessGroup(0, 1, torch.device("cpu")),
         model=model,
@@ -54,7 +56,7 @@ def run(folder, model, epochs=2):
         train_dataloader=DataLoader(BATCHES, collate_fn=lambda items: items[0]),
         train_cfg={"by_epoch": True, "max_epochs": epochs},
         optim_wrapper=OptimWrapper(torch.optim.SGD(groups, lr=99.0)),
-        custom_hooks=[Watch(model, PARAMS, folder, Observer("train"))],
+        custom_hooks=[Watch(model, PARAMS, folder, Observer("train"), guard)],
         load_from=str(checkpoint) if checkpoint.exists() else None,
         resume=checkpoint.exists(),
         randomness={"seed": PARAMS.seed},
