@@ -8,7 +8,6 @@ import torch
 from PIL import Image, ImageOps
 
 from models.grounder.batch import GroundingInputs
-from models.grounder.checkpoint import learn_tokenizer
 from models.phrases.mirroring import mirror_phrase
 from pipeline.caching.cache import CacheError
 from pipeline.errors import InputError
@@ -18,9 +17,8 @@ from pipeline.params.train import AugmentParams
 from pipeline.samples.dataset import GroundingDataset, build_training_dataset
 from pipeline.samples.grounding_tables import GroundingTables
 from pipeline.samples.loader import build_loader, collate
-from pipeline.samples.sample_spec import SampleSpec, TextEncoding, Tokenize
+from pipeline.samples.sample_spec import SampleSpec
 from pipeline.samples.sampler import EpochSampler, SampleIndex
-from pipeline.samples.vocabulary import build_vocabulary
 from tests.cached_world import FILES, HW, PHRASES, write_proposals, write_world
 from tests.conftest import ROOT
 
@@ -38,26 +36,6 @@ SPEC = SampleSpec(
 A, B, C, D = range(4)
 STILL = AugmentParams(flip=0.0, jitter=0.0, crop=0.0, scales=1, translate=False)
 FLIP = replace(STILL, flip=1.0)
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("world")
-    write_world(folder)
-    return folder
-
-
-@pytest.fixture
-def world(root, monkeypatch):
-    monkeypatch.chdir(root)
-    tables = GroundingTables.from_caches(FILES, IMAGES, ("train",))
-    phrases = [record.phrase for record in tables.phrases]
-    text = TextEncoding(
-        Tokenize(learn_tokenizer(phrases, 120), SPEC.max_tokens),
-        build_vocabulary(phrases, 1),
-        {"cat": 0, "dog": 1},
-    )
-    return SimpleNamespace(tables=tables, text=text)
 
 
 def sample(world, image, numbers, seed=None, spec=SPEC, augment=FLIP):

@@ -1,23 +1,19 @@
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from models.grounder.checkpoint import learn_tokenizer
 from pipeline.errors import InputError
 from pipeline.geometry.boxes import Placement, letterbox, whole_window
 from pipeline.params.train import AugmentParams
 from pipeline.records import ImageRecord
 from pipeline.samples.dataset import GroundingDataset
 from pipeline.samples.fields import image_fields, place_windows, read_annotated
-from pipeline.samples.grounding_tables import GroundingTables
 from pipeline.samples.loader import collate
-from pipeline.samples.sample_spec import SampleSpec, TextEncoding, Tokenize
+from pipeline.samples.sample_spec import SampleSpec
 from pipeline.samples.sampler import SampleIndex
-from pipeline.samples.vocabulary import build_vocabulary
-from tests.cached_world import FILES, write_world
+from tests.cached_world import FILES
 
 IMAGES = FILES.annotations / "images"
 WHOLE = (0.0, 0.0, 1.0, 1.0)
@@ -33,26 +29,6 @@ SPEC = SampleSpec(
 A, B, C, D = range(4)
 STILL = AugmentParams(flip=0.0, jitter=0.0, crop=0.0, scales=1, translate=False)
 FLIP = replace(STILL, flip=1.0)
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("world")
-    write_world(folder)
-    return folder
-
-
-@pytest.fixture
-def world(root, monkeypatch):
-    monkeypatch.chdir(root)
-    tables = GroundingTables.from_caches(FILES, IMAGES, ("train",))
-    phrases = [record.phrase for record in tables.phrases]
-    text = TextEncoding(
-        Tokenize(learn_tokenizer(phrases, 120), SPEC.max_tokens),
-        build_vocabulary(phrases, 1),
-        {"cat": 0, "dog": 1},
-    )
-    return SimpleNamespace(tables=tables, text=text)
 
 
 def sample(world, image, numbers, seed=None, spec=SPEC, augment=FLIP):
