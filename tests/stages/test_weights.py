@@ -374,6 +374,7 @@ def test_digits_in_a_file_s_name_are_a_date(files, project):
     (project / "given" / "c.pth").rename(project / "given" / "c-20261125.pth")
     dated = replace(files, classifier=replace(files.classifier, path="given/c-20261125.pth"))
     prepare(dated, project / "weights")
+    assert (project / "weights" / "classifier").is_dir()
 
 
 def test_a_checkpoint_with_another_number_of_classes_is_refused(files, project):

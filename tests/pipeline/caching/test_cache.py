@@ -1,5 +1,4 @@
 import ast
-import contextlib
 import multiprocessing
 import os
 import pickle
@@ -207,12 +206,18 @@ def test_a_cache_without_its_provenance_is_no_cache(written, missing):
 
 def test_whatever_byte_is_wrong_a_cache_is_read_or_named(written):
     whole = written.read_bytes()
-    for place in range(0, len(whole), 13):
+    messages = []
+    places = range(0, len(whole), 13)
+    for place in places:
         written.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
-        with contextlib.suppress(CacheError):
+        try:
             cache = Cache(written, "cams")
             cache.array("maps")
             cache.close()
+        except CacheError as error:
+            messages.append(str(error))
+    assert 0 < len(messages) < len(places)
+    assert {message.split(": ")[0] for message in messages} == {str(written)}
 
 
 LIMITED = """

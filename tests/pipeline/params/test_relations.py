@@ -226,7 +226,10 @@ def test_what_a_variant_changes_is_checked_too(read, key, value):
     ],
 )
 def test_the_ends_of_what_is_allowed_are_allowed(read, key, value):
-    read((key, value))
+    found = read((key, value))
+    for name in key.split("."):
+        found = found[name] if isinstance(found, dict) else getattr(found, name)
+    assert found == (tuple(value) if isinstance(value, list) else value)
 
 
 def test_a_range_holds_what_it_prints():

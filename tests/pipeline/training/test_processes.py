@@ -53,15 +53,36 @@ def test_one_process_that_fails_fails_the_program(tmp_path):
 
 
 def test_one_process_is_alone():
-    start_processes("program")
     with process_group(torch.device("cpu")) as group:
         assert (group.rank, group.num_processes) == (0, 1)
 
 
-def test_a_process_of_a_group_starts_no_other(monkeypatch):
-    monkeypatch.setenv("RANK", "0")
+@pytest.fixture
+def started(monkeypatch):
+    """Return a list of the programs that this process has become, which it survives."""
+    programs = []
+    monkeypatch.setattr(os, "execv", lambda _, arguments: programs.append(arguments))
+    return programs
+
+
+def test_several_processes_are_started_by_the_same_python_with_the_same_arguments(
+    monkeypatch, started
+):
     monkeypatch.setenv("PIPELINE_NPROC", "2")
+    monkeypatch.setattr(sys, "argv", ["program.py", "shapes", "full"])
     start_processes("program")
+    ((python, *_, processes, module_flag, module, first, second),) = started
+    assert (python, processes) == (sys.executable, "--nproc-per-node=2")
+    assert (module_flag, module, first, second) == ("-m", "program", "shapes", "full")
+
+
+@pytest.mark.parametrize(("rank", "number"), [("0", "2"), ("1", "2"), (None, "1"), (None, None)])
+def test_a_process_of_a_group_and_one_alone_start_no_other(monkeypatch, started, rank, number):
+    for name, value in {"RANK": rank, "PIPELINE_NPROC": number}.items():
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    start_processes("program")
+    assert started == []
 
 
 @pytest.mark.parametrize("wanted", ["0", "-1", "two", ""])
