@@ -93,7 +93,11 @@ def read_exceptions() -> dict[str, str]:
 
 def imagenet_wnids() -> list[str]:
     """Return the wnids of the 1,000 classes in the order of every ImageNet classifier."""
-    return (files("timm") / "data" / "_info" / "imagenet_synsets.txt").read_text().split()
+    return (
+        (files("timm") / "data" / "_info" / "imagenet_synsets.txt")
+        .read_text(encoding="utf-8")
+        .split()
+    )
 
 
 def _offset(wnid: str) -> int:

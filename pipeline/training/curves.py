@@ -61,5 +61,5 @@ class CurveFile:
 def _read(path: Path) -> list[Row]:
     if not path.exists():
         return []
-    with path.open(newline="") as stream:
+    with path.open(newline="", encoding="utf-8") as stream:
         return list(csv.DictReader(stream))

@@ -10,7 +10,7 @@ from tests.stages.noun_world import make_world
 @pytest.fixture
 def files(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    return make_world(tmp_path)
+    return make_world()
 
 
 def test_mentions_of_a_phrase_begin_with_its_head(files):

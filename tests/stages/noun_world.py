@@ -1,7 +1,5 @@
 """Seven small pictures, their phrases and nouns, and a classifier with random weights."""
 
-from pathlib import Path
-
 import numpy as np
 import torch
 from PIL import Image
@@ -37,10 +35,10 @@ SAID = [  # of each image
 ]
 
 
-def make_world(folder: Path) -> DatasetFiles:
-    """Write everything below `folder`, which must be the working directory."""
-    files = DatasetFiles("tiny")
-    _write_pictures(folder / "pictures")
+def make_world() -> DatasetFiles:
+    """Write everything below the working directory."""
+    files = DatasetFiles("shapes")
+    _write_pictures(files.annotations / "images")
     _write_records(files)
     _write_nouns(files.nouns)
     save_classifier(files.weights / "classifier", tiny_classifier(classes=CLASSES))
@@ -58,7 +56,7 @@ def add_noun_head(files: DatasetFiles, nouns=HEAD_NOUNS) -> NounHead:
 
 
 def _write_pictures(folder):
-    folder.mkdir()
+    folder.mkdir(parents=True)
     for index, image_hw in enumerate(SIZES_HW):
         pixels = np.random.default_rng(index).integers(0, 256, (*image_hw, 3), np.uint8)
         picture = Image.fromarray(pixels)

@@ -2,7 +2,7 @@ import hashlib
 import itertools
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -17,7 +17,8 @@ from pipeline.errors import InputError
 from pipeline.images.batches import read_squashed
 from pipeline.observe.observer import Observer
 from pipeline.params.schema import CamsParams, ClipParams
-from stages.cams import CamsInputs, run
+from stages.cams import CamsInputs, main, run
+from tests.stages.command import start
 from tests.stages.noun_world import GREY, add_noun_head, make_world
 from tests.tiny_clip import write_tiny_clip
 
@@ -39,9 +40,9 @@ def inputs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.delenv("PIPELINE_PART", raising=False)
-    files = make_world(tmp_path)
+    files = make_world()
     add_noun_head(files)
-    return CamsInputs(files, tmp_path / "pictures", workers=2)
+    return CamsInputs(files, files.annotations / "images", workers=2)
 
 
 def scorer_of(inputs):
@@ -73,6 +74,14 @@ def test_each_image_has_a_row_for_each_of_its_nouns_that_has_a_class(inputs):
     cams = make(inputs)
     assert cams.texts("image_id") == [f"id{index}" for index in range(7)]
     assert nouns_of(cams) == ROWS
+
+
+def test_the_command_makes_the_same_cache(inputs, monkeypatch):
+    make(inputs)
+    made = digest(inputs)
+    inputs.files.cams.unlink()
+    start(monkeypatch, main, "shapes", cams=asdict(PARAMS))
+    assert digest(inputs) == made
 
 
 def test_the_rows_of_an_image_are_ordered_by_noun_index(inputs):

@@ -10,7 +10,7 @@ from tests.stages.noun_world import add_noun_head, make_world
 @pytest.fixture
 def files(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    files = make_world(tmp_path)
+    files = make_world()
     add_noun_head(files)
     return files
 

@@ -23,8 +23,9 @@ from pipeline.samples.loader import collate
 from pipeline.samples.sample_spec import TextEncoding, Tokenize, read_sample_spec
 from pipeline.samples.sampler import SampleIndex
 from pipeline.samples.vocabulary import WordVocabulary
-from stages.evaluate import answer_batch
+from stages.evaluate import answer_batch, main
 from tests.cached_world import FILES
+from tests.stages.command import start
 from tests.stages.evaluated_world import run_evaluate, save_untrained
 
 
@@ -48,6 +49,12 @@ def evaluated(tmp_path_factory):
 def read(results):
     rows = [json.loads(line) for line in results.predictions.read_text().splitlines()]
     return json.loads(results.evaluation.read_text()), rows
+
+
+def test_the_command_measures_the_same(evaluated, here, monkeypatch):
+    results = save_untrained(here)
+    start(monkeypatch, main, "shapes", "full")
+    assert read(results) == evaluated[:2]
 
 
 def test_every_method_answers_every_phrase_of_every_split_but_train(evaluated):

@@ -1,5 +1,5 @@
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -13,7 +13,8 @@ from pipeline.mentions import read_phrase_facts
 from pipeline.observe.observer import Observer
 from pipeline.params.schema import NounHeadParams
 from pipeline.records import PhraseRecord, read_records
-from stages.noun_head import NounHeadInputs, compute_features, frequent_nouns, run
+from stages.noun_head import NounHeadInputs, compute_features, frequent_nouns, main, run
+from tests.stages.command import start
 from tests.stages.noun_world import make_world
 
 PARAMS = NounHeadParams(
@@ -37,7 +38,8 @@ def inputs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.delenv("PIPELINE_PART", raising=False)
-    return NounHeadInputs(make_world(tmp_path), tmp_path / "pictures", workers=1)
+    files = make_world()
+    return NounHeadInputs(files, files.annotations / "images", workers=1)
 
 
 def make(inputs, params=PARAMS):
@@ -107,6 +109,13 @@ def test_a_second_run_writes_the_same_bytes(inputs):
     first = contents()
     make(inputs, replace(PARAMS, images_per_shard=1))
     assert contents() == first
+
+
+def test_the_command_fits_the_same_head(inputs, monkeypatch):
+    weight = make(inputs).weight
+    (inputs.files.noun_head / "head.safetensors").unlink()
+    start(monkeypatch, main, "shapes", noun_head=asdict(PARAMS))
+    assert torch.equal(load_noun_head(inputs.files.noun_head).weight, weight)
 
 
 def test_a_broken_picture_is_named(inputs):

@@ -1,4 +1,5 @@
 import hashlib
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,11 @@ from pipeline.observe.observer import Observer
 from pipeline.params.schema import NounsParams
 from pipeline.paths import DatasetFiles
 from pipeline.records import PhraseRecord, write_records
-from stages.nouns import load_parser, run
+from stages.nouns import load_parser, main, run
+from tests.stages.command import start
 from tests.tiny_tagger import write_tiny_tagger
 
-FILES = DatasetFiles("drawn")
+FILES = DatasetFiles("shapes")
 PARAMS = NounsParams(phrases_per_shard=2, context_nouns=1)
 PHRASES = [
     "the red dog on the tree",
@@ -64,6 +66,14 @@ def run_on(phrases, params=PARAMS):
 
 def digest():
     return hashlib.sha256(FILES.nouns.read_bytes()).hexdigest()
+
+
+def test_the_command_finds_the_same_nouns(project, monkeypatch):
+    run_on(PHRASES)
+    found = digest()
+    FILES.nouns.unlink()
+    start(monkeypatch, main, "shapes", nouns=asdict(PARAMS))
+    assert digest() == found
 
 
 def test_each_distinct_phrase_is_kept_once_with_its_nouns(project):

@@ -1,6 +1,7 @@
 import base64
 import hashlib
-from dataclasses import replace
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +12,10 @@ from pipeline.caching.cache import Cache
 from pipeline.errors import InputError
 from pipeline.observe.observer import Observer
 from pipeline.params.schema import GivenProposals, ProposalsParams
+from pipeline.paths import DatasetFiles
 from pipeline.records import ImageRecord, write_records
-from stages.proposals import ProposalsInputs, run, run_given
+from stages.proposals import ProposalsInputs, main, run, run_given
+from tests.stages.command import start
 from tests.tiny_detector import draw
 
 GIVEN = GivenProposals("{dataset}.tsv", "their detector", "their pictures", "", 0, 0.25)
@@ -161,6 +164,30 @@ def write_tsv(path, image_ids):
     ]
     encoded = base64.b64encode(box.tobytes()).decode()
     path.write_text("".join("\t".join([*row, encoded, ""]) + "\r\n" for row in rows), newline="")
+
+
+@pytest.fixture
+def files(inputs):
+    """The same pictures and detector, where the command line looks for them."""
+    files = DatasetFiles("shapes")
+    files.folder.mkdir(parents=True)
+    files.annotations.symlink_to(inputs.annotations)
+    (inputs.annotations / "images").symlink_to(inputs.image_folder)
+    files.weights.mkdir()
+    (files.weights / "detector").symlink_to(inputs.detector)
+    return files
+
+
+@pytest.mark.parametrize("source", ["detector", "given"])
+def test_the_command_makes_the_same_cache(inputs, files, tmp_path, monkeypatch, source):
+    params, path = replace(PARAMS, source=source), tmp_path / "p.h5"
+    write_tsv(tmp_path / "shapes.tsv", [f"id{index}" for index in range(7)])
+    if source == "detector":
+        propose(inputs, path, params)
+    else:
+        run_given(inputs.annotations, Path("shapes.tsv"), params, path, Listener())
+    start(monkeypatch, main, "shapes", proposals=asdict(params))
+    assert sha256(files.proposals) == sha256(path)
 
 
 def test_given_boxes_take_the_place_of_a_detector(inputs, tmp_path):

@@ -3,7 +3,8 @@ import json
 import os
 import pickle
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -26,8 +27,9 @@ from pipeline.params.weights import (
     TransformersFolder,
     WeightFiles,
 )
-from stages.weights import run
+from stages.weights import main, run
 from tests.models.detector.bottom_up_original import random_checkpoint
+from tests.stages.command import start
 from tests.tiny_bert import write_tiny_bert
 from tests.tiny_clip import write_tiny_clip
 
@@ -107,6 +109,12 @@ def prepare(section, folder):
     listener = Listener()
     run(section, "weights.mine", folder, listener)
     return listener.lines
+
+
+def test_the_command_prepares_the_weights_of_its_dataset(files, project, monkeypatch):
+    prepare(files, project / "weights")
+    start(monkeypatch, main, "refcoco", weights={"refcoco": asdict(files)})
+    assert digests(Path("data/refcoco/weights")) == digests(project / "weights")
 
 
 def test_a_run_is_told_by_what_it_is_asked_for_before_anything_is_read(files, project):
@@ -211,6 +219,9 @@ def test_converted_weights_are_the_published_ones(files, project, published):
     torch.testing.assert_close(classifier.network.state_dict(), wanted, rtol=0, atol=0)
     detector = load_detector(project / "weights" / "detector", torch.device("cpu"), 1)
     assert detector.info.classes[79] == "thing 79"
+    assert (detector.info.training_set, detector.info.licence) == ("COCO", "Apache-2.0")
+    assert (classifier.info.training_set, classifier.info.licence) == ("ImageNet", "BSD")
+    assert detector.info.name == "yolox_nano_8xb8-300e_coco"
 
 
 def test_a_person_is_warned_of_what_the_detector_has_seen(files, project):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from models.detector.bottom_up_network import CaffeResNet
 from models.detector.checkpoint import CONFIG_FILE, DetectorInfo, read_config
 from models.detector.detector import load_detector
 from models.pretrained.convert import convert_bottom_up
@@ -48,6 +49,13 @@ def picture(image_hw, seed=3):
     """Grey levels are multiples of 16: doubling the picture by interpolation is then exact."""
     rng = np.random.default_rng(seed)
     return (16 * rng.integers(0, 16, (*image_hw, 3))).astype(np.uint8)
+
+
+def test_the_stem_pools_windows_of_three_that_may_reach_beyond_the_right_and_bottom():
+    maps = torch.arange(7.0 * 10).view(1, 1, 7, 10)  # of each window the last cell is the largest
+    pooled = CaffeResNet(depth=18).maxpool(maps)
+    assert pooled[0, 0, :, 0].tolist() == [22, 42, 62]
+    assert pooled[0, 0, 0].tolist() == [22, 24, 26, 28, 29]
 
 
 @pytest.mark.slow

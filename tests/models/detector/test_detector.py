@@ -112,6 +112,15 @@ def test_one_pixel_pictures_and_strips_are_survived(detector):
     assert len(detect(detector, odd)[1].scores) == 0
 
 
+@pytest.mark.parametrize(("length", "is_seen"), [(300, True), (301, False)])
+def test_a_strip_of_a_hundred_squares_is_the_longest_that_the_network_sees(
+    detector, length, is_seen
+):
+    for image_hw in ((3, length), (length, 3)):
+        network_input = detector._input(0, np.zeros((*image_hw, 3), np.uint8))
+        assert (network_input is not None) == is_seen
+
+
 def test_no_pictures_give_no_detections(detector):
     assert detect(detector, []) == []
 

@@ -157,9 +157,25 @@ def damage_by_another_stage(file):
     write_cache(file, ragged(range(3, 6)), {}, {}, Provenance("nouns", "f00d"))
 
 
+def damage_by_another_shape(file):
+    with h5py.File(file, "r+") as opened:
+        rows = opened["rows"][:]
+        del opened["rows"]
+        opened["rows"] = np.repeat(rows, 2, 1)[::2]  # as many bytes, some of them in pairs
+
+
+def damage_by_another_dtype(file):
+    with h5py.File(file, "r+") as opened:
+        rows = opened["rows"][:]
+        del opened["rows"]
+        opened["rows"] = rows.view(np.int32)
+
+
 @pytest.mark.parametrize(
     "damage",
     [
+        damage_by_another_shape,
+        damage_by_another_dtype,
         damage_by_truncation,
         damage_by_one_byte,
         damage_by_emptying,

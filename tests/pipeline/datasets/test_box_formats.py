@@ -91,6 +91,8 @@ def test_shares_of_width_and_height_are_not_taken_for_pixels(form, given):
     [
         ("xywh", [0, 0, 1, 2], HW),
         ("xywh", [0.5, 0.5, 1.5, 0.75], HW),
+        ("xyxy", [0, 0.5, 1, 1.02], HW),  # further than a share reaches
+        ("xyxy", [-0.02, 0.5, 1, 1], HW),
         ("xyxy", [0, 0, 1, 1], (1, 1)),
         ("xyxy", [0.25, 0.5, 1, 1], (3, 2)),
         ("inclusive", [0, 0, 0, 0], HW),

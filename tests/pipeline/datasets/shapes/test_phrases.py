@@ -145,6 +145,51 @@ def test_attributes_are_said_as_often_as_asked_but_not_a_medium_size_or_a_plain_
     assert always == Description(LAMP, colour="blue")
 
 
+class Draws:
+    """A generator whose percentages are given, in turn, and whose every choice is the first."""
+
+    def __init__(self, *percents):
+        self.percents = iter(percents)
+
+    def integers(self, end):
+        return next(self.percents) if end == 100 else 0
+
+
+def percents_of(describe):
+    """Return in how many of the 100 percentages colour, size and texture are said."""
+    counts = []
+    for index, name in enumerate(("colour", "size_name", "texture")):
+        draws = [[percent * (place == index) for place in range(3)] for percent in range(100)]
+        said = [describe(Draws(*percents)) for percents in draws]
+        counts.append(sum(getattr(one, name) is not None for one in said))
+    return tuple(counts)
+
+
+@pytest.mark.parametrize(
+    ("propose", "percents"),
+    [
+        (phrases._propose_attribute, (70, 40, 40)),
+        (phrases._propose_group, (40, 20, 20)),
+        (phrases._propose_combined, (60, 35, 30)),
+    ],
+)
+def test_the_drawn_world_says_attributes_as_often_as_it_always_has(propose, percents):
+    scene = facts(CUP, LAMP)
+    assert percents_of(lambda draws: propose(draws, scene, 0).target) == percents
+
+
+def test_a_landmark_is_described_less_than_a_target():
+    scene = facts(CUP, LAMP)
+    landmark = percents_of(lambda draws: phrases._choose_relation(draws, scene).landmark)
+    assert landmark == (45, 8, 8)
+
+
+def test_percentages_are_of_a_hundred():
+    scene = facts(CUP, LAMP, CUP)
+    chosen = [phrases._choose_target(Draws(percent), scene) for percent in range(100)]
+    assert sum(target != 1 for target in chosen) == phrases.DISTRACTOR_PERCENT
+
+
 def test_families_come_by_their_shares():
     rng = np.random.default_rng(0)
     shares = shares_of([phrases._choose_family(rng) for _ in range(50_000)])
