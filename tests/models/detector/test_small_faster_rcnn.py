@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from models.detector.checkpoint import build_model
+from models.detector.checkpoint import build_model, read_config
 from models.detector.small_faster_rcnn import CHANNELS, small_detector_config
 
 
@@ -10,6 +10,66 @@ def test_anchors_follow_the_objects():
     assert config.model.rpn_head.anchor_generator.base_sizes == [11.0, 22.0]
     assert config.model.roi_head.bbox_head.num_classes == 7
     assert config.test_pipeline[1].scale == (96, 96)
+
+
+def settings(values, path=()):
+    """Return the values of a nested config by dotted key."""
+    if not isinstance(values, dict):
+        return {".".join(path): values}
+    return {
+        key: value
+        for name in values
+        for key, value in settings(values[name], (*path, name)).items()
+    }
+
+
+OWN = {  # what differs from the published one, for small drawn objects and few of them
+    "data_preprocessor.mean",
+    "data_preprocessor.std",
+    "data_preprocessor.pad_size_divisor",
+    "backbone.depth",
+    "backbone.num_stages",
+    "backbone.out_indices",
+    "backbone.norm_eval",
+    "neck.in_channels",
+    "neck.out_channels",
+    "neck.num_outs",
+    "rpn_head.in_channels",
+    "rpn_head.feat_channels",
+    "rpn_head.anchor_generator.scales",
+    "rpn_head.anchor_generator.ratios",
+    "rpn_head.anchor_generator.strides",
+    "roi_head.bbox_roi_extractor.out_channels",
+    "roi_head.bbox_roi_extractor.featmap_strides",
+    "roi_head.bbox_roi_extractor.roi_layer.sampling_ratio",
+    "roi_head.bbox_head.in_channels",
+    "roi_head.bbox_head.fc_out_channels",
+    "roi_head.bbox_head.num_classes",
+    "roi_head.bbox_head.reg_class_agnostic",
+    "train_cfg.rpn.assigner.pos_iou_thr",
+    "train_cfg.rpn.sampler.num",
+    "train_cfg.rcnn.sampler.num",
+    "train_cfg.rcnn.sampler.pos_fraction",
+    "train_cfg.rpn_proposal.nms_pre",
+    "train_cfg.rpn_proposal.max_per_img",
+    "test_cfg.rpn.nms_pre",
+    "test_cfg.rpn.max_per_img",
+}
+
+
+def test_the_rest_is_mmdets_published_faster_rcnn():
+    ours = settings(small_detector_config(7, 16, 11.0, 96).model.to_dict())
+    theirs = settings(read_config("_base_/models/faster-rcnn_r50_fpn.py").model.to_dict())
+    assert {key for key in ours.keys() & theirs.keys() if ours[key] != theirs[key]} == OWN
+
+
+def test_anchors_are_a_series_of_areas_and_as_often_wide_as_high():
+    anchors = small_detector_config(7, 16, 8.0, 96).model.rpn_head.anchor_generator
+    sides = sorted(size * scale for size in anchors.base_sizes for scale in anchors.scales)
+    assert sides == pytest.approx([8.0, 8.0 * 2**0.5, 16.0, 16.0 * 2**0.5])
+    high, square, wide = anchors.ratios
+    assert (square, high * wide) == (1.0, pytest.approx(1, abs=0.01))
+    assert 0.5 < high < 1
 
 
 @pytest.fixture(scope="module")

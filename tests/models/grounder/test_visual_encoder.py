@@ -45,6 +45,15 @@ def test_an_image_does_not_see_its_neighbours_in_the_batch():
     torch.testing.assert_close(encoder(images, mask).levels[1].features[1:], alone)
 
 
+def test_only_the_shallowest_level_is_cut_into_windows():
+    backbone = Backbone(TinyNetwork(), (3, 4, 5))
+    encoder = VisualEncoder(backbone, tiny_config(levels="3+4+5", visual_window=2))
+    whole = VisualEncoder(backbone, tiny_config(levels="3+4+5", visual_window=0))
+    whole.load_state_dict(encoder.state_dict())
+    pairs = zip(encoder(*_images()).levels, whole(*_images()).levels, strict=True)
+    assert [torch.equal(cut.features, full.features) for cut, full in pairs] == [False, True, True]
+
+
 def test_padded_cells_are_zero():
     visual = _encoder()(*_images())
     level = visual.levels[0]

@@ -1,3 +1,5 @@
+import errno
+import fcntl
 import subprocess
 from pathlib import Path
 
@@ -45,6 +47,20 @@ def test_links_of_dvc_s_cache_are_what_works_first(project):
     assert "symlinks" in machine(project)["dvc"].what
     subprocess.run(["rm", "-rf", ".dvc"], check=True)
     assert machine(project)["dvc"].level is Level.MISSING
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_files_are_cloned_where_the_disk_can(project, monkeypatch, works):
+    def ioctl(*_):
+        if not works:
+            raise OSError(errno.EOPNOTSUPP, "not supported")
+        return 0
+
+    monkeypatch.setattr(fcntl, "ioctl", ioctl)
+    (project / ".dvc" / "config").write_text("[cache]\n    type = reflink\n")
+    found = machine(project)["dvc"]
+    assert found.level is (Level.OK if works else Level.WARNING)
+    assert ("reflinks" in found.what) == works
 
 
 @pytest.mark.skipif(any(Path("/dev").glob("nvidia[0-9]*")), reason="this machine has a GPU")

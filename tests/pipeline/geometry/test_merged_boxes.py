@@ -43,6 +43,17 @@ def test_floors_that_give_the_same_box_give_it_once():
     assert len(merged_rows([0.5, 0.45])["labels"]) == 1
 
 
+def test_boxes_that_overlap_by_95_in_100_are_the_same():
+    for width, number in ((95.5, 1), (94.5, 2)):  # of 100
+        boxes = [[0, 0, width, 9], [0, 0, 9, 9], [0, 0, 100, 9]]
+        proposals = {
+            "boxes_xyxy": np.array(boxes, np.float32),
+            "scores": np.array([0.9, 0.8, 0.3], np.float32),
+            "labels": np.array([MAN] * 3, np.int16),
+        }
+        assert len(merged_rows([0.5, 0.2], proposals)["labels"]) == number
+
+
 def test_the_same_box_of_another_label_is_another_box():
     twins = {name: np.concatenate([rows[:2]] * 2) for name, rows in PROPOSALS.items()}
     twins["labels"] = np.array([MAN, MAN, DOG, DOG], np.int16)

@@ -182,6 +182,8 @@ def read(tmp_path):
         ("datasets.flickr30k.images", ""),
         ("proposals.given.path", ""),
         ("weights.shapes.classifier.arch", "resnet11"),
+        ("weights.shapes.classifier.pictures", 1),
+        ("weights.shapes.classifier.batch_images", 1),
         ("weights.photographs.classifier.mean", [0.5, 0.5]),
         ("weights.photographs.classifier.std", [0.5, 0.5, 0]),
         ("weights.photographs.classifier.sha256", "not a hash"),

@@ -42,7 +42,7 @@ class Counted(nn.Module):
         return 0.125
 
 
-def run(folder, model, epochs=2):
+def run(folder, model, epochs=2, batches=BATCHES):
     groups = [
         {"params": [weight], "full_lr": rate}
         for weight, rate in zip((model.weight, model.other), FULL_RATES, strict=True)
@@ -53,7 +53,7 @@ def run(folder, model, epochs=2):
         ProcessGroup(0, 1, torch.device("cpu")),
         model=model,
         work_dir=str(folder),
-        train_dataloader=DataLoader(BATCHES, collate_fn=lambda items: items[0]),
+        train_dataloader=DataLoader(batches, collate_fn=lambda items: items[0]),
         train_cfg={"by_epoch": True, "max_epochs": epochs},
         optim_wrapper=OptimWrapper(torch.optim.SGD(groups, lr=99.0)),
         custom_hooks=[Watch(model, PARAMS, folder, Observer("train"), guard)],
@@ -84,6 +84,13 @@ def test_curves_hold_the_means_of_an_epoch_and_its_last_rate(tmp_path):
     rates = [sum(first for _, first, _ in model.seen[start : start + 3]) / 3 for start in (0, 3)]
     assert [float(row["learning_rate"]) for row in rows] == pytest.approx(rates, rel=1e-5)
     assert model.gap_batches == [1.0, 1.0]  # the first batch of each epoch
+
+
+def test_curves_have_a_row_for_ten_steps_and_one_for_the_rest_of_an_epoch(tmp_path):
+    run(tmp_path, Counted(), batches=[torch.tensor([1.0])] * 13)
+    with (tmp_path / CURVES).open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [int(row["step"]) for row in rows] == [10, 13, 23, 26]
 
 
 def test_a_training_goes_on_after_the_epochs_that_it_finished(tmp_path, capsys):
