@@ -1,8 +1,5 @@
 """A training whose numbers stop being finite: it ends, says where, and keeps what was good."""
 
-import os
-import subprocess
-import sys
 from functools import partial
 from types import SimpleNamespace
 
@@ -26,8 +23,9 @@ from pipeline.training.processes import Machine, ProcessGroup
 from stages.evaluate import load_inference
 from stages.predict import PredictRequest, predict
 from stages.train import build_optimiser, build_training, run, train
-from tests.cached_world import FILES, ROOT, write_world
+from tests.cached_world import FILES, write_world
 from tests.models.grounder.tiny_grounder import tiny_grounder
+from tests.stages.two_processes import train_in_two
 
 IMAGES, CPU = FILES.annotations / "images", torch.device("cpu")
 RESULTS = ResultFiles("shapes", "full")
@@ -212,17 +210,10 @@ def test_a_model_that_is_not_finite_is_neither_read_nor_written(here):
     assert not (here / "new").exists()
 
 
-@pytest.mark.slow
 def test_several_processes_stop_together(here):
     write_world(here, learning_rate=1e6, epochs=2)
-    environment = {key: value for key, value in os.environ.items() if key != "DVC_ROOT"}
-    done = subprocess.run(
-        [sys.executable, "-m", "stages.train", "shapes", "full"],
-        env=environment | {"PYTHONPATH": str(ROOT), "PIPELINE_NPROC": "2"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode != 0
-    assert "error: train: " in done.stderr
+    (first, second), messages = train_in_two(here)
+    assert (first, second) == (1, 1)
+    assert len(messages) == 2
+    assert all(message.startswith("train: ") for message in messages)
     assert not RESULTS.model.exists()

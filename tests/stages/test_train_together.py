@@ -1,9 +1,6 @@
-"""Two processes of a training, started as a person starts them, beside one with whole batches."""
+"""Two processes of a training beside one with whole batches."""
 
 import csv
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -11,7 +8,9 @@ import pytest
 from models.grounder.checkpoint import load_grounder
 from pipeline.paths import ResultFiles
 from stages.train import main
-from tests.cached_world import ROOT, write_world
+from tests.cached_world import write_world
+from tests.stages.command import start
+from tests.stages.two_processes import train_in_two
 
 EPOCHS = 12
 # Every other draw of an augmentation has a seed of its own; dropout has one of each process.
@@ -21,21 +20,6 @@ SETTINGS = {
     "augment": {"flip": 0.5, "jitter": 0.4, "crop": 0.5, "scales": 2, "translate": True},
     "model": {"dropout": 0.0},
 }
-
-
-def start_two(folder):
-    """Train in a folder as two processes."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "PIPELINE_NPROC": "2"}
-    command = [sys.executable, "-m", "stages.train", "shapes", "full"]
-    subprocess.run(command, cwd=folder, env=environment, check=True)
-
-
-def train_alone(folder, monkeypatch):
-    """Train in a folder as this process."""
-    monkeypatch.chdir(folder)
-    monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # the stage sets its own
-    monkeypatch.setattr(sys, "argv", ["stages.train", "shapes", "full"])
-    main()
 
 
 def curves(folder):
@@ -58,8 +42,9 @@ def folders(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_two_processes_have_the_loss_curves_of_one(folders, monkeypatch):
-    start_two(folders[1])
-    train_alone(folders[0], monkeypatch)
+    assert train_in_two(folders[1]) == ([0, 0], [])
+    monkeypatch.chdir(folders[0])
+    start(monkeypatch, main, "shapes", "full")
     alone, together = map(curves, folders)
     assert alone["step"].tolist() == [2.0 * epoch for epoch in range(1, EPOCHS + 1)]
     assert alone["loss"][-1] < 0.95 * alone["loss"][0]

@@ -39,6 +39,16 @@ def test_a_split_is_put_into_numbers_by_hand():
     assert "oracle" not in found["differences"]["reg"]
 
 
+def test_groups_and_differences_are_of_hits_with_the_box_around_all_annotated_boxes():
+    far = [60.0, 30.0, 64.0, 33.0]
+    row = phrase_result(phrase_truth(0, boxes=[DOG, far]), reg=DOG)
+    found = split_metrics([row], PARAMS)
+    assert (found["methods"]["reg"]["any_box"], found["methods"]["reg"]["accuracy"]) == (1, 0)
+    assert found["groups"]["kind"]["animals"]["reg"]["accuracy"] == 0
+    nothing = found["methods"]["whole_image"]["accuracy"]
+    assert found["differences"]["reg"]["whole_image"]["difference"] == -nothing
+
+
 def test_the_few_numbers_of_a_split_are_those_of_the_whole_record():
     methods = {
         "reg": {"accuracy": 0.6, "low": 0.5, "high": 0.68},

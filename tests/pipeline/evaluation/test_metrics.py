@@ -48,6 +48,21 @@ def test_one_of_two_annotated_boxes_hits_any_box_and_misses_the_union():
     }
 
 
+@pytest.mark.parametrize(
+    ("box", "pointing"),
+    [
+        ([1, 5, 3, 9], 1),  # its centre is (2, 7)
+        ([0, 5, 3, 9], 0),
+        ([1, 5, 4, 9], 0),
+        ([1, 4, 3, 9], 0),
+        ([1, 5, 3, 10], 0),
+    ],
+)
+def test_a_box_points_to_its_centre(box, pointing):
+    row = metrics.score_boxes([box], [[2, 7, 2, 7]], (11, 13), 0.5)[0]
+    assert row[metrics.COLUMNS.index("pointing")] == pointing
+
+
 def test_what_lies_past_the_border_costs_no_iou():
     row = metrics.score_boxes([[0, 0, 400, 300]], [[0, 0, 13, 11]], (11, 13), 0.5)[0]
     assert row.tolist() == [1, 1, 1, 1, 1, 1]
