@@ -28,6 +28,7 @@ def is_several(phrase, noun):
         ("2 狗", "狗"),
         ("22 year old women", "women"),
         ("two white dog", "dog"),  # a slip for "dogs"
+        ("two long-haired dog", "dog"),
         ("two football player", "player"),
         ("three dogs race", "race"),  # the tagger's slip
         ("every one of the dogs", "dogs"),

@@ -1,9 +1,11 @@
 """A server that does not answer; a real one is in tests/end_to_end/test_prefect.py."""
 
+import inspect
 import os
 import pickle
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -135,3 +137,62 @@ def test_units_of_a_map_are_counted_from_one(observer):
     names = []
     assert Named("cams@shapes", {}).map(abs, [-3, 4], "shards") == [3, 4]
     assert names == [("shards", "shards 1/2"), ("shards", "shards 2/2")]
+
+
+SENDERS = ("image", "table", "markdown", "progress")
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    """Return what an observer hands to Prefect's artifacts, by the names of Prefect's arguments."""
+    module = pytest.importorskip("pipeline.observe.prefect_observer")
+    calls = []
+
+    def keep(name):
+        signature = inspect.signature(getattr(module, name))
+
+        def send(*args, **kwargs):
+            calls.append(dict(signature.bind(*args, **kwargs).arguments))
+            return "made"
+
+        monkeypatch.setattr(module, name, send)
+
+    for kind in SENDERS:
+        keep(f"create_{kind}_artifact")
+    keep("update_progress_artifact")
+    monkeypatch.setattr(module, "get_run_logger", lambda: SimpleNamespace(info=lambda _: None))
+    return calls
+
+
+def watched():
+    from pipeline.observe.prefect_observer import PrefectObserver
+
+    return PrefectObserver("cams@shapes", {})
+
+
+def test_pictures_tables_and_texts_become_artifacts_of_their_stage(sent):
+    watched().image("A picture!", b"\x89PNG..", "what it shows")
+    watched().table("numbers", [{"n": 3}])
+    watched().markdown("summary", "![x](a.jpg) ![y](b.jpg)", [("a.jpg", b"\xff\xd8")])
+    assert sent == [
+        {
+            "image_url": "data:image/png;base64,iVBORy4u",
+            "key": "cams-shapes-a-picture",
+            "description": "what it shows",
+        },
+        {"table": [{"n": 3}], "key": "cams-shapes-numbers", "description": "numbers"},
+        {
+            "markdown": "![x](data:image/jpeg;base64,/9g=) ![y](b.jpg)",
+            "key": "cams-shapes-summary",
+        },
+    ]
+
+
+@pytest.mark.parametrize(("every_s", "percents"), [(0.0, [25.0, 50.0, 75.0, 100.0]), (99.0, [])])
+def test_progress_is_one_artifact_that_moves(sent, monkeypatch, every_s, percents):
+    monkeypatch.setattr("pipeline.observe.prefect_observer.PROGRESS_EVERY_S", every_s)
+    assert list(watched().progress(iter("abcd"), 4, "shards")) == list("abcd")
+    assert [call["progress"] for call in sent] == percents
+    if sent:
+        assert (sent[0]["key"], sent[0]["description"]) == ("cams-shapes-shards", "shards")
+        assert {call["artifact_id"] for call in sent[1:]} == {"made"}

@@ -36,6 +36,16 @@ def test_every_split_has_its_charts_and_the_training_one():
     ]
 
 
+def test_the_losses_and_nothing_else_are_drawn():
+    header = "step,epoch,loss,mining_loss,learning_rate\n"
+    one, other_loss, other_rate = (
+        drawn({}, f"{header}3,1,2.5,1.0,0.1\n6,2,1.5,{loss},{rate}\n")["losses.png"]
+        for loss, rate in ((0.5, 0.2), (0.75, 0.2), (0.5, 0.3))
+    )
+    assert not np.array_equal(one, other_loss)
+    assert np.array_equal(one, other_rate)
+
+
 def test_a_training_that_logged_nothing_has_no_losses():
     assert "losses.png" not in drawn({"test": split()}, "epoch,step\n")
 
