@@ -6,6 +6,7 @@ import shutil
 from dataclasses import replace
 
 import pytest
+import timm
 import torch
 from torchvision.models import mobilenet_v2, resnet18
 
@@ -211,6 +212,16 @@ def test_converted_weights_are_the_published_ones(files, project, published):
     torch.testing.assert_close(classifier.network.state_dict(), wanted, rtol=0, atol=0)
     detector = load_detector(project / "weights" / "detector", torch.device("cpu"), 1)
     assert detector.info.classes[79] == "thing 79"
+
+
+@pytest.mark.parametrize(("std", "is_warned"), [(0.25, True), (0.5, False)])
+def test_how_timm_feeds_a_network_is_told_beside_params_yaml(files, project, std, is_warned):
+    torch.save(timm.create_model("test_resnet").state_dict(), project / "given" / "t.pth")
+    network = {"path": "given/t.pth", "arch": "timm/test_resnet", "std": (0.5, std, 0.5)}
+    section = replace(files, classifier=replace(files.classifier, **network))
+    lines = [line for line in prepare(section, project / "weights") if "160 px" in line]
+    assert [line.startswith("warning") for line in lines] == [is_warned]
+    assert load_classifier(project / "weights" / "classifier").info.arch == "timm/test_resnet"
 
 
 def test_a_person_is_warned_of_what_the_detector_has_seen(files, project):
