@@ -1,6 +1,13 @@
+import re
+import sys
+from collections import defaultdict
+from xml.etree import ElementTree
+
 import pytest
 import torch
+from PIL import Image
 from torch import nn
+from torchvision.transforms.functional import to_tensor
 
 from models.classifier.classifier import (
     Classifier,
@@ -11,6 +18,7 @@ from models.classifier.classifier import (
 )
 from models.classifier.timm_network import has_pooled_linear_head, maps_layer, timm_input
 from models.given_files.safe_load import ModelFileError
+from models.pretrained.convert import convert_classifier
 from tests.models.classifier.tiny_classifier import CLASSES
 
 IMAGES = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(3))
@@ -131,3 +139,45 @@ def test_a_saved_classifier_of_timm_comes_back(networks, tmp_path):
 def test_timm_tells_how_it_feeds_a_network():
     lite = timm_input("timm/tf_efficientnet_lite2")
     assert (lite.mean, lite.std, lite.image_px) == ((0.5,) * 3, (0.5,) * 3, 260)
+
+
+def dog_crops(flickr30k, count):
+    """Return the first boxes that are alone in being a "... dog", 32 px or more, as pictures."""
+    crops = []
+    for stem in (flickr30k / "val.txt").read_text().split() + (
+        flickr30k / "train.txt"
+    ).read_text().split():
+        text = (flickr30k / "Sentences" / f"{stem}.txt").read_text(encoding="utf-8")
+        chains = set(re.findall(r"\[/EN#(\d+)/animals [^\]]*\bdog\]", text)) - {"0"}
+        places = defaultdict(list)
+        for thing in ElementTree.parse(flickr30k / "Annotations" / f"{stem}.xml").iter("object"):
+            for box in thing.iter("bndbox"):
+                corners = [int(box.findtext(key)) for key in ("xmin", "ymin", "xmax", "ymax")]
+                for name in thing.iter("name"):
+                    places[name.text].append(corners)
+        image = Image.open(flickr30k / "flickr30k-images" / f"{stem}.jpg").convert("RGB")
+        for x1, y1, x2, y2 in (places[chain][0] for chain in chains if len(places[chain]) == 1):
+            if min(x2 - x1, y2 - y1) >= 32:
+                crops.append(image.crop((x1 - 1, y1 - 1, x2, y2)))
+        if len(crops) >= count:
+            return crops[:count]
+    raise AssertionError(f"only {len(crops)} dogs")
+
+
+@pytest.mark.real
+def test_the_real_efficientnet_knows_the_family_of_most_dogs(real, tmp_path):
+    """The weights fit key by key; 118 of the 1,000 classes are dogs."""
+    arch, source = "timm/tf_efficientnet_lite2", "tf_efficientnet_lite2_imagenet.safetensors"
+    by_timm = timm_input(arch)
+    info = ClassifierInfo(arch, 1.0, by_timm.mean, by_timm.std, False, (), "ImageNet-1k", "")
+    convert_classifier(real / "weights" / source, info, tmp_path)
+    classifier = load_classifier(tmp_path)
+    assert classifier.is_linear
+    crops = dog_crops(real / "flickr30k", count=60)
+    side = (by_timm.image_px, by_timm.image_px)
+    images = torch.stack([to_tensor(crop.resize(side, Image.BICUBIC)) for crop in crops])
+    with torch.no_grad():
+        guesses = torch.cat([classifier(batch).argmax(1) for batch in images.split(15)])
+    share = ((guesses >= 151) & (guesses <= 268)).float().mean().item()
+    sys.stdout.write(f"{share:.1%} of n = {len(guesses)} dog crops fall into the dog family\n")
+    assert share > 0.75
