@@ -118,7 +118,14 @@ def reliability_png(bins: Sequence[Mapping[str, float]], title: str = "") -> byt
     ]
     axes.plot([0, 100], [0, 100], color=COLOURS["untrained"], linewidth=1, linestyle="--")
     axes.errorbar(
-        confidence, accuracy, errors, fmt="o", color=COLOURS["model"], markersize=5, elinewidth=1
+        confidence,
+        accuracy,
+        errors,
+        fmt="o",
+        color=COLOURS["model"],
+        markersize=5,
+        elinewidth=1,
+        clip_on=False,
     )
     axes.set(xlim=(0, 100), ylim=(0, 100), aspect="equal")
     axes.set_xlabel("confidence, %", color=GREY, fontsize=9)
