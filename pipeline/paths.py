@@ -106,6 +106,11 @@ class ResultFiles:
         return self.folder / "predictions.jsonl"
 
     @property
+    def calibration(self) -> Path:
+        """What turns features of an answer into the probability that it is a hit."""
+        return self.folder / "calibration.json"
+
+    @property
     def plots(self) -> Path:
         """Folder of charts, for `dvc plots`."""
         return self.folder / "plots"

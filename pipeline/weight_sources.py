@@ -17,6 +17,7 @@ from models.given_files.transformers_folder import (
 )
 from pipeline.errors import InputError
 from pipeline.params.weights import (
+    TIMM_PREFIX,
     ClassifierFile,
     DetectorFile,
     TaggerFolder,
@@ -49,7 +50,7 @@ def hub_of(part: WeightPart) -> tuple[str, str]:
         case DetectorFile():
             return "none", part.format
         case ClassifierFile():
-            return "torchvision", part.hub
+            return "timm" if part.arch.startswith(TIMM_PREFIX) else "torchvision", part.hub
         case TaggerFolder():
             return "stanza", part.package
     return "transformers", part.hub

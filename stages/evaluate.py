@@ -1,23 +1,24 @@
 """Stage `evaluate`: how often the model is right, beside baselines and the oracle.
 
 reads   model/, annotations/, nouns.h5, proposals.h5, cams.h5, ground_truth.jsonl, the images
-writes  evaluation.json, metrics.json, predictions.jsonl
+writes  evaluation.json, metrics.json, predictions.jsonl, calibration.json
 params  evaluate
 """
 
 import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from models.given_files.safe_load import ModelFileError, write_json
 from models.grounder.batch import GroundingInputs
-from models.grounder.box_head import answer_boxes
+from models.grounder.box_head import answer_boxes, confidence_features
 from models.grounder.checkpoint import SavedGrounder, load_grounder
 from models.grounder.grounder import Grounder
 from models.training.reconstruction_loss import vision_gap
@@ -28,6 +29,7 @@ from pipeline.errors import InputError
 from pipeline.evaluation.aggregate import (
     choose_phrases,
     prediction_row,
+    rounded,
     split_metrics,
     summarise_split,
     table_rows,
@@ -35,6 +37,7 @@ from pipeline.evaluation.aggregate import (
 )
 from pipeline.evaluation.answers import Answer, BatchAnswers, answers_of_batch, chunked_samples
 from pipeline.evaluation.baseline_inputs import build_baseline_inputs, read_detector
+from pipeline.evaluation.calibration import Calibrated, calibrate
 from pipeline.evaluation.leakage import image_source, leakage_note
 from pipeline.evaluation.phrase_results import (
     AnnotatedPhrase,
@@ -85,8 +88,13 @@ class Inference:
     workers: int
 
 
-def answer_batch(grounder: Grounder, inputs: GroundingInputs) -> BatchAnswers:
+def answer_batch(grounder: Grounder, inputs: GroundingInputs, iou: float) -> BatchAnswers:
     """Return the grounder's answers to a batch; maps are those of the first noun slot.
+
+    Args:
+        grounder: the model.
+        inputs: the batch.
+        iou: least IoU of a hit.
 
     Raises:
         InputError: a box, or the vision gap, is not finite.
@@ -96,6 +104,7 @@ def answer_batch(grounder: Grounder, inputs: GroundingInputs) -> BatchAnswers:
     with torch.inference_mode():
         outputs = grounder(inputs)
         gap = vision_gap(grounder.decoder, outputs.attended, inputs.word_ids, real_words)
+        features = confidence_features(outputs, inputs, iou)  # (B, P, F)
     boxes = {name: xyxy.cpu().numpy() for name, xyxy in answer_boxes(outputs, inputs).items()}
     real_phrases = inputs.phrase_mask.cpu().numpy()  # (B, P)
     numbers = [float(gap), *(xyxy[real_phrases] for xyxy in boxes.values())]
@@ -107,6 +116,7 @@ def answer_batch(grounder: Grounder, inputs: GroundingInputs) -> BatchAnswers:
         boxes_xyxy=boxes,
         maps={name: m[:, :, 0].float().cpu().numpy() for name, m in maps.items() if m.shape[2]},
         has_map=is_head[..., :1].any(-1).cpu().numpy(),
+        features=features.cpu().numpy(),
         vision_gap=float(gap),
         num_words=int(real_words.sum()),
         seconds=time.perf_counter() - begin,
@@ -128,6 +138,8 @@ def run(
     observer.fact("fingerprint", origin["fingerprint"])
     splits: dict[str, Any] = {}
     rows: list[dict[str, Any]] = []
+    every_result: list[PhraseResult] = []
+    features: list[NDArray[np.float32]] = []
     for split in evaluated:
         tables = GroundingTables.from_caches(inputs.files, inputs.image_folder, [split])
         phrase_truths = annotated_phrases(tables.phrases, truths, tables.phrase_facts)
@@ -136,17 +148,46 @@ def run(
         splits[split] = {**split_metrics(phrase_results, params), "vision_gap": round(gap, 6)}
         kept = choose_phrases(phrase_results, params.attention_phrases, params.seed)
         rows += [prediction_row(one, answers, kept) for one in phrase_results]
+        every_result += phrase_results
+        features += [answers[row["phrase_id"]].features for row in rows[-len(phrase_results) :]]
         observer.table(
             f"hits in % of {len(phrase_results)} phrases of {split}", table_rows(splits[split])
         )
+    calibrated = calibrate(every_result, np.stack(features), params)
+    add_confidences(calibrated, rows, splits, observer)
     write_rows(inputs.results.predictions, rows)
-    with whole_file(inputs.results.evaluation) as partial:
-        evaluation = {"provenance": origin, "splits": splits}
-        write_json(partial, evaluation, indent=1, sort_keys=True)
-    with whole_file(inputs.results.metrics) as partial:
-        summary = {split: summarise_split(metrics) for split, metrics in splits.items()}
-        write_json(partial, summary, indent=1)
+    write_numbers(inputs.results, {"provenance": origin, "splits": splits}, calibrated)
     observer.log(origin["leakage"])
+
+
+def add_confidences(
+    calibrated: Calibrated,
+    rows: Sequence[dict[str, Any]],
+    splits: Mapping[str, dict[str, Any]],
+    observer: Observer,
+) -> None:
+    """Add each phrase's confidence to its row, and to each split how far they can be trusted."""
+    for row, confidence in zip(rows, calibrated.confidences, strict=True):
+        row["confidence"] = rounded(float(confidence), 4)
+    for split, measured in calibrated.reliabilities.items():
+        splits[split]["confidence"] = rounded(measured)
+        observer.log(
+            f"{split}: confidences are off by {100 * measured['ece']:.1f} points on average, "
+            f"{100 * measured['ece_by_chance']:.1f} would be chance"
+        )
+
+
+def write_numbers(
+    results: ResultFiles, evaluation: Mapping[str, Any], calibrated: Calibrated
+) -> None:
+    """Write all that was measured, the few numbers of it that are compared, and the calibration."""
+    with whole_file(results.evaluation) as partial:
+        write_json(partial, evaluation, indent=1, sort_keys=True)
+    with whole_file(results.metrics) as partial:
+        splits = evaluation["splits"].items()
+        write_json(partial, {split: summarise_split(one) for split, one in splits}, indent=1)
+    with whole_file(results.calibration) as partial:
+        write_json(partial, rounded(asdict(calibrated.calibration)), indent=1)
 
 
 def load_inference(folder: Path, runtime: RuntimeParams) -> Inference:
@@ -189,7 +230,7 @@ def compute_answers(
     batches: list[BatchAnswers] = []
     for start, batch in zip(observer.progress(starts, len(starts), "model"), loader, strict=True):
         model_inputs = GroundingInputs(**batch).to(inference.device)
-        batches.append(answer_batch(inference.saved.grounder, model_inputs))
+        batches.append(answer_batch(inference.saved.grounder, model_inputs, params.iou))
         batch_indices = sample_indices[start : start + params.batch_images]
         image_px = inference.spec.image_px
         answers.update(answers_of_batch(tables, batch_indices, batches[-1], image_px))

@@ -46,7 +46,13 @@ from pipeline.reporting.origin_sections import (
 )
 from pipeline.reporting.pictures import choose_rows, draw_boxes, draw_map
 from pipeline.reporting.plots import plots
-from pipeline.reporting.result_sections import differences, groups, headline, results
+from pipeline.reporting.result_sections import (
+    confidence,
+    differences,
+    groups,
+    headline,
+    results,
+)
 
 Row = Mapping[str, Any]
 COMPARED = ("proposal", "prior", "largest_label_match", "cam_box")
@@ -113,7 +119,7 @@ def _result_sections(metrics: Row) -> list[Section]:
     return [
         part(split, values)
         for split, values in sorted(metrics["splits"].items())
-        for part in (headline, results, differences, groups)
+        for part in (headline, results, differences, groups, confidence)
     ]
 
 

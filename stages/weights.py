@@ -13,6 +13,7 @@ from itertools import count
 from pathlib import Path
 
 from models.classifier.classifier import ClassifierInfo, save_classifier
+from models.classifier.timm_network import is_timm, timm_input
 from models.classifier.train_classifier import ClassifierFit, train_classifier
 from models.detector.checkpoint import DetectorInfo, save_detector
 from models.detector.train_detector import DetectionExample, DetectorFit, train_detector
@@ -168,7 +169,21 @@ def convert(section: WeightFiles, key: str, weights: Path, observer: Observer) -
     for name, part in parts.items():
         with _as_input_error(f"{key}.{name}"):
             take(name, part, paths[name], weights / name)
+    if is_timm(section.classifier.arch):
+        observer.log(compare_input(section.classifier, f"{key}.classifier"))
     return origins
+
+
+def compare_input(classifier: ClassifierFile, key: str) -> str:
+    """Return a line on how params.yaml and timm normalise the images of a network of timm."""
+    by_timm = timm_input(classifier.arch)
+    same = (by_timm.mean, by_timm.std) == (classifier.mean, classifier.std)
+    start = f"classifier: timm feeds {classifier.arch} images of {by_timm.image_px} px in RGB, mean"
+    start = f"{start} {list(by_timm.mean)}, std {list(by_timm.std)}"
+    if same and not classifier.bgr:
+        return f"{start}, and so does {key}"
+    differing = f"mean {list(classifier.mean)}, std {list(classifier.std)}, bgr {classifier.bgr}"
+    return f"warning: {start}; {key} says {differing}: right only if the file says so, too"
 
 
 def take(name: str, part: WeightPart, path: Path, folder: Path) -> None:

@@ -14,6 +14,8 @@ PARAMS = EvaluateParams(
     cam_threshold=0.4,
     resamples=50,
     attention_phrases=2,
+    calibration_bins=3,
+    calibration_l2=1.0,
     seed=0,
 )
 DOG, CAT = [2.0, 3, 22, 23], [25.0, 5, 45, 28]

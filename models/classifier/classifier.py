@@ -1,4 +1,4 @@
-"""An image classifier with global average pooling and a linear layer, and its folder.
+"""An image classifier whose last maps Grad-CAM explains, and its folder.
 
 Shapes: B images, C channels, N classes, H W pixels, (h, w) cells of the last layer.
 """
@@ -15,6 +15,12 @@ from torch import Tensor, nn
 from torchvision import models as torchvision_models
 
 from models.classifier.narrow_resnet import NarrowResNet
+from models.classifier.timm_network import (
+    build_timm,
+    has_pooled_linear_head,
+    is_timm,
+    maps_layer,
+)
 from models.given_files.impostors import cause_of
 from models.given_files.safe_load import (
     ModelFileError,
@@ -35,8 +41,8 @@ class ClassifierInfo:
     """Content of `classifier.json`.
 
     Attributes:
-        arch: one of `ARCHITECTURES`.
-        width: channel multiplier; 1.0 for resnet50 and squeezenet1_1.
+        arch: one of `ARCHITECTURES`, or `timm/` and the name of a network of timm.
+        width: channel multiplier; 1.0 for resnet50, squeezenet1_1 and networks of timm.
         mean: mean of the R, G and B channels of images in [0, 1], for normalisation.
         std: standard deviation of these channels.
         bgr: the network takes channels in the order B, G, R.
@@ -79,30 +85,35 @@ class ImageNorm(nn.Module):
 
 
 def build_network(arch: str, width: float, num_classes: int) -> nn.Module:
-    """Return a torchvision network with random weights.
+    """Return a network of torchvision or timm with random weights.
 
     Args:
-        arch: one of `ARCHITECTURES`; its parameter names are torchvision's.
-        width: channel multiplier; resnet50 and squeezenet1_1 have only 1.0.
+        arch: one of `ARCHITECTURES`, whose parameter names are torchvision's, or `timm/` and the
+            name of a network of timm.
+        width: channel multiplier; resnet50, squeezenet1_1 and networks of timm have only 1.0.
         num_classes: number of outputs.
 
     Raises:
-        ModelFileError: `arch` is not one of `ARCHITECTURES`, or has no such width.
+        ModelFileError: `arch` is none of these, has no such width, or its last layer puts out no
+            maps.
     """
-    if arch not in ARCHITECTURES:
-        raise ModelFileError(f"arch: {arch!r} is not one of {', '.join(ARCHITECTURES)}")
+    if arch not in ARCHITECTURES and not is_timm(arch):
+        known = ", ".join(ARCHITECTURES)
+        raise ModelFileError(f"arch: {arch!r} is not one of {known} or timm/NAME")
     if arch in _NARROW_BLOCKS:
         return NarrowResNet(_NARROW_BLOCKS[arch], width, num_classes)
-    build: Callable[..., nn.Module] = getattr(torchvision_models, arch)
     if arch == "mobilenet_v2":
-        return build(num_classes=num_classes, width_mult=width)
+        return torchvision_models.mobilenet_v2(num_classes=num_classes, width_mult=width)
     if width != 1.0:
         raise ModelFileError(f"width: {arch} has only 1.0, got {width}")
+    if is_timm(arch):
+        return build_timm(arch, num_classes)
+    build: Callable[..., nn.Module] = getattr(torchvision_models, arch)
     return build(num_classes=num_classes)
 
 
 def trunk_layers(network: nn.Module) -> list[nn.Module]:
-    """Return the layers up to the last feature maps; the members of `features` one by one."""
+    """Return the layers of a torchvision network up to the last maps; of `features` each member."""
     layers: list[nn.Module] = []
     for name, child in network.named_children():
         if name not in _HEADS:
@@ -110,20 +121,33 @@ def trunk_layers(network: nn.Module) -> list[nn.Module]:
     return layers
 
 
-def head_layer(network: nn.Module) -> nn.Linear | nn.Conv2d:
+def head_layer(network: Any) -> nn.Linear | nn.Conv2d:
     """Return the last linear or convolution layer, which computes the class scores."""
+    if hasattr(network, "get_classifier"):  # of timm
+        return network.get_classifier()
     candidates = [layer for layer in network.modules() if isinstance(layer, nn.Linear | nn.Conv2d)]
     return candidates[-1]
 
 
 class Classifier(nn.Module):
-    """A network with its normalisation and its class names."""
+    """A network with its normalisation and its class names.
 
-    def __init__(self, network: nn.Module, info: ClassifierInfo) -> None:
+    Attributes:
+        is_linear: whether class scores are linear in the mean of each feature map. Squeezenet has a
+            ReLU between, some networks of timm a norm or another layer.
+    """
+
+    def __init__(self, network: Any, info: ClassifierInfo) -> None:
         super().__init__()
         self.network = network
         self.info = info
         self.norm = ImageNorm(info.mean, info.std, info.bgr)
+        self.is_timm = is_timm(info.arch)
+        self.is_linear = (
+            has_pooled_linear_head(network)
+            if self.is_timm
+            else isinstance(head_layer(network), nn.Linear)
+        )
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -131,8 +155,26 @@ class Classifier(nn.Module):
         return self.info.classes
 
     @property
+    def has_closed_form(self) -> bool:
+        """Whether `gates` and `class_weight` tell the derivative of every class score."""
+        return self.is_linear or not self.is_timm
+
+    @property
+    def num_features(self) -> int:
+        """Channels C of the last layer's maps."""
+        return self.network.num_features if self.is_timm else self.class_weight.shape[1]
+
+    @property
+    def last_layer(self) -> str:
+        """Name of the layer that puts out the last maps, in `network`."""
+        if self.is_timm:
+            return maps_layer(self.network)
+        last = trunk_layers(self.network)[-1]
+        return next(name for name, layer in self.network.named_modules() if layer is last)
+
+    @property
     def class_weight(self) -> Tensor:
-        """Weight of each feature in each class score, float32 (N, C)."""
+        """Weight of each input of the head's last layer in each class score, float32 (N, C)."""
         return head_layer(self.network).weight.flatten(1)
 
     @property
@@ -142,14 +184,11 @@ class Classifier(nn.Module):
         assert bias is not None
         return bias
 
-    @property
-    def is_linear(self) -> bool:
-        """Whether class scores are linear in the features; squeezenet has a ReLU between."""
-        return isinstance(head_layer(self.network), nn.Linear)
-
     def feature_maps(self, images: Tensor) -> Tensor:
         """Return the last layer's maps, float32 (B, C, h, w), of RGB in [0, 1] (B, 3, H, W)."""
         maps = self.norm(images)
+        if self.is_timm:
+            return self.network.forward_features(maps)
         for layer in trunk_layers(self.network):
             maps = layer(maps)
         return maps
@@ -158,6 +197,8 @@ class Classifier(nn.Module):
         """Return the class logits, float32 (B, N), of the last layer's maps (B, C, h, w)."""
         if self.is_linear:
             return features.mean((-2, -1)) @ self.class_weight.T + self.class_bias
+        if self.is_timm:
+            return self.network.forward_head(features)
         return self._cell_logits(features).relu().mean((-2, -1))  # (B, N)
 
     def gates(self, features: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from models.classifier.classifier import Classifier, trunk_layers
+from models.classifier.classifier import Classifier
 from models.classifier.noun_head import NounHead
 from models.given_files.safe_load import ModelFileError
 from models.grad_cam.scorer import NounScores, PooledScorer, routes_of
@@ -22,7 +22,7 @@ class ClassifierScorer(PooledScorer):
     """The classifier's trunk, common to both scorers."""
 
     def __init__(self, classifier: Classifier, nouns: Mapping[str, Route]) -> None:
-        super().__init__(classifier.network, nouns, _last_layer(classifier))
+        super().__init__(classifier.network, nouns, classifier.last_layer)
         self.classifier = classifier.eval()
 
     @property
@@ -52,7 +52,7 @@ class NounHeadScorer(ClassifierScorer):
         Raises:
             ModelFileError: the head's weight does not have the shape that the two need.
         """
-        channels = classifier.class_weight.shape[1]
+        channels = classifier.num_features
         if head.weight.shape != (len(head.nouns), channels):
             raise ModelFileError(
                 f"noun head: its weight is {tuple(head.weight.shape)}, {len(head.nouns)} nouns on "
@@ -94,7 +94,12 @@ class ClassGroupScorer(ClassifierScorer):
         )
 
     def pooled_weight(self, features: Tensor, noun_indices: Sequence[int]) -> Tensor:
-        """Return the softmax-weighted mean of each group's class weights, float32 (B, K, C)."""
+        """Return the softmax-weighted mean of each group's class weights, float32 (B, K, C).
+
+        Of a head that has no closed form: the same derivative, by autograd through the head.
+        """
+        if not self.classifier.has_closed_form:
+            return self._summed_gradients(features, noun_indices)
         logits, gates = self.classifier.class_logits(features), self.classifier.gates(features)
         weights = []
         for index in noun_indices:
@@ -103,12 +108,18 @@ class ClassGroupScorer(ClassifierScorer):
             weights.append(shares @ self.classifier.class_weight[list(group)])  # (B, C)
         return self._stack(weights, self.classifier.class_weight.expand(len(features), -1, -1))
 
+    def _summed_gradients(self, features: Tensor, noun_indices: Sequence[int]) -> Tensor:
+        """Return the sum over cells of d logit / d features, float32 (B, K, C)."""
+        with torch.enable_grad():
+            leaf = features.detach().requires_grad_()
+            logits = self.scores_of(leaf.clone()).logits  # a head may work in place
+            gradients = [
+                torch.autograd.grad(logits[:, index].sum(), leaf, retain_graph=True)[0]
+                for index in noun_indices
+            ]
+        sums = [gradient.sum((-2, -1)) for gradient in gradients]  # (B, C) each
+        return self._stack(sums, features.mean((-2, -1))[:, None])
+
     @staticmethod
     def _stack(columns: list[Tensor], like: Tensor) -> Tensor:
         return torch.stack(columns, 1) if columns else like[:, :0]
-
-
-def _last_layer(classifier: Classifier) -> str:
-    """Return the name of the layer whose maps are pooled."""
-    last = trunk_layers(classifier.network)[-1]
-    return next(name for name, layer in classifier.network.named_modules() if layer is last)

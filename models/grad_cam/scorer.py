@@ -81,9 +81,9 @@ class NounScorer(nn.Module, ABC):
 
 
 class PooledScorer(NounScorer):
-    """A scorer whose logits depend on the last layer's maps only through their mean over cells.
+    """A scorer whose logits are a function of the last layer's maps, mostly of their means.
 
-    Its CAMs need no backward pass, only the derivative of each logit by those means.
+    Its CAMs need no backward pass through the network, only what `pooled_weight` returns.
     """
 
     @abstractmethod
@@ -96,7 +96,10 @@ class PooledScorer(NounScorer):
 
     @abstractmethod
     def pooled_weight(self, features: Tensor, noun_indices: Sequence[int]) -> Tensor:
-        """Return d logit / d (mean over cells of each feature), float32 (B, K, C)."""
+        """Return the sum over cells of d logit / d feature, float32 (B, K, C).
+
+        It is d logit / d (mean over cells of the feature) if the logit depends on nothing else.
+        """
 
     def scores(self, images: Tensor) -> NounScores:
         """Return the scores of every noun in RGB images in [0, 1], float32 (B, 3, H, W)."""

@@ -105,7 +105,8 @@ def load_grounder(folder: Path) -> SavedGrounder:
 
 
 def _network(spec: GrounderSpec) -> nn.Module:
-    if spec.backbone == CLASSIFIER:
+    """Return the network that `untrained_grounder` made the backbone of, with random weights."""
+    if spec.backbone_pretrained:
         return build_network(spec.arch, spec.width, num_classes=1)
     return named_network(spec.backbone)
 
@@ -181,7 +182,6 @@ def untrained_grounder(
         ValueError: values of the configuration do not fit together.
     """
     info, name = classifier.info, config.backbone
-    network = classifier.network if name == CLASSIFIER else named_network(name)
     is_same = name == CLASSIFIER or (name, 1.0) == (info.arch, info.width)
     spec = GrounderSpec(
         **asdict(config),
@@ -195,7 +195,8 @@ def untrained_grounder(
         backbone_pretrained=is_same,
         language_pretrained=language_pretrained,
     )
-    return build_grounder(spec, classifier.network if is_same else network, language)
+    network = classifier.network if is_same else named_network(name)
+    return build_grounder(spec, network, language)
 
 
 def new_language(sizes: LanguageSizes) -> LanguageEncoder:

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.fx.proxy import TraceError
 from torch.nn import functional as F
 from torchvision import models as torchvision_models
 from torchvision.models.feature_extraction import create_feature_extractor
@@ -42,18 +43,19 @@ class Backbone(nn.Module):
     """Feature maps at strides 8, 16 and 32.
 
     A level of a classification network is the output of the outermost module that ends at its
-    stride (`layer2` of a ResNet, `features.6` of a MobileNetV2); timm's networks name their maps
-    themselves. A level that the network never reaches is max-pooled from the one before. Batch norm
-    is frozen, and so is everything that only levels beyond the deepest of `trained_levels` need
-    and, where the weights are pre-trained, everything up to stride 4.
+    stride (`layer2` of a ResNet, `features.6` of a MobileNetV2); networks that timm cut into maps
+    name these themselves. A level that the network never reaches is max-pooled from the one before.
+    Batch norm is frozen, and so is everything that only levels beyond the deepest of
+    `trained_levels` need and, where the weights are pre-trained, everything up to stride 4.
 
     Args:
-        network: a classification network, or one that timm made with `features_only`; copied.
+        network: a classification network of torchvision or timm, or one that timm made with
+            `features_only`; copied.
         trained_levels: the levels that are used.
         is_pretrained: whether the weights are pre-trained; of random ones the stem is trained, too.
 
     Raises:
-        ValueError: the network has no map at stride 8, or puts its channels last.
+        ValueError: the network has no map at stride 8, puts its channels last, or cannot be traced.
     """
 
     def __init__(
@@ -66,7 +68,7 @@ class Backbone(nn.Module):
         stem = _last_at(trace, STEM_STRIDE) if is_pretrained else None
         _freeze(network, trace, stem, _deepest(ends, trained_levels))
         reached = {level: end for level, end in ends.items() if end is not None}
-        if hasattr(network, "feature_info"):
+        if _is_cut_by_timm(network):
             reached = _timm_ends(network)
         if 3 not in reached:
             raise ValueError("backbone: the network has no feature map at stride 8")
@@ -115,11 +117,26 @@ class TimmLevels(nn.Module):
         return {level: maps[place] for level, place in self.places.items()}
 
 
+def _is_cut_by_timm(network: nn.Module) -> bool:
+    """Return whether a network puts out a list of maps, as timm makes it with `features_only`."""
+    return hasattr(getattr(network, "feature_info", None), "reduction")
+
+
 def _extractor(network: nn.Module, ends: dict[int, TracedModule]) -> nn.Module:
     """Return what turns images into the maps of the levels, by the text of each level."""
-    if hasattr(network, "feature_info"):
+    if _is_cut_by_timm(network):
         return TimmLevels(network, {str(level): int(end.name) for level, end in ends.items()})
-    return create_feature_extractor(network, {end.name: str(level) for level, end in ends.items()})
+    nodes = {end.name: str(level) for level, end in ends.items()}
+    if not hasattr(network, "forward_features"):
+        return create_feature_extractor(network, nodes)
+    from timm.layers import (
+        create_feature_extractor as cut_timm,  # knows what of timm to leave whole
+    )
+
+    try:
+        return cut_timm(network, nodes)
+    except (TraceError, ValueError) as error:
+        raise ValueError(f"backbone: the classifier cannot be cut into levels: {error}") from error
 
 
 def _timm_ends(network: Any) -> dict[int, TracedModule]:

@@ -171,11 +171,11 @@ def read_vocabulary(path: Path) -> tuple[str, ...]:
 
 
 def convert_classifier(source: Path, info: ClassifierInfo, folder: Path) -> None:
-    """Write the classifier folder of a torchvision state dict with ImageNet's 1,000 outputs.
+    """Write the classifier folder of a state dict of torchvision or timm with ImageNet's outputs.
 
     Args:
         source: the weight file.
-        info: architecture, normalisation and origin; its classes are replaced by ImageNet's.
+        info: architecture, normalisation and origin; its classes are replaced by ImageNet's 1,000.
         folder: to write.
 
     Raises:

@@ -6,7 +6,7 @@ A download is reused: torch and huggingface_hub keep caches of their own.
 import re
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -21,7 +21,8 @@ from ruamel.yaml import YAML
 SILENCE_S = 30.0  # a hub without an answer for so long counts as unreachable
 HASH_IN_NAME = re.compile(r"-(?=\d*[a-f])([0-9a-f]{8,64})\.pth$")  # of its sha256
 STANZA_LANGUAGE = "en"
-TRANSFORMERS_FILES = ("*.json", "vocab.txt", "merges.txt", "model.safetensors")
+WEIGHTS_FILE = "model.safetensors"
+TRANSFORMERS_FILES = ("*.json", "vocab.txt", "merges.txt", WEIGHTS_FILE)
 
 
 class HubError(OSError):
@@ -32,7 +33,7 @@ def fetch(hub: str, name: str, folder: Path) -> Path:
     """Return the file or folder that a hub publishes under a name.
 
     Args:
-        hub: torchvision, mmdet, transformers or stanza.
+        hub: torchvision, timm, mmdet, transformers or stanza.
         name: as the function of that hub takes it.
         folder: for downloads that have no cache of their own.
 
@@ -42,6 +43,8 @@ def fetch(hub: str, name: str, folder: Path) -> Path:
     match hub:
         case "torchvision":
             return fetch_torchvision(name)
+        case "timm":
+            return fetch_timm(name)
         case "mmdet":
             return fetch_mmdet(name)
         case "transformers":
@@ -99,20 +102,39 @@ def fetch_transformers(name: str) -> Path:
     Raises:
         HubError: there is no such model, or the hub cannot be reached.
     """
+    what = f"a folder of its {', '.join(TRANSFORMERS_FILES)}"
+    folder = _snapshot(name, TRANSFORMERS_FILES, what)
+    if (folder / WEIGHTS_FILE).is_file():
+        return folder
+    return _snapshot(name, (*TRANSFORMERS_FILES, "pytorch_model.bin"), what)
+
+
+def fetch_timm(name: str) -> Path:
+    """Return the weight file of a network of timm on the Hugging Face hub.
+
+    Args:
+        name: such as `timm/tf_efficientnet_lite2.in1k`; `@` and a revision may follow.
+
+    Raises:
+        HubError: there is no such model, it has no such file, or the hub cannot be reached.
+    """
+    path = _snapshot(name, (WEIGHTS_FILE,), f"its {WEIGHTS_FILE}") / WEIGHTS_FILE
+    if not path.is_file():
+        raise HubError(f"hub: {name} holds no {WEIGHTS_FILE}; name a file in `path`")
+    return path
+
+
+def _snapshot(name: str, patterns: Sequence[str], what: str) -> Path:
+    """Return a folder of the files of a model on the Hugging Face hub that match a pattern.
+
+    An error asks for `what`.
+    """
     repository, _, revision = name.partition("@")
     url = f"https://huggingface.co/{repository}"
-    what = f"a folder of its {', '.join(TRANSFORMERS_FILES)}"
-
-    def snapshot(*more: str) -> Path:
-        patterns = [*TRANSFORMERS_FILES, *more]
-        return Path(
-            snapshot_download(repository, revision=revision or None, allow_patterns=patterns)
-        )
-
     with _hub_errors(url, what, HFValidationError, HfHubHTTPError):
-        folder = snapshot()
-        has_safetensors = (folder / TRANSFORMERS_FILES[-1]).is_file()
-        return folder if has_safetensors else snapshot("pytorch_model.bin")
+        return Path(
+            snapshot_download(repository, revision=revision or None, allow_patterns=list(patterns))
+        )
 
 
 def fetch_stanza(package: str, folder: Path) -> Path:

@@ -32,6 +32,7 @@ NEEDED: Mapping[str, tuple[str, ...]] = {  # below the root, or below a folder i
 }
 HOSTS = {
     "torchvision": "https://download.pytorch.org",
+    "timm": "https://huggingface.co",
     "mmdet": "https://download.openmmlab.com",
     "transformers": "https://huggingface.co",
     "stanza": "https://huggingface.co",
@@ -145,7 +146,7 @@ def _is_cached(part: WeightPart, hub: str, name: str) -> bool:
         torch_home = Path(os.environ.get("TORCH_HOME") or home / "torch")
         pattern = f"{name.partition('_Weights')[0].lower()}-{part.sha256[:8]}*.pth"
         return any(given_files(torch_home / "hub" / "checkpoints", pattern))
-    if hub == "transformers":
+    if hub in ("timm", "transformers"):
         hf_home = Path(os.environ.get("HF_HOME") or home / "huggingface")
         cache = Path(os.environ.get("HF_HUB_CACHE") or hf_home / "hub")
         folder = cache / f"models--{name.partition('@')[0].replace('/', '--')}"

@@ -1,6 +1,6 @@
 """From what a model says of a batch to what it says of each phrase.
 
-Shapes: B images, P phrases of an image, (h, w) cells of a map over the padded square.
+Shapes: B images, P phrases of an image, F features, (h, w) cells of a map over the padded square.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +24,7 @@ class BatchAnswers:
         boxes_xyxy: by method, pixels of the padded square, float32 (B, P, 4) each.
         maps: by name, of the first noun slot, in [0, 1], float32 (B, P, h, w) each.
         has_map: the slot holds the head noun, bool (B, P).
+        features: what tells how sure the final box is, float32 (B, P, F).
         vision_gap: how much worse the decoder is with another image's proposals, in nats.
         num_words: words of the batch.
         seconds: what the model took.
@@ -32,6 +33,7 @@ class BatchAnswers:
     boxes_xyxy: Mapping[str, Floats]
     maps: Mapping[str, Floats]
     has_map: NDArray[np.bool_]
+    features: Floats
     vision_gap: float
     num_words: int
     seconds: float
@@ -45,10 +47,12 @@ class Answer:
         boxes_xyxy: by method, pixels of the image, clipped to it, float32 (4,) each.
         maps: by name, over the square of which the image is the top left part, in [0, 1],
             float32 (h, w) each; none where the head noun has none.
+        features: what tells how sure the final box is, float32 (F,).
     """
 
     boxes_xyxy: Mapping[str, Floats]
     maps: Mapping[str, Floats]
+    features: Floats
 
 
 def chunked_samples(
@@ -94,5 +98,6 @@ def answers_of_batch(
                 Answer(
                     {name: value[column] for name, value in boxes.items()},
                     maps if batch.has_map[row, column] else {},
+                    batch.features[row, column],
                 ),
             )

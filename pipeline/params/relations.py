@@ -7,7 +7,7 @@ from models.grounder.config import parse_depth, parse_levels
 from pipeline.params.reader import ParamsError
 from pipeline.params.schema import Params
 from pipeline.params.train import TrainParams
-from pipeline.params.weights import ClassifierTraining, EmbeddedWeights
+from pipeline.params.weights import TIMM_PREFIX, ClassifierTraining, EmbeddedWeights
 
 SHORTEST_PX = 32  # a cell of the grounder's coarsest level
 SCALE_STEP_PX = 32  # between the lengths that `train.augment.scales` counts
@@ -33,11 +33,22 @@ def check_relations(params: Params) -> None:
     for name, weights in params.weights.items():
         if isinstance(weights, EmbeddedWeights):
             _check_width(weights.classifier, f"weights.{name}.classifier.width")
+        elif weights.classifier.arch.startswith(TIMM_PREFIX):
+            _check_timm(weights.classifier.arch, f"weights.{name}.classifier")
 
 
 def _check_width(classifier: ClassifierTraining, where: str) -> None:
     if classifier.arch in ONE_WIDTH and classifier.width != 1.0:
         raise ParamsError(f"{where}: {classifier.arch} has only 1.0, got {classifier.width}")
+
+
+def _check_timm(arch: str, where: str) -> None:
+    from models.classifier.timm_network import check_timm  # slow to import, and seldom needed
+
+    try:
+        check_timm(arch)
+    except ValueError as error:
+        raise ParamsError(f"{where}.{error}") from error
 
 
 def check_train(train: TrainParams, where: str) -> None:

@@ -123,6 +123,8 @@ class EvaluateParams:
     cam_threshold: Share
     resamples: PositiveInt
     attention_phrases: NonNegativeInt
+    calibration_bins: PositiveInt
+    calibration_l2: NonNegativeFloat
     seed: Seed
 
 

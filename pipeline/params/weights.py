@@ -1,7 +1,8 @@
 """What the `weights` section of params.yaml holds: where pre-trained parts come from."""
 
+import re
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from models.ranges import (
     FiniteFloat,
@@ -17,6 +18,14 @@ from models.ranges import (
 
 Architecture = Literal[
     "mobilenet_v2", "resnet10", "resnet18", "resnet34", "resnet50", "squeezenet1_1"
+]
+TIMM_PREFIX = "timm/"
+KnownArchitecture = Annotated[
+    str,
+    Pattern(
+        "|".join([*get_args(Architecture), re.escape(TIMM_PREFIX) + r"[\w.]+"]),
+        f"one of {', '.join(get_args(Architecture))} or {TIMM_PREFIX}NAME",
+    ),
 ]
 Sha256 = Annotated[str, Pattern("[0-9a-fA-F]{0,64}", "the beginning of a SHA-256, in hexadecimal")]
 AtLeastTwo = Annotated[int, Range(2, 2**31 - 1)]  # batch norm wants them
@@ -82,12 +91,12 @@ class DetectorFile:
 
 @dataclass(frozen=True)
 class ClassifierFile:
-    """A torchvision classifier's state dict and its input normalisation."""
+    """A state dict of a classifier of torchvision or timm, and its input normalisation."""
 
     path: str
     hub: str
     sha256: Sha256
-    arch: Architecture
+    arch: KnownArchitecture
     mean: Annotated[tuple[FiniteFloat, ...], Length(3, 3)]
     std: Annotated[tuple[PositiveFloat, ...], Length(3, 3)]
     bgr: bool

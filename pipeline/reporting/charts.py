@@ -100,7 +100,41 @@ def curves_png(
     return _png(figure, title)
 
 
-def _plain_frame(axes: Axes, grid: Literal["x", "y"]) -> None:
+def reliability_png(bins: Sequence[Mapping[str, float]], title: str = "") -> bytes:
+    """Return a PNG of the share of hits over confidence, a point a bin, with 95 % intervals.
+
+    Args:
+        bins: of each `confidence`, `accuracy`, `low` and `high`, in [0, 1].
+        title: of the chart.
+    """
+    figure = Figure(figsize=(4.6, 4.4), layout="constrained")
+    axes = figure.subplots()
+    confidence, accuracy, low, high = (
+        [100 * one[key] for one in bins] for key in ("confidence", "accuracy", "low", "high")
+    )
+    errors = [
+        [max(0.0, middle - end) for middle, end in zip(accuracy, low, strict=True)],
+        [max(0.0, end - middle) for middle, end in zip(accuracy, high, strict=True)],
+    ]
+    axes.plot([0, 100], [0, 100], color=COLOURS["untrained"], linewidth=1, linestyle="--")
+    axes.errorbar(
+        confidence,
+        accuracy,
+        errors,
+        fmt="o",
+        color=COLOURS["model"],
+        markersize=5,
+        elinewidth=1,
+        clip_on=False,
+    )
+    axes.set(xlim=(0, 100), ylim=(0, 100), aspect="equal")
+    axes.set_xlabel("confidence, %", color=GREY, fontsize=9)
+    axes.set_ylabel("hits, % of phrases", color=GREY, fontsize=9)
+    _plain_frame(axes, "both")
+    return _png(figure, title)
+
+
+def _plain_frame(axes: Axes, grid: Literal["x", "y", "both"]) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color("#c4ccd4")
     axes.tick_params(colors=GREY, labelsize=8, length=3)

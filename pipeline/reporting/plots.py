@@ -6,7 +6,7 @@ They are PNG with titles and axes of their own, so that a page of them needs not
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pipeline.reporting.charts import Bar, bar_chart_png, curves_png, line_png
+from pipeline.reporting.charts import Bar, bar_chart_png, curves_png, line_png, reliability_png
 from pipeline.reporting.document import Picture
 from pipeline.reporting.methods import FINAL_BOX
 from pipeline.reporting.origin_sections import read_curves
@@ -47,6 +47,9 @@ def _of_split(split: str, metrics: Metrics) -> Iterator[tuple[str, bytes]]:
     if bars:
         title = f"Hits by kind of phrase: {split}. {LABELS[FINAL_BOX]}"
         yield "kinds", bar_chart_png(bars, title)
+    confidence = metrics["confidence"]
+    title = f"Confidence: {split}. ECE {confidence['ece']:.3f}"
+    yield "reliability", reliability_png(confidence["bins"], title)
     points = sorted((int(rank), 100 * share) for rank, share in metrics["proposal_recall"].items())
     labels = ("first proposals of an image", "% of phrases with a hit among them")
     yield "recall", line_png(points, labels, f"Proposal recall: {split}")

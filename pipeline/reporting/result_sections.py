@@ -6,7 +6,7 @@ Every function takes what `evaluation.json` holds of one split.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.reporting.charts import Bar, bar_chart_png
+from pipeline.reporting.charts import Bar, bar_chart_png, reliability_png
 from pipeline.reporting.document import Paragraph, Picture, Section, Table, Tile
 from pipeline.reporting.methods import BOUNDS, MODEL_METHODS
 
@@ -148,6 +148,24 @@ def groups(split: str, metrics: Metrics) -> Section:
             Table(("first", *ranks), [["hits in %", *(percent(recall[rank]) for rank in ranks)]]),
         ],
     )
+
+
+def confidence(split: str, metrics: Metrics) -> Section:
+    """Return the section on how far the confidence of the final box can be trusted."""
+    measured = metrics["confidence"]
+    text = (
+        "A phrase's confidence is the probability that its final box is a hit. It was fitted to "
+        "annotated boxes of the other half of the images; the model itself never saw one. In bins "
+        "of equally many phrases, confidence and share of hits differ by "
+        f"{percent(measured['ece'])} points on average (expected calibration error); "
+        f"{percent(measured['ece_by_chance'])} would be chance, and the probability of the "
+        f"best proposal differs by {percent(measured['uncalibrated_ece'])}. Brier score "
+        f"{measured['brier']:.3f}; {measured['brier_constant']:.3f} if every phrase had the same."
+    )
+    png = reliability_png(measured["bins"])
+    caption = f"Hits by confidence on {split}, with 95 % intervals. Dashed: as it should be."
+    picture = Picture(f"confidence_{split}.png", png, caption)
+    return Section(f"Confidence: {split}", [Paragraph(text), picture])
 
 
 def _tile(label: str, row: Metrics, note: str) -> Tile:

@@ -188,6 +188,8 @@ def test_each_part_has_its_hub_and_the_visual_genome_detector_none():
     }
     mmdet = replace(PHOTOGRAPHS.detector, format="mmdet", config="yolox/x.py")
     assert hub_of(mmdet) == ("mmdet", "yolox/x.py")
+    of_timm = replace(PHOTOGRAPHS.classifier, arch="timm/x", hub="timm/x.in1k")
+    assert hub_of(of_timm) == ("timm", "timm/x.in1k")
 
 
 @pytest.mark.parametrize("name", ["classifier", "tagger", "language"])

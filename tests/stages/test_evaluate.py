@@ -9,6 +9,7 @@ from models.grounder.batch import GroundingInputs
 from models.grounder.checkpoint import load_grounder
 from pipeline.caching.cache import CacheError
 from pipeline.errors import InputError
+from pipeline.evaluation.calibration import read_calibration
 from pipeline.paths import ResultFiles
 from pipeline.records import (
     GroundTruth,
@@ -84,6 +85,27 @@ def test_predicted_boxes_lie_in_the_image_and_their_iou_is_the_one_told(evaluate
         assert row["iou"]["reg"] == pytest.approx(shared / union, abs=0.01)
 
 
+def test_each_phrase_has_a_confidence_and_each_split_says_how_far_to_trust_it(evaluated):
+    metrics, rows, listener = evaluated
+    assert [row["confidence"] for row in rows] == [0.5, 0.5]  # of the only image, which says none
+    found = metrics["splits"]["test"]["confidence"]
+    hits = [row["iou"]["reg"] >= 0.5 for row in rows]
+    assert found["brier"] == 0.25
+    assert found["ece"] == abs(sum(hits) / 2 - 0.5)
+    assert any("confidence" in message for message in listener.messages)
+
+
+def test_the_calibration_of_all_phrases_is_kept_for_later_pictures(here):
+    results = save_untrained(here)
+    move_to_test("b")
+    run_evaluate(results)
+    calibration, rows = read_calibration(results.calibration), read(results)[1]
+    assert calibration.phrases == len(rows) == 9
+    assert len({row["confidence"] for row in rows}) > 1
+    shares = [metrics["confidence"] for metrics in read(results)[0]["splits"].values()]
+    assert sum(one["n"] for one in shares[0]["bins"]) == 9
+
+
 def test_times_are_told_and_not_written(evaluated):
     metrics, _, listener = evaluated
     assert any("ms per phrase" in message for message in listener.messages)
@@ -110,9 +132,10 @@ def test_maps_are_kept_where_the_head_noun_has_one(evaluated):
 def test_the_same_model_gives_the_same_bytes_whatever_the_order_of_the_ground_truth(here):
     results = save_untrained(here)
     run_evaluate(results)
-    first = [path.read_bytes() for path in (results.predictions, results.evaluation)]
+    written = (results.predictions, results.evaluation, results.calibration)
+    first = [path.read_bytes() for path in written]
     run_evaluate(results)
-    assert [path.read_bytes() for path in (results.predictions, results.evaluation)] == first
+    assert [path.read_bytes() for path in written] == first
     write_records(FILES.ground_truth, read_records(FILES.ground_truth, GroundTruth)[::-1])
     run_evaluate(results)
     assert results.predictions.read_bytes() == first[0]
@@ -201,10 +224,10 @@ def test_padding_changes_no_answer(here):
     padded = GroundingInputs(
         **collate([dataset[SampleIndex(0, (0,), None)], dataset[SampleIndex(1, (3, 4, 5), None)]])
     )
-    first = answer_batch(saved.grounder, alone).boxes_xyxy
-    second = answer_batch(saved.grounder, padded).boxes_xyxy
-    for name, boxes in first.items():
-        np.testing.assert_allclose(second[name][0, 0], boxes[0, 0], atol=1e-3)
+    first, second = (answer_batch(saved.grounder, batch, 0.5) for batch in (alone, padded))
+    for name, boxes in first.boxes_xyxy.items():
+        np.testing.assert_allclose(second.boxes_xyxy[name][0, 0], boxes[0, 0], atol=1e-3)
+    np.testing.assert_allclose(second.features[0, 0], first.features[0, 0], atol=1e-3)
 
 
 def dataset_of(results, saved):

@@ -122,7 +122,7 @@ def test_the_markdown_shows_pictures_that_exist(evaluated, made):
 
 
 def test_the_observer_is_shown_the_charts(made):
-    assert set(made[2].images) == {"accuracy_test", "curves"}
+    assert set(made[2].images) == {"accuracy_test", "confidence_test", "curves"}
 
 
 def test_the_same_results_give_the_same_bytes(evaluated, made):

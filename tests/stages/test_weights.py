@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+import timm
 import torch
 from torchvision.models import mobilenet_v2, resnet18
 
@@ -222,6 +223,16 @@ def test_converted_weights_are_the_published_ones(files, project, published):
     assert (detector.info.training_set, detector.info.licence) == ("COCO", "Apache-2.0")
     assert (classifier.info.training_set, classifier.info.licence) == ("ImageNet", "BSD")
     assert detector.info.name == "yolox_nano_8xb8-300e_coco"
+
+
+@pytest.mark.parametrize(("std", "is_warned"), [(0.25, True), (0.5, False)])
+def test_how_timm_feeds_a_network_is_told_beside_params_yaml(files, project, std, is_warned):
+    torch.save(timm.create_model("test_resnet").state_dict(), project / "given" / "t.pth")
+    network = {"path": "given/t.pth", "arch": "timm/test_resnet", "std": (0.5, std, 0.5)}
+    section = replace(files, classifier=replace(files.classifier, **network))
+    lines = [line for line in prepare(section, project / "weights") if "160 px" in line]
+    assert [line.startswith("warning") for line in lines] == [is_warned]
+    assert load_classifier(project / "weights" / "classifier").info.arch == "timm/test_resnet"
 
 
 def test_a_person_is_warned_of_what_the_detector_has_seen(files, project):

@@ -6,7 +6,7 @@ from models.classifier.noun_head import NounHead
 from models.grad_cam.classifier_scorer import ClassGroupScorer, NounHeadScorer
 from models.grad_cam.explainer import LayerError, NounExplainer
 from models.noun_classes.class_names import find_classes
-from tests.models.classifier.tiny_classifier import tiny_classifier
+from tests.models.classifier.tiny_classifier import TIMM, tiny_classifier
 
 ARCHS = ["mobilenet_v2", "resnet18", "squeezenet1_1"]
 IMAGES = torch.rand(2, 3, 96, 160, generator=torch.Generator().manual_seed(5))
@@ -17,7 +17,7 @@ WANTED = [[3, 0, 4], [2]]  # nouns of each image
 def nounhead(arch):
     classifier = tiny_classifier(arch)
     noise = torch.Generator().manual_seed(7)
-    weight = torch.randn(len(NOUNS), classifier.class_weight.shape[1], generator=noise)
+    weight = torch.randn(len(NOUNS), classifier.num_features, generator=noise)
     return NounHeadScorer(classifier, NounHead(NOUNS, weight, torch.zeros(len(NOUNS))))
 
 
@@ -42,7 +42,7 @@ def assert_close(maps, expected):
     torch.testing.assert_close(maps / peaks, expected / peaks, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("arch", ARCHS)
+@pytest.mark.parametrize("arch", [*ARCHS, *TIMM])
 def test_closed_form_autograd_and_library_agree_for_the_noun_head(arch):
     expected = explain(nounhead(arch), "library")
     assert [len(maps) for maps in expected] == [3, 1]
@@ -51,7 +51,7 @@ def test_closed_form_autograd_and_library_agree_for_the_noun_head(arch):
             assert_close(maps, other)
 
 
-@pytest.mark.parametrize("arch", ARCHS)
+@pytest.mark.parametrize("arch", [*ARCHS, *TIMM])
 def test_closed_form_autograd_and_library_agree_for_groups_of_classes(arch):
     wanted = [[2, 0], [1, 0]]
     expected = explain(groups(arch), "library", wanted=wanted)

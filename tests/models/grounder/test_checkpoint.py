@@ -160,6 +160,23 @@ def test_the_backbone_starts_from_the_classifiers_weights(tmp_path, classifier):
     assert any(torch.equal(weight, wanted) for weight in found)
 
 
+@pytest.mark.parametrize("backbone", ["classifier", "timm/test_resnet"])
+def test_a_grounder_on_a_classifier_of_timm_comes_back_with_its_weights(tmp_path, backbone):
+    torch.manual_seed(0)
+    info = ClassifierInfo("timm/test_resnet", 1.0, (0.5,) * 3, (0.5,) * 3, False, ("x",), "", "")
+    made = Classifier(build_network("timm/test_resnet", 1.0, 1), info)
+    language = untrained_language(tmp_path / "language", SIZES, PHRASES)
+    config = replace(CONFIG, backbone=backbone)
+    grounder = untrained_grounder(config, (3, 7), made, language.encoder, False)
+    save_grounder(tmp_path / "model", grounder, language.tokenizer, ("a", "b", "c"))
+    loaded = load_grounder(tmp_path / "model").grounder
+    assert loaded.spec.backbone_pretrained
+    torch.testing.assert_close(loaded.state_dict(), grounder.state_dict(), rtol=0, atol=0)
+    wanted = made.network.state_dict()["layer2.0.conv1.weight"]
+    name = "visual_encoder.backbone.extract.network.layer2.0.conv1.weight"
+    assert torch.equal(loaded.state_dict()[name], wanted)
+
+
 def test_a_backbone_of_the_classifiers_name_has_its_weights_and_another_starts_anew(tmp_path):
     info = ClassifierInfo("resnet18", 1.0, (0.4, 0.5, 0.6), (0.2,) * 3, True, ("x",), "", "")
     made = Classifier(build_network("resnet18", 1.0, 1), info)

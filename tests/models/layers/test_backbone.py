@@ -1,4 +1,5 @@
 import pytest
+import timm
 import torch
 from torch import nn
 from torchvision import models
@@ -58,6 +59,18 @@ def test_levels_of_a_timm_network_are_its_own_maps_at_their_strides(name):
     for level, stride in ((3, 8), (4, 16), (5, 32)):
         assert found[level].shape[-2:] == (64 // stride, 96 // stride)
         torch.testing.assert_close(found[level], expected[stride], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["test_efficientnet", "test_resnet", "test_convnext"])
+def test_a_classification_network_of_timm_is_cut_at_the_same_places(name):
+    torch.manual_seed(0)
+    network, images = timm.create_model(name, num_classes=3).eval(), torch.rand(2, 3, 64, 96)
+    found = Backbone(network, (3, 4, 5)).eval()(images, everywhere(images))
+    inner = network.forward_intermediates(images, intermediates_only=True)
+    expected = {maps.shape[-1]: maps for maps in inner} | {3: network.forward_features(images)}
+    for level, stride in ((3, 8), (4, 16), (5, 32)):
+        assert found[level].shape[-2:] == (64 // stride, 96 // stride)
+        torch.testing.assert_close(found[level], expected[96 // stride], rtol=1e-4, atol=1e-5)
 
 
 def test_the_stem_of_a_timm_network_is_frozen_too():

@@ -158,6 +158,19 @@ def test_a_converted_classifier_has_the_weights_and_imagenets_classes(tmp_path):
     assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+def test_a_converted_classifier_of_timm_has_the_weights_of_either_kind_of_file(tmp_path, suffix):
+    state = build_network("timm/test_efficientnet", 1.0, 1000).state_dict()
+    source = tmp_path / f"c.{suffix}"
+    (save_file if suffix == "safetensors" else torch.save)(state, source)
+    convert_classifier(source, classifier_info("timm/test_efficientnet"), tmp_path / "out")
+    loaded = load_classifier(tmp_path / "out")
+    assert loaded.classes == imagenet_classes()
+    torch.testing.assert_close(loaded.network.state_dict(), state, rtol=0, atol=0)
+    with pytest.raises(ModelFileError, match=rf"c\.{suffix}.*timm/test_resnet"):
+        convert_classifier(source, classifier_info("timm/test_resnet"), tmp_path / "other")
+
+
 @pytest.fixture
 def folder(tmp_path):
     """A model folder as others publish them: weights of both kinds, texts, and something else."""

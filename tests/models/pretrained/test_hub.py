@@ -111,6 +111,11 @@ def test_what_hugging_face_s_cache_holds_is_not_fetched(hugging_face, tmp_path, 
     assert fetch("transformers", "who/what", tmp_path) == hugging_face
 
 
+def test_a_weight_file_of_timm_in_hugging_face_s_cache_is_not_fetched(hugging_face, tmp_path):
+    (hugging_face / "model.safetensors").write_bytes(b"1")
+    assert fetch("timm", "who/what", tmp_path) == hugging_face / "model.safetensors"
+
+
 def test_stanza_models_that_were_fetched_are_not_fetched_again(tmp_path):
     (tmp_path / "stanza-combined").mkdir()
     assert fetch("stanza", "combined", tmp_path) == tmp_path / "stanza-combined"

@@ -13,6 +13,8 @@ from pipeline.evaluation.aggregate import (
 from pipeline.evaluation.answers import Answer
 from tests.hand_drawn import CAT, DOG, PARAMS, phrase_result, phrase_truth
 
+FEATURES = np.zeros(5, np.float32)
+
 
 def test_a_split_is_put_into_numbers_by_hand():
     rows = [
@@ -59,12 +61,15 @@ def test_the_few_numbers_of_a_split_are_those_of_the_whole_record():
         "oracle": {"accuracy": 0.95},
         "oracle_whole_image": {"accuracy": 0.975},
     }
-    assert summarise_split({"methods": methods, "phrases": 31}) == {
+    confidence = {"ece": 0.04567, "brier": 0.21234, "bins": []}
+    assert summarise_split({"methods": methods, "phrases": 31, "confidence": confidence}) == {
         "box": 60.0,
         "proposal": 62.5,
         "baseline": 43.13,
         "oracle": 97.5,
         "half": 9.0,
+        "ece": 0.0457,
+        "brier": 0.2123,
         "n": 31,
     }
 
@@ -114,13 +119,15 @@ def test_rounding_reaches_into_nested_values_and_leaves_counts():
 
 
 def test_maps_are_kept_of_the_chosen_phrases_alone():
-    answers = {"p0": Answer({}, {"raw": np.array([[0.12345, 1.0]], np.float32)})}
+    answers = {"p0": Answer({}, {"raw": np.array([[0.12345, 1.0]], np.float32)}, FEATURES)}
     row = prediction_row(phrase_result(phrase_truth(0)), answers, frozenset({"p0"}))
     assert row["attention"] == {"raw": [[0.123, 1.0]]}
 
 
 def test_a_chosen_phrase_whose_noun_has_no_map_says_so():
-    row = prediction_row(phrase_result(phrase_truth(0)), {"p0": Answer({}, {})}, frozenset({"p0"}))
+    row = prediction_row(
+        phrase_result(phrase_truth(0)), {"p0": Answer({}, {}, FEATURES)}, frozenset({"p0"})
+    )
     assert row["attention"] == {}
 
 

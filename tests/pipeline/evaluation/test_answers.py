@@ -51,7 +51,8 @@ def batch_answers():
     squares[1, 0] = [5, 7, 11, 13]
     maps = np.arange(2 * 2 * 3 * 3, dtype=np.float32).reshape(2, 2, 3, 3)
     has_map = np.array([[True, False], [True, False]])
-    return BatchAnswers({"reg": squares, "proposal": squares + 1}, {"cam": maps}, has_map, 0, 3, 1)
+    boxes, features = {"reg": squares, "proposal": squares + 1}, maps[..., 0]
+    return BatchAnswers(boxes, {"cam": maps}, has_map, features, 0, 3, 1)
 
 
 def test_each_phrase_gets_its_own_boxes_in_pixels_of_its_image(tables):
@@ -69,3 +70,10 @@ def test_only_a_phrase_whose_head_has_a_map_gets_maps_and_its_own(tables):
     assert answers["p4"].maps == {}
     np.testing.assert_array_equal(answers["p3"].maps["cam"], batch.maps["cam"][0, 0])
     np.testing.assert_array_equal(answers["p2"].maps["cam"], batch.maps["cam"][1, 0])
+
+
+def test_each_phrase_gets_its_own_features(tables):
+    batch = batch_answers()
+    answers = dict(answers_of_batch(tables, SAMPLES, batch, IMAGE_PX))
+    for phrase_id, place in {"p3": (0, 0), "p4": (0, 1), "p2": (1, 0)}.items():
+        np.testing.assert_array_equal(answers[phrase_id].features, batch.features[place])

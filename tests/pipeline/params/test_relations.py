@@ -10,14 +10,14 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 import pytest
 import yaml
 
+from models.classifier import timm_network
 from models.classifier.classifier import ARCHITECTURES
 from models.layers import backbone
 from models.ranges import Length, Pattern, Range
-from pipeline.params import relations
+from pipeline.params import relations, weights
 from pipeline.params.read import read_params
 from pipeline.params.reader import ParamsError, build, read_yaml
 from pipeline.params.schema import Params
-from pipeline.params.weights import Architecture
 from pipeline.samples import augment, sample_spec
 from tests.conftest import ROOT
 
@@ -184,6 +184,9 @@ def read(tmp_path):
         ("weights.shapes.classifier.arch", "resnet11"),
         ("weights.shapes.classifier.pictures", 1),
         ("weights.shapes.classifier.batch_images", 1),
+        ("weights.shapes.classifier.arch", "timm/test_resnet"),
+        ("weights.photographs.classifier.arch", "resnet11"),
+        ("weights.photographs.classifier.arch", "timm/no_such_network"),
         ("weights.photographs.classifier.mean", [0.5, 0.5]),
         ("weights.photographs.classifier.std", [0.5, 0.5, 0]),
         ("weights.photographs.classifier.sha256", "not a hash"),
@@ -193,6 +196,10 @@ def test_a_value_that_cannot_be_is_refused_by_its_key(read, key, value):
     with pytest.raises(ParamsError) as refused:
         read((key, value))
     assert key in str(refused.value)
+
+
+def test_the_name_of_a_network_of_timm_is_allowed(read):
+    read(("weights.photographs.classifier.arch", "timm/tf_efficientnet_lite2.in1k"))
 
 
 def test_a_width_that_an_architecture_does_not_have_is_refused(read):
@@ -247,8 +254,9 @@ def test_a_range_holds_what_it_prints():
 
 
 def test_what_stands_twice_is_the_same():
-    assert get_args(Architecture) == ARCHITECTURES
+    assert get_args(weights.Architecture) == ARCHITECTURES
     assert relations.CLASSIFIER == backbone.CLASSIFIER
+    assert weights.TIMM_PREFIX == timm_network.TIMM_PREFIX == backbone.TIMM_PREFIX
     assert relations.SCALE_STEP_PX == augment.SCALE_STEP_PX
     assert relations.SHORTEST_PX == sample_spec.CAM_STRIDE
-    assert get_origin(Architecture) is Literal
+    assert get_origin(weights.Architecture) is Literal

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.reporting.charts import Bar, bar_chart_png, curves_png
+from pipeline.reporting.charts import Bar, bar_chart_png, curves_png, reliability_png
 
 
 def test_equal_charts_have_equal_bytes():
@@ -37,3 +37,19 @@ def test_of_a_single_point_there_is_a_mark():
     png = curves_png({"loss": [(1.0, 2.0)]}, "step")
     pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
     assert (np.abs(pixels - blue).sum(axis=2) < 12).sum() > 20
+
+
+def centre_of_marks(confidence, accuracy):
+    """Return mean row and column of the blue pixels of a diagram of one bin."""
+    bins = [{"confidence": confidence, "accuracy": accuracy, "low": accuracy, "high": accuracy}]
+    pixels = np.asarray(Image.open(io.BytesIO(reliability_png(bins))).convert("RGB")).astype(int)
+    return np.argwhere(np.abs(pixels - [0, 0x72, 0xB2]).sum(axis=2) < 12).mean(axis=0)
+
+
+def test_hits_are_drawn_over_confidence_on_equal_axes():
+    row, column = centre_of_marks(0.5, 0.5)
+    surer, better = centre_of_marks(0.8, 0.5), centre_of_marks(0.5, 0.8)
+    assert surer[0] == pytest.approx(row, abs=1)
+    assert better[1] == pytest.approx(column, abs=1)
+    assert surer[1] - column == pytest.approx(row - better[0], abs=2)
+    assert surer[1] > column + 50

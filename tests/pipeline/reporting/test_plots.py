@@ -16,6 +16,7 @@ def split(**groups):
         "methods": {"reg": ROW, "prior": ROW},
         "groups": groups,
         "proposal_recall": {"10": 0.25, "100": 1.0, "50": 0.75},
+        "confidence": {"ece": 0.25, "bins": [ROW | {"confidence": 0.75}]},
     }
 
 
@@ -29,9 +30,11 @@ def test_every_split_has_its_charts_and_the_training_one():
     assert list(drawn(splits)) == [
         "losses.png",
         "accuracy_testA.png",
+        "reliability_testA.png",
         "recall_testA.png",
         "accuracy_val.png",
         "kinds_val.png",
+        "reliability_val.png",
         "recall_val.png",
     ]
 

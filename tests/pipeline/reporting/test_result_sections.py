@@ -1,9 +1,17 @@
 import pytest
 
 from pipeline.evaluation.aggregate import split_metrics
-from pipeline.reporting.document import Table
-from pipeline.reporting.result_sections import differences, groups, headline, results
+from pipeline.reporting.document import Paragraph, Picture, Table
+from pipeline.reporting.result_sections import (
+    confidence,
+    differences,
+    groups,
+    headline,
+    results,
+)
 from tests.hand_drawn import CAT, DOG, PARAMS, phrase_result, phrase_truth
+
+BIN = {"n": 3, "confidence": 0.7, "accuracy": 0.6, "low": 0.3, "high": 0.8}
 
 
 @pytest.fixture(scope="module")
@@ -13,7 +21,9 @@ def found():
         phrase_result(phrase_truth(1, image="b"), reg=DOG),
         phrase_result(phrase_truth(2, image="c", boxes=[CAT], kinds=()), reg=DOG),
     ]
-    return {**split_metrics(rows, PARAMS), "vision_gap": 0.25}
+    trust = {"ece": 0.0625, "ece_by_chance": 0.03, "uncalibrated_ece": 0.375, "bins": [BIN]}
+    trust |= {"brier": 0.125, "brier_constant": 0.2}
+    return {**split_metrics(rows, PARAMS), "vision_gap": 0.25, "confidence": trust}
 
 
 def table_of(section):
@@ -57,3 +67,11 @@ def test_the_verdict_follows_the_interval(found, low, high, words):
     told = headline("val", {**found, "differences": {"reg": others}}).blocks[1]
     assert words in told.text
     assert told.warning == (high < 0)
+
+
+def test_trust_in_confidence_is_told_in_points_beside_chance(found):
+    blocks = confidence("val", found).blocks
+    text = next(block.text for block in blocks if isinstance(block, Paragraph))
+    for number in ("6.2", "3.0", "37.5", "0.125", "0.200"):
+        assert number in text
+    assert [block.name for block in blocks if isinstance(block, Picture)] == ["confidence_val.png"]
