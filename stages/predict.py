@@ -32,6 +32,7 @@ from models.noun_classes.detector_labels import noun_label_matches
 from models.phrases.mirroring import may_crop
 from models.phrases.noun_parser import NounParser
 from models.phrases.noun_rules import HEAD
+from models.phrases.places import Place
 from pipeline.caching.atomic import whole_file
 from pipeline.command_line import stage_call
 from pipeline.datasets.texts import text_problem
@@ -88,7 +89,7 @@ def predict(
     saved = _or_input_error(lambda: load_grounder(model))
     spec = saved.grounder.spec
     ranks_boxes = request.answer != "reg" or spec.head == "per_proposal"
-    facts = PhraseFacts((), is_plural=False, has_direction=False)
+    facts = PhraseFacts((), is_plural=False, has_direction=False, place=Place())
     if ranks_boxes or spec.cam != "off":
         facts = parse_phrase(request.phrase, files, params, device)
     proposals = detect(request.image, files, params, device) if ranks_boxes else NO_PROPOSALS
@@ -109,7 +110,7 @@ def parse_phrase(
     parser = _or_input_error(lambda: NounParser(folder, device.type, context))
     parsed = parser.parse([phrase])[0]
     mentions = (Mention(one.noun, HEAD_ROLE if one.role == HEAD else 1) for one in parsed.nouns)
-    return PhraseFacts(tuple(mentions), parsed.is_plural, has_direction=not may_crop(phrase))
+    return PhraseFacts(tuple(mentions), parsed.is_plural, not may_crop(phrase), parsed.place)
 
 
 def detect(image: Path, files: DatasetFiles, params: Params, device: torch.device) -> NamedArrays:

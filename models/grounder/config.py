@@ -68,6 +68,10 @@ class GrounderConfig:
     prior_area_unfit: FiniteFloat
     prior_number: NonNegativeFloat
     prior_colour: NonNegativeFloat
+    prior_side: NonNegativeFloat
+    prior_size: NonNegativeFloat
+    prior_order: NonNegativeFloat
+    prior_relation: NonNegativeFloat
     score_bound: NonNegativeFloat
     score_mlp: bool
     teacher: Literal["reconstruction", "contrastive", "both"]

@@ -4,7 +4,7 @@ Shapes: M maps of (h, w) cells of an image, P phrases, N head nouns, L labels of
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -93,11 +93,11 @@ class ImageRows:
 
 
 class LabelSimilarity:
-    """How well head nouns fit the labels of a detector."""
+    """How well nouns fit the labels of a detector."""
 
-    def __init__(self, heads: Sequence[str | None], labels: Sequence[str]) -> None:
-        """Compare the head nouns, repeated or None where there is none, with L labels."""
-        nouns = sorted({head for head in heads if head is not None})
+    def __init__(self, nouns: Iterable[str], labels: Sequence[str]) -> None:
+        """Compare nouns, repeated or not, with L labels."""
+        nouns = sorted(set(nouns))
         matches = np.asarray(noun_label_matches(nouns, labels), np.float32)  # (N, L)
         fits_any: NDArray[np.bool_] = np.any(matches > 0, axis=1)  # (N,)
         self._row_of: dict[str | None, int] = {
@@ -115,6 +115,14 @@ class LabelSimilarity:
         """
         return self._rows[[self._row_of.get(head, -1) for head in heads]]
 
+    def of_anchors(self, anchors: Sequence[str | None]) -> Floats:
+        """Return how well the anchors of P phrases fit every label, float32 (P, L + 1).
+
+        In [0, 1]; 0 for everything where there is no anchor or no label fits it.
+        """
+        is_known = np.array([anchor in self._row_of for anchor in anchors])
+        return self.of(anchors) * is_known[:, None]
+
 
 @dataclass(frozen=True)
 class GroundingTables:
@@ -127,7 +135,7 @@ class GroundingTables:
         phrase_facts: by text, of every phrase.
         proposals: `boxes_xyxy` f32, original px, `scores` f32, `labels` i16, which count in names.
         cams: `noun_index` i32, which counts in names, `maps` f16, `confidences` f32.
-        label_similarity: of the phrases' head nouns.
+        label_similarity: of the phrases' head nouns and anchors.
         cam_scorer: the scorer that the maps explain: `kind`, `prompt`, `backgrounds`; empty where
             that is not known.
     """
@@ -156,7 +164,7 @@ class GroundingTables:
         if not phrases:
             raise InputError(f"{files.phrases}: holds no phrase of the splits {splits}")
         facts = read_phrase_facts(files.nouns)
-        heads = [_lookup(facts, record.phrase).head for record in phrases]
+        nouns = _compared_nouns(_lookup(facts, record.phrase) for record in phrases)
         proposals = ImageRows.from_cache(
             Cache(files.proposals, stage="proposals"), "label", ("boxes_xyxy", "scores", "labels")
         )
@@ -169,7 +177,7 @@ class GroundingTables:
             facts,
             proposals,
             ImageRows.from_cache(cams, "noun", ("noun_index", "maps", "confidences")),
-            LabelSimilarity(heads, proposals.names),
+            LabelSimilarity(nouns, proposals.names),
             {"kind": cams.attribute("scorer"), **settings},
         )
 
@@ -201,7 +209,7 @@ class GroundingTables:
             {phrase: facts},
             ImageRows(image, labels, whole, boxes),
             ImageRows(image, nouns, whole, maps),
-            LabelSimilarity([facts.head], labels),
+            LabelSimilarity(_compared_nouns([facts]), labels),
             {},
         )
 
@@ -244,12 +252,19 @@ class GroundingTables:
             image=image,
             phrases=[self.phrases[index].phrase for index in phrase_indices],
             is_plural=np.array([fact.is_plural for fact in facts]),  # (P,)
+            places=[fact.place for fact in facts],
             proposals=self.proposals.of(image.image_id),
             label_similarity=self.label_similarity.of([fact.head for fact in facts]),
+            anchor_similarity=self.label_similarity.of_anchors([fact.anchor for fact in facts]),
             slots=fill_slots([fact.mentions for fact in facts], nouns, max_nouns),
             maps=cams["maps"].astype(np.float32) if nouns else no_map,
             confidences=cams["confidences"] if nouns else no_map[0, 0],
         )
+
+
+def _compared_nouns(facts: Iterable[PhraseFacts]) -> set[str]:
+    """Return the head nouns and anchors of phrases."""
+    return {noun for fact in facts for noun in (fact.head, fact.anchor) if noun is not None}
 
 
 def _lookup(phrase_facts: Mapping[str, PhraseFacts], phrase: str) -> PhraseFacts:

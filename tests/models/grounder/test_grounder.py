@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from models.grounder.box_scorer import cam_statistics
-from models.grounder.prior import prior_logits
+from models.grounder.priors.prior import prior_logits
 from models.training.losses import compute_losses
 from models.training.training_step import TrainingStep
 from tests.models.grounder.tiny_grounder import (

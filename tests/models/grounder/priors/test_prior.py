@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.grounder.prior import prior_logits
+from models.grounder.priors.prior import prior_logits
 from tests.models.grounder.tiny_grounder import B, tiny_config, tiny_inputs
 from tests.oracles import prior_loops
 
