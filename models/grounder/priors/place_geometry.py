@@ -8,7 +8,7 @@ Shapes: B images, P phrases, R proposals, C = len(CUES) cues.
 import torch
 from torch import Tensor
 
-from models.phrases.place_words import CUES, RELATIONS, SIDES, TOUCHING
+from models.phrases.place_words import CUES, RELATIONS, TOUCHING
 
 SAME_BOX_IOU = 0.5  # two candidates that overlap so are one thing
 ALIGNED = 0.8  # "left of": farther left than this share of how far it is above or below
