@@ -64,6 +64,7 @@ class GrounderConfig:
     prior_weight: NonNegativeFloat
     prior_floor: PositiveShare
     prior_score: NonNegativeFloat
+    prior_score_unfit: NonNegativeFloat
     prior_area: FiniteFloat
     prior_area_unfit: FiniteFloat
     prior_number: NonNegativeFloat

@@ -18,7 +18,8 @@ def prior_logits(inputs: GroundingInputs, config: GrounderConfig) -> Tensor:
     A sum of logarithms and a penalty, each times its weight in `config`:
 
     - `prior_weight`: of log(K + `prior_floor`), K the fit of head noun and label;
-    - `prior_score`: of the log of the detector's confidence;
+    - `prior_score`: of the log of the detector's confidence, `prior_score_unfit` where no label
+      fits;
     - `prior_area`: of the log of the box's share of the image, `prior_area_unfit` where no label
       fits;
     - `prior_number`: subtracted from boxes around several things for a phrase about one, and from
@@ -43,7 +44,8 @@ def prior_logits(inputs: GroundingInputs, config: GrounderConfig) -> Tensor:
         + config.prior_area * log_area
         - config.prior_number * (is_plural & ~is_merged)
     )
-    by_label = torch.where(has_fit, informed, config.prior_area_unfit * log_area)  # (B, P, R)
+    uninformed = config.prior_area_unfit * log_area + config.prior_score_unfit * log_scores(inputs)
+    by_label = torch.where(has_fit, informed, uninformed)  # (B, P, R)
     several_for_one = config.prior_number * (is_merged & ~is_plural)
     by_words = config.prior_colour * log_colour(inputs.box_colours, inputs.box_mask, area)
     return by_label - several_for_one + by_words + place_logits(inputs, config)

@@ -39,6 +39,7 @@ SPEC = GrounderSpec(
     prior_weight=1.0,
     prior_floor=0.001,
     prior_score=0.7,
+    prior_score_unfit=0.3,
     prior_area=0.4,
     prior_area_unfit=0.2,
     prior_number=2.0,
