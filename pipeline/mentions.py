@@ -31,12 +31,14 @@ class PhraseFacts:
         is_plural: whether it means several things.
         has_direction: whether a word of place, order or relation such as "left" stands in it.
         place: where it says that its thing is.
+        subject: its words that describe the thing itself.
     """
 
     mentions: tuple[Mention, ...]
     is_plural: bool
     has_direction: bool
     place: Place
+    subject: str
 
     @property
     def head(self) -> str | None:
@@ -71,12 +73,11 @@ def read_phrase_facts(path: Path) -> dict[str, PhraseFacts]:
     ]
     spans = [slice(*bounds) for bounds in pairwise(offsets)]
     plural, direction = cache.array("is_plural").tolist(), cache.array("has_direction").tolist()
-    columns = zip(
-        cache.texts("phrase"), spans, plural, direction, _read_places(cache, nouns), strict=True
-    )
+    places, subjects = _read_places(cache, nouns), cache.texts("subject")
+    columns = zip(spans, plural, direction, places, subjects, strict=True)
     return {
-        phrase: PhraseFacts(tuple(mentions[span]), is_plural, has_direction, place)
-        for phrase, span, is_plural, has_direction, place in columns
+        phrase: PhraseFacts(tuple(mentions[span]), *rest)
+        for phrase, (span, *rest) in zip(cache.texts("phrase"), columns, strict=True)
     }
 
 

@@ -60,6 +60,8 @@ class PhraseNouns:
         anchor_utf8: the anchor nouns one after another, uint8 (bytes,).
         anchor_span: first character of the anchor's words and last-plus-one of its noun, 0 and 0
             without one, int32 (P, 2).
+        subject_utf8_lengths: bytes of each phrase's subject, int64 (P,).
+        subject_utf8: the subjects one after another, uint8 (bytes,).
     """
 
     counts: NDArray[np.int64]
@@ -76,6 +78,8 @@ class PhraseNouns:
     anchor_utf8_lengths: NDArray[np.int64]
     anchor_utf8: NDArray[np.uint8]
     anchor_span: NDArray[np.int32]
+    subject_utf8_lengths: NDArray[np.int64]
+    subject_utf8: NDArray[np.uint8]
 
 
 def compute_nouns(parser: NounParser, phrases: Sequence[str]) -> PhraseNouns:
@@ -83,6 +87,7 @@ def compute_nouns(parser: NounParser, phrases: Sequence[str]) -> PhraseNouns:
     parsed: list[ParsedPhrase] = parser.parse(phrases)
     mentions = [mention for phrase in parsed for mention in phrase.nouns]
     encoded = [mention.noun.encode() for mention in mentions]
+    subjects = [phrase.subject.encode() for phrase in parsed]
     return PhraseNouns(
         counts=np.array([len(phrase.nouns) for phrase in parsed], np.int64),
         has_direction=np.array([not may_crop(phrase) for phrase in phrases], np.bool_),
@@ -91,6 +96,8 @@ def compute_nouns(parser: NounParser, phrases: Sequence[str]) -> PhraseNouns:
         noun_utf8=np.frombuffer(b"".join(encoded), np.uint8),
         noun_role=np.array([ROLES.index(mention.role) for mention in mentions], np.int8),
         noun_span=np.array([mention.span for mention in mentions], np.int32).reshape(-1, 2),
+        subject_utf8_lengths=np.array([len(subject) for subject in subjects], np.int64),
+        subject_utf8=np.frombuffer(b"".join(subjects), np.uint8),
         **_place_arrays([phrase.place for phrase in parsed]),
     )
 
@@ -157,7 +164,9 @@ def write_nouns(
         "anchor_index": np.array([index_of[name] for name in anchors], np.int32),
         "anchor_span": phrase_nouns.anchor_span,
     }
-    write_cache(path, arrays, {"phrase": phrases, "noun": nouns}, {}, provenance)
+    subjects = decoded(phrase_nouns.subject_utf8, phrase_nouns.subject_utf8_lengths)
+    texts = {"phrase": phrases, "noun": nouns, "subject": subjects}
+    write_cache(path, arrays, texts, {}, provenance)
 
 
 def report(

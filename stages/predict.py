@@ -89,7 +89,9 @@ def predict(
     saved = _or_input_error(lambda: load_grounder(model))
     spec = saved.grounder.spec
     ranks_boxes = request.answer != "reg" or spec.head == "per_proposal"
-    facts = PhraseFacts((), is_plural=False, has_direction=False, place=Place())
+    facts = PhraseFacts(
+        (), is_plural=False, has_direction=False, place=Place(), subject=request.phrase
+    )
     if ranks_boxes or spec.cam != "off":
         facts = parse_phrase(request.phrase, files, params, device)
     proposals = detect(request.image, files, params, device) if ranks_boxes else NO_PROPOSALS
@@ -110,7 +112,9 @@ def parse_phrase(
     parser = _or_input_error(lambda: NounParser(folder, device.type, context))
     parsed = parser.parse([phrase])[0]
     mentions = (Mention(one.noun, HEAD_ROLE if one.role == HEAD else 1) for one in parsed.nouns)
-    return PhraseFacts(tuple(mentions), parsed.is_plural, not may_crop(phrase), parsed.place)
+    return PhraseFacts(
+        tuple(mentions), parsed.is_plural, not may_crop(phrase), parsed.place, parsed.subject
+    )
 
 
 def detect(image: Path, files: DatasetFiles, params: Params, device: torch.device) -> NamedArrays:

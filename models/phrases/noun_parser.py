@@ -18,7 +18,7 @@ from models.given_files.stanza_folder import LANGUAGE, PROCESSORS, check_stanza_
 from models.given_files.text_files import read_text
 from models.given_files.transformers_folder import FolderError
 from models.phrases.noun_rules import NounMention, find_nouns, speaks_of_several
-from models.phrases.places import Place, find_place
+from models.phrases.places import Place, find_place, find_subject
 from models.phrases.tokens import TaggedToken
 
 TAGGER_FILE = "tagger.json"
@@ -37,11 +37,13 @@ class ParsedPhrase:
         nouns: the head noun first, then context nouns in order of the phrase; empty without a head.
         is_plural: whether the phrase means several things.
         place: where it says that the thing is.
+        subject: its words that describe the thing itself.
     """
 
     nouns: tuple[NounMention, ...]
     is_plural: bool
     place: Place
+    subject: str
 
 
 class NounParser:
@@ -101,7 +103,8 @@ class NounParser:
         nouns = find_nouns(tokens, self.context_nouns)
         head = nouns[0] if nouns else None
         place = find_place(tokens, head.span[0] if head else None)
-        return ParsedPhrase(nouns, speaks_of_several(phrase, head), place)
+        subject = find_subject(tokens, head.span if head else None)
+        return ParsedPhrase(nouns, speaks_of_several(phrase, head), place, subject)
 
     def tag(self, phrases: Sequence[str]) -> list[list[TaggedToken]]:
         """Return the tagged words of each phrase, lower case; none for a blank phrase."""

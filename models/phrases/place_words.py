@@ -56,6 +56,8 @@ FRAMES = _words(
     """
 )
 
+COUNTING = _words("from to counting last")
+
 # the longest that fits is taken; each is followed by what the thing is compared with
 RELATION_WORDS: dict[tuple[str, ...], str] = {
     tuple(words.split()): relation

@@ -104,6 +104,41 @@ def find_place(tokens: Sequence[TaggedToken], head_start: int | None) -> Place:
     return Place(frozenset(cues - {side}), rank, side, relation, anchor)
 
 
+def find_subject(tokens: Sequence[TaggedToken], head: tuple[int, int] | None) -> str:
+    """Return the words that describe the thing itself: "red cup" of "the red cup left of the box".
+
+    Left out are words of place and what a relation of place leads to, not what the thing touches,
+    wears or holds, which is seen on it ("man in a red shirt"). A phrase of nothing else keeps all.
+
+    Args:
+        tokens: the words of one phrase in order.
+        head: first character of its head noun and one past the last; None without a head.
+    """
+    tokens = [trim(token) for token in join_hyphens(tokens)]
+    segments = list(_segments(tokens))
+    anchors = {segment.marker: _anchor(tokens, segment) for segment in segments if segment.relation}
+    own = set(_own_words(tokens, segments, head[0] if head else None, anchors))
+    for segment in segments:
+        if segment.relation == TOUCHING and _is_seen(tokens, segment):
+            own |= set(range(segment.marker, segment.stop))
+    kept = [
+        tokens[index].text
+        for index in sorted(own)
+        if (head and head[0] <= tokens[index].start < head[1])
+        or not (_cue(tokens, index, anchors) or _is_filler(tokens[index].text))
+    ]
+    return " ".join(kept or [token.text for token in tokens])
+
+
+def _is_seen(tokens: Sequence[TaggedToken], segment: _Segment) -> bool:
+    """Return whether the words of a segment tell more than a place."""
+    return not all(_places(token.text) for token in tokens[segment.start : segment.stop])
+
+
+def _is_filler(text: str) -> bool:
+    return text in words.FRAMES or text in words.ORDINALS or text in words.COUNTING
+
+
 def _segments(tokens: Sequence[TaggedToken]) -> Iterator[_Segment]:
     """Yield the runs of words between those that name a relation, in order."""
     relation, marker, start, index = "", 0, 0, 0

@@ -46,6 +46,7 @@ class TrainParams:
     max_words: PositiveInt
     min_word_count: PositiveInt
     max_nouns: PositiveInt
+    subject_words: bool
     windows: tuple[Window, ...]
     merge_floors: tuple[Share, ...]
     learning_rate: PositiveFloat

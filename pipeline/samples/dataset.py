@@ -74,12 +74,13 @@ class GroundingDataset(Dataset[Fields]):
         pixels = read_annotated(self.tables.image_folder, facts.image)
         image = image_fields(pixels, placement, draw_jitter(augment.jitter, rng), self.spec)
         phrases = [mirror_phrase(text) if placement.flip else text for text in facts.phrases]
+        read = facts.subjects if self.spec.subject_words else phrases
         boxes = box_fields(facts, placement, self.spec)
         seen = (image["clean_images"], image["pixel_mask"])
         anchors = [_anchor_text(*one) for one in zip(facts.phrases, facts.places, strict=True)]
         return {
             **image,
-            **phrase_fields(phrases, self.text, self.spec.max_words),
+            **phrase_fields(read, self.text, self.spec.max_words),
             "phrase_is_plural": facts.is_plural,  # (P,)
             **boxes,
             "box_colours": self._colours(seen, phrases, boxes),  # (P, R)

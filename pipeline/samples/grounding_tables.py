@@ -251,6 +251,7 @@ class GroundingTables:
         return SampleFacts(
             image=image,
             phrases=[self.phrases[index].phrase for index in phrase_indices],
+            subjects=[fact.subject for fact in facts],
             is_plural=np.array([fact.is_plural for fact in facts]),  # (P,)
             places=[fact.place for fact in facts],
             proposals=self.proposals.of(image.image_id),

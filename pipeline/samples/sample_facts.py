@@ -43,6 +43,7 @@ class SampleFacts:
     Attributes:
         image: the image.
         phrases: P texts.
+        subjects: the words of each that describe the thing itself.
         is_plural: which of them mean several things, bool (P,).
         places: where each says that its thing is.
         proposals: `boxes_xyxy` f32 (R, 4), original px, `scores` f32 (R,), `labels` i16 (R,).
@@ -57,6 +58,7 @@ class SampleFacts:
 
     image: ImageRecord
     phrases: list[str]
+    subjects: list[str]
     is_plural: NDArray[np.bool_]
     places: list[Place]
     proposals: Arrays

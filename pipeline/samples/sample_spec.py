@@ -37,6 +37,8 @@ class SampleSpec:
         merge_floors: boxes of one label of at least such a score make a merged proposal.
         with_colours: whether boxes are searched for the colours that phrases name; if not, no
             phrase counts as naming one.
+        subject_words: the text of a phrase is its words that describe the thing itself; if not, all
+            its words.
     """
 
     image_px: int
@@ -46,6 +48,7 @@ class SampleSpec:
     windows: tuple[tuple[float, ...], ...]
     merge_floors: tuple[float, ...]
     with_colours: bool
+    subject_words: bool
 
     def __post_init__(self) -> None:
         if self.image_px < CAM_STRIDE or self.image_px % CAM_STRIDE:
@@ -101,6 +104,7 @@ def sample_spec(params: TrainParams) -> SampleSpec:
         windows=params.windows,
         merge_floors=params.merge_floors,
         with_colours=params.model.prior_colour != 0,
+        subject_words=params.subject_words,
     )
 
 
