@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from models.phrases.places import Place
 from pipeline.caching.cache import CacheError
 from pipeline.errors import InputError
-from models.phrases.places import Place
 from pipeline.mentions import Mention, PhraseFacts
 from pipeline.samples.grounding_tables import GroundingTables, LabelSimilarity
 from tests.cached_world import BOXES, FILES, HW, PHRASES, write_world
