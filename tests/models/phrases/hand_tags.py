@@ -13,7 +13,8 @@ _WORDS_OF = {
     "NUM": "one two three",
     "ADP": """
         of on in at to from with by near behind beside above over below under underneath beneath
-        inside against next atop onto between for like
+        inside against next atop onto between for like infront before beyond nearby besides
+        alongside upon within w along
     """,
     "AUX": "is are was",
     "CCONJ": "and or",
@@ -24,11 +25,13 @@ _WORDS_OF = {
         3rd last red blue white black green yellow brown gray pink striped furthest farthest closest
         nearest closer nearer leftmost rightmost left-most right-most topmost highest lowest biggest
         largest smallest tiniest tallest shortest young old empty open other main tiny bottommost
-        middle front center whole long bald full bottom foremost
+        middle front center adjacent close bigger smaller larger taller shorter
+        immediate whole long bald full bottom foremost
     """,
     "VERB": """
         wearing holding riding sitting standing facing looking touching leaning running walking
-        playing carrying reaching jumping sits counting cut hanging lying parked
+        playing having using has eating throwing petting carrying reaching jumping
+        sits counting cut hanging lying parked
     """,
     "PUNCT": ", . ! ( )",
 }
