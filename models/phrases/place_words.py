@@ -12,6 +12,8 @@ FRONT, BACK, LARGE, SMALL = "front", "back", "large", "small"
 CUES = (LEFT, RIGHT, TOP, BOTTOM, MIDDLE, FRONT, BACK, LARGE, SMALL)  # their numbers in the cache
 SIDES = (LEFT, RIGHT, TOP, BOTTOM, FRONT, BACK)  # those that things can be counted from
 
+OPPOSITE = {LEFT: RIGHT, RIGHT: LEFT}  # in a mirror
+
 NEAR, TOUCHING = "near", "touching"
 RELATIONS = (*SIDES, NEAR, TOUCHING)  # of a thing to its anchor; their numbers in the cache
 
@@ -21,12 +23,23 @@ _CUE_LISTS = {
     TOP: "top topmost upper uppermost highest upmost",
     BOTTOM: "bottom bottommost lower lowermost lowest",
     MIDDLE: "middle middlemost center centre centermost mid central centered",
-    FRONT: "front frontmost foreground closest nearest closer nearer",
+    FRONT: "front frontmost foreground closest near nearest closer nearer",
     BACK: "back backmost background rear farthest furthest rearmost",
     LARGE: "big bigger biggest large larger largest huge giant tallest taller",
     SMALL: "small smaller smallest little littlest tiny tiniest shortest",
 }
 CUE_OF = {word: cue for cue, text in _CUE_LISTS.items() for word in text.split()}
+VIEWERS = _words("us me you camera viewer photographer screen")  # "closest to us" is in front
+BODY_SIDES = _words("aged handed footed")  # "left handed", "middle aged": no place
+HERE = _words("here there now")  # "right there"
+ROWS = _words("row rows column line shelf level floor")  # counted themselves: "second row"
+# behind them a side is where something looks or goes: "facing left", "walking to the right"
+HEADINGS = _words(
+    """
+    facing faces face faced looking looks pointing points pointed turned turning turns heading
+    headed heads going walking moving running flying leaning pulled
+    """
+)
 DEGREES = _words("closest nearest closer nearer farthest furthest")  # before a side
 
 ORDINALS = {
@@ -71,17 +84,25 @@ RELATION_WORDS: dict[tuple[str, ...], str] = {
             *("beside", "besides", "by", "adjacent to", "alongside", "against", "touching"),
         ),
         TOUCHING: (
-            *("in", "inside", "on", "onto", "upon", "within", "at", "with", "w/", "wearing"),
+            *(
+                "in",
+                "inside",
+                "on",
+                "onto",
+                "upon",
+                "within",
+                "at",
+                "with",
+                "w/",
+                "w /",
+                "w",
+                "wearing",
+            ),
             *("holding", "carrying", "having", "riding", "has", "using", "of"),
         ),
     }.items()
     for words in phrases
 }
-
-# "right" before one of these is an adverb: "right behind the car"
-AFTER_ADVERB = frozenset(
-    phrase[0] for phrase, relation in RELATION_WORDS.items() if relation != TOUCHING
-)
 
 
 def number_in(names: Sequence[str], name: str) -> int:

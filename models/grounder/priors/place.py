@@ -5,6 +5,7 @@ Shapes: B images, P phrases, R proposals.
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from models.grounder.batch import GroundingInputs
 from models.grounder.box_scorer import masked_probs
@@ -52,9 +53,14 @@ def _counted(inputs: GroundingInputs) -> Tensor:
     """
     single = inputs.box_mask & ~inputs.box_is_merged & (inputs.box_labels > 0)  # (B, R)
     fits = inputs.box_priors * single[:, None]  # (B, P, R)
-    best = (fits > 0) & (fits == fits.amax(-1, keepdim=True))
+    best = (fits > 0) & (fits == _largest(fits))
     scores = inputs.box_scores[:, None] * best
-    return best & (scores >= COUNTED_SCORE * scores.amax(-1, keepdim=True))
+    return best & (scores >= COUNTED_SCORE * _largest(scores))
+
+
+def _largest(values: Tensor) -> Tensor:
+    """Return the largest of non-negative values, 0 of none, (..., 1) of (..., R)."""
+    return F.pad(values, (0, 1)).amax(-1, keepdim=True)
 
 
 def _anchor_probs(inputs: GroundingInputs, config: GrounderConfig) -> Tensor:

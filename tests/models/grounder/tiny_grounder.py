@@ -9,6 +9,7 @@ from torch import nn
 from models.grounder.checkpoint import new_language
 from models.grounder.config import LanguageSizes
 from models.grounder.grounder import Grounder, GrounderSpec, GroundingInputs, build_grounder
+from models.phrases.place_words import CUES
 from models.training.config import LossWeights
 from models.training.mining_loss import FrozenClassifier
 
@@ -148,6 +149,12 @@ def tiny_inputs(seed=0, nouns=K, boxes=R) -> GroundingInputs:
         noun_roles=torch.arange(nouns).expand(B, P, nouns),
         noun_classes=torch.randint(0, NUM_CLASSES, (B, P, nouns)),
         noun_confidences=torch.rand(B, P, nouns) * 0.5 + 0.5,
+        place_cues=torch.rand(B, P, len(CUES)) < 0.4,
+        place_ranks=torch.tensor([[0, 2, 3], [2, 0, 0]]),
+        place_sides=torch.tensor([[0, 1, 4], [2, 0, 0]]),
+        relations=torch.tensor([[0, 7, -1], [6, 3, 2]]),
+        anchor_priors=torch.rand(B, P, boxes),
+        anchor_colours=torch.rand(B, P, boxes),
     )
 
 

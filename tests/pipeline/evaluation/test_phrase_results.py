@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from models.phrases.places import Place
 from pipeline.errors import InputError
 from pipeline.evaluation.baselines import BaselineInputs
 from pipeline.evaluation.phrase_results import (
@@ -68,7 +69,7 @@ def records(*names):
 def test_phrases_find_their_boxes_whatever_the_order_of_the_file():
     phrases, truths = records("one", "two", "three")
     facts = {
-        phrase.phrase: PhraseFacts((), is_plural=False, has_direction=phrase.phrase_id == "two")
+        phrase.phrase: PhraseFacts((), False, phrase.phrase_id == "two", Place())
         for phrase in phrases
     }
     asked = annotated_phrases(phrases, truths[::-1], facts)

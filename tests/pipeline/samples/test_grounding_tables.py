@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from models.phrases.places import Place
 from pipeline.caching.cache import CacheError
 from pipeline.errors import InputError
 from pipeline.mentions import Mention, PhraseFacts
@@ -26,7 +27,7 @@ def tables(root, monkeypatch):
 
 
 def test_a_noun_fits_its_labels_and_one_without_a_label_fits_everything_alike():
-    similarity = LabelSimilarity(["cat", None, "dog", "cat", "ghost"], ["dog", "thing", "cat"])
+    similarity = LabelSimilarity(["cat", "dog", "cat", "ghost"], ["dog", "thing", "cat"])
     np.testing.assert_array_equal(
         similarity.of(["dog", "cat", "ghost", None]),
         [[1, 0, 0, 0], [0, 0, 1, 0], [1, 1, 1, 1], [1, 1, 1, 1]],
@@ -103,7 +104,7 @@ def test_one_picture_and_one_phrase_make_tables_of_their_own(tmp_path):
         "maps": np.ones((1, 3, 5), np.float16),
         "confidences": np.array([0.75], np.float32),
     }
-    facts = PhraseFacts((Mention("cat", 0),), is_plural=True, has_direction=False)
+    facts = PhraseFacts((Mention("cat", 0),), True, False, Place())
     tables = GroundingTables.from_picture(
         tmp_path / "own.png", "the cats", facts, (boxes, ["dog", "cat"]), (cams, ["dog", "cat"])
     )
