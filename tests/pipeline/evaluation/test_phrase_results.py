@@ -22,8 +22,8 @@ def test_the_model_and_the_baselines_are_judged_by_one_rule():
     assert hits == {
         "reg": 1, "proposal": 0, "whole_image": 0, "centre_70": 0, "centre_50": 0, "largest": 0,
         "top_score": 1, "prior": 1, "label_match": 1, "largest_label_match": 1, "cam_box": 0,
-        "cam_proposal": 0, "number_match": 1, "number_match_or_cam": 1, "position_match": 1, "relation_match": 1, "random": 0.5,
-        "oracle": 1, "oracle_whole_image": 1,
+        "cam_proposal": 0, "number_match": 1, "number_match_or_cam": 1, "position_match": 1,
+        "relation_match": 1, "random": 0.5, "oracle": 1, "oracle_whole_image": 1,
     }  # fmt: skip
 
 
