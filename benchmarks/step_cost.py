@@ -27,6 +27,7 @@ from models.grad_cam.classifier_scorer import NounHeadScorer
 from models.grounder.checkpoint import new_language, untrained_grounder
 from models.grounder.config import LanguageSizes, parse_depth
 from models.grounder.grounder import Grounder
+from models.phrases.place_words import CUES, RELATIONS, SIDES
 from models.training.training_step import TrainingStep
 from pipeline.params.profile import apply_values, read_values
 from pipeline.params.read import PARAMS_FILE, read_params, train_params
@@ -121,6 +122,12 @@ def random_batch(params: TrainParams, batch_images: int, seed: int = 0) -> dict[
         "box_is_merged": ~every(batch, NUM_PROPOSALS),
         "box_priors": uniform(batch, phrases, NUM_PROPOSALS),
         "box_colours": uniform(batch, phrases, NUM_PROPOSALS),
+        "place_cues": uniform(batch, phrases, len(CUES)) < 0.5,
+        "place_ranks": below(4, batch, phrases),
+        "place_sides": below(len(SIDES), batch, phrases),
+        "relations": below(len(RELATIONS), batch, phrases),
+        "anchor_priors": uniform(batch, phrases, NUM_PROPOSALS),
+        "anchor_colours": uniform(batch, phrases, NUM_PROPOSALS),
         "cams": uniform(batch, phrases, nouns, cells, cells),
         "noun_mask": every(batch, phrases, nouns),
         "noun_roles": torch.arange(nouns).clamp(max=1).expand(batch, phrases, nouns),

@@ -1,10 +1,12 @@
-"""What the nouns stage found out about phrases: nouns, number, words of place."""
+"""What the nouns stage found out about phrases: nouns, number, place."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import compress, pairwise
 from pathlib import Path
 
+from models.phrases.place_words import CUES, RELATIONS, SIDES
+from models.phrases.places import Anchor, Place
 from pipeline.caching.cache import Cache
 from pipeline.errors import InputError
 from pipeline.records import ImageRecord, PhraseRecord
@@ -28,16 +30,25 @@ class PhraseFacts:
         mentions: its nouns, head first.
         is_plural: whether it means several things.
         has_direction: whether a word of place, order or relation such as "left" stands in it.
+        place: where it says that its thing is.
+        subject: its words that describe the thing itself.
     """
 
     mentions: tuple[Mention, ...]
     is_plural: bool
     has_direction: bool
+    place: Place
+    subject: str
 
     @property
     def head(self) -> str | None:
         """The head noun; None if there is none."""
         return next((item.noun for item in self.mentions if item.role == HEAD_ROLE), None)
+
+    @property
+    def anchor(self) -> str | None:
+        """The noun that the phrase's relation leads to; None if there is none."""
+        return self.place.anchor.noun if self.place.anchor else None
 
     @property
     def nouns(self) -> set[str]:
@@ -62,11 +73,27 @@ def read_phrase_facts(path: Path) -> dict[str, PhraseFacts]:
     ]
     spans = [slice(*bounds) for bounds in pairwise(offsets)]
     plural, direction = cache.array("is_plural").tolist(), cache.array("has_direction").tolist()
-    columns = zip(cache.texts("phrase"), spans, plural, direction, strict=True)
+    places, subjects = _read_places(cache, nouns), cache.texts("subject")
+    columns = zip(spans, plural, direction, places, subjects, strict=True)
     return {
-        phrase: PhraseFacts(tuple(mentions[span]), is_plural, has_direction)
-        for phrase, span, is_plural, has_direction in columns
+        phrase: PhraseFacts(tuple(mentions[span]), *rest)
+        for phrase, (span, *rest) in zip(cache.texts("phrase"), columns, strict=True)
     }
+
+
+def _read_places(cache: Cache, nouns: Sequence[str]) -> Iterator[Place]:
+    """Yield where each phrase says that its thing is."""
+    names = ("place_cues", "place_rank", "place_side", "relation", "anchor_index", "anchor_span")
+    for cues, rank, side, relation, anchor, span in zip(
+        *(cache.array(name).tolist() for name in names), strict=True
+    ):
+        yield Place(
+            frozenset(compress(CUES, cues)),
+            rank,
+            SIDES[side] if side >= 0 else "",
+            RELATIONS[relation] if relation >= 0 else "",
+            Anchor(nouns[anchor], tuple(span)) if anchor >= 0 else None,
+        )
 
 
 def nouns_of_images(

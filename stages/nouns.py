@@ -1,4 +1,4 @@
-"""Stage `nouns`: the head noun and the context nouns of each distinct phrase.
+"""Stage `nouns`: the nouns of each distinct phrase, and where it says that its thing is.
 
 reads   data/<dataset>/annotations/phrases.jsonl, data/<dataset>/weights/tagger
 writes  data/<dataset>/nouns.h5
@@ -22,6 +22,8 @@ from models.given_files.safe_load import ModelFileError
 from models.phrases.mirroring import may_crop
 from models.phrases.noun_parser import NounParser, ParsedPhrase
 from models.phrases.noun_rules import CONTEXT, HEAD
+from models.phrases.place_words import CUES, RELATIONS, SIDES, number_in
+from models.phrases.places import Place
 from pipeline.caching.cache import Provenance, row_offsets, write_cache
 from pipeline.caching.fingerprint import fingerprint
 from pipeline.caching.shards import ShardPlan, remove_shards, run_shards
@@ -49,6 +51,17 @@ class PhraseNouns:
         noun_utf8: the nouns one after another, uint8 (bytes,).
         noun_role: 0 head, 1 context, int8 (M,).
         noun_span: first and last-plus-one character in the phrase, int32 (M, 2).
+        place_cues: sides and sizes that the phrase names, in the order of
+            `models.phrases.place_words.CUES`, bool (P, 9).
+        place_rank: 2 for "second", 0 without an order, int8 (P,).
+        place_side: the side that the order counts from, in `SIDES`, -1 without one, int8 (P,).
+        relation: to the anchor, in `RELATIONS`, -1 without one, int8 (P,).
+        anchor_utf8_lengths: bytes of each phrase's anchor noun, 0 without one, int64 (P,).
+        anchor_utf8: the anchor nouns one after another, uint8 (bytes,).
+        anchor_span: first character of the anchor's words and last-plus-one of its noun, 0 and 0
+            without one, int32 (P, 2).
+        subject_utf8_lengths: bytes of each phrase's subject, int64 (P,).
+        subject_utf8: the subjects one after another, uint8 (bytes,).
     """
 
     counts: NDArray[np.int64]
@@ -58,6 +71,15 @@ class PhraseNouns:
     noun_utf8: NDArray[np.uint8]
     noun_role: NDArray[np.int8]
     noun_span: NDArray[np.int32]
+    place_cues: NDArray[np.bool_]
+    place_rank: NDArray[np.int8]
+    place_side: NDArray[np.int8]
+    relation: NDArray[np.int8]
+    anchor_utf8_lengths: NDArray[np.int64]
+    anchor_utf8: NDArray[np.uint8]
+    anchor_span: NDArray[np.int32]
+    subject_utf8_lengths: NDArray[np.int64]
+    subject_utf8: NDArray[np.uint8]
 
 
 def compute_nouns(parser: NounParser, phrases: Sequence[str]) -> PhraseNouns:
@@ -65,6 +87,7 @@ def compute_nouns(parser: NounParser, phrases: Sequence[str]) -> PhraseNouns:
     parsed: list[ParsedPhrase] = parser.parse(phrases)
     mentions = [mention for phrase in parsed for mention in phrase.nouns]
     encoded = [mention.noun.encode() for mention in mentions]
+    subjects = [phrase.subject.encode() for phrase in parsed]
     return PhraseNouns(
         counts=np.array([len(phrase.nouns) for phrase in parsed], np.int64),
         has_direction=np.array([not may_crop(phrase) for phrase in phrases], np.bool_),
@@ -73,7 +96,25 @@ def compute_nouns(parser: NounParser, phrases: Sequence[str]) -> PhraseNouns:
         noun_utf8=np.frombuffer(b"".join(encoded), np.uint8),
         noun_role=np.array([ROLES.index(mention.role) for mention in mentions], np.int8),
         noun_span=np.array([mention.span for mention in mentions], np.int32).reshape(-1, 2),
+        subject_utf8_lengths=np.array([len(subject) for subject in subjects], np.int64),
+        subject_utf8=np.frombuffer(b"".join(subjects), np.uint8),
+        **_place_arrays([phrase.place for phrase in parsed]),
     )
+
+
+def _place_arrays(places: Sequence[Place]) -> dict[str, NDArray[Any]]:
+    """Return the arrays of `PhraseNouns` that say where things are."""
+    anchors = [place.anchor.noun.encode() if place.anchor else b"" for place in places]
+    spans = [place.anchor.span if place.anchor else (0, 0) for place in places]
+    return {
+        "place_cues": np.array([[cue in place.cues for cue in CUES] for place in places]),
+        "place_rank": np.array([place.rank for place in places], np.int8),
+        "place_side": np.array([number_in(SIDES, place.rank_side) for place in places], np.int8),
+        "relation": np.array([number_in(RELATIONS, place.relation) for place in places], np.int8),
+        "anchor_utf8_lengths": np.array([len(anchor) for anchor in anchors], np.int64),
+        "anchor_utf8": np.frombuffer(b"".join(anchors), np.uint8),
+        "anchor_span": np.array(spans, np.int32).reshape(-1, 2),
+    }
 
 
 def run(files: DatasetFiles, params: NounsParams, parser: NounParser, observer: Observer) -> None:
@@ -92,7 +133,7 @@ def run(files: DatasetFiles, params: NounsParams, parser: NounParser, observer: 
         return vars(compute_nouns(parser, phrases[items.start : items.stop]))
 
     phrase_nouns = PhraseNouns(**run_shards(plan, compute, observer))
-    names = _nouns(phrase_nouns)
+    names = decoded(phrase_nouns.noun_utf8, phrase_nouns.noun_utf8_lengths)
     write_nouns(files.nouns, phrases, phrase_nouns, names, provenance)
     remove_shards(plan)
     report(Counter(record.phrase for record in records), phrases, phrase_nouns, names, observer)
@@ -106,8 +147,9 @@ def write_nouns(
     provenance: Provenance,
 ) -> None:
     """Write the cache; `names` holds the noun of each mention."""
-    nouns = sorted(set(names))
-    index_of = {noun: index for index, noun in enumerate(nouns)}
+    anchors = decoded(phrase_nouns.anchor_utf8, phrase_nouns.anchor_utf8_lengths)
+    nouns = sorted({*names, *filter(None, anchors)})
+    index_of = {"": -1} | {noun: index for index, noun in enumerate(nouns)}
     arrays: dict[str, NDArray[Any]] = {
         "offsets": row_offsets(phrase_nouns.counts),
         "noun_index": np.array([index_of[name] for name in names], np.int32),
@@ -115,8 +157,16 @@ def write_nouns(
         "noun_span": phrase_nouns.noun_span,
         "has_direction": phrase_nouns.has_direction,
         "is_plural": phrase_nouns.is_plural,
+        "place_cues": phrase_nouns.place_cues,
+        "place_rank": phrase_nouns.place_rank,
+        "place_side": phrase_nouns.place_side,
+        "relation": phrase_nouns.relation,
+        "anchor_index": np.array([index_of[name] for name in anchors], np.int32),
+        "anchor_span": phrase_nouns.anchor_span,
     }
-    write_cache(path, arrays, {"phrase": phrases, "noun": nouns}, {}, provenance)
+    subjects = decoded(phrase_nouns.subject_utf8, phrase_nouns.subject_utf8_lengths)
+    texts = {"phrase": phrases, "noun": nouns, "subject": subjects}
+    write_cache(path, arrays, texts, {}, provenance)
 
 
 def report(
@@ -147,11 +197,10 @@ def report(
     observer.log(f"without a noun: {_counted(none)}")
 
 
-def _nouns(phrase_nouns: PhraseNouns) -> list[str]:
-    """Return the noun of each mention."""
-    utf8 = phrase_nouns.noun_utf8.tobytes()
-    bounds = row_offsets(phrase_nouns.noun_utf8_lengths).tolist()
-    return [utf8[start:stop].decode() for start, stop in pairwise(bounds)]
+def decoded(utf8: NDArray[np.uint8], lengths: NDArray[np.int64]) -> list[str]:
+    """Return texts that were put one after another, of so many bytes each."""
+    text, bounds = utf8.tobytes(), row_offsets(lengths).tolist()
+    return [text[start:stop].decode() for start, stop in pairwise(bounds)]
 
 
 def _counted(counts: Counter[str]) -> str:

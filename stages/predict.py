@@ -32,6 +32,7 @@ from models.noun_classes.detector_labels import noun_label_matches
 from models.phrases.mirroring import may_crop
 from models.phrases.noun_parser import NounParser
 from models.phrases.noun_rules import HEAD
+from models.phrases.places import Place
 from pipeline.caching.atomic import whole_file
 from pipeline.command_line import stage_call
 from pipeline.datasets.texts import text_problem
@@ -88,13 +89,15 @@ def predict(
     saved = _or_input_error(lambda: load_grounder(model))
     spec = saved.grounder.spec
     ranks_boxes = request.answer != "reg" or spec.head == "per_proposal"
-    facts = PhraseFacts((), is_plural=False, has_direction=False)
+    facts = PhraseFacts(
+        (), is_plural=False, has_direction=False, place=Place(), subject=request.phrase
+    )
     if ranks_boxes or spec.cam != "off":
         facts = parse_phrase(request.phrase, files, params, device)
     proposals = detect(request.image, files, params, device) if ranks_boxes else NO_PROPOSALS
     cams = compute_cams(request.image, facts, spec, files, params)
     tables = GroundingTables.from_picture(request.image, request.phrase, facts, proposals, cams)
-    return compute_box(saved, model, tables, request.answer, device)
+    return compute_box(saved, (model, files.weights / "language"), tables, request.answer, device)
 
 
 def parse_phrase(
@@ -109,7 +112,9 @@ def parse_phrase(
     parser = _or_input_error(lambda: NounParser(folder, device.type, context))
     parsed = parser.parse([phrase])[0]
     mentions = (Mention(one.noun, HEAD_ROLE if one.role == HEAD else 1) for one in parsed.nouns)
-    return PhraseFacts(tuple(mentions), parsed.is_plural, has_direction=not may_crop(phrase))
+    return PhraseFacts(
+        tuple(mentions), parsed.is_plural, not may_crop(phrase), parsed.place, parsed.subject
+    )
 
 
 def detect(image: Path, files: DatasetFiles, params: Params, device: torch.device) -> NamedArrays:
@@ -164,14 +169,20 @@ def compute_cams(
 
 @torch.inference_mode()
 def compute_box(
-    saved: SavedGrounder, model: Path, tables: GroundingTables, answer: str, device: torch.device
+    saved: SavedGrounder,
+    folders: tuple[Path, Path],
+    tables: GroundingTables,
+    answer: str,
+    device: torch.device,
 ) -> tuple[float, float, float, float]:
-    """Return the model's answer in pixels of the picture.
+    """Return the model's answer in pixels of the picture; folders are of model and text encoder.
 
     Raises:
         InputError: it is not finite.
     """
+    model, language = folders
     spec = read_sample_spec(model)
+    tables = tables.with_labels_compared(spec.labels, language)
     tokenize = Tokenize(saved.tokenizer, spec.max_tokens)
     text = TextEncoding(tokenize, WordVocabulary(saved.words), {})
     batch = collate([GroundingDataset(tables, spec, text)[SampleIndex(0, (0,), None)]])

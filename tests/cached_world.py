@@ -18,9 +18,11 @@ from PIL import Image
 
 from models.classifier.classifier import Classifier, ClassifierInfo, build_network, save_classifier
 from models.classifier.noun_head import NounHead, save_noun_head
+from models.phrases.places import Anchor, Place
 from pipeline.caching.cache import Provenance, write_cache
 from pipeline.paths import DatasetFiles
 from pipeline.records import GroundTruth, ImageRecord, PhraseRecord, write_records
+from tests.place_rows import place_rows
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = DatasetFiles("shapes")
@@ -41,6 +43,14 @@ MENTIONS = {  # (noun, role) of phrases that are not "... cat"
     "чашка ☕ crème": [],
     LONG: [("dog", 0)],
     "dog with an umbrella": [("dog", 0), ("umbrella", 1)],
+}
+PLACES = {  # of phrases that say where their thing is
+    "left cat": Place(frozenset({"left"})),
+    "left one": Place(frozenset({"left"})),
+    "dog near a cat": Place(relation="near", anchor=Anchor("cat", (9, 14))),
+    "big cat": Place(frozenset({"large"})),
+    "small cat": Place(frozenset({"small"})),
+    "dog with an umbrella": Place(relation="touching", anchor=Anchor("umbrella", (9, 20))),
 }
 LABELS = ["dog", "cat", "thing"]
 BOXES = {  # corners, score, label
@@ -148,6 +158,7 @@ def write_nouns(root):
         "noun_span": np.zeros((len(flat), 2), np.int32),
         "has_direction": np.array(["left" in phrase for phrase in phrases]),
         "is_plural": np.array(["blue" in phrase for phrase in phrases]),
+        **place_rows([PLACES.get(phrase, Place()) for phrase in phrases], nouns),
     }
     texts = {"phrase": phrases, "noun": nouns}
     write_cache(root / FILES.nouns, arrays, texts, {}, Provenance("nouns", "n"))

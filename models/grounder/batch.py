@@ -32,6 +32,15 @@ class GroundingInputs:
         box_priors: similarity of the head noun and the box's label in [0, 1], float32 (B, P, R).
         box_colours: share of the box that has a colour the phrase names, 0 where it names none, in
             [0, 1], float32 (B, P, R).
+        place_cues: sides and sizes the phrase names, in the order of
+            `models.phrases.place_words.CUES`, bool (B, P, 9).
+        place_ranks: 2 for "second", 0 without an order, i64 (B, P).
+        place_sides: the side an order counts from, an index in `place_words.SIDES`, i64 (B, P).
+        relations: of the thing to its anchor, an index in `place_words.RELATIONS`, -1 for none, i64
+            (B, P).
+        anchor_priors: similarity of the anchor's noun and the box's label in [0, 1], 0 where no
+            label fits it, float32 (B, P, R).
+        anchor_colours: as `box_colours`, of the anchor, float32 (B, P, R).
         cams: raw maps scaled to [0, 1], float32 (B, P, K, h, w).
         noun_mask: real nouns, bool (B, P, K).
         noun_roles: 0 head, 1 context, i64 (B, P, K).
@@ -56,6 +65,12 @@ class GroundingInputs:
     box_is_merged: Tensor
     box_priors: Tensor
     box_colours: Tensor
+    place_cues: Tensor
+    place_ranks: Tensor
+    place_sides: Tensor
+    relations: Tensor
+    anchor_priors: Tensor
+    anchor_colours: Tensor
     cams: Tensor
     noun_mask: Tensor
     noun_roles: Tensor

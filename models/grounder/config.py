@@ -64,10 +64,15 @@ class GrounderConfig:
     prior_weight: NonNegativeFloat
     prior_floor: PositiveShare
     prior_score: NonNegativeFloat
+    prior_score_unfit: NonNegativeFloat
     prior_area: FiniteFloat
     prior_area_unfit: FiniteFloat
     prior_number: NonNegativeFloat
     prior_colour: NonNegativeFloat
+    prior_side: NonNegativeFloat
+    prior_size: NonNegativeFloat
+    prior_order: NonNegativeFloat
+    prior_relation: NonNegativeFloat
     score_bound: NonNegativeFloat
     score_mlp: bool
     teacher: Literal["reconstruction", "contrastive", "both"]

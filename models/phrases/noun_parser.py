@@ -1,4 +1,4 @@
-"""Nouns of phrases: stanza tags the words, and `noun_rules` selects the nouns among them."""
+"""Nouns and places of phrases: stanza tags the words; `noun_rules` and `places` read them."""
 
 import json
 import pickle
@@ -18,6 +18,7 @@ from models.given_files.stanza_folder import LANGUAGE, PROCESSORS, check_stanza_
 from models.given_files.text_files import read_text
 from models.given_files.transformers_folder import FolderError
 from models.phrases.noun_rules import NounMention, find_nouns, speaks_of_several
+from models.phrases.places import Place, find_place, find_subject
 from models.phrases.tokens import TaggedToken
 
 TAGGER_FILE = "tagger.json"
@@ -35,10 +36,14 @@ class ParsedPhrase:
     Attributes:
         nouns: the head noun first, then context nouns in order of the phrase; empty without a head.
         is_plural: whether the phrase means several things.
+        place: where it says that the thing is.
+        subject: its words that describe the thing itself.
     """
 
     nouns: tuple[NounMention, ...]
     is_plural: bool
+    place: Place
+    subject: str
 
 
 class NounParser:
@@ -90,11 +95,16 @@ class NounParser:
         Scores of tags may differ in the last bit with the phrases of the same batch.
         """
         tagged = self.tag(phrases)
-        nouns_of_phrases = [find_nouns(tokens, self.context_nouns) for tokens in tagged]
         return [
-            ParsedPhrase(nouns, speaks_of_several(phrase, nouns[0] if nouns else None))
-            for phrase, nouns in zip(phrases, nouns_of_phrases, strict=True)
+            self._parsed(phrase, tokens) for phrase, tokens in zip(phrases, tagged, strict=True)
         ]
+
+    def _parsed(self, phrase: str, tokens: Sequence[TaggedToken]) -> ParsedPhrase:
+        nouns = find_nouns(tokens, self.context_nouns)
+        head = nouns[0] if nouns else None
+        place = find_place(tokens, head.span[0] if head else None)
+        subject = find_subject(tokens, head.span if head else None)
+        return ParsedPhrase(nouns, speaks_of_several(phrase, head), place, subject)
 
     def tag(self, phrases: Sequence[str]) -> list[list[TaggedToken]]:
         """Return the tagged words of each phrase, lower case; none for a blank phrase."""

@@ -69,6 +69,12 @@ def find_nouns(tokens: Sequence[TaggedToken], context_nouns: int) -> tuple[NounM
     return (head, *list(context.values())[:context_nouns])
 
 
+def head_from(tokens: Sequence[TaggedToken], start: int) -> NounMention | None:
+    """Return the head noun of what begins at word `start`, of words as `find_nouns` joins them."""
+    index = _head(tokens, start)
+    return None if index is None else _mention(tokens, index, HEAD)
+
+
 def _head(tokens: Sequence[TaggedToken], start: int) -> int | None:
     """Return the index of the head noun at or after word `start`."""
     start = _skip_quantity(tokens, start)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pipeline.caching.cache import Cache
 from pipeline.evaluation.baselines import BaselineInputs
+from pipeline.evaluation.place_evidence import place_evidence
 from pipeline.mentions import HEAD_ROLE
 from pipeline.samples.grounding_tables import GroundingTables
 
@@ -25,12 +26,14 @@ def build_baseline_inputs(
     slots, similarity = facts.slots, facts.label_similarity[0]  # (L + 1,)
     is_head = slots.noun_mask[0, 0] and slots.noun_roles[0, 0] == HEAD_ROLE
     says_something = similarity[-1] == 0  # the image's own: 1 where all fit alike
+    matches = similarity[facts.proposals["labels"]] * says_something  # (R,)
     return BaselineInputs(
         image_hw=facts.image.image_hw,
         boxes_xyxy=facts.proposals["boxes_xyxy"],
         scores=facts.proposals["scores"],
-        matches=similarity[facts.proposals["labels"]] * says_something,  # (R,)
+        matches=matches,
         is_plural=bool(facts.is_plural[0]),
+        place=place_evidence(facts, matches),
         cam=facts.maps[slots.map_index[0, 0]] if is_head else None,
     )
 

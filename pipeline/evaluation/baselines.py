@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.evaluation.place_evidence import PlaceEvidence
 from pipeline.geometry.boxes import box_areas, clip_boxes
 from pipeline.geometry.cam_boxes import resize_cam, sums_inside, threshold_box
 
@@ -28,6 +29,7 @@ class BaselineInputs:
         scores: detector confidences in [0, 1], float32 (R,).
         matches: how well the phrase's head noun fits each proposal's label, in [0, 1], (R,).
         is_plural: whether the phrase speaks of several things.
+        place: how well each proposal fits what the phrase says of its place.
         cam: signed map of the head noun over the whole image (h, w); None where there is none.
     """
 
@@ -36,6 +38,7 @@ class BaselineInputs:
     scores: NDArray[np.floating]
     matches: NDArray[np.floating]
     is_plural: bool
+    place: PlaceEvidence
     cam: NDArray[np.floating] | None
 
 
@@ -88,6 +91,19 @@ def number_match(inputs: BaselineInputs) -> Floats:
 def number_match_or_cam(inputs: BaselineInputs) -> Floats:
     """Return `number_match` where a label fits, else `cam_proposal`."""
     return number_match(inputs) if fits_best(inputs).any() else cam_proposal(inputs)
+
+
+def position_match(inputs: BaselineInputs) -> Floats:
+    """Return the fitting proposal of the largest log(score x sqrt(area)) + nats of its position.
+
+    Position is side, size and order. Where no label fits, all proposals count as fitting.
+    """
+    return _best_placed(inputs, inputs.place.position)
+
+
+def relation_match(inputs: BaselineInputs) -> Floats:
+    """Return what `position_match` does, with the nats of the relation to an anchor added."""
+    return _best_placed(inputs, inputs.place.position + inputs.place.relation)
 
 
 def prior(inputs: BaselineInputs) -> Floats:
@@ -152,6 +168,8 @@ def methods(cam_threshold: float) -> dict[str, Callable[[BaselineInputs], Floats
         "largest_label_match": largest_label_match,
         "number_match": number_match,
         "number_match_or_cam": number_match_or_cam,
+        "position_match": position_match,
+        "relation_match": relation_match,
         "cam_box": lambda inputs: cam_box(inputs, cam_threshold),
         "cam_proposal": cam_proposal,
     }
@@ -175,6 +193,13 @@ def chance_and_bounds(scores: Floats) -> dict[str, Floats]:
         "oracle": proposals.max(axis=0, initial=0.0),
         "oracle_whole_image": scores.max(axis=0),
     }
+
+
+def _best_placed(inputs: BaselineInputs, nats: Floats) -> Floats:
+    fitting = fits_best(inputs)
+    sizes = inputs.scores * np.sqrt(_areas_inside(inputs))  # (R,)
+    ranks = np.exp(nats) * sizes  # never below 0, the rank of what does not fit
+    return _best(inputs, ranks, fitting if fitting.any() else np.ones(len(ranks), bool))
 
 
 def _best(

@@ -25,6 +25,8 @@ LABELS = {
     "largest_label_match": "largest label match, else whole image",
     "number_match": "match of label and number, else whole image",
     "number_match_or_cam": "match of label and number, else CAM",
+    "position_match": "match of label and position",
+    "relation_match": "match of label, position and relation",
     "cam_box": "raw CAM, threshold box",
     "cam_proposal": "proposal by CAM sum / sqrt(area)",
     "oracle": "oracle: best proposal",

@@ -11,21 +11,23 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from models.phrases.mirroring import mirror_phrase
+from models.phrases.places import Place
 from pipeline.errors import InputError
 from pipeline.mentions import HEAD_ROLE
 from pipeline.params.train import AugmentParams, TrainParams
 from pipeline.samples.augment import SCALE_STEP_PX, Evidence, draw_jitter, draw_placement
-from pipeline.samples.colours import colour_shares
+from pipeline.samples.colours import Mask, colour_shares
 from pipeline.samples.fields import (
     Fields,
     box_fields,
     image_fields,
     noun_fields,
     phrase_fields,
+    place_fields,
     read_annotated,
 )
 from pipeline.samples.grounding_tables import GroundingTables
-from pipeline.samples.sample_facts import SampleFacts
+from pipeline.samples.sample_facts import Floats, SampleFacts
 from pipeline.samples.sample_spec import CAM_STRIDE, SampleSpec, TextEncoding, Tokenize, sample_spec
 from pipeline.samples.sampler import SampleIndex
 from pipeline.samples.vocabulary import build_vocabulary
@@ -72,17 +74,30 @@ class GroundingDataset(Dataset[Fields]):
         pixels = read_annotated(self.tables.image_folder, facts.image)
         image = image_fields(pixels, placement, draw_jitter(augment.jitter, rng), self.spec)
         phrases = [mirror_phrase(text) if placement.flip else text for text in facts.phrases]
+        read = facts.subjects if self.spec.subject_words else phrases
         boxes = box_fields(facts, placement, self.spec)
-        coloured = phrases if self.spec.with_colours else [""] * len(phrases)
         seen = (image["clean_images"], image["pixel_mask"])
+        anchors = [_anchor_text(*one) for one in zip(facts.phrases, facts.places, strict=True)]
         return {
             **image,
-            **phrase_fields(phrases, self.text, self.spec.max_words),
+            **phrase_fields(read, self.text, self.spec.max_words),
             "phrase_is_plural": facts.is_plural,  # (P,)
             **boxes,
-            "box_colours": colour_shares(*seen, coloured, boxes["boxes_xyxy"]),  # (P, R)
+            "box_colours": self._colours(seen, phrases, boxes),  # (P, R)
+            **place_fields(facts, placement.flip, boxes["box_labels"]),
+            "anchor_colours": self._colours(seen, anchors, boxes),  # (P, R)
             **noun_fields(facts, placement, self.spec, self.text.noun_classes),
         }
+
+    def _colours(self, seen: tuple[Floats, Mask], texts: list[str], boxes: Fields) -> Floats:
+        """Return how much of each box has a colour that each text names, float32 (P, R)."""
+        named = texts if self.spec.with_colours else [""] * len(texts)
+        return colour_shares(*seen, named, boxes["boxes_xyxy"])
+
+
+def _anchor_text(phrase: str, place: Place) -> str:
+    """Return the words of the thing that a phrase's relation leads to, "" without one."""
+    return phrase[slice(*place.anchor.span)] if place.anchor else ""
 
 
 def build_training_dataset(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.phrases.place_words import CUES, RELATIONS, SIDES, number_in
 from pipeline.errors import InputError
 from pipeline.geometry.boxes import Placement, whole_window
 from pipeline.geometry.merged_boxes import with_merged
@@ -97,6 +98,24 @@ def box_fields(facts: SampleFacts, placement: Placement, spec: SampleSpec) -> Fi
         "box_labels": labels + 1,  # (R,)
         "box_is_merged": np.append(proposals["is_merged"][kept], no_window.astype(np.bool_)),
         "box_priors": facts.label_similarity[:, labels],  # (P, R)
+    }
+
+
+def place_fields(facts: SampleFacts, flip: bool, box_labels: NDArray[np.int64]) -> Fields:
+    """Return where the phrases say that their things are, in what is seen.
+
+    Args:
+        facts: of image and phrases.
+        flip: what is seen is mirrored.
+        box_labels: of every box, counted from 1; 0 for a window, int64 (R,).
+    """
+    places = [place.mirrored() if flip else place for place in facts.places]
+    return {
+        "place_cues": np.array([[cue in place.cues for cue in CUES] for place in places]),  # (P, 9)
+        "place_ranks": np.array([place.rank for place in places], np.int64),  # (P,)
+        "place_sides": np.array([max(0, number_in(SIDES, one.rank_side)) for one in places]),
+        "relations": np.array([number_in(RELATIONS, place.relation) for place in places]),  # (P,)
+        "anchor_priors": facts.anchor_similarity[:, box_labels - 1],  # (P, R)
     }
 
 

@@ -4,25 +4,25 @@ Shapes: M maps of (h, w) cells of an image, P phrases, N head nouns, L labels of
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from models.noun_classes.detector_labels import noun_label_matches
 from models.phrases.mirroring import with_mirrored
 from pipeline.caching.cache import Cache, CacheError
 from pipeline.errors import InputError
 from pipeline.images.images import read_image
 from pipeline.mentions import PhraseFacts, read_phrase_facts
+from pipeline.params.train import LabelParams
 from pipeline.paths import DatasetFiles
 from pipeline.records import ImageRecord, PhraseRecord, read_records
-from pipeline.samples.sample_facts import Arrays, Floats, SampleFacts, fill_slots
+from pipeline.samples.label_similarity import EXACT, LabelSimilarity, compare_labels
+from pipeline.samples.sample_facts import Arrays, SampleFacts, fill_slots
 
 NamedArrays = tuple[Arrays, tuple[str, ...]]
 Record = TypeVar("Record", ImageRecord, PhraseRecord)
@@ -92,30 +92,6 @@ class ImageRows:
         return {name: array[self.spans[image_id]] for name, array in self.arrays.items()}
 
 
-class LabelSimilarity:
-    """How well head nouns fit the labels of a detector."""
-
-    def __init__(self, heads: Sequence[str | None], labels: Sequence[str]) -> None:
-        """Compare the head nouns, repeated or None where there is none, with L labels."""
-        nouns = sorted({head for head in heads if head is not None})
-        matches = np.asarray(noun_label_matches(nouns, labels), np.float32)  # (N, L)
-        fits_any: NDArray[np.bool_] = np.any(matches > 0, axis=1)  # (N,)
-        self._row_of: dict[str | None, int] = {
-            noun: row for row, noun in enumerate(nouns) if fits_any[row]
-        }
-        self._rows = np.pad(matches, ((0, 1), (0, 1)))  # (N + 1, L + 1)
-        self._rows[-1] = 1
-
-    def of(self, heads: Sequence[str | None]) -> Floats:
-        """Return how well the head nouns of P phrases fit every label.
-
-        Returns:
-            In [0, 1], float32 (P, L + 1): 1 for everything where no label of the detector fits the
-            head noun or there is no head noun; the last column, of the whole image, is else 0.
-        """
-        return self._rows[[self._row_of.get(head, -1) for head in heads]]
-
-
 @dataclass(frozen=True)
 class GroundingTables:
     """What the stages before `train` found out about images and their phrases.
@@ -127,7 +103,7 @@ class GroundingTables:
         phrase_facts: by text, of every phrase.
         proposals: `boxes_xyxy` f32, original px, `scores` f32, `labels` i16, which count in names.
         cams: `noun_index` i32, which counts in names, `maps` f16, `confidences` f32.
-        label_similarity: of the phrases' head nouns.
+        label_similarity: of the phrases' head nouns and anchors.
         cam_scorer: the scorer that the maps explain: `kind`, `prompt`, `backgrounds`; empty where
             that is not known.
     """
@@ -156,7 +132,7 @@ class GroundingTables:
         if not phrases:
             raise InputError(f"{files.phrases}: holds no phrase of the splits {splits}")
         facts = read_phrase_facts(files.nouns)
-        heads = [_lookup(facts, record.phrase).head for record in phrases]
+        nouns = _compared_nouns(_lookup(facts, record.phrase) for record in phrases)
         proposals = ImageRows.from_cache(
             Cache(files.proposals, stage="proposals"), "label", ("boxes_xyxy", "scores", "labels")
         )
@@ -169,7 +145,7 @@ class GroundingTables:
             facts,
             proposals,
             ImageRows.from_cache(cams, "noun", ("noun_index", "maps", "confidences")),
-            LabelSimilarity(heads, proposals.names),
+            compare_labels(nouns, proposals.names, EXACT, None),
             {"kind": cams.attribute("scorer"), **settings},
         )
 
@@ -201,9 +177,23 @@ class GroundingTables:
             {phrase: facts},
             ImageRows(image, labels, whole, boxes),
             ImageRows(image, nouns, whole, maps),
-            LabelSimilarity([facts.head], labels),
+            compare_labels(_compared_nouns([facts]), labels, EXACT, None),
             {},
         )
+
+    def with_labels_compared(self, params: LabelParams, language: Path) -> Self:
+        """Return the tables with labels and nouns compared as params say.
+
+        Args:
+            params: how.
+            language: folder of the text encoder.
+
+        Raises:
+            InputError: a text encoder is asked for and there is none.
+        """
+        nouns = _compared_nouns(self.phrase_facts[record.phrase] for record in self.phrases)
+        similarity = compare_labels(nouns, self.proposals.names, params, language)
+        return replace(self, label_similarity=similarity)
 
     @property
     def texts(self) -> list[str]:
@@ -243,13 +233,21 @@ class GroundingTables:
         return SampleFacts(
             image=image,
             phrases=[self.phrases[index].phrase for index in phrase_indices],
+            subjects=[fact.subject for fact in facts],
             is_plural=np.array([fact.is_plural for fact in facts]),  # (P,)
+            places=[fact.place for fact in facts],
             proposals=self.proposals.of(image.image_id),
             label_similarity=self.label_similarity.of([fact.head for fact in facts]),
+            anchor_similarity=self.label_similarity.of_anchors([fact.anchor for fact in facts]),
             slots=fill_slots([fact.mentions for fact in facts], nouns, max_nouns),
             maps=cams["maps"].astype(np.float32) if nouns else no_map,
             confidences=cams["confidences"] if nouns else no_map[0, 0],
         )
+
+
+def _compared_nouns(facts: Iterable[PhraseFacts]) -> set[str]:
+    """Return the head nouns and anchors of phrases."""
+    return {noun for fact in facts for noun in (fact.head, fact.anchor) if noun is not None}
 
 
 def _lookup(phrase_facts: Mapping[str, PhraseFacts], phrase: str) -> PhraseFacts:

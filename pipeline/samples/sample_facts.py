@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.phrases.places import Place
 from pipeline.mentions import Mention
 from pipeline.records import ImageRecord
 
@@ -42,10 +43,14 @@ class SampleFacts:
     Attributes:
         image: the image.
         phrases: P texts.
+        subjects: the words of each that describe the thing itself.
         is_plural: which of them mean several things, bool (P,).
+        places: where each says that its thing is.
         proposals: `boxes_xyxy` f32 (R, 4), original px, `scores` f32 (R,), `labels` i16 (R,).
         label_similarity: of each phrase's head noun and each label of the detector, f32
             (P, L + 1); see `LabelSimilarity`.
+        anchor_similarity: the same of each phrase's anchor; 0 where there is none or no label fits
+            it, f32 (P, L + 1).
         slots: the phrases' nouns that have a map.
         maps: signed, f32 (M, h, w); one of zeros if the image has none.
         confidences: the scorer's of each map's noun in [0, 1], f32 (M,), at least one.
@@ -53,9 +58,12 @@ class SampleFacts:
 
     image: ImageRecord
     phrases: list[str]
+    subjects: list[str]
     is_plural: NDArray[np.bool_]
+    places: list[Place]
     proposals: Arrays
     label_similarity: Floats
+    anchor_similarity: Floats
     slots: NounSlots
     maps: Floats
     confidences: Floats

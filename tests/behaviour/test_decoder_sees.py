@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from models.phrases.place_words import CUES
 from models.training.training_step import TrainingStep
 from tests.models.grounder.tiny_grounder import WEIGHTS, tiny_grounder
 
@@ -75,6 +76,12 @@ def draw_batch(seed, unseen):
         "box_is_merged": no,
         "box_priors": torch.eye(2).expand(IMAGES, -1, -1),
         "box_colours": torch.zeros(IMAGES, 2, 2),
+        "place_cues": torch.zeros(IMAGES, 2, len(CUES), dtype=torch.bool),
+        "place_ranks": torch.zeros(IMAGES, 2, dtype=torch.long),
+        "place_sides": torch.zeros(IMAGES, 2, dtype=torch.long),
+        "relations": torch.full((IMAGES, 2), -1),
+        "anchor_priors": torch.zeros(IMAGES, 2, 2),
+        "anchor_colours": torch.zeros(IMAGES, 2, 2),
         "cams": torch.zeros(IMAGES, 2, 0, 2, 2),
         "noun_mask": no_nouns.bool(),
         "noun_roles": no_nouns.long(),

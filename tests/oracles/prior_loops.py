@@ -18,11 +18,13 @@ def prior_logits(fits, colours, boxes, is_plural, config):
         informed = any(fit > 0 for fit in seen) and any(fit != 1 for fit in seen)
         for box, fit in enumerate(row):
             log_area = math.log(max(shares[box], 1e-4))
+            log_score = math.log(max(scores[box], 1e-3))
             logits[phrase, box] = config.prior_area_unfit * log_area
+            logits[phrase, box] += config.prior_score_unfit * log_score
             if informed:
                 logits[phrase, box] = (
                     config.prior_weight * math.log(fit + config.prior_floor)
-                    + config.prior_score * math.log(max(scores[box], 1e-3))
+                    + config.prior_score * log_score
                     + config.prior_area * log_area
                 )
             several_for_one = is_merged[box] and not is_plural[phrase]

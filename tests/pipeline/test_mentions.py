@@ -1,5 +1,6 @@
 import pytest
 
+from models.phrases.places import Place
 from pipeline.caching.cache import CacheError
 from pipeline.errors import InputError
 from pipeline.mentions import Mention, PhraseFacts, nouns_of_images, read_phrase_facts
@@ -28,8 +29,11 @@ def test_number_and_direction_belong_to_their_phrase(files):
 
 def test_only_a_mention_in_the_role_of_the_head_is_the_head():
     context, head = Mention("hut", 1), Mention("fox", 0)
-    assert PhraseFacts((head, context), is_plural=False, has_direction=False).head == "fox"
-    without_head = PhraseFacts((context,), is_plural=False, has_direction=False)
+    assert (
+        PhraseFacts((head, context), is_plural=False, has_direction=False, place=Place()).head
+        == "fox"
+    )
+    without_head = PhraseFacts((context,), is_plural=False, has_direction=False, place=Place())
     assert without_head.head is None
     assert without_head.nouns == {"hut"}
 

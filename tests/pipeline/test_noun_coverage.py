@@ -1,3 +1,4 @@
+from models.phrases.places import Place
 from pipeline.mentions import Mention, PhraseFacts
 from pipeline.noun_coverage import (
     compute_coverage,
@@ -18,6 +19,7 @@ def facts_of(nouns_of_phrase):
             tuple(Mention(noun, int(number > 0)) for number, noun in enumerate(nouns)),
             is_plural=False,
             has_direction=False,
+            place=Place(),
         )
         for phrase, nouns in nouns_of_phrase.items()
     }

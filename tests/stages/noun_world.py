@@ -6,10 +6,12 @@ from PIL import Image
 
 from models.classifier.classifier import load_classifier, save_classifier
 from models.classifier.noun_head import NounHead, save_noun_head
+from models.phrases.places import Anchor, Place
 from pipeline.caching.cache import Provenance, write_cache
 from pipeline.paths import DatasetFiles
 from pipeline.records import ImageRecord, PhraseRecord, write_records
 from tests.models.classifier.tiny_classifier import tiny_classifier
+from tests.place_rows import place_rows
 
 CLASSES = ("red fox", "tabby", "wooden house")
 HEAD_NOUNS = ("fox", "hut", "cat")
@@ -24,6 +26,7 @@ PHRASES = {  # text -> nouns, head first
     "ein Fuchs ü": ["fox"],
     "a zebra": ["zebra"],
 }
+PLACES = {"a fox by a hut": Place(relation="near", anchor=Anchor("hut", (9, 14)))}
 SAID = [  # of each image
     ["a fox by a hut", "the hut"],
     ["a fox", "a zebra"],
@@ -93,6 +96,7 @@ def _write_nouns(path):
         "noun_span": np.zeros((len(flat), 2), np.int32),
         "has_direction": np.array([" by " in text for text in texts]),
         "is_plural": np.array(["ü" in text for text in texts]),
+        **place_rows([PLACES.get(text, Place()) for text in texts], names),
     }
     provenance = Provenance("nouns", "made for a test")
     write_cache(path, arrays, {"phrase": texts, "noun": names}, {}, provenance)

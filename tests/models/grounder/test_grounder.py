@@ -1,12 +1,13 @@
 """Which loss reaches what, what padding may change, and every variant once."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 import torch
 
 from models.grounder.box_scorer import cam_statistics
-from models.grounder.prior import prior_logits
+from models.grounder.config import GrounderConfig
+from models.grounder.priors.prior import prior_logits
 from models.training.losses import compute_losses
 from models.training.training_step import TrainingStep
 from tests.models.grounder.tiny_grounder import (
@@ -21,7 +22,9 @@ from tests.models.grounder.tiny_grounder import (
 )
 
 PRIOR = tuple(
-    f"prior_{name}" for name in ("weight", "score", "area", "area_unfit", "number", "colour")
+    field.name
+    for field in fields(GrounderConfig)
+    if field.name.startswith("prior_") and field.name != "prior_floor"
 )
 READ_BY_EVALUATION = ("box_probs", "pred_boxes_xyxy", "refined_boxes_xyxy")
 EVERYTHING = {
@@ -154,7 +157,8 @@ def _noise(inputs, name, mask):
 
 
 @pytest.mark.parametrize(
-    "kind", ["pixels", "boxes", "priors", "colours", "nouns", "tokens", "phrases"]
+    "kind",
+    ["pixels", "boxes", "scores", "priors", "colours", "anchors", "nouns", "tokens", "phrases"],
 )
 def test_padding_is_inert(kind):
     inputs = tiny_inputs()
@@ -165,10 +169,12 @@ def test_padding_is_inert(kind):
         "pixels": _noise(inputs, "images", pixel_mask),
         "boxes": _noise(inputs, "boxes_xyxy", inputs.box_mask),
         "priors": _noise(inputs, "box_priors", pairs),
+        "scores": _noise(inputs, "box_scores", inputs.box_mask),
         "colours": _noise(inputs, "box_colours", pairs),
+        "anchors": _noise(_noise(inputs, "anchor_priors", pairs), "anchor_colours", pairs),
         "nouns": _noise(_noise(inputs, "cams", noun), "noun_classes", noun),
         "tokens": _noise(inputs, "token_ids", inputs.token_mask),
-        "phrases": _noise(_noise(inputs, "token_ids", phrase), "word_ids", phrase),
+        "phrases": _noise(_noise(inputs, "token_ids", phrase), "relations", phrase),
     }[kind]
     grounder, real = tiny_grounder(), inputs.phrase_mask
     before, after = grounder(inputs), grounder(changed)
@@ -192,6 +198,12 @@ def test_phrases_of_an_image_share_it_exactly():
         "word_mask",
         "box_priors",
         "box_colours",
+        "place_cues",
+        "place_ranks",
+        "place_sides",
+        "relations",
+        "anchor_priors",
+        "anchor_colours",
         "cams",
         "noun_mask",
         "noun_roles",

@@ -9,6 +9,7 @@ from torch import nn
 from models.grounder.checkpoint import new_language
 from models.grounder.config import LanguageSizes
 from models.grounder.grounder import Grounder, GrounderSpec, GroundingInputs, build_grounder
+from models.phrases.place_words import CUES
 from models.training.config import LossWeights
 from models.training.mining_loss import FrozenClassifier
 
@@ -39,10 +40,15 @@ SPEC = GrounderSpec(
     prior_weight=1.0,
     prior_floor=0.001,
     prior_score=0.7,
+    prior_score_unfit=0.3,
     prior_area=0.4,
     prior_area_unfit=0.2,
     prior_number=2.0,
     prior_colour=0.6,
+    prior_side=1.7,
+    prior_size=0.9,
+    prior_order=0.8,
+    prior_relation=1.3,
     score_bound=2.0,
     score_mlp=True,
     teacher="both",
@@ -143,6 +149,12 @@ def tiny_inputs(seed=0, nouns=K, boxes=R) -> GroundingInputs:
         noun_roles=torch.arange(nouns).expand(B, P, nouns),
         noun_classes=torch.randint(0, NUM_CLASSES, (B, P, nouns)),
         noun_confidences=torch.rand(B, P, nouns) * 0.5 + 0.5,
+        place_cues=torch.rand(B, P, len(CUES)) < 0.4,
+        place_ranks=torch.tensor([[0, 2, 3], [2, 0, 0]]),
+        place_sides=torch.tensor([[0, 1, 4], [2, 0, 0]]),
+        relations=torch.tensor([[0, 7, -1], [6, 3, 2]]),
+        anchor_priors=torch.rand(B, P, boxes),
+        anchor_colours=torch.rand(B, P, boxes),
     )
 
 

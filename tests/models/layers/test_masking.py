@@ -93,12 +93,14 @@ MORE = {  # field: how many entries are added to which of its axes
                "cams": (3, 4, 2)},
     "proposals": {"boxes_xyxy": (1, 3), "box_mask": (1, 3), "box_scores": (1, 3),
                   "box_labels": (1, 3), "box_is_merged": (1, 3), "box_priors": (2, 3),
-                  "box_colours": (2, 3)},
+                  "box_colours": (2, 3), "anchor_priors": (2, 3), "anchor_colours": (2, 3)},
     "nouns": {"cams": (2, 2), "noun_mask": (2, 2), "noun_roles": (2, 2), "noun_classes": (2, 2),
               "noun_confidences": (2, 2)},
     "tokens": {"token_ids": (2, 4), "token_mask": (2, 4)},
     "words": {"word_ids": (2, 3), "word_mask": (2, 3)},
 }  # fmt: skip
+NOISY = {"images", "clean_images", "boxes_xyxy", "box_scores", "box_priors", "box_colours",
+         "anchor_priors", "anchor_colours"}  # fmt: skip
 
 
 def _grown(inputs, kind):
@@ -109,7 +111,7 @@ def _grown(inputs, kind):
             shape = list(values[name].shape)
             shape[axis] = count
             filler = torch.zeros(shape, dtype=values[name].dtype)
-            if name in {"images", "clean_images", "boxes_xyxy", "box_priors", "box_colours"}:
+            if name in NOISY:
                 filler = torch.rand(shape)
             values[name] = torch.cat([values[name], filler], dim=axis)
     return replace(inputs, **values)

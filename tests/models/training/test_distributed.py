@@ -18,6 +18,7 @@ from models.training.losses import compute_losses
 from tests.models.grounder.tiny_grounder import WEIGHTS, tiny_grounder, tiny_inputs, tiny_scorer
 
 PIXELS = {"images", "clean_images"}  # whose second axis is as long as that of phrases
+PAIRS = ("box_priors", "box_colours", "anchor_priors", "anchor_colours")  # of phrases and boxes
 
 
 def half(inputs, rank):
@@ -33,7 +34,7 @@ def half(inputs, rank):
     }
     alone = replace(alone, **fewer)
     boxes = {name: getattr(alone, name)[:, :3] for name in values if name.startswith("box")}
-    pairs = {name: getattr(alone, name)[:, :, :3] for name in ("box_priors", "box_colours")}
+    pairs = {name: getattr(alone, name)[:, :, :3] for name in PAIRS}
     return replace(alone, **{**boxes, **pairs})
 
 

@@ -117,7 +117,10 @@ def mirrored_tables(tables, folder):
         tables,
         image_folder=folder,
         phrases=[replace(one, phrase=mirror_phrase(one.phrase)) for one in tables.phrases],
-        phrase_facts={mirror_phrase(text): fact for text, fact in tables.phrase_facts.items()},
+        phrase_facts={
+            mirror_phrase(text): replace(fact, place=fact.place.mirrored())
+            for text, fact in tables.phrase_facts.items()
+        },
         proposals=replace(
             tables.proposals, arrays={**tables.proposals.arrays, "boxes_xyxy": boxes}
         ),

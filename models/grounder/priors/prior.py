@@ -1,4 +1,4 @@
-"""What is believed of a box before anything is learned: label, number, colour, score and area.
+"""What is believed of a box before anything is learned: label, number, colour, place and area.
 
 Shapes: B images, P phrases, R proposals.
 """
@@ -8,10 +8,8 @@ from torch import Tensor
 
 from models.grounder.batch import GroundingInputs
 from models.grounder.config import GrounderConfig
-
-LOWEST_SCORE = 1e-3  # of a detector, before the logarithm
-LOWEST_AREA = 1e-4  # share of the image
-LOWEST_COLOUR = 1e-3  # as a map's sum over the square root of an area: models.grounder.box_scorer
+from models.grounder.priors.box_evidence import area_shares, log_colour, log_scores
+from models.grounder.priors.place import place_logits
 
 
 def prior_logits(inputs: GroundingInputs, config: GrounderConfig) -> Tensor:
@@ -20,13 +18,16 @@ def prior_logits(inputs: GroundingInputs, config: GrounderConfig) -> Tensor:
     A sum of logarithms and a penalty, each times its weight in `config`:
 
     - `prior_weight`: of log(K + `prior_floor`), K the fit of head noun and label;
-    - `prior_score`: of the log of the detector's confidence;
+    - `prior_score`: of the log of the detector's confidence, `prior_score_unfit` where no label
+      fits;
     - `prior_area`: of the log of the box's share of the image, `prior_area_unfit` where no label
       fits;
     - `prior_number`: subtracted from boxes around several things for a phrase about one, and from
       single boxes for a phrase about several;
     - `prior_colour`: of the log of (share of the box in the phrase's colours x root of the box's
-      share of the image), which is large where a box is full of the colour and holds much of it.
+      share of the image), which is large where a box is full of the colour and holds much of it;
+    - `prior_side`, `prior_size`, `prior_order`, `prior_relation`: of what the phrase says of the
+      thing's place, as `models.grounder.priors.place_geometry` measures it.
 
     Where the head noun fits no label of the image's boxes, or fits all alike, labels and scores
     count for nothing, nor does a phrase about several things favour boxes around several.
@@ -34,33 +35,17 @@ def prior_logits(inputs: GroundingInputs, config: GrounderConfig) -> Tensor:
     fits = inputs.box_priors * inputs.box_mask[:, None]  # (B, P, R)
     all_alike = ((fits == 1) | ~inputs.box_mask[:, None]).all(-1, keepdim=True)
     has_fit = (fits > 0).any(-1, keepdim=True) & ~all_alike  # (B, P, 1)
-    area = _area_shares(inputs)[:, None]  # (B, 1, R)
+    area = area_shares(inputs)[:, None]  # (B, 1, R)
     log_area = area.log()
-    log_score = inputs.box_scores.clamp(min=LOWEST_SCORE).log()[:, None]
     is_plural, is_merged = inputs.phrase_is_plural[..., None], inputs.box_is_merged[:, None]
     informed = (
         config.prior_weight * torch.log(inputs.box_priors + config.prior_floor)
-        + config.prior_score * log_score
+        + config.prior_score * log_scores(inputs)
         + config.prior_area * log_area
         - config.prior_number * (is_plural & ~is_merged)
     )
-    by_label = torch.where(has_fit, informed, config.prior_area_unfit * log_area)  # (B, P, R)
+    uninformed = config.prior_area_unfit * log_area + config.prior_score_unfit * log_scores(inputs)
+    by_label = torch.where(has_fit, informed, uninformed)  # (B, P, R)
     several_for_one = config.prior_number * (is_merged & ~is_plural)
-    return by_label - several_for_one + config.prior_colour * _log_colour(inputs, area)
-
-
-def _log_colour(inputs: GroundingInputs, area: Tensor) -> Tensor:
-    """Return the log of how much of the phrase's colours is in each box, float32 (B, P, R).
-
-    It is 0 for a phrase whose colours are in no box, or that names none.
-    """
-    shares = inputs.box_colours * inputs.box_mask[:, None]  # (B, P, R)
-    density = torch.log(shares * area.sqrt() + LOWEST_COLOUR)
-    return density * (shares > 0).any(-1, keepdim=True)
-
-
-def _area_shares(inputs: GroundingInputs) -> Tensor:
-    """Return each box's share of its image's area, float32 (B, R), at least `LOWEST_AREA`."""
-    sides = (inputs.boxes_xyxy[..., 2:] - inputs.boxes_xyxy[..., :2]).clamp(min=0)
-    pixels = inputs.pixel_mask.sum((-2, -1)).clamp(min=1)[:, None]  # (B, 1)
-    return (sides.prod(-1) / pixels).clamp(min=LOWEST_AREA)
+    by_words = config.prior_colour * log_colour(inputs.box_colours, inputs.box_mask, area)
+    return by_label - several_for_one + by_words + place_logits(inputs, config)

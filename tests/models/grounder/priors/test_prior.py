@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from models.grounder.prior import prior_logits
+from models.grounder.priors.place import place_logits
+from models.grounder.priors.prior import prior_logits
 from tests.models.grounder.tiny_grounder import B, tiny_config, tiny_inputs
 from tests.oracles import prior_loops
 
@@ -12,10 +13,15 @@ CONFIG = tiny_config(
     prior_weight=1.3,
     prior_floor=0.01,
     prior_score=0.7,
+    prior_score_unfit=0.3,
     prior_area=0.4,
     prior_area_unfit=0.2,
     prior_number=2.0,
     prior_colour=0.9,
+    prior_side=0.0,
+    prior_size=0.0,
+    prior_order=0.0,
+    prior_relation=0.0,
 )
 
 
@@ -58,7 +64,7 @@ def test_two_men_are_in_the_merged_box_and_a_man_is_not():
 def test_a_thing_that_no_label_fits_is_in_no_merged_box_and_several_may_be_anywhere():
     inputs = tiny_inputs()
     inputs.box_priors[:] = 0.0
-    flat = replace(CONFIG, prior_area_unfit=0.0, prior_colour=0.0)
+    flat = replace(CONFIG, prior_score_unfit=0.0, prior_area_unfit=0.0, prior_colour=0.0)
     found = prior_logits(inputs, flat)[0]  # (P, R); of the phrases the first is plural
     merged = inputs.box_is_merged[0]
     assert merged.any()
@@ -76,6 +82,7 @@ def test_a_red_cup_is_where_most_red_is_and_little_else():
         CONFIG,
         prior_weight=0.0,
         prior_score=0.0,
+        prior_score_unfit=0.0,
         prior_area=0.0,
         prior_area_unfit=0.0,
         prior_number=0.0,
@@ -87,13 +94,25 @@ def test_a_red_cup_is_where_most_red_is_and_little_else():
     assert ranks[3:].tolist() == [0, 3]
 
 
+def test_what_is_said_of_the_place_is_added():
+    inputs = tiny_inputs()
+    placed = tiny_config()
+    silent = replace(placed, prior_side=0.0, prior_size=0.0, prior_order=0.0, prior_relation=0.0)
+    by_place = place_logits(inputs, placed)
+    assert by_place.std() > 0.1
+    torch.testing.assert_close(
+        prior_logits(inputs, placed), prior_logits(inputs, silent) + by_place
+    )
+
+
 def test_fits_on_padding_tell_nothing():
     inputs = tiny_inputs()
     inputs.box_priors[1] = 0
     inputs.box_priors[1, :, 3:] = 1  # image 1 has three boxes
-    found = prior_logits(
-        inputs, replace(CONFIG, prior_area_unfit=0.0, prior_number=0.0, prior_colour=0.0)
+    flat = replace(
+        CONFIG, prior_score_unfit=0.0, prior_area_unfit=0.0, prior_number=0.0, prior_colour=0.0
     )
+    found = prior_logits(inputs, flat)
     assert found[1].eq(0).all()
 
 
