@@ -18,6 +18,7 @@ from pipeline.paths import DatasetFiles, ResultFiles, image_folder
 from pipeline.runtime import keep_freed_memory
 
 NAME_FLAGS = ("--dataset", "--variant")
+TRAINED_ON = "--trained_on"  # spelt as dvc.yaml's key, for DVC writes it
 
 
 @dataclass(frozen=True)
@@ -29,22 +30,24 @@ class StageCall:
         variant: a key of `variants`; empty for a stage that runs once per data set.
         params: all of params.yaml.
         options: further arguments of the command line.
+        trained_on: another key of `datasets`, whose models are asked; empty: the data set's own.
     """
 
     dataset: str
     variant: str
     params: Params
     options: argparse.Namespace
+    trained_on: str = ""
 
     @property
     def files(self) -> DatasetFiles:
         """The files of the data set."""
-        return DatasetFiles(self.dataset)
+        return DatasetFiles(self.dataset, self.trained_on)
 
     @property
     def results(self) -> ResultFiles:
-        """The files of data set and variant."""
-        return ResultFiles(self.dataset, self.variant)
+        """The files of data set and model."""
+        return ResultFiles(self.dataset, self.variant, self.trained_on)
 
     @property
     def image_folder(self) -> Path:
@@ -53,14 +56,16 @@ class StageCall:
 
     def run(self, stage: str, body: Callable[[Observer], None]) -> None:
         """Run the body of a stage, watched by an observer; `stage` is its name in dvc.yaml."""
-        instance = f"{self.dataset}-{self.variant}" if self.variant else self.dataset
-        run_stage(f"{stage}@{instance}", body)
+        name = f"target_{stage}" if self.trained_on else stage
+        instance = "-".join(filter(None, (self.trained_on, self.dataset, self.variant)))
+        run_stage(f"{name}@{instance}", body)
 
 
 def stage_call(
     doc: str | None,
     variant: bool = False,
     add: Callable[[argparse.ArgumentParser], None] | None = None,
+    is_of_models: bool = False,
 ) -> StageCall:
     """Read `python -m stages.X DATASET [VARIANT]`; from now on an `InputError` is one line.
 
@@ -70,6 +75,7 @@ def stage_call(
         doc: the stage's docstring; its first line is the help text.
         variant: whether the stage runs once per variant.
         add: adds further arguments.
+        is_of_models: whether `--trained_on DATASET` may name whose models are asked.
 
     Raises:
         InputError: params.yaml is wrong, or does not have the name.
@@ -81,6 +87,8 @@ def stage_call(
     parser.add_argument("dataset", help="a key of `datasets` in params.yaml")
     if variant:
         parser.add_argument("variant", help="a key of `variants` in params.yaml")
+    if is_of_models:
+        parser.add_argument(TRAINED_ON, default="", help="another dataset, whose model is asked")
     if add is not None:
         add(parser)
     options = parser.parse_args(positional_names(sys.argv[1:]))
@@ -88,7 +96,11 @@ def stage_call(
     _check_name("datasets", options.dataset, params.datasets)
     if variant:
         _check_name("variants", options.variant, params.variants)
-    return StageCall(options.dataset, options.variant if variant else "", params, options)
+    trained_on = options.trained_on if is_of_models else ""
+    if trained_on:
+        _check_name("datasets", trained_on, params.datasets)
+    chosen = options.variant if variant else ""
+    return StageCall(options.dataset, chosen, params, options, trained_on)
 
 
 def positional_names(arguments: Sequence[str]) -> list[str]:
@@ -99,8 +111,8 @@ def positional_names(arguments: Sequence[str]) -> list[str]:
     """
     short: list[str] = []
     for flag, text in pairwise(["", *arguments]):
-        if flag in NAME_FLAGS and text not in NAME:
-            raise InputError(f"run.{flag[2:]}s: {text!r}: a name must be {NAME}")
+        if flag in (*NAME_FLAGS, TRAINED_ON) and text not in NAME:
+            raise InputError(f"{flag[2:]}: {text!r}: a name must be {NAME}")
         short += [] if text in NAME_FLAGS else [text]
     return short
 

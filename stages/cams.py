@@ -243,7 +243,7 @@ def routes_by_scorer(files: DatasetFiles, nouns: Sequence[str]) -> dict[str, Map
 
 def main() -> None:
     """Make the maps of the dataset that the command line names."""
-    call = stage_call(__doc__)
+    call = stage_call(__doc__, is_of_models=True)
     inputs = CamsInputs(call.files, call.image_folder, call.params.runtime.workers)
     device = pick_device(call.params.runtime.device)
     call.run(

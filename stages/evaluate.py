@@ -34,7 +34,11 @@ from pipeline.evaluation.aggregate import (
     weighted_mean,
 )
 from pipeline.evaluation.answers import Answer, BatchAnswers, answers_of_batch, chunked_samples
-from pipeline.evaluation.baseline_inputs import build_baseline_inputs, read_detector
+from pipeline.evaluation.baseline_inputs import (
+    build_baseline_inputs,
+    check_detectors,
+    read_detector,
+)
 from pipeline.evaluation.leakage import image_source, leakage_note
 from pipeline.evaluation.phrase_results import (
     AnnotatedPhrase,
@@ -121,6 +125,9 @@ def run(
     Raises:
         InputError: a file is missing or damaged, or a phrase has no ground truth.
     """
+    if inputs.files.trained_on:
+        learned = DatasetFiles(inputs.files.trained_on).proposals
+        check_detectors(inputs.files.proposals, learned)
     truths = read_records(inputs.files.ground_truth, GroundTruth)
     evaluated = evaluation_splits(inputs.files.phrases)
     inference = load_inference(inputs.results.model, runtime)
@@ -231,6 +238,7 @@ def provenance(inputs: EvaluateInputs, params: EvaluateParams) -> dict[str, Any]
     return {
         "dataset": files.dataset,
         "variant": inputs.results.variant,
+        "trained_on": inputs.results.trained_on or files.dataset,
         "seed": inputs.train_seed,
         "iou": params.iou,
         "detector": detector,
@@ -250,7 +258,7 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 def main() -> None:
     """Evaluate the variant that the command line names."""
-    call = stage_call(__doc__, variant=True)
+    call = stage_call(__doc__, variant=True, is_of_models=True)
     inputs = EvaluateInputs(
         call.files,
         call.results,

@@ -81,7 +81,7 @@ def run(
     metrics = _read_json(inputs.results.evaluation)
     stamp = fingerprint(Path(__file__), params, [inputs.results.evaluation])
     observer.fact("fingerprint", stamp)
-    title = f"{inputs.results.dataset}, {inputs.results.variant}"
+    title = f"{inputs.results.dataset}, {inputs.results.model_name}"
     results = [*_result_sections(metrics), *_gallery(inputs, params, metrics, observer)]
     noun_head = _read_json(inputs.files.noun_head / "summary.json")
     data = collect_data(
@@ -203,7 +203,7 @@ def shown_params(params: Params, dataset: str, variant: str) -> dict[str, Any]:
 
 def main() -> None:
     """Write the report of the variant that the command line names."""
-    call = stage_call(__doc__, variant=True)
+    call = stage_call(__doc__, variant=True, is_of_models=True)
     inputs = ReportInputs(call.files, call.results, call.image_folder)
     shown = shown_params(call.params, call.dataset, call.variant)
     call.run("report", lambda observer: run(inputs, call.params.report, shown, observer))

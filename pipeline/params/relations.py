@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import asdict
 
 from models.grounder.config import parse_depth, parse_levels
 from pipeline.params.reader import ParamsError
@@ -21,10 +22,15 @@ def check_relations(params: Params) -> None:
     Raises:
         ParamsError: names a key whose value does not go with another's.
     """
-    for key, names in (("datasets", params.run.datasets), ("variants", params.run.variants)):
+    for key, names in asdict(params.run).items():
         twice = [name for name, count in Counter(names).items() if count > 1]
         if twice:
             raise ParamsError(f"run.{key}: {twice[0]!r} is named twice")
+    if both := [name for name in params.run.targets if name in params.run.datasets]:
+        raise ParamsError(
+            f"run.targets: {both[0]!r} is in run.datasets, too; give the target an entry of its "
+            "own in `datasets` and `weights` (`name: *other` holds the same)"
+        )
     clip = params.cams.clip
     if len(set(clip.backgrounds)) < 2:
         raise ParamsError(f"cams.clip.backgrounds: must be two at least, got {clip.backgrounds!r}")
