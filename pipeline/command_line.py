@@ -1,14 +1,18 @@
 """How every stage process starts: its command line, its error messages, its observer."""
 
 import argparse
+import json
 import logging
+import os
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 
+from pipeline.caching.atomic import whole_file, work_folder
 from pipeline.errors import InputError
 from pipeline.observe.observer import Observer
 from pipeline.observe.run_stage import run_stage
@@ -55,10 +59,18 @@ class StageCall:
         return image_folder(self.dataset, self.params.datasets[self.dataset])
 
     def run(self, stage: str, body: Callable[[Observer], None]) -> None:
-        """Run the body of a stage, watched by an observer; `stage` is its name in dvc.yaml."""
+        """Run the body of a stage, watched by an observer, and note how long it took.
+
+        Args:
+            stage: its name in dvc.yaml; of a model that is asked on a target, without `target_`.
+            body: the work; an exception passes.
+        """
         name = f"target_{stage}" if self.trained_on else stage
         instance = "-".join(filter(None, (self.trained_on, self.dataset, self.variant)))
+        begin = time.perf_counter()
         run_stage(f"{name}@{instance}", body)
+        if "PIPELINE_PART" not in os.environ and os.environ.get("RANK", "0") == "0":
+            note_seconds(f"{name}@{instance}", time.perf_counter() - begin)
 
 
 def stage_call(
@@ -112,9 +124,24 @@ def positional_names(arguments: Sequence[str]) -> list[str]:
     short: list[str] = []
     for flag, text in pairwise(["", *arguments]):
         if flag in (*NAME_FLAGS, TRAINED_ON) and text not in NAME:
-            raise InputError(f"{flag[2:]}: {text!r}: a name must be {NAME}")
+            key = "run.variants" if flag == "--variant" else "run.datasets"
+            raise InputError(f"{key}: {text!r}: a name must be {NAME}")
         short += [] if text in NAME_FLAGS else [text]
     return short
+
+
+def note_seconds(stage: str, seconds: float) -> None:
+    """Keep how long a stage took, outside DVC's outputs: two runs never take equal times."""
+    folder = work_folder("seconds", stage)
+    with whole_file(folder / "seconds.json") as partial:
+        partial.write_text(json.dumps(round(seconds, 1)), encoding="utf-8")
+
+
+def read_seconds() -> dict[str, float]:
+    """Return the seconds of the last run of each stage here, in the order in which they ended."""
+    files = work_folder("seconds", "").glob("*/seconds.json")
+    ended = sorted(files, key=lambda path: path.stat().st_mtime_ns)
+    return {path.parent.name: json.loads(path.read_text(encoding="utf-8")) for path in ended}
 
 
 def show_error(
