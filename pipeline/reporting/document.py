@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ def to_html(title: str, subtitle: str, sections: Sequence[Section]) -> str:
         "data_url": _data_url,
         "kind": _kind,
         "choices": _choices,
+        "breakable": _breakable,
     }
     page = templates.get_template("document.html")
     return page.render(title=title, subtitle=subtitle, sections=sections) + "\n"
@@ -130,6 +132,11 @@ def _kind(block: Block) -> str:
     if isinstance(block, Paragraph | Table | Picture):
         return type(block).__name__.lower()
     return "tiles" if block and isinstance(block[0], Tile) else "cards"
+
+
+def _breakable(text: str) -> Markup:
+    """Return a cell's text as HTML that may be broken behind each `_`."""
+    return Markup("_<wbr>").join(text.split("_"))
 
 
 def _choices(cards: Sequence[Card]) -> dict[str, list[str]]:

@@ -74,7 +74,7 @@ def read_rows() -> list[dict[str, str]]:
 
 def _columns(splits: Sequence[str]) -> list[str]:
     ours = [f"{split}, {method}" for split in splits for method in METHODS.values()]
-    return ["row", "variant", *ours, *(f"paper: {name}" for name in PAPER_COLUMNS.values())]
+    return ["row", "variant", *ours, *(f"paper {name}" for name in PAPER_COLUMNS.values())]
 
 
 def _row(row: Mapping[str, str], runs: Runs, full_depth: str) -> list[str]:

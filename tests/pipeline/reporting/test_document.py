@@ -1,6 +1,9 @@
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
+
+import pytest
 
 from pipeline.reporting.document import (
     Card,
@@ -13,6 +16,7 @@ from pipeline.reporting.document import (
     to_html,
     to_markdown,
 )
+from tests.pipeline.reporting.page import CHROMIUM, look
 
 EVIL = "<script>alert(\"1\")</script> & 'grün' 🐕 | *x* [a](b) {{ 6*7 }} {% raw %}"
 TAGS = {EVIL: [EVIL, "other"]}
@@ -118,3 +122,50 @@ def test_cards_are_filtered_by_what_differs_among_them():
     html = to_html("t", "s", [Section("x", [cards])])
     assert re.findall(r'<select name="(\w+)"', html) == ["result", "kind"]
     assert re.findall(r"<option>(\w+)", html) == ["hit", "miss", "other", "people"]
+
+
+WIDTHS = """
+return [...document.querySelectorAll("html, .scroll")].map((it) => [it.scrollWidth, it.clientWidth])
+"""
+FILTERING = """
+const shown = () => [...document.querySelectorAll("article")].map((card) => !card.hidden);
+const found = [shown()];
+const form = document.querySelector(".filters");
+for (const [name, value] of [["result", "miss"], ["result", ""], ["kind", "people"]]) {
+  form.elements[name].value = value;
+  form.dispatchEvent(new Event("change"));
+  found.push(shown());
+}
+return [...found, form.querySelector("output").value];
+"""
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """A page with the widest tables there are, long words, and cards."""
+    hit = {"result": ["hit"], "kind": ["people", "other"]}
+    miss = {"result": ["miss"], "kind": [EVIL]}
+    cards = [Card("a", "b", True, "c", [], hit), Card("d", "e", False, "f", [], miss)]
+    cells = ["three attention layers + 1x1 conv", "fusion_conv1x1", *["57.2 sd 0.5 n=3"] * 2]
+    papers = [f"paper {name}" for name in (*["RefCOCO+ val", "testA", "testB"] * 3, "ReferIt test")]
+    wide = Table(["row", "variant", "val, final box", "val, best proposal", *papers], [])
+    wide = replace(wide, rows=[[*cells, *["54.78"] * len(papers)]])
+    long = Table(["parameter", "value"], [["weights.tagger.sha256", "f" * 200]])
+    path = tmp_path_factory.mktemp("page") / "page.html"
+    path.write_text(to_html("t", "s", [Section("x", [wide, long, cards])]), encoding="utf-8")
+    return path
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+@pytest.mark.parametrize("width", [1200, 800])
+def test_nothing_is_cut_off_and_the_console_is_silent(page, width):
+    widths, console = look(page, width, WIDTHS)
+    assert [(inner, outer) for inner, outer in widths if inner > outer] == []
+    assert (len(widths), console) == (3, [])
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+def test_the_gallery_shows_what_is_chosen(page):
+    found, console = look(page, 1200, FILTERING)
+    assert found == [[True, True], [False, True], [True, True], [True, False], "1 of 2"]
+    assert console == []

@@ -55,7 +55,7 @@ def test_the_parameter_of_a_row_is_what_the_row_is_called():
 def test_what_was_run_stands_beside_what_the_paper_reports():
     third, fourth, *_ = tables({"no_cam": metrics(0.25), "full": metrics(0.5)})
     assert third.columns[:4] == ["row", "variant", "test, final box", "test, best proposal"]
-    assert third.columns[4] == "paper: RefCOCO val"
+    assert third.columns[4] == "paper RefCOCO val"
     assert third.rows[0][:5] == ["neither", "no_cam", "25.0 +-3.0", "-", "49.38"]
     assert third.rows[1][2:4] == [NOT_RUN, NOT_RUN]
     assert third.rows[2][2] == fourth.rows[6][2] == "50.0 +-3.0"
