@@ -5,15 +5,15 @@ import re
 from tests.conftest import ROOT
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, re.M | re.S)
 
 
 def commands():
     """Return every line of its blocks of shell commands, in order."""
-    blocks = re.findall(r"^```\n(.*?)^```$", TEXT, re.M | re.S)
-    return [line for block in blocks for line in block.splitlines()]
+    return [line for kind, block in BLOCKS if not kind for line in block.splitlines()]
 
 
 def python_code():
     """Return its one block of Python."""
-    [block] = re.findall(r"^```python\n(.*?)^```$", TEXT, re.M | re.S)
+    [block] = [block for kind, block in BLOCKS if kind == "python"]
     return block
