@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from models.given_files.safe_load import ModelFileError
 from models.grounder.checkpoint import load_grounder, save_grounder
 from pipeline.errors import InputError
+from pipeline.evaluation.inference import load_inference
 from pipeline.observe.observer import Observer
 from pipeline.params.read import read_params, train_params
 from pipeline.params.schema import RuntimeParams
@@ -24,7 +25,6 @@ from pipeline.samples.sampler import EpochSampler
 from pipeline.serving.phrase_grounder import PhraseGrounder
 from pipeline.training.guard import GRAD_NORM, FiniteGuard
 from pipeline.training.processes import Machine, ProcessGroup
-from stages.evaluate import load_inference
 from stages.train import build_optimiser, build_training, run, train
 from tests.cached_world import FILES, ROOT, write_world
 from tests.models.grounder.tiny_grounder import tiny_grounder
