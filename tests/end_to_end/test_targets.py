@@ -89,7 +89,7 @@ def test_a_cams_key_concerns_the_targets_too(project, asked):
 
 def test_without_the_training_split_a_dataset_that_is_trained_on_is_refused(project, asked):
     project.set(run__targets="[]", run__datasets="[shapes, own]")
-    done = project.repro("-f", "annotations@own")
+    done = project.python("-m", "stages.annotations", "own")
     project.set(run__datasets="[shapes]", run__targets="[own]")
     assert done.returncode != 0
     assert "run.targets" in done.stderr
