@@ -14,7 +14,7 @@ ifdef PROFILE
 endif
 	python -m pipeline.doctor.dvc_files
 	dvc repro
-	python -m pipeline.reporting.results
+	python -m pipeline.tables
 
 doctor: $(STAMP)  ## what is missing, before anything is computed
 	python -m pipeline.doctor

@@ -25,6 +25,7 @@ from benchmarks.remembered import LevelMaps, RememberedBackbone, RememberedLangu
 from models.grounder.checkpoint import SavedGrounder
 from models.grounder.grounder import Grounder
 from models.training.training_step import TrainingStep
+from pipeline.evaluation.inference import Inference, compute_answers
 from pipeline.evaluation.metrics import score_boxes
 from pipeline.evaluation.phrase_results import evaluation_splits
 from pipeline.observe.observer import Observer
@@ -38,7 +39,6 @@ from pipeline.runtime import keep_freed_memory, pick_device, seed_everything
 from pipeline.samples.dataset import GroundingDataset
 from pipeline.samples.grounding_tables import GroundingTables
 from pipeline.training.processes import Machine, ProcessGroup
-from stages.evaluate import Inference, compute_answers
 from stages.train import build_training, train
 
 METHODS = ("reg", "proposal", "refined")
@@ -70,7 +70,7 @@ class Ablations:
 class OtherCams(DatasetFiles):
     """The files of a dataset with another cache of maps; the empty path stands for its own."""
 
-    path: str
+    path: str = ""
 
     @property
     @override
@@ -103,7 +103,7 @@ class Memory:
 def measure(params: Params, wanted: Ablations, setting: str, seed: int, memory: Memory) -> Any:
     """Train one setting from one seed and return its row."""
     section = section_of(params, wanted, setting, seed)
-    files = OtherCams(wanted.dataset, wanted.cams.get(setting, ""))
+    files = OtherCams(wanted.dataset, path=wanted.cams.get(setting, ""))
     pictures = image_folder(wanted.dataset, params.datasets[wanted.dataset])
     group = ProcessGroup(0, 1, pick_device(params.runtime.device))
     machine = Machine(group, params.runtime.workers, Observer(f"{setting}, seed {seed}"))

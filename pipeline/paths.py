@@ -8,9 +8,16 @@ from pipeline.params.datasets import DatasetSection, ShapesDataset
 
 @dataclass(frozen=True)
 class DatasetFiles:
-    """The files made once per dataset."""
+    """The files made once per dataset, as the models of a dataset see them.
+
+    Attributes:
+        dataset: its name.
+        trained_on: name of another dataset whose models are asked; weights and noun head are then
+            that one's, and the maps are made with them. Empty: the dataset's own.
+    """
 
     dataset: str
+    trained_on: str = ""
 
     @property
     def folder(self) -> Path:
@@ -40,7 +47,7 @@ class DatasetFiles:
     @property
     def weights(self) -> Path:
         """Folder of `detector/`, `classifier/`, `tagger/`, ..., `manifest.json`."""
-        return self.folder / "weights"
+        return Path("data") / (self.trained_on or self.dataset) / "weights"
 
     @property
     def nouns(self) -> Path:
@@ -55,40 +62,60 @@ class DatasetFiles:
     @property
     def noun_head(self) -> Path:
         """Folder of `head.safetensors`, `nouns.json`, `summary.json`."""
-        return self.folder / "noun_head"
+        return Path("data") / (self.trained_on or self.dataset) / "noun_head"
 
     @property
     def cams(self) -> Path:
         """Cache of the cams stage."""
-        return self.folder / "cams.h5"
+        return self._maps_folder / "cams.h5"
 
     @property
     def cams_coverage(self) -> Path:
         """For which phrases the scorer of the cams stage knows the head noun."""
-        return self.folder / "cams_coverage.json"
+        return self._maps_folder / "cams_coverage.json"
+
+    @property
+    def _maps_folder(self) -> Path:
+        return self.folder / f"by_{self.trained_on}" if self.trained_on else self.folder
 
 
 @dataclass(frozen=True)
 class ResultFiles:
-    """The files made once per dataset and variant."""
+    """The files made once per dataset and variant, or once per dataset and another one's model.
+
+    Attributes:
+        dataset: on which the model is asked.
+        variant: of the model.
+        trained_on: name of another dataset that the model was trained on; empty: `dataset`.
+    """
 
     dataset: str
     variant: str
+    trained_on: str = ""
+
+    @property
+    def model_name(self) -> str:
+        """Name of the model among the results on the dataset; no variant has a `-` in its name."""
+        return f"{self.trained_on}-{self.variant}" if self.trained_on else self.variant
 
     @property
     def folder(self) -> Path:
-        """Everything made once per dataset and variant lies below."""
-        return Path("results") / self.dataset / self.variant
+        """Everything made once per dataset and model lies below."""
+        return Path("results") / self.dataset / self.model_name
 
     @property
     def model(self) -> Path:
         """Folder of the trained grounder."""
-        return self.folder / "model"
+        return self._trained / "model"
 
     @property
     def curves(self) -> Path:
         """Loss curves of the train stage, one row per logged step."""
-        return self.folder / "curves.csv"
+        return self._trained / "curves.csv"
+
+    @property
+    def _trained(self) -> Path:
+        return Path("results") / (self.trained_on or self.dataset) / self.variant
 
     @property
     def metrics(self) -> Path:

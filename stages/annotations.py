@@ -63,11 +63,13 @@ def run(
     max_bad_fraction: float,
     workers: int,
     observer: Observer,
+    is_trained_on: bool = True,
 ) -> None:
     """Read the data set and write its records; the summary is written even if it is refused.
 
     Raises:
-        InputError: the data set is missing, or too much of it is bad.
+        InputError: the data set is missing, too much of it is bad, or it lacks what to evaluate or,
+            if it is trained on, what to train with.
     """
     stamp = fingerprint(Path(__file__), [dataset, max_bad_fraction], [])
     observer.fact("fingerprint", stamp)
@@ -79,7 +81,7 @@ def run(
     summary = summarise(readings, plan.bad, plan.remarks, published_of(dataset))
     write_summary(files.annotations / "summary.json", summary)
     _report(summary, observer)
-    check_usable(files.dataset, summary, max_bad_fraction)
+    check_usable(files.dataset, summary, max_bad_fraction, is_trained_on)
     write_readings(files, readings)
 
 
@@ -123,7 +125,11 @@ def main() -> None:
     call = stage_call(__doc__)
     dataset, most_bad = call.params.datasets[call.dataset], call.params.annotations.max_bad_fraction
     workers = call.params.runtime.workers
-    call.run("annotations", lambda observer: run(call.files, dataset, most_bad, workers, observer))
+    is_trained_on = call.dataset not in call.params.run.targets
+    call.run(
+        "annotations",
+        lambda observer: run(call.files, dataset, most_bad, workers, observer, is_trained_on),
+    )
 
 
 if __name__ == "__main__":

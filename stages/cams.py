@@ -25,7 +25,13 @@ from torch import Tensor
 
 from models.given_files.safe_load import write_json
 from models.grad_cam.explainer import LayerError, NounExplainer
-from models.grad_cam.load_scorer import ScorerKind, ScorerSource, find_routes, load_scorer
+from models.grad_cam.load_scorer import (
+    PARTS,
+    ScorerKind,
+    ScorerSource,
+    find_routes,
+    load_scorer,
+)
 from models.grad_cam.scorer import NounScorer
 from models.noun_classes.detector_labels import noun_label_matches
 from models.noun_classes.imagenet import TABLE
@@ -44,12 +50,6 @@ from pipeline.paths import DatasetFiles
 from pipeline.records import ImageRecord, PhraseRecord, read_records
 from pipeline.runtime import pick_device, seed_everything
 
-PARTS = {  # of the weights, by scorer
-    "nounhead": "classifier",
-    "imagenet": "classifier",
-    "detector": "detector",
-    "clip": "clip",
-}
 LISTED = 30  # uncovered nouns in the coverage
 
 Arrays = dict[str, NDArray[Any]]
@@ -243,7 +243,7 @@ def routes_by_scorer(files: DatasetFiles, nouns: Sequence[str]) -> dict[str, Map
 
 def main() -> None:
     """Make the maps of the dataset that the command line names."""
-    call = stage_call(__doc__)
+    call = stage_call(__doc__, is_of_models=True)
     inputs = CamsInputs(call.files, call.image_folder, call.params.runtime.workers)
     device = pick_device(call.params.runtime.device)
     call.run(

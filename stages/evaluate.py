@@ -6,26 +6,18 @@ params  evaluate
 """
 
 import json
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from models.given_files.safe_load import ModelFileError, write_json
-from models.grounder.batch import GroundingInputs
-from models.grounder.box_head import answer_boxes, confidence_features
-from models.grounder.checkpoint import SavedGrounder, load_grounder
-from models.grounder.grounder import Grounder
-from models.training.reconstruction_loss import vision_gap
+from models.given_files.safe_load import write_json
 from pipeline.caching.atomic import whole_file
 from pipeline.caching.fingerprint import fingerprint
 from pipeline.command_line import stage_call
-from pipeline.errors import InputError
 from pipeline.evaluation.aggregate import (
     choose_phrases,
     prediction_row,
@@ -33,11 +25,15 @@ from pipeline.evaluation.aggregate import (
     split_metrics,
     summarise_split,
     table_rows,
-    weighted_mean,
 )
-from pipeline.evaluation.answers import Answer, BatchAnswers, answers_of_batch, chunked_samples
-from pipeline.evaluation.baseline_inputs import build_baseline_inputs, read_detector
+from pipeline.evaluation.answers import Answer
+from pipeline.evaluation.baseline_inputs import (
+    build_baseline_inputs,
+    check_detectors,
+    read_detector,
+)
 from pipeline.evaluation.calibration import Calibrated, calibrate
+from pipeline.evaluation.inference import compute_answers, load_inference
 from pipeline.evaluation.leakage import image_source, leakage_note
 from pipeline.evaluation.phrase_results import (
     AnnotatedPhrase,
@@ -51,12 +47,7 @@ from pipeline.params.read import train_params
 from pipeline.params.schema import EvaluateParams, RuntimeParams
 from pipeline.paths import DatasetFiles, ResultFiles
 from pipeline.records import GroundTruth, read_records
-from pipeline.runtime import pick_device
-from pipeline.samples.dataset import GroundingDataset
 from pipeline.samples.grounding_tables import GroundingTables
-from pipeline.samples.loader import build_loader
-from pipeline.samples.sample_spec import SampleSpec, TextEncoding, Tokenize, read_sample_spec
-from pipeline.samples.vocabulary import WordVocabulary
 
 
 @dataclass(frozen=True)
@@ -78,51 +69,6 @@ class EvaluateInputs:
     train_seed: int
 
 
-@dataclass(frozen=True)
-class Inference:
-    """A grounder, and how it is run."""
-
-    saved: SavedGrounder
-    spec: SampleSpec
-    device: torch.device
-    workers: int
-
-
-def answer_batch(grounder: Grounder, inputs: GroundingInputs, iou: float) -> BatchAnswers:
-    """Return the grounder's answers to a batch; maps are those of the first noun slot.
-
-    Args:
-        grounder: the model.
-        inputs: the batch.
-        iou: least IoU of a hit.
-
-    Raises:
-        InputError: a box, or the vision gap, is not finite.
-    """
-    begin = time.perf_counter()
-    real_words = inputs.word_mask & inputs.phrase_mask[..., None]  # (B, P, W)
-    with torch.inference_mode():
-        outputs = grounder(inputs)
-        gap = vision_gap(grounder.decoder, outputs.attended, inputs.word_ids, real_words)
-        features = confidence_features(outputs, inputs, iou)  # (B, P, F)
-    boxes = {name: xyxy.cpu().numpy() for name, xyxy in answer_boxes(outputs, inputs).items()}
-    real_phrases = inputs.phrase_mask.cpu().numpy()  # (B, P)
-    numbers = [float(gap), *(xyxy[real_phrases] for xyxy in boxes.values())]
-    if not all(np.isfinite(values).all() for values in numbers):
-        raise InputError("model/: it answers with numbers that are not finite; train it anew")
-    maps = {"raw": inputs.cams, "learned": outputs.attention_maps}
-    is_head = inputs.noun_mask & (inputs.noun_roles == 0)  # (B, P, K)
-    return BatchAnswers(
-        boxes_xyxy=boxes,
-        maps={name: m[:, :, 0].float().cpu().numpy() for name, m in maps.items() if m.shape[2]},
-        has_map=is_head[..., :1].any(-1).cpu().numpy(),
-        features=features.cpu().numpy(),
-        vision_gap=float(gap),
-        num_words=int(real_words.sum()),
-        seconds=time.perf_counter() - begin,
-    )
-
-
 def run(
     inputs: EvaluateInputs, params: EvaluateParams, runtime: RuntimeParams, observer: Observer
 ) -> None:
@@ -131,6 +77,9 @@ def run(
     Raises:
         InputError: a file is missing or damaged, or a phrase has no ground truth.
     """
+    if inputs.files.trained_on:
+        learned = DatasetFiles(inputs.files.trained_on).proposals
+        check_detectors(inputs.files.proposals, learned)
     truths = read_records(inputs.files.ground_truth, GroundTruth)
     evaluated = evaluation_splits(inputs.files.phrases)
     inference = load_inference(inputs.results.model, runtime)
@@ -193,55 +142,6 @@ def write_numbers(
         write_json(partial, rounded(asdict(calibrated.calibration)), indent=1)
 
 
-def load_inference(folder: Path, runtime: RuntimeParams) -> Inference:
-    """Return a trained grounder on the device that `runtime` names.
-
-    Raises:
-        InputError: the folder does not hold one.
-    """
-    try:
-        saved = load_grounder(folder)
-    except ModelFileError as error:
-        raise InputError(f"{error}; `dvc repro train` makes it anew") from error
-    device = pick_device(runtime.device)
-    saved.grounder.to(device)
-    return Inference(saved, read_sample_spec(folder), device, runtime.workers)
-
-
-def compute_answers(
-    inference: Inference, tables: GroundingTables, params: EvaluateParams, observer: Observer
-) -> tuple[dict[str, Answer], float]:
-    """Return the model's answer to every phrase by id, and the mean vision gap in nats a word.
-
-    Raises:
-        InputError: the proposals come from a detector of other labels than the model's, or an
-            answer is not finite.
-    """
-    num_labels, learned = len(tables.proposals.names), inference.saved.grounder.spec.num_labels
-    if num_labels != learned:
-        raise InputError(
-            f"proposals.h5: its detector is of {num_labels} labels; the model learned from one of "
-            f"{learned}; `dvc repro train` makes it anew"
-        )
-    vocabulary = WordVocabulary(inference.saved.words)
-    tokenize = Tokenize(inference.saved.tokenizer, inference.spec.max_tokens)
-    dataset = GroundingDataset(tables, inference.spec, TextEncoding(tokenize, vocabulary, {}))
-    sample_indices = chunked_samples(tables.phrases_of_image, params.phrases_per_image)
-    starts = range(0, len(sample_indices), params.batch_images)
-    loader = build_loader(dataset, sample_indices, params.batch_images, inference.workers)
-    answers: dict[str, Answer] = {}
-    batches: list[BatchAnswers] = []
-    for start, batch in zip(observer.progress(starts, len(starts), "model"), loader, strict=True):
-        model_inputs = GroundingInputs(**batch).to(inference.device)
-        batches.append(answer_batch(inference.saved.grounder, model_inputs, params.iou))
-        batch_indices = sample_indices[start : start + params.batch_images]
-        image_px = inference.spec.image_px
-        answers.update(answers_of_batch(tables, batch_indices, batches[-1], image_px))
-    seconds = sum(batch.seconds for batch in batches)
-    observer.log(f"{1000 * seconds / len(answers):.1f} ms per phrase on {inference.device}")
-    return answers, weighted_mean([(batch.vision_gap, batch.num_words) for batch in batches])
-
-
 def evaluate_split(
     phrase_truths: Sequence[AnnotatedPhrase],
     tables: GroundingTables,
@@ -275,6 +175,7 @@ def provenance(inputs: EvaluateInputs, params: EvaluateParams) -> dict[str, Any]
     return {
         "dataset": files.dataset,
         "variant": inputs.results.variant,
+        "trained_on": inputs.results.trained_on or files.dataset,
         "seed": inputs.train_seed,
         "iou": params.iou,
         "detector": detector,
@@ -294,7 +195,7 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 def main() -> None:
     """Evaluate the variant that the command line names."""
-    call = stage_call(__doc__, variant=True)
+    call = stage_call(__doc__, variant=True, is_of_models=True)
     inputs = EvaluateInputs(
         call.files,
         call.results,

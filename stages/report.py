@@ -55,11 +55,21 @@ from pipeline.reporting.result_sections import (
 )
 
 Row = Mapping[str, Any]
+FILTERS = {
+    "kind": "kind",
+    "words": "words",
+    "fitting_proposals": "proposals that fit",
+    "cam": "heat map",
+    "direction": "direction word",
+}
 COMPARED = ("proposal", "prior", "largest_label_match", "cam_box")
 LEGEND = (
     "Drawn by lot, hits and misses in equal numbers as far as there are any. Green: annotated; "
-    "orange: REG box; blue: the model's best proposal. Maps: blue is 0, yellow is 1."
+    "orange: REG box; blue: the model's best proposal. Maps: blue is 0, yellow is 1; before "
+    "training it is the head noun's Grad-CAM, after it what the CAM encoder has made of that, by "
+    "attention mining where the variant has it."
 )
+CAPTIONS = {"raw": "heat map before training", "learned": "heat map after training"}
 
 
 @dataclass(frozen=True)
@@ -87,7 +97,7 @@ def run(
     metrics = _read_json(inputs.results.evaluation)
     stamp = fingerprint(Path(__file__), params, [inputs.results.evaluation])
     observer.fact("fingerprint", stamp)
-    title = f"{inputs.results.dataset}, {inputs.results.variant}"
+    title = f"{inputs.results.dataset}, {inputs.results.model_name}"
     results = [*_result_sections(metrics), *_gallery(inputs, params, metrics, observer)]
     noun_head = _read_json(inputs.files.noun_head / "summary.json")
     data = collect_data(
@@ -153,7 +163,7 @@ def _card(number: int, row: Row, path: Path, iou: float) -> Card:
         name: [row["boxes_xyxy"][name]] for name in ("reg", "proposal") if name in row["boxes_xyxy"]
     }
     panels = [Picture(f"{number:03d}_boxes.jpg", draw_boxes(image, boxes), "boxes")]
-    for name, caption in (("raw", "Grad-CAM"), ("learned", "learned attention")):
+    for name, caption in CAPTIONS.items():
         if name in row["attention"]:
             heights = np.array(row["attention"][name], np.float32)
             panels.append(Picture(f"{number:03d}_{name}.jpg", draw_map(image, heights), caption))
@@ -164,7 +174,14 @@ def _card(number: int, row: Row, path: Path, iou: float) -> Card:
         good=reg_iou >= iou,
         text=f"{row['split']}, phrase {row['phrase_id']}. IoU of others: {others}.",
         panels=panels,
+        tags=_tags(row, reg_iou >= iou),
     )
+
+
+def _tags(row: Row, is_hit: bool) -> dict[str, list[str]]:
+    """Return what a card can be filtered by."""
+    named = {FILTERS[by]: members for by, members in row["groups"].items() if by in FILTERS}
+    return {"result": ["hit" if is_hit else "miss"], "split": [row["split"]], **named}
 
 
 def _write_plots(results: ResultFiles, splits: Mapping[str, Row]) -> None:
@@ -209,7 +226,7 @@ def shown_params(params: Params, dataset: str, variant: str) -> dict[str, Any]:
 
 def main() -> None:
     """Write the report of the variant that the command line names."""
-    call = stage_call(__doc__, variant=True)
+    call = stage_call(__doc__, variant=True, is_of_models=True)
     inputs = ReportInputs(call.files, call.results, call.image_folder)
     shown = shown_params(call.params, call.dataset, call.variant)
     call.run("report", lambda observer: run(inputs, call.params.report, shown, observer))

@@ -164,7 +164,7 @@ def write_nouns(root):
     write_cache(root / FILES.nouns, arrays, texts, {}, Provenance("nouns", "n"))
 
 
-def write_proposals(root):
+def write_proposals(root, files=FILES, labels=LABELS):
     flat = [row for found in BOXES.values() for row in found]
     arrays = {
         "offsets": offsets([len(found) for found in BOXES.values()]),
@@ -172,9 +172,9 @@ def write_proposals(root):
         "scores": np.array([score for _, score, _ in flat], np.float32),
         "labels": np.array([label for _, _, label in flat], np.int16),
     }
-    texts = {"image_id": list(HW), "label": LABELS}
+    texts = {"image_id": list(HW), "label": labels}
     attributes = {"detector": "hand", "training_set": "none"}
-    write_cache(root / FILES.proposals, arrays, texts, attributes, Provenance("proposals", "p"))
+    write_cache(root / files.proposals, arrays, texts, attributes, Provenance("proposals", "p"))
 
 
 def cam_indices(image_id):

@@ -48,3 +48,17 @@ def tiny_detector(tmp_path_factory) -> Path:
     from tests.tiny_detector import write_tiny_detector
 
     return write_tiny_detector(tmp_path_factory.mktemp("weights") / "detector")
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory) -> Path:
+    """Return the folder of a small project with a model that can be asked about pictures."""
+    from tests.served_world import write_served_world
+
+    folder = tmp_path_factory.mktemp("served")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("DVC_ROOT", str(folder))
+        patch.delenv("PIPELINE_PART", raising=False)
+        write_served_world(folder)
+    return folder

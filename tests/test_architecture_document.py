@@ -32,7 +32,8 @@ ROOMS = {
 def test_every_stage_has_a_line_in_the_order_of_the_graph():
     graph = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
     section = DOCUMENT.split("## Stages")[1].split("\n## ")[0]
-    assert re.findall(r"^\| `(\w+)` \|", section, re.M) == list(graph["stages"])
+    own = [name for name in graph["stages"] if not name.startswith("target_")]
+    assert re.findall(r"^\| `(\w+)` \|", section, re.M) == own
 
 
 def test_every_room_has_a_line_of_its_own():

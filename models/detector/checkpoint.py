@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from yaml import YAMLError
 
 import models.detector.bottom_up_network  # makes its parts known to mmdet  # noqa: F401
+from models.detector.config_text import read_config_text
 from models.detector.openmmlab import MODELS, Config, ConfigDict, mmdet_scope
 from models.given_files.impostors import cause_of, impostor_of, one_line
 from models.given_files.safe_load import (
@@ -239,7 +240,7 @@ def read_detector(folder: Path) -> StoredDetector:
     Raises:
         ModelFileError: a file is missing or broken, or one does not fit another.
     """
-    info, config = read_info(folder), read_config(folder / CONFIG_FILE)
+    info, config = read_info(folder), read_config_text(folder / CONFIG_FILE)
     num_classes = num_classes_of(config)
     if num_classes != len(info.classes):
         raise ModelFileError(

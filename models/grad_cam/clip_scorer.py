@@ -5,7 +5,7 @@ of the vision transformer, (h, w) patches.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -144,14 +144,14 @@ class _TextEncoder:
             self._encode(list(texts[start : start + _TEXTS_AT_ONCE]))
             for start in range(0, len(texts), _TEXTS_AT_ONCE)
         ]
-        channels = self._model.config.projection_dim
-        return torch.cat([torch.zeros(0, channels), *vectors])
+        none = torch.zeros(0, self._model.config.projection_dim, device=self._model.device)
+        return torch.cat([none, *vectors])
 
     def _encode(self, texts: list[str]) -> Tensor:
         longest = self._model.config.text_config.max_position_embeddings
         tokens = self._tokenizer(
             texts, padding=True, truncation=True, max_length=longest, return_tensors="pt"
-        )
+        ).to(self._model.device)
         output = self._model.text_model(tokens.input_ids, attention_mask=tokens.attention_mask)
         return F.normalize(self._model.text_projection(output.pooler_output), dim=-1)
 
@@ -165,6 +165,17 @@ def load_clip_scorer(
         ModelFileError: a file is missing or is not what it should be.
         ValueError: as `ClipTexts`.
     """
+    return open_clip_scorer(folder, prompt, backgrounds)(nouns)
+
+
+def open_clip_scorer(
+    folder: Path, prompt: str, backgrounds: Sequence[str]
+) -> Callable[[Sequence[str]], ClipScorer]:
+    """Load a CLIP once; return a function from nouns to their scorer, which raises `ValueError`.
+
+    Raises:
+        ModelFileError: a file is missing or is not what it should be.
+    """
     try:
         check_folder(folder, "clip")
         model = load_transformers(CLIPModel, folder, is_position_index).eval()
@@ -174,5 +185,9 @@ def load_clip_scorer(
         raise ModelFileError(
             f"{folder}: holds no CLIP of transformers: {one_line(error)}"
         ) from error
-    texts = ClipTexts(model, tokenizer, prompt, nouns, backgrounds)
-    return ClipScorer(model, texts, images.image_mean, images.image_std)
+
+    def scorer_of(nouns: Sequence[str]) -> ClipScorer:
+        texts = ClipTexts(model, tokenizer, prompt, nouns, backgrounds)
+        return ClipScorer(model, texts, images.image_mean, images.image_std)
+
+    return scorer_of

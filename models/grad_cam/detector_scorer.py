@@ -7,7 +7,7 @@ head or with a region head of one step.
 Shapes: B images, A anchors or regions of an image, L labels, N nouns, S pixels per side.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -100,9 +100,19 @@ def load_detector_scorer(folder: Path, noun_classes: Mapping[str, NounClasses]) 
         ModelFileError: a file is missing, broken or does not fit, or the kind of head is not
             supported.
     """
+    return open_detector_scorer(folder)(noun_classes)
+
+
+def open_detector_scorer(folder: Path) -> Callable[[Mapping[str, NounClasses]], DetectorScorer]:
+    """Load a detector once; return a function from the labels that nouns mean to their scorer.
+
+    Raises:
+        ModelFileError: a file is missing, broken or does not fit; the function raises it for a
+            kind of head that is not supported.
+    """
     stored = read_detector(folder)
     padding = _padding(stored.config, stored.model)
-    return DetectorScorer(stored.model, stored.info, padding, noun_classes)
+    return lambda noun_classes: DetectorScorer(stored.model, stored.info, padding, noun_classes)
 
 
 def _padding(config: Config, model: Any) -> Tensor:

@@ -18,6 +18,13 @@ from models.noun_classes.class_names import find_classes
 from models.noun_classes.imagenet import NounClasses, Route
 
 ScorerKind = Literal["nounhead", "imagenet", "detector", "clip"]
+ScorerOfNouns = Callable[[Sequence[str]], NounScorer]
+PARTS: Mapping[ScorerKind, str] = {  # of the weights, by scorer
+    "nounhead": "classifier",
+    "imagenet": "classifier",
+    "detector": "detector",
+    "clip": "clip",
+}
 MatchLabels = Callable[[Sequence[str], Sequence[str]], NDArray[Any]]
 
 
@@ -55,14 +62,26 @@ def load_scorer(source: ScorerSource, nouns: Sequence[str]) -> NounScorer:
     Raises:
         ValueError: a folder cannot be read, or two do not fit; the message names the cause.
     """
+    return open_scorer(source)(nouns)
+
+
+def open_scorer(source: ScorerSource) -> ScorerOfNouns:
+    """Load the networks of a source once; return a function from nouns to their scorer.
+
+    The scorers share the networks. They take nouns as `load_scorer` does.
+
+    Raises:
+        ValueError: a folder cannot be read, or two do not fit; the message names the cause.
+    """
     if source.kind == "detector":
-        return _load_detector(source, nouns)
+        return _open_detector(source)
     if source.kind == "clip":
-        return _load_clip(source, nouns)
+        return _open_clip(source)
     classifier = load_classifier(source.weights / "classifier")
     if source.kind == "nounhead":
-        return NounHeadScorer(classifier, load_noun_head(source.noun_head))
-    return ClassGroupScorer(classifier, find_classes(nouns, classifier.classes))
+        head = NounHeadScorer(classifier, load_noun_head(source.noun_head))
+        return lambda _nouns: head
+    return lambda nouns: ClassGroupScorer(classifier, find_classes(nouns, classifier.classes))
 
 
 def find_routes(source: ScorerSource, nouns: Sequence[str]) -> Mapping[str, Route]:
@@ -83,16 +102,17 @@ def find_routes(source: ScorerSource, nouns: Sequence[str]) -> Mapping[str, Rout
     return routes_of(find_classes(nouns, info.classes))
 
 
-def _load_detector(source: ScorerSource, nouns: Sequence[str]) -> NounScorer:
-    from models.grad_cam.detector_scorer import load_detector_scorer
+def _open_detector(source: ScorerSource) -> ScorerOfNouns:
+    from models.grad_cam.detector_scorer import open_detector_scorer
 
-    return load_detector_scorer(source.weights / "detector", _find_labels(source, nouns))
+    of_classes = open_detector_scorer(source.weights / "detector")
+    return lambda nouns: of_classes(_find_labels(source, nouns))
 
 
-def _load_clip(source: ScorerSource, nouns: Sequence[str]) -> NounScorer:
-    from models.grad_cam.clip_scorer import load_clip_scorer
+def _open_clip(source: ScorerSource) -> ScorerOfNouns:
+    from models.grad_cam.clip_scorer import open_clip_scorer
 
-    return load_clip_scorer(source.weights / "clip", source.prompt, nouns, source.backgrounds)
+    return open_clip_scorer(source.weights / "clip", source.prompt, source.backgrounds)
 
 
 def _find_labels(source: ScorerSource, nouns: Sequence[str]) -> dict[str, NounClasses]:

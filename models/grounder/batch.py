@@ -90,7 +90,10 @@ class GroundingOutputs:
     """Outputs for a batch; those of padded phrases are finite and meaningless.
 
     Attributes:
-        box_logits: score + prior + CAM term, float32 (B, P, R); the lowest float on padding.
+        box_logits: the sum of the next three, float32 (B, P, R); the lowest float on padding.
+        learned_logits: what the trained scorer says of each pair, float32 (B, P, R).
+        prior_logits: what is believed without training, float32 (B, P, R).
+        cam_logits: weighted log of the map's density in the box, float (B, P, R).
         box_probs: their softmax over real proposals, float32 (B, P, R); all 0 without proposals.
         pred_boxes_xyxy: box of the [REG] head, in pixels of the padded input, float32 (B, P, 4);
             with `per_proposal` the refined box.
@@ -106,6 +109,9 @@ class GroundingOutputs:
     """
 
     box_logits: Tensor
+    learned_logits: Tensor
+    prior_logits: Tensor
+    cam_logits: Tensor
     box_probs: Tensor
     pred_boxes_xyxy: Tensor
     refined_boxes_xyxy: Tensor

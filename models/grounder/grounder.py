@@ -32,9 +32,12 @@ __all__ = ["Grounder", "GrounderSpec", "GroundingInputs", "GroundingOutputs", "b
 
 @dataclass(frozen=True)
 class _BoxScores:
-    """Logits and probabilities of every pair (B, P, R), and the boxes' embeddings (B, R, D)."""
+    """Logits, their three parts and probabilities (B, P, R); the boxes' embeddings (B, R, D)."""
 
     logits: Tensor
+    learned: Tensor
+    prior: Tensor
+    cam: Tensor
     probs: Tensor
     embeddings: Tensor
 
@@ -137,6 +140,9 @@ class Grounder(nn.Module):
         boxes = self._boxes(inputs, states, proposals, scores.logits)
         return GroundingOutputs(
             box_logits=scores.logits,
+            learned_logits=scores.learned,
+            prior_logits=scores.prior,
+            cam_logits=scores.cam,
             box_probs=scores.probs,
             pred_boxes_xyxy=boxes.pred_xyxy,
             refined_boxes_xyxy=boxes.refined_xyxy,
@@ -185,14 +191,13 @@ class Grounder(nn.Module):
         embeddings = self.scorer.embed_boxes(proposals)  # (B, R, D)
         similarities = phrases @ embeddings.transpose(1, 2)  # (B, P, R)
         learned = self.scorer(states, proposals, statistics.features, similarities).float()
-        logits = (
-            learned
-            + prior_logits(inputs, self.spec)
-            + self.spec.cam_weight * statistics.log_density
-        )
+        prior = prior_logits(inputs, self.spec)  # (B, P, R)
+        cam = self.spec.cam_weight * statistics.log_density  # (B, P, R)
+        logits = learned + prior + cam
         real = inputs.box_mask[:, None]  # (B, 1, R)
         logits = logits.masked_fill(~real, torch.finfo(logits.dtype).min)
-        return _BoxScores(logits, masked_probs(logits, real), embeddings)
+        probs = masked_probs(logits, real)
+        return _BoxScores(logits, learned, prior, cam, probs, embeddings)
 
     def _boxes(
         self, inputs: GroundingInputs, states: Tensor, proposals: Tensor, box_logits: Tensor

@@ -105,13 +105,15 @@ def _is_room(root: Path, folder: Path, num_imported: int) -> bool:
 
 
 def write_code_dependencies(dvc_file: Path) -> None:
-    """Rewrite the code dependencies of every stage in dvc.yaml; all else stays as it is."""
+    """Rewrite the code dependencies in dvc.yaml of every stage that has a file of its name."""
     editor = YAML()
     editor.preserve_quotes = True
     editor.width = 4096
     editor.indent(mapping=2, sequence=4, offset=2)
     graph = editor.load(dvc_file.read_text(encoding="utf-8"))
     for name, stage in graph["stages"].items():
+        if not (dvc_file.parent / "stages" / f"{name}.py").is_file():
+            continue  # runs the code of another stage
         listed = stage.get("do", stage)["deps"]
         for path in [path for path in listed if path.split("/")[0] in CODE_FOLDERS]:
             listed.remove(path)

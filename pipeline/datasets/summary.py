@@ -95,16 +95,17 @@ def summarise(
     )
 
 
-def check_usable(name: str, summary: Summary, max_bad_fraction: float) -> None:
+def check_usable(name: str, summary: Summary, max_bad_fraction: float, is_trained_on: bool) -> None:
     """Raise an error if too much of a data set is bad, or a part of it is missing.
 
     Args:
         name: of the data set, for messages.
         summary: counts of the data set.
         max_bad_fraction: largest share of bad images, and of bad phrases.
+        is_trained_on: whether there must be phrases for training.
 
     Raises:
-        InputError: the share is larger, or there is no phrase for training or for evaluation.
+        InputError: the share is larger, or there is no phrase for evaluation or for a training.
     """
     worst = max(summary.bad_fractions.values())
     if worst > max_bad_fraction:
@@ -117,10 +118,13 @@ def check_usable(name: str, summary: Summary, max_bad_fraction: float) -> None:
             f"({max_bad_fraction:.1%}) allows: {causes}; mend the files or raise the value"
         )
     usable = {split for split, counts in summary.splits.items() if counts.phrases}
-    if "train" not in usable or usable == {"train"}:
+    found = f"found some in: {', '.join(sorted(usable)) or 'no split'}"
+    if not usable - {"train"}:
+        raise InputError(f"{name}: there must be phrases to evaluate; {found}")
+    if is_trained_on and "train" not in usable:
         raise InputError(
-            f"{name}: there must be phrases to train with and phrases to evaluate; "
-            f"found some in: {', '.join(sorted(usable)) or 'no split'}"
+            f"{name}: there must be phrases to train with; {found}; to evaluate models of another "
+            "dataset on it, put it into run.targets instead of run.datasets"
         )
 
 

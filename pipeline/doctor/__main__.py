@@ -38,7 +38,7 @@ def check_all(root: Path) -> Iterator[Finding]:
 
 def check_run(params: Params) -> Iterator[Finding]:
     """Yield the findings on the datasets and weights that `run` names."""
-    for name in params.run.datasets:
+    for name in (*params.run.datasets, *params.run.targets):
         yield from check_dataset(name, params.datasets[name])
         yield from check_weights(name, params.weights[name], weights_key(params, name))
         if params.cams.scorer == "clip":

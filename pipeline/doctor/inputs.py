@@ -23,12 +23,12 @@ from pipeline.paths import DatasetFiles
 from pipeline.weight_sources import MODEL_TYPES, check_present, hub_of, parts_of
 
 NEEDED: Mapping[str, tuple[str, ...]] = {  # below the root, or below a folder in it
-    "flickr30k": ("Annotations", "Sentences", "train.txt"),
+    "flickr30k": ("Annotations", "Sentences", "*.txt"),
     "refer": ("refs(*).p", "instances.json"),
-    "referit_json": ("referit_query_train.json", "referit_bbox.json"),
+    "referit_json": ("referit_query_*.json", "referit_bbox.json"),
     "transvg": ("*.pth",),
     "simrec": ("*.json",),
-    "jsonl": ("train.jsonl",),
+    "jsonl": ("*.jsonl",),
 }
 HOSTS = {
     "torchvision": "https://download.pytorch.org",

@@ -97,7 +97,8 @@ def prediction_row(
         kept: ids of the phrases whose maps are kept, as `attention`.
 
     Returns:
-        Boxes in pixels, rounded to 1/100; IoU with the union box; maps rounded to 1/1000.
+        Boxes in pixels, rounded to 1/100; IoU with the union box; maps rounded to 1/1000; the
+        groups that the phrase is in, as in `evaluation.json`.
     """
     phrase = result.phrase_truth.phrase
     maps = answers[phrase.phrase_id].maps if phrase.phrase_id in kept else {}
@@ -111,6 +112,7 @@ def prediction_row(
         "gt_boxes_xyxy": rounded(result.phrase_truth.truth.boxes_xyxy, 2),
         "boxes_xyxy": {name: rounded(box.tolist(), 2) for name, box in result.boxes_xyxy.items()},
         "iou": {name: rounded(float(result.scores[name][2]), 4) for name in result.boxes_xyxy},
+        "groups": {by: list(members) for by, members in result.groups.items()},
     }
 
 

@@ -22,6 +22,7 @@ class BatchAnswers:
 
     Attributes:
         boxes_xyxy: by method, pixels of the padded square, float32 (B, P, 4) each.
+        scores: probability of the best proposal, float32 (B, P); 0 without proposals.
         maps: by name, of the first noun slot, in [0, 1], float32 (B, P, h, w) each.
         has_map: the slot holds the head noun, bool (B, P).
         features: what tells how sure the final box is, float32 (B, P, F).
@@ -31,6 +32,7 @@ class BatchAnswers:
     """
 
     boxes_xyxy: Mapping[str, Floats]
+    scores: Floats
     maps: Mapping[str, Floats]
     has_map: NDArray[np.bool_]
     features: Floats
@@ -45,12 +47,14 @@ class Answer:
 
     Attributes:
         boxes_xyxy: by method, pixels of the image, clipped to it, float32 (4,) each.
+        score: probability of the best proposal, in [0, 1]; 0 where nothing was proposed.
         maps: by name, over the square of which the image is the top left part, in [0, 1],
             float32 (h, w) each; none where the head noun has none.
         features: what tells how sure the final box is, float32 (F,).
     """
 
     boxes_xyxy: Mapping[str, Floats]
+    score: float
     maps: Mapping[str, Floats]
     features: Floats
 
@@ -97,6 +101,7 @@ def answers_of_batch(
                 tables.phrases[phrase_index].phrase_id,
                 Answer(
                     {name: value[column] for name, value in boxes.items()},
+                    float(batch.scores[row, column]),
                     maps if batch.has_map[row, column] else {},
                     batch.features[row, column],
                 ),

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from pipeline.caching.cache import Cache
+from pipeline.errors import InputError
 from pipeline.evaluation.baselines import BaselineInputs
 from pipeline.evaluation.place_evidence import place_evidence
 from pipeline.mentions import HEAD_ROLE
@@ -36,6 +37,24 @@ def build_baseline_inputs(
         place=place_evidence(facts, matches),
         cam=facts.maps[slots.map_index[0, 0]] if is_head else None,
     )
+
+
+def check_detectors(proposals: Path, learned: Path) -> None:
+    """Check that the proposals of two datasets come from detectors of the same labels.
+
+    Args:
+        proposals: cache of the dataset that a model is asked on.
+        learned: cache of the dataset that it was trained on.
+
+    Raises:
+        InputError: the labels differ; `CacheError` where a cache is missing, damaged or foreign.
+    """
+    here, there = (Cache(path, stage="proposals").texts("label") for path in (proposals, learned))
+    if list(here) != list(there):
+        raise InputError(
+            f"{proposals}: its detector knows other labels than that of {learned}; give both "
+            "datasets the same `weights` in params.yaml"
+        )
 
 
 def read_detector(proposals: Path) -> tuple[str, str]:

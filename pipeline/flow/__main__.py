@@ -20,9 +20,7 @@ SERVE_TIMEOUT_S = 60.0
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Rebuild once, or serve rebuilds."""
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.flow", description=__doc__, allow_abbrev=False
-    )
+    parser = argparse.ArgumentParser(prog="camground flow", description=__doc__, allow_abbrev=False)
     parser.add_argument("--serve", action="store_true", help="wait for rebuilds started in the UI")
     parser.add_argument("--cron", help="with --serve: rebuild on this schedule, too")
     options, for_dvc = parser.parse_known_args(arguments)

@@ -59,6 +59,11 @@ def read_squashed(file: Path, image_px: int) -> NDArray[np.float32]:
     Raises:
         BadImageError: the file cannot be read.
     """
-    picture = Image.fromarray(read_image(file))
+    return squash(read_image(file), image_px)
+
+
+def squash(pixels: NDArray[np.uint8], image_px: int) -> NDArray[np.float32]:
+    """Return RGB uint8 (H, W, 3) squashed to a square, RGB in [0, 1], float32 (3, S, S)."""
+    picture = Image.fromarray(pixels)
     square = picture.resize((image_px, image_px), Image.Resampling.BILINEAR)
     return np.asarray(square, np.float32).transpose(2, 0, 1) / np.float32(255)

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedSeq
 from ruamel.yaml.error import YAMLError
 
 from pipeline.params.read import PARAMS_FILE, read_params
@@ -78,7 +79,14 @@ def set_value(params: MutableMapping[str, Any], dotted: str, value: Any) -> None
         if not isinstance(target, MutableMapping) or key not in target:
             raise ParamsError(f"{dotted}: params.yaml has no section {key!r}")
         target = target[key]
-    target[leaf] = value
+    target[leaf] = _in_one_line(value) if isinstance(value, list) else value
+
+
+def _in_one_line(values: list[Any]) -> CommentedSeq:
+    """Return a list that is written as `[a, b]`: in lines of its own a comment would part it."""
+    sequence = CommentedSeq(values)
+    sequence.fa.set_flow_style()
+    return sequence
 
 
 def apply_values(path: Path, values: Sequence[tuple[str, Any]]) -> None:

@@ -24,7 +24,7 @@ def read_params(path: Path = PARAMS_FILE) -> Params:
     params = build(Params, read_yaml(path), path.name)
     check_relations(params)
     check_train(params.train, "train")
-    for name in params.run.datasets:
+    for name in (*params.run.datasets, *params.run.targets):
         _known("run.datasets", name, params.datasets)
         _known("weights", name, params.weights)
     for name in params.variants:

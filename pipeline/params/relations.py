@@ -2,10 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import asdict
 
 from models.grounder.config import parse_depth, parse_levels
 from pipeline.params.reader import ParamsError
-from pipeline.params.schema import Params
+from pipeline.params.schema import Params, RunParams
 from pipeline.params.train import TrainParams
 from pipeline.params.weights import TIMM_PREFIX, ClassifierTraining, EmbeddedWeights
 
@@ -21,10 +22,7 @@ def check_relations(params: Params) -> None:
     Raises:
         ParamsError: names a key whose value does not go with another's.
     """
-    for key, names in (("datasets", params.run.datasets), ("variants", params.run.variants)):
-        twice = [name for name, count in Counter(names).items() if count > 1]
-        if twice:
-            raise ParamsError(f"run.{key}: {twice[0]!r} is named twice")
+    _check_run(params.run)
     clip = params.cams.clip
     if len(set(clip.backgrounds)) < 2:
         raise ParamsError(f"cams.clip.backgrounds: must be two at least, got {clip.backgrounds!r}")
@@ -35,6 +33,18 @@ def check_relations(params: Params) -> None:
             _check_width(weights.classifier, f"weights.{name}.classifier.width")
         elif weights.classifier.arch.startswith(TIMM_PREFIX):
             _check_timm(weights.classifier.arch, f"weights.{name}.classifier")
+
+
+def _check_run(run: RunParams) -> None:
+    for key, names in asdict(run).items():
+        twice = [name for name, count in Counter(names).items() if count > 1]
+        if twice:
+            raise ParamsError(f"run.{key}: {twice[0]!r} is named twice")
+    if both := [name for name in run.targets if name in run.datasets]:
+        raise ParamsError(
+            f"run.targets: {both[0]!r} is in run.datasets, too; give the target an entry of its "
+            "own in `datasets` and `weights` (`name: *other` holds the same)"
+        )
 
 
 def _check_width(classifier: ClassifierTraining, where: str) -> None:

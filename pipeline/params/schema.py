@@ -28,10 +28,17 @@ Name = Annotated[str, NAME]
 
 @dataclass(frozen=True)
 class RunParams:
-    """What `dvc repro` rebuilds."""
+    """What `dvc repro` rebuilds.
+
+    Attributes:
+        datasets: on which models are trained and evaluated.
+        variants: of each model.
+        targets: other datasets, on which every one of these models is evaluated, too.
+    """
 
     datasets: Annotated[tuple[Name, ...], Length(1)]
     variants: Annotated[tuple[Name, ...], Length(1)]
+    targets: tuple[Name, ...]
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,17 @@
 """A document made of few kinds of blocks, as self-contained HTML and as Markdown.
 
 All text is plain: it is escaped where it is put into HTML (by Jinja, in `templates/`) or Markdown.
-HTML holds its pictures and its style; it loads nothing and runs nothing.
+HTML holds its pictures, its style and a script that filters cards; it loads nothing.
 """
 
 import base64
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 
 @dataclass(frozen=True)
@@ -56,13 +57,23 @@ class Tile:
 
 @dataclass(frozen=True)
 class Card:
-    """One example: pictures side by side under a title, with a word of judgement."""
+    """One example: pictures side by side under a title, with a word of judgement.
+
+    Attributes:
+        title: of the example.
+        badge: the judgement.
+        good: whether it is a good one.
+        text: more about it.
+        panels: the pictures.
+        tags: what cards can be filtered by, and the values that this one has of it.
+    """
 
     title: str
     badge: str
     good: bool
     text: str
     panels: Sequence[Picture]
+    tags: Mapping[str, Sequence[str]]
 
 
 Block = Paragraph | Table | Picture | Sequence[Tile] | Sequence[Card]
@@ -85,7 +96,13 @@ def to_html(title: str, subtitle: str, sections: Sequence[Section]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters |= {"anchor": _anchor, "data_url": _data_url, "kind": _kind}
+    templates.filters |= {
+        "anchor": _anchor,
+        "data_url": _data_url,
+        "kind": _kind,
+        "choices": _choices,
+        "breakable": _breakable,
+    }
     page = templates.get_template("document.html")
     return page.render(title=title, subtitle=subtitle, sections=sections) + "\n"
 
@@ -115,6 +132,19 @@ def _kind(block: Block) -> str:
     if isinstance(block, Paragraph | Table | Picture):
         return type(block).__name__.lower()
     return "tiles" if block and isinstance(block[0], Tile) else "cards"
+
+
+def _breakable(text: str) -> Markup:
+    """Return a cell's text as HTML that may be broken behind each `_`."""
+    return Markup("_<wbr>").join(text.split("_"))
+
+
+def _choices(cards: Sequence[Card]) -> dict[str, list[str]]:
+    """Return what cards can be filtered by, with the values to choose from where they differ."""
+    values: dict[str, dict[str, None]] = {}
+    for name, own in (pair for card in cards for pair in card.tags.items()):
+        values.setdefault(name, {}).update(dict.fromkeys(own))
+    return {name: sorted(found) for name, found in values.items() if len(found) > 1}
 
 
 def _data_url(picture: Picture) -> str:

@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from pipeline.images.overlays import map_over_image, tint
+
 LONG_SIDE_PX = 420
-STOPS = (0.0, 0.5, 1.0)
-RAMP = np.array([[25, 30, 120], [200, 45, 110], [255, 225, 60]])  # RGB at each of STOPS
-TINT_SHARE = 0.6
 COLOURS = {"gt": "#00e0a0", "reg": "#ff7a1a", "proposal": "#4db8ff"}
 
 
@@ -74,14 +73,8 @@ def draw_map(image: NDArray[np.uint8], heights: NDArray[np.floating]) -> bytes:
         JPEG, the longer side `LONG_SIDE_PX`.
     """
     canvas, _ = _scaled(image)
-    square = Image.fromarray(np.asarray(heights, np.float32)).resize(
-        (max(canvas.size),) * 2, Image.Resampling.BILINEAR
-    )
-    shares = np.asarray(square.crop((0, 0, *canvas.size))).clip(0, 1)  # (H, W)
-    tint = np.stack([np.interp(shares, STOPS, channel) for channel in RAMP.T], axis=-1)
-    grey = np.asarray(canvas.convert("L"), np.float32)[..., None]  # (H, W, 1)
-    mixed = TINT_SHARE * tint + (1 - TINT_SHARE) * grey  # (H, W, 3)
-    return _jpeg(Image.fromarray(mixed.clip(0, 255).astype(np.uint8)))
+    hw = (canvas.height, canvas.width)
+    return _jpeg(Image.fromarray(tint(np.asarray(canvas), map_over_image(heights, hw))))
 
 
 def _scaled(image: NDArray[np.uint8]) -> tuple[Image.Image, float]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from models.phrases.mirroring import mirror_phrase
@@ -63,6 +64,15 @@ class GroundingDataset(Dataset[Fields]):
         Raises:
             InputError: the image cannot be read or is not the one that was annotated.
         """
+        image = self.tables.images[sample_index.image_index]
+        return self.sample(sample_index, read_annotated(self.tables.image_folder, image))
+
+    def sample(self, sample_index: SampleIndex, pixels: NDArray[np.uint8]) -> Fields:
+        """Return the fields of a sample whose image is at hand, RGB uint8 (H, W, 3).
+
+        Raises:
+            CacheError: a cache does not know the image or a phrase.
+        """
         facts = self.tables.gather(
             sample_index.image_index, sample_index.phrase_indices, self.spec.max_nouns
         )
@@ -71,7 +81,6 @@ class GroundingDataset(Dataset[Fields]):
         placement = draw_placement(
             facts.phrases, _evidence(facts), self.spec.image_px, augment, rng
         )
-        pixels = read_annotated(self.tables.image_folder, facts.image)
         image = image_fields(pixels, placement, draw_jitter(augment.jitter, rng), self.spec)
         phrases = [mirror_phrase(text) if placement.flip else text for text in facts.phrases]
         read = facts.subjects if self.spec.subject_words else phrases

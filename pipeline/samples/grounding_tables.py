@@ -16,7 +16,6 @@ import numpy as np
 from models.phrases.mirroring import with_mirrored
 from pipeline.caching.cache import Cache, CacheError
 from pipeline.errors import InputError
-from pipeline.images.images import read_image
 from pipeline.mentions import PhraseFacts, read_phrase_facts
 from pipeline.params.train import LabelParams
 from pipeline.paths import DatasetFiles
@@ -27,6 +26,7 @@ from pipeline.samples.sample_facts import Arrays, SampleFacts, fill_slots
 NamedArrays = tuple[Arrays, tuple[str, ...]]
 Record = TypeVar("Record", ImageRecord, PhraseRecord)
 
+_PICTURE = "picture"  # id, name and split of an image that no data set holds
 NO_PROPOSALS: NamedArrays = (
     {
         "boxes_xyxy": np.zeros((0, 4), np.float32),
@@ -151,33 +151,32 @@ class GroundingTables:
 
     @classmethod
     def from_picture(
-        cls, image: Path, phrase: str, facts: PhraseFacts, proposals: NamedArrays, cams: NamedArrays
+        cls,
+        image_hw: tuple[int, int],
+        facts: Mapping[str, PhraseFacts],
+        proposals: NamedArrays,
+        cams: NamedArrays,
     ) -> Self:
-        """Make the tables of one image and one phrase.
+        """Return the tables of one image, which is at hand, and of its phrases.
 
         Args:
-            image: the picture.
-            phrase: the text to localise.
-            facts: of the phrase.
+            image_hw: height and width of the picture.
+            facts: by text, of the phrases to localise, in order.
             proposals: arrays as in `SampleFacts.proposals`, and the detector's labels.
             cams: `noun_index` i32 (M,), `maps` f16 (M, h, w), `confidences` f32 (M,), and the nouns
                 that `noun_index` counts in.
-
-        Raises:
-            BadImageError: the image cannot be read.
         """
-        height, width = read_image(image).shape[:2]
         boxes, labels = proposals
         maps, nouns = cams
-        whole = {image.name: slice(None)}
+        name, whole = _PICTURE, {_PICTURE: slice(None)}
         return cls(
-            image.parent,
-            [ImageRecord(image.name, image.name, (height, width), "predict")],
-            [PhraseRecord("predict", image.name, "predict", phrase)],
-            {phrase: facts},
-            ImageRows(image, labels, whole, boxes),
-            ImageRows(image, nouns, whole, maps),
-            compare_labels(_compared_nouns([facts]), labels, EXACT, None),
+            Path(),
+            [ImageRecord(name, name, image_hw, name)],
+            [PhraseRecord(phrase, name, name, phrase) for phrase in facts],
+            facts,
+            ImageRows(Path(name), labels, whole, boxes),
+            ImageRows(Path(name), nouns, whole, maps),
+            compare_labels(_compared_nouns(facts.values()), labels, EXACT, None),
             {},
         )
 

@@ -26,7 +26,7 @@ def test_one_repro_makes_the_metrics_and_a_self_contained_report(rebuilt):
 
 
 def test_the_results_command_names_every_method_and_the_report(rebuilt):
-    shown = rebuilt.python("-m", "pipeline.reporting.results")
+    shown = rebuilt.python("-m", "pipeline.tables")
     assert shown.returncode == 0, shown.stderr
     assert "full" in shown.stdout
     assert "report.html" in shown.stdout

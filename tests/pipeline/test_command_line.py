@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.command_line import stage_call
+from pipeline.command_line import read_seconds, stage_call
 from pipeline.errors import InputError
 from pipeline.images.images import BadImageError
 from pipeline.params.read import read_params
@@ -90,3 +90,27 @@ def test_a_mistake_of_the_code_is_a_traceback_and_exit_status_1():
 def test_every_named_error_is_an_input_error():
     assert issubclass(BadImageError, InputError)
     assert issubclass(InputError, ValueError)
+
+
+def test_a_model_of_another_dataset_is_asked_under_its_name(arguments, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setattr(sys, "argv", ["x", "--trained_on", "shapes", "--dataset", "own"])
+    call = stage_call("Stage", is_of_models=True)
+    assert call.files.noun_head == Path("data/shapes/noun_head")
+    assert call.files.nouns == Path("data/own/nouns.h5")
+    stages = []
+    call.run("cams", lambda observer: stages.append(observer.stage))
+    assert stages == ["target_cams@shapes-own"]
+    monkeypatch.setattr(sys, "argv", ["x", "--trained_on", "no/name", "--dataset", "own"])
+    with pytest.raises(InputError, match="no/name"):
+        stage_call("Stage", is_of_models=True)
+
+
+def test_the_seconds_of_a_stage_are_kept_outside_its_outputs(arguments, monkeypatch, tmp_path):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.delenv("RANK", raising=False)
+    arguments("shapes").run("cams", lambda _: None)
+    assert list(read_seconds()) == ["cams@shapes"]
+    monkeypatch.setenv("PIPELINE_PART", "0/2")  # has done a part of the work
+    arguments("shapes").run("nouns", lambda _: None)
+    assert list(read_seconds()) == ["cams@shapes"]

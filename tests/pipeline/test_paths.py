@@ -9,7 +9,8 @@ from tests.conftest import ROOT
 
 def properties(files):
     names = [name for name, value in vars(type(files)).items() if isinstance(value, property)]
-    return {getattr(files, name).as_posix() for name in names}
+    values = [getattr(files, name) for name in names]
+    return {value.as_posix() for value in values if isinstance(value, Path)}
 
 
 def test_a_datasets_files_lie_below_its_folder():
@@ -23,12 +24,25 @@ def test_a_variants_files_lie_below_its_folder():
     assert files.metrics == Path("results/shapes/full/metrics.json")
 
 
+def test_another_datasets_model_brings_weights_and_nouns_and_its_results_lie_apart():
+    files = DatasetFiles("refcoco", "flickr30k")
+    assert files.noun_head == Path("data/flickr30k/noun_head")
+    assert files.weights == Path("data/flickr30k/weights")
+    assert files.proposals == Path("data/refcoco/proposals.h5")
+    assert files.cams == Path("data/refcoco/by_flickr30k/cams.h5")
+    results = ResultFiles("refcoco", "full", "flickr30k")
+    assert results.model == Path("results/flickr30k/full/model")
+    assert results.metrics == Path("results/refcoco/flickr30k-full/metrics.json")
+
+
 def test_dvc_writes_only_files_that_the_layout_knows():
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     bodies = [stage.get("do", stage) for stage in stages.values()]
     outs = {out for body in bodies for kind in ("outs", "metrics") for out in body.get(kind, [])}
-    known = properties(DatasetFiles("${item.dataset}"))
-    known |= properties(ResultFiles("${item.dataset}", "${item.variant}"))
+    known: set[str] = set()
+    for trained_on in ("", "${item.trained_on}"):
+        known |= properties(DatasetFiles("${item.dataset}", trained_on))
+        known |= properties(ResultFiles("${item.dataset}", "${item.variant}", trained_on))
     assert {out if isinstance(out, str) else next(iter(out)) for out in outs} <= known
 
 

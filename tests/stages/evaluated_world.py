@@ -52,9 +52,9 @@ def save_untrained(root, variant="full", **changes):
     return results
 
 
-def run_evaluate(results):
+def run_evaluate(results, files=FILES):
     """Run the stage on what lies in the working directory."""
     params, listener = read_params(), Listener()
-    inputs = evaluate.EvaluateInputs(FILES, results, IMAGES, DRAWN, train_seed=0)
+    inputs = evaluate.EvaluateInputs(files, results, IMAGES, DRAWN, train_seed=0)
     evaluate.run(inputs, params.evaluate, params.runtime, listener)
     return listener

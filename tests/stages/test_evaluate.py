@@ -1,16 +1,15 @@
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from models.grounder.batch import GroundingInputs
-from models.grounder.checkpoint import load_grounder
 from pipeline.caching.cache import CacheError
 from pipeline.errors import InputError
 from pipeline.evaluation.calibration import read_calibration
-from pipeline.paths import ResultFiles
+from pipeline.paths import DatasetFiles, ResultFiles
 from pipeline.records import (
     GroundTruth,
     ImageRecord,
@@ -18,14 +17,8 @@ from pipeline.records import (
     read_records,
     write_records,
 )
-from pipeline.samples.dataset import GroundingDataset
-from pipeline.samples.grounding_tables import GroundingTables
-from pipeline.samples.loader import collate
-from pipeline.samples.sample_spec import TextEncoding, Tokenize, read_sample_spec
-from pipeline.samples.sampler import SampleIndex
-from pipeline.samples.vocabulary import WordVocabulary
-from stages.evaluate import answer_batch, main
-from tests.cached_world import FILES
+from stages.evaluate import main
+from tests.cached_world import FILES, write_proposals
 from tests.stages.command import start
 from tests.stages.evaluated_world import run_evaluate, save_untrained
 
@@ -216,25 +209,37 @@ def test_proposals_of_a_detector_of_other_labels_are_refused(here):
         run_evaluate(results)
 
 
-def test_padding_changes_no_answer(here):
+def test_a_model_is_evaluated_on_another_dataset_as_on_its_own(here):
     results = save_untrained(here)
-    saved = load_grounder(results.model)
-    dataset = dataset_of(results, saved)
-    alone = GroundingInputs(**collate([dataset[SampleIndex(0, (0,), None)]]))
-    padded = GroundingInputs(
-        **collate([dataset[SampleIndex(0, (0,), None)], dataset[SampleIndex(1, (3, 4, 5), None)]])
-    )
-    first, second = (answer_batch(saved.grounder, batch, 0.5) for batch in (alone, padded))
-    for name, boxes in first.boxes_xyxy.items():
-        np.testing.assert_allclose(second.boxes_xyxy[name][0, 0], boxes[0, 0], atol=1e-3)
-    np.testing.assert_allclose(second.features[0, 0], first.features[0, 0], atol=1e-3)
+    run_evaluate(results)
+    own, rows = read(results)
+    lay_out_target("other")
+    target = DatasetFiles("other", "shapes"), ResultFiles("other", "full", "shapes")
+    run_evaluate(target[1], target[0])
+    asked, asked_rows = read(target[1])
+    assert target[1].folder == Path("results/other/shapes-full")
+    assert (asked["splits"], asked_rows) == (own["splits"], rows)
+    told = asked["provenance"]
+    assert (told["dataset"], told["trained_on"], told["variant"]) == ("other", "shapes", "full")
 
 
-def dataset_of(results, saved):
-    spec = read_sample_spec(results.model)
-    tokenize = Tokenize(saved.tokenizer, spec.max_tokens)
-    tables = GroundingTables.from_caches(FILES, FILES.annotations / "images", ["train"])
-    return GroundingDataset(tables, spec, TextEncoding(tokenize, WordVocabulary(saved.words), {}))
+def test_a_detector_of_other_labels_than_the_models_own_is_refused(here):
+    results = save_untrained(here)
+    lay_out_target("other")
+    write_proposals(here, files=DatasetFiles("other"), labels=["dog", "horse", "thing"])
+    with pytest.raises(InputError, match=r"data/other/proposals\.h5.*other labels"):
+        run_evaluate(ResultFiles("other", "full", "shapes"), DatasetFiles("other", "shapes"))
+    assert results.model.is_dir()
+
+
+def lay_out_target(name):
+    """Copy the world as a dataset that has neither weights nor a noun head of its own."""
+    target = DatasetFiles(name, "shapes")
+    shutil.copytree(FILES.folder, target.folder)
+    shutil.rmtree(target.folder / "weights")
+    shutil.rmtree(target.folder / "noun_head")
+    target.cams.parent.mkdir()
+    (target.folder / "cams.h5").rename(target.cams)
 
 
 def move_to_test(image_id):

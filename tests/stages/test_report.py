@@ -111,8 +111,19 @@ def test_what_is_said_of_the_data_stands_in_a_file_too(evaluated, made):
 
 
 def test_text_of_users_is_escaped_everywhere(made):
-    assert "<script>" not in made[0] + made[1]
+    assert "<script>alert" not in made[0] + made[1]
     assert made[0].count("&lt;script&gt;alert(1)&lt;/script&gt; &amp; ein Hündchen 🐕") == 3
+
+
+def test_pictures_can_be_filtered_by_hit_and_kind_of_phrase(evaluated, made):
+    rows = [json.loads(line) for line in evaluated.predictions.read_text("utf-8").splitlines()]
+    tags = [json.loads(html.unescape(text)) for text in re.findall(r'data-tags="([^"]*)"', made[0])]
+    assert len(tags) == len(rows) == 2
+    expected = [
+        (["hit" if row["iou"]["reg"] >= 0.5 else "miss"], row["groups"]["words"]) for row in rows
+    ]
+    assert sorted((one["result"], one["words"]) for one in tags) == sorted(expected)
+    assert {*tags[0]} == {"result", "split", *report.FILTERS.values()}
 
 
 def test_the_markdown_shows_pictures_that_exist(evaluated, made):

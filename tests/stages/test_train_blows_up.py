@@ -12,16 +12,16 @@ from safetensors.torch import load_file, save_file
 from models.given_files.safe_load import ModelFileError
 from models.grounder.checkpoint import load_grounder, save_grounder
 from pipeline.errors import InputError
+from pipeline.evaluation.inference import load_inference
 from pipeline.observe.observer import Observer
 from pipeline.params.read import read_params, train_params
 from pipeline.params.schema import RuntimeParams
 from pipeline.paths import ResultFiles
 from pipeline.samples.grounding_tables import GroundingTables
 from pipeline.samples.sampler import EpochSampler
+from pipeline.serving.phrase_grounder import PhraseGrounder
 from pipeline.training.guard import GRAD_NORM, FiniteGuard
 from pipeline.training.processes import Machine, ProcessGroup
-from stages.evaluate import load_inference
-from stages.predict import PredictRequest, predict
 from stages.train import build_optimiser, build_training, run, train
 from tests.cached_world import FILES, write_world
 from tests.models.grounder.tiny_grounder import tiny_grounder
@@ -200,9 +200,8 @@ def test_a_model_that_is_not_finite_is_neither_read_nor_written(here):
         load_grounder(RESULTS.model)
     with pytest.raises(InputError, match=r"grounder\.safetensors"):
         load_inference(RESULTS.model, RuntimeParams("cpu", 0, 4200))
-    request = PredictRequest(IMAGES / "a.png", "the dog", "reg")
     with pytest.raises(InputError, match=r"grounder\.safetensors"):
-        predict(request, FILES, RESULTS.model, read_params())
+        PhraseGrounder.load(RESULTS.folder)
     grounder = tiny_grounder()
     grounder.phrase_embedding.bias.data[0] = torch.inf
     with pytest.raises(ModelFileError, match=r"phrase_embedding\.bias"):

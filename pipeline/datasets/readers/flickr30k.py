@@ -216,7 +216,7 @@ def _check_layout(name: str, root: Path, images: Path) -> None:
         raise InputError(f"{root}: no such folder; set {key} to where Flickr30K Entities lies")
     if not images.is_dir():
         raise InputError(f"{images}: no such folder; datasets.{name}.images must name it")
-    for part in ("train.txt", "Sentences", "Annotations"):
+    for part in ("Sentences", "Annotations"):
         if not (root / part).exists():
             raise InputError(f"{root / part}: missing; {key} must name a folder that holds it")
     if not any((root / f"{split}.txt").is_file() for split in EVAL_SPLITS):

@@ -1,8 +1,9 @@
-"""One's own pictures and phrases: `train.jsonl` and one such file per evaluation split.
+"""One's own pictures and phrases: a file per split, of which `train.jsonl` is trained on.
 
 A line is a JSON object, one phrase. Required are `image` (path below the folder of the pictures),
 `phrase` and, in evaluation splits, `boxes_xyxy` (one or more boxes: corners in pixels of the
-picture, from 0), which training ignores. Optional are `id`, `sentence` with `span`, and `kinds`.
+picture, from 0), which training ignores. Optional are `id`, `sentence` with `span`, `kinds`, and
+the `score` of a box that was predicted, which nothing looks at.
 """
 
 import json
@@ -11,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from models.given_files.text_files import given_files, read_lines
-from pipeline.datasets.files import check_file, find_file, unique_keys
+from pipeline.datasets.files import check_file, unique_keys
 from pipeline.datasets.referring import TRAIN, Referral, ReferringData
 from pipeline.errors import InputError
 from pipeline.params.datasets import OwnDataset
 
 REQUIRED = ("image", "phrase")
-KEYS = (*REQUIRED, "boxes_xyxy", "id", "sentence", "span", "kinds")
+KEYS = (*REQUIRED, "boxes_xyxy", "id", "sentence", "span", "kinds", "score")
 _A_BOX = "a list of boxes, such as [[0, 0, 20, 10]]"
 SUFFIX = ".jsonl"
 
@@ -29,8 +30,12 @@ def read_own_lines(name: str, section: OwnDataset) -> ReferringData:
         InputError: a file is missing or not UTF-8, or a line is malformed.
     """
     key = f"datasets.{name}.root in params.yaml"
-    folder = find_file(Path(section.root), (f"{TRAIN}{SUFFIX}",), key).parent
+    root = Path(section.root)
+    folder = root.parent if root.is_file() else root
     paths = sorted(given_files(folder, f"*{SUFFIX}"))
+    if not paths:
+        what = f"holds no file *{SUFFIX}" if folder.is_dir() else "no such folder"
+        raise InputError(f"{folder}: {what}; {key} must name the folder of such files")
     referrals = [referral for path in paths for referral in _read_file(path)]
     return ReferringData(referrals, "xyxy")
 

@@ -29,14 +29,15 @@ def read_referit_json(name: str, section: ReferringDataset) -> ReferringData:
         InputError: a file is missing, broken or not of this layout.
     """
     root, key = Path(section.root), f"datasets.{name}.root in params.yaml"
-    names = [f"{folder}referit_query_{TRAIN}.json" for folder in FOLDERS]
+    splits = PUBLISHED[section.collection].counts
+    names = [f"{folder}referit_query_{split}.json" for folder in FOLDERS for split in splits]
     folder = find_file(root, names, key).parent
     bad: list[BadRecord] = []
     boxes = _mapping(folder / "referit_bbox.json", bad)
     sizes_wh = _mapping(folder / "referit_imsize.json", bad) if _has_sizes(folder) else {}
     referrals = [
         referral
-        for split in PUBLISHED[section.collection].counts
+        for split in splits
         if (folder / f"referit_query_{split}.json").is_file()
         for referral in _referrals(folder, split, boxes, sizes_wh, bad)
     ]

@@ -43,8 +43,9 @@ def read_transvg(name: str, section: ReferringDataset) -> ReferringData:
         )
     key = KEYS[section.collection]
     published = PUBLISHED[section.collection]
-    first = f"{key}_{TRAIN}.pth"
-    folder = find_file(Path(section.root), (f"{key}/{first}", first), f"{where}.root").parent
+    lists = [f"{key}_{split}.pth" for split in published.counts]
+    names = [f"{folder}{one}" for folder in (f"{key}/", "") for one in lists]
+    folder = find_file(Path(section.root), names, f"{where}.root").parent
     bad: list[BadRecord] = []
     referrals = [
         referral

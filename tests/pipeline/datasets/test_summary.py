@@ -49,21 +49,29 @@ def test_nothing_read_is_no_division_by_zero():
 def test_too_many_bad_records_stop_with_cause_and_example():
     readings = [reading("a", "train", 9), reading("b", "val", 90, empty("b/9"))]
     summary = summarise(readings)
-    check_usable("tiny", summary, 0.01)
+    check_usable("tiny", summary, 0.01, is_trained_on=True)
     with pytest.raises(InputError, match=r"tiny.*1\.0%.*1 x empty.*b/9"):
-        check_usable("tiny", summary, 0.0099)
+        check_usable("tiny", summary, 0.0099, is_trained_on=True)
 
 
 def test_many_phrases_do_not_hide_missing_images():
     readings = [reading("a", "train", 900), reading("b", "val", 900), unusable("c.jpg")]
     with pytest.raises(InputError, match=r"33\.3%"):
-        check_usable("tiny", summarise(readings), 0.01)
+        check_usable("tiny", summarise(readings), 0.01, is_trained_on=False)
 
 
-@pytest.mark.parametrize("readings", [[], [reading("a", "train", 3)], [reading("a", "val", 3)]])
-def test_a_data_set_without_training_or_evaluation_phrases_is_refused(readings):
-    with pytest.raises(InputError, match="phrases to train with and phrases to evaluate"):
-        check_usable("tiny", summarise(readings), 0.5)
+@pytest.mark.parametrize("is_trained_on", [True, False])
+@pytest.mark.parametrize("readings", [[], [reading("a", "train", 3)]])
+def test_a_data_set_without_evaluation_phrases_is_refused(readings, is_trained_on):
+    with pytest.raises(InputError, match="phrases to evaluate"):
+        check_usable("tiny", summarise(readings), 0.5, is_trained_on)
+
+
+def test_a_data_set_needs_training_phrases_only_where_it_is_trained_on():
+    summary = summarise([reading("a", "val", 3)])
+    check_usable("tiny", summary, 0.5, is_trained_on=False)
+    with pytest.raises(InputError, match=r"run\.targets"):
+        check_usable("tiny", summary, 0.5, is_trained_on=True)
 
 
 PUBLISHED = Published("x", {"train": (1, 3), "val": (1000, 14433), "test": (0, 0)}, "by hand")

@@ -119,14 +119,14 @@ def test_rounding_reaches_into_nested_values_and_leaves_counts():
 
 
 def test_maps_are_kept_of_the_chosen_phrases_alone():
-    answers = {"p0": Answer({}, {"raw": np.array([[0.12345, 1.0]], np.float32)}, FEATURES)}
+    answers = {"p0": Answer({}, 0.5, {"raw": np.array([[0.12345, 1.0]], np.float32)}, FEATURES)}
     row = prediction_row(phrase_result(phrase_truth(0)), answers, frozenset({"p0"}))
     assert row["attention"] == {"raw": [[0.123, 1.0]]}
 
 
 def test_a_chosen_phrase_whose_noun_has_no_map_says_so():
     row = prediction_row(
-        phrase_result(phrase_truth(0)), {"p0": Answer({}, {}, FEATURES)}, frozenset({"p0"})
+        phrase_result(phrase_truth(0)), {"p0": Answer({}, 0.5, {}, FEATURES)}, frozenset({"p0"})
     )
     assert row["attention"] == {}
 

@@ -51,8 +51,9 @@ def batch_answers():
     squares[1, 0] = [5, 7, 11, 13]
     maps = np.arange(2 * 2 * 3 * 3, dtype=np.float32).reshape(2, 2, 3, 3)
     has_map = np.array([[True, False], [True, False]])
+    scores = np.array([[0.25, 0.5], [0.75, 0]], np.float32)
     boxes, features = {"reg": squares, "proposal": squares + 1}, maps[..., 0]
-    return BatchAnswers(boxes, {"cam": maps}, has_map, features, 0, 3, 1)
+    return BatchAnswers(boxes, scores, {"cam": maps}, has_map, features, 0, 3, 1)
 
 
 def test_each_phrase_gets_its_own_boxes_in_pixels_of_its_image(tables):
@@ -62,6 +63,7 @@ def test_each_phrase_gets_its_own_boxes_in_pixels_of_its_image(tables):
     np.testing.assert_allclose(answers["p3"].boxes_xyxy["proposal"], [5, 7, 21, 31])
     np.testing.assert_allclose(answers["p4"].boxes_xyxy["reg"], [1, 2, 32, 64])  # clipped
     np.testing.assert_allclose(answers["p2"].boxes_xyxy["reg"], [10, 14, 22, 26])  # doubled
+    assert [answers[name].score for name in ("p3", "p4", "p2")] == [0.25, 0.5, 0.75]
 
 
 def test_only_a_phrase_whose_head_has_a_map_gets_maps_and_its_own(tables):

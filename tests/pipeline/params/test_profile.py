@@ -138,3 +138,12 @@ def test_an_override_of_a_dvc_experiment_changes_its_key_alone(params_file, monk
     apply_overrides(str(params_file), [f"train.epochs={before.train.epochs}"])
     apply_overrides(str(params_file), [f"train.weight_decay={before.train.weight_decay}"])
     assert read_params(params_file) == before
+
+
+def test_a_list_may_be_filled_and_emptied_again_and_its_comment_stays(params_file):
+    before = params_file.read_text(encoding="utf-8").splitlines()[:40]
+    apply_values(params_file, [("run.targets", ["own"]), ("train.windows", [])])
+    assert read_params(params_file).run.targets == ("own",)
+    apply_values(params_file, [("run.targets", []), ("train.windows", [[0, 0, 1, 1]])])
+    assert read_params(params_file) == read_params(ROOT / PARAMS_FILE)
+    assert params_file.read_text(encoding="utf-8").splitlines()[:40] == before

@@ -174,6 +174,8 @@ def read(tmp_path):
         ("run.datasets", ["shapes", "shapes"]),
         ("run.variants", []),
         ("run.variants", ["full", "no_cam", "full"]),
+        ("run.targets", ["own", "own"]),
+        ("run.targets", ["shapes"]),  # in run.datasets, too
         ("cams.clip.backgrounds", []),
         ("cams.clip.backgrounds", ["sky", "sky"]),
         ("cams.clip.backgrounds", ["sky", ""]),

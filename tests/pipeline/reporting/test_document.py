@@ -1,5 +1,9 @@
+import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
+
+import pytest
 
 from pipeline.reporting.document import (
     Card,
@@ -12,8 +16,11 @@ from pipeline.reporting.document import (
     to_html,
     to_markdown,
 )
+from tests.pipeline.reporting.page import CHROMIUM, look
 
 EVIL = "<script>alert(\"1\")</script> & 'grün' 🐕 | *x* [a](b) {{ 6*7 }} {% raw %}"
+TAGS = {EVIL: [EVIL, "other"]}
+FEW = [(False, "x"), (True, "y")]
 PICTURE = Picture("a.jpg", b"\xff\xd8bytes", EVIL)
 
 
@@ -22,7 +29,8 @@ def everything():
         Section(EVIL, [Paragraph(EVIL), Paragraph(EVIL, warning=True)]),
         Section("Tables", [Table((EVIL, "b"), [(EVIL, EVIL)], frozenset({0})), PICTURE]),
         Section(
-            "Others", [[Tile(EVIL, EVIL, EVIL)], [Card(EVIL, EVIL, True, EVIL, [PICTURE])], []]
+            "Others",
+            [[Tile(EVIL, EVIL, EVIL)], [Card(EVIL, EVIL, True, EVIL, [PICTURE], TAGS)], []],
         ),
     ]
 
@@ -31,10 +39,12 @@ class Reader(HTMLParser):
     def __init__(self):
         super().__init__()
         self.tags, self.classes, self.texts, self.sources = set(), set(), [], []
+        self.tags_of_cards = []
 
     def handle_starttag(self, tag, attrs):
         self.tags.add(tag)
         self.classes |= {name for key, value in attrs if key == "class" for name in value.split()}
+        self.tags_of_cards += [json.loads(value) for name, value in attrs if name == "data-tags"]
         self.sources += [value for name, value in attrs if name in ("src", "href")]
 
     def handle_data(self, data):
@@ -48,10 +58,12 @@ def read(html):
 
 
 def test_no_text_becomes_a_tag_and_each_is_read_back_unchanged():
-    reader = read(to_html(EVIL, EVIL, everything()))
-    assert "script" not in reader.tags
+    html = to_html(EVIL, EVIL, everything())
+    reader = read(html)
+    assert html.count("<script") == 1  # the page's own
     texts = [text.strip() for text in reader.texts]
-    assert texts.count(EVIL) == 18
+    assert texts.count(EVIL) == 20
+    assert reader.tags_of_cards == [{EVIL: [EVIL, "other"]}]
 
 
 def test_the_page_needs_no_other_file():
@@ -88,7 +100,72 @@ def test_all_pictures_are_found_in_order():
 
 
 def test_every_class_of_a_page_has_a_rule_and_every_rule_its_class():
-    bad = Section("Bad", [[Card("a", "b", False, "c", [])]])
-    html = to_html("t", "s", [*everything(), bad])
+    cards = [Card("a", "b", is_good, "c", [], {"kind": [name]}) for is_good, name in FEW]
+    wide = Table([str(number) for number in range(11)], [])
+    html = to_html("t", "s", [*everything(), Section("More", [cards, wide])])
     rules = re.sub(r"\{[^{}]*\}", "", html.partition("<style>")[2].partition("</style>")[0])
     assert read(html).classes == set(re.findall(r"\.([a-z]+)\b", rules))
+
+
+def test_cards_are_filtered_by_what_differs_among_them():
+    cards = [
+        Card(
+            "a",
+            "b",
+            True,
+            "c",
+            [],
+            {"result": ["hit"], "kind": ["people", "other"], "split": ["val"]},
+        ),
+        Card("d", "e", False, "f", [], {"result": ["miss"], "kind": [], "split": ["val"]}),
+    ]
+    html = to_html("t", "s", [Section("x", [cards])])
+    assert re.findall(r'<select name="(\w+)"', html) == ["result", "kind"]
+    assert re.findall(r"<option>(\w+)", html) == ["hit", "miss", "other", "people"]
+
+
+WIDTHS = """
+return [...document.querySelectorAll("html, .scroll")].map((it) => [it.scrollWidth, it.clientWidth])
+"""
+FILTERING = """
+const shown = () => [...document.querySelectorAll("article")].map((card) => !card.hidden);
+const found = [shown()];
+const form = document.querySelector(".filters");
+for (const [name, value] of [["result", "miss"], ["result", ""], ["kind", "people"]]) {
+  form.elements[name].value = value;
+  form.dispatchEvent(new Event("change"));
+  found.push(shown());
+}
+return [...found, form.querySelector("output").value];
+"""
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """A page with the widest tables there are, long words, and cards."""
+    hit = {"result": ["hit"], "kind": ["people", "other"]}
+    miss = {"result": ["miss"], "kind": [EVIL]}
+    cards = [Card("a", "b", True, "c", [], hit), Card("d", "e", False, "f", [], miss)]
+    cells = ["three attention layers + 1x1 conv", "fusion_conv1x1", *["57.2 sd 0.5 n=3"] * 2]
+    papers = [f"paper {name}" for name in (*["RefCOCO+ val", "testA", "testB"] * 3, "ReferIt test")]
+    wide = Table(["row", "variant", "val, final box", "val, best proposal", *papers], [])
+    wide = replace(wide, rows=[[*cells, *["54.78"] * len(papers)]])
+    long = Table(["parameter", "value"], [["weights.tagger.sha256", "f" * 200]])
+    path = tmp_path_factory.mktemp("page") / "page.html"
+    path.write_text(to_html("t", "s", [Section("x", [wide, long, cards])]), encoding="utf-8")
+    return path
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+@pytest.mark.parametrize("width", [1200, 800])
+def test_nothing_is_cut_off_and_the_console_is_silent(page, width):
+    widths, console = look(page, width, WIDTHS)
+    assert [(inner, outer) for inner, outer in widths if inner > outer] == []
+    assert (len(widths), console) == (3, [])
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+def test_the_gallery_shows_what_is_chosen(page):
+    found, console = look(page, 1200, FILTERING)
+    assert found == [[True, True], [False, True], [True, True], [True, False], "1 of 2"]
+    assert console == []

@@ -2,7 +2,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from models.phrases.places import Place
 from pipeline.caching.cache import CacheError
@@ -86,8 +85,7 @@ def test_an_image_or_phrase_that_a_cache_does_not_know_is_named(tables):
         tables.facts_of(0)
 
 
-def test_one_picture_and_one_phrase_make_tables_of_their_own(tmp_path):
-    Image.new("RGB", (50, 30)).save(tmp_path / "own.png")
+def test_a_picture_at_hand_and_its_phrases_make_tables_of_their_own():
     boxes = {
         "boxes_xyxy": np.array([[1, 2, 3, 4]], np.float32),
         "scores": np.array([0.5], np.float32),
@@ -98,13 +96,14 @@ def test_one_picture_and_one_phrase_make_tables_of_their_own(tmp_path):
         "maps": np.ones((1, 3, 5), np.float16),
         "confidences": np.array([0.75], np.float32),
     }
-    facts = PhraseFacts((Mention("cat", 0),), True, False, Place())
-    tables = GroundingTables.from_picture(
-        tmp_path / "own.png", "the cats", facts, (boxes, ["dog", "cat"]), (cams, ["dog", "cat"])
-    )
-    found = tables.gather(0, [0], max_nouns=2)
-    assert tables.phrases_of_image == {0: [0]}
-    assert (tables.image_folder / found.image.file).is_file()
+    facts = {
+        "one": PhraseFacts((), False, False, Place(), "one"),
+        "the cats": PhraseFacts((Mention("cat", 0),), True, False, Place(), "cats"),
+    }
+    names = ["dog", "cat"]
+    tables = GroundingTables.from_picture((30, 50), facts, (boxes, names), (cams, names))
+    found = tables.gather(0, [1], max_nouns=2)
+    assert tables.phrases_of_image == {0: [0, 1]}
     assert (found.image.image_hw, found.phrases) == ((30, 50), ["the cats"])
     np.testing.assert_array_equal(found.label_similarity, [[0, 1, 0]])
     assert (found.slots.nouns, found.is_plural.tolist()) == ([["cat"]], [True])

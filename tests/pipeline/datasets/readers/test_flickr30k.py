@@ -217,7 +217,7 @@ def test_a_missing_root_names_the_path_and_the_key(tmp_path):
         plan(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("part", ["train.txt", "Sentences", "Annotations"])
+@pytest.mark.parametrize("part", ["Sentences", "Annotations"])
 def test_a_missing_part_of_the_layout_is_named(root, part):
     (root / part).rename(root / "elsewhere")
     with pytest.raises(InputError, match=part):
@@ -228,6 +228,11 @@ def test_a_missing_folder_of_images_is_named(root):
     (root / "flickr30k-images").rename(root / "elsewhere")
     with pytest.raises(InputError, match=r"images.*datasets\.tiny\.images"):
         plan(root)
+
+
+def test_without_a_training_split_the_others_are_read(root):
+    (root / "train.txt").unlink()
+    assert {split for _, split in plan(root).items} == {"val", "test"}
 
 
 def test_there_must_be_something_to_evaluate_on(root):

@@ -122,6 +122,16 @@ def test_a_byte_order_mark_and_odd_line_breaks_in_texts_do_no_harm(root):
     assert [one.phrase for one in read(root)] == ["x\u2028y"]
 
 
-def test_there_must_be_something_to_train_on(tmp_path):
-    with pytest.raises(InputError, match=r"train\.jsonl.*datasets\.mine\.root"):
+def test_there_must_be_a_file(tmp_path):
+    with pytest.raises(InputError, match=r"datasets\.mine\.root"):
         read(tmp_path)
+
+
+def test_a_split_to_train_on_is_not_needed_to_read_the_others(tmp_path):
+    write(tmp_path, "val", WHOLE)
+    assert [one.split for one in read(tmp_path)] == ["val"]
+
+
+def test_the_score_of_a_predicted_box_is_no_unknown_key(root):
+    write(root, "val", WHOLE | {"score": 0.25})
+    assert read(root)[-1].phrase_id == "mine-7"

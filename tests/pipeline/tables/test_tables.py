@@ -1,3 +1,4 @@
+import csv
 import json
 
 import pytest
@@ -6,7 +7,7 @@ from pipeline.errors import InputError
 from pipeline.params.read import PARAMS_FILE
 from pipeline.params.reader import read_yaml
 from pipeline.paths import ResultFiles
-from pipeline.reporting import results
+from pipeline.tables import __main__ as tables
 from tests.conftest import ROOT
 
 
@@ -21,29 +22,58 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-def write_metrics(variant, accuracy):
+def write_metrics(variant, accuracy, files=None, seed=0):
     row = {"accuracy": accuracy, "low": accuracy - 0.02, "high": accuracy + 0.03}
     found = {"phrases": 1000, "methods": {"reg": row, "prior": row}}
-    path = ResultFiles("shapes", variant).evaluation
+    path = (files or ResultFiles("shapes", variant)).evaluation
     path.parent.mkdir(parents=True)
-    path.write_text(json.dumps({"splits": {"test": found}}))
+    path.write_text(json.dumps({"splits": {"test": found}, "provenance": {"seed": seed}}))
 
 
 def test_the_tables_are_filled_in_with_what_was_run(here, capsys):
     write_metrics("no_cam", 0.25)
-    results.main()
+    tables.main()
     assert "tables: results/report.html" in capsys.readouterr().out
     told = (here / "results" / "report.md").read_text(encoding="utf-8")
     assert r"| neither | no\_cam | 25.0 +-2.5 | - | 49.38 |" in told
     assert "25.0 +-2.5" in (here / "results" / "report.html").read_text(encoding="utf-8")
 
 
+def test_every_table_is_a_csv_and_a_latex_file_too_and_old_ones_go(here):
+    write_metrics("full", 0.5)
+    stray = here / "results" / "tables" / "old.csv"
+    stray.parent.mkdir()
+    stray.write_text("old")
+    tables.main()
+    names = {path.name for path in stray.parent.iterdir()}
+    assert {name.partition(".")[2] for name in names} == {"csv", "tex"}
+    assert sum("table_" in name for name in names) == 12
+    assert not stray.exists()
+    with (stray.parent / "shapes_table_3_cam_encoder_and_attention_mining.csv").open() as stream:
+        last = list(csv.reader(stream))[3]
+    assert last[:3] == ["CAM encoder + attention mining", "full", "50.0 +-2.5"]
+
+
+def test_a_model_on_a_target_has_a_row_of_its_own_and_a_column_in_the_table(here, capsys):
+    text = (here / "params.yaml").read_text(encoding="utf-8")
+    (here / "params.yaml").write_text(text.replace("targets: []", "targets: [own]"), "utf-8")
+    write_metrics("full", 0.5)
+    write_metrics("full", 0.125, ResultFiles("own", "full", "shapes"))
+    tables.main()
+    printed = capsys.readouterr().out
+    assert ["own", "shapes-full", "test"] in [line.split()[:3] for line in printed.splitlines()]
+    assert "report: results/own/shapes-full/report/report.html" in printed
+    told = (here / "results" / "report.md").read_text(encoding="utf-8")
+    assert "| trained on | variant | shapes test | own test |" in told
+    assert "| shapes | full | 50.0 +-2.5 | 12.5 +-2.5 |" in told
+
+
 def test_every_variant_that_was_evaluated_has_a_row_and_a_report(here, capsys):
     write_metrics("full", 0.5)
     write_metrics("no_cam", 0.25)
-    results.main()
+    tables.main()
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["dataset", "variant", "split", "n", *results.COLUMNS]
+    assert lines[0].split() == ["dataset", "model", "split", "n", *tables.COLUMNS]
     assert lines[1].split()[:6] == ["shapes", "full", "test", "1000", "50.0", "+-2.5"]
     assert lines[2].split()[:6] == ["shapes", "no_cam", "test", "1000", "25.0", "+-2.5"]
     assert lines[2].split()[6] == "-"
@@ -52,26 +82,26 @@ def test_every_variant_that_was_evaluated_has_a_row_and_a_report(here, capsys):
 
 def test_columns_stand_below_each_other(here, capsys):
     write_metrics("full", 0.5)
-    results.main()
+    tables.main()
     head, row = capsys.readouterr().out.splitlines()[:2]
     assert head.index("reg") == row.index("50.0")
 
 
 def test_a_variant_that_was_not_evaluated_is_left_out(here, capsys):
     write_metrics("no_cam", 0.25)
-    results.main()
+    tables.main()
     assert "full" not in capsys.readouterr().out
 
 
 def test_without_results_one_line_says_what_to_do(here):
     with pytest.raises(SystemExit, match=r"^error: results/"):
-        results.main()
+        tables.main()
 
 
 def test_wrong_params_are_one_line(here):
     (here / "params.yaml").write_text("run: 3\n")
     with pytest.raises(SystemExit, match=r"error: params\.yaml"):
-        results.main()
+        tables.main()
 
 
 def test_a_broken_metrics_file_is_named(here):
@@ -80,4 +110,4 @@ def test_a_broken_metrics_file_is_named(here):
     for content in ("{", "{}", "[]", '{"splits": {"test": 3}}'):
         files.evaluation.write_text(content)
         with pytest.raises(InputError, match=r"evaluation\.json"):
-            list(results.result_rows(files))
+            list(tables.result_rows(files))

@@ -3,8 +3,10 @@ import csv
 import pytest
 
 from models.grounder.config import parse_depth
+from pipeline.params.datasets import OwnDataset
 from pipeline.params.read import PARAMS_FILE, read_params
-from pipeline.reporting.paper_tables import NOT_RUN, PAPER_FILE, Runs, table_sections
+from pipeline.tables.ablation_tables import NOT_RUN, PAPER_FILE, ablation_sections
+from pipeline.tables.runs import Runs
 from tests.conftest import ROOT
 
 
@@ -15,11 +17,13 @@ def paper():
 
 def metrics(value):
     row = {"accuracy": value, "low": value - 0.02, "high": value + 0.04}
-    return {"splits": {"test": {"methods": {"reg": row}}}}
+    return {"provenance": {"seed": 0}, "splits": {"test": {"methods": {"reg": row}}}}
 
 
 def tables(metrics_of, depth="6+12"):
-    sections = table_sections(Runs("shapes", metrics_of, depth))
+    siblings = {variant: [variant] for variant in metrics_of}
+    runs = Runs("shapes", OwnDataset("jsonl", "a", "b", 0, 0), metrics_of, siblings)
+    sections = ablation_sections(runs, depth)
     return [section.blocks[1] for section in sections]
 
 
@@ -51,7 +55,7 @@ def test_the_parameter_of_a_row_is_what_the_row_is_called():
 def test_what_was_run_stands_beside_what_the_paper_reports():
     third, fourth, *_ = tables({"no_cam": metrics(0.25), "full": metrics(0.5)})
     assert third.columns[:4] == ["row", "variant", "test, final box", "test, best proposal"]
-    assert third.columns[4] == "paper: RefCOCO val"
+    assert third.columns[4] == "paper RefCOCO val"
     assert third.rows[0][:5] == ["neither", "no_cam", "25.0 +-3.0", "-", "49.38"]
     assert third.rows[1][2:4] == [NOT_RUN, NOT_RUN]
     assert third.rows[2][2] == fourth.rows[6][2] == "50.0 +-3.0"

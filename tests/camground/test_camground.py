@@ -1,0 +1,58 @@
+import sys
+
+import pytest
+
+from camground.__main__ import main
+from camground.commands import COMMANDS
+
+
+@pytest.fixture(autouse=True)
+def _own_arguments(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["camground"])
+
+
+def status_of(*arguments):
+    try:
+        return main(arguments)
+    except SystemExit as stopped:
+        return stopped.code
+
+
+@pytest.mark.parametrize("arguments", [[], ["bake"], ["--bake"], ["predict"], ["doctor", "x"]])
+def test_a_command_line_that_cannot_be_understood_has_status_2(arguments, capsys):
+    assert status_of(*arguments) == 2
+    assert "usage: camground" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_under_its_own_name(name, capsys):
+    assert status_of(name, "--help") == 0
+    assert f"usage: camground {name}" in capsys.readouterr().out
+
+
+def test_the_version_is_told(capsys):
+    assert status_of("--version") == 0
+    assert capsys.readouterr().out.startswith("camground ")
+
+
+def test_an_error_of_the_user_is_one_line_and_status_1(tmp_path, capsys):
+    assert status_of("predict", str(tmp_path / "none"), "x.png", "--phrase", "a") == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert "none" in line
+
+
+def test_a_command_of_a_project_outside_of_one_is_one_line_and_status_1(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert status_of("profile", "none.yaml") == 1
+
+
+def test_the_package_gives_the_classes_it_promises():
+    import camground
+    from pipeline.serving.found import Found
+    from pipeline.serving.phrase_grounder import PhraseGrounder
+
+    assert camground.Grounder is PhraseGrounder
+    assert camground.Found is Found
+    with pytest.raises(AttributeError, match="Nothing"):
+        _ = camground.Nothing

@@ -1,0 +1,111 @@
+"""`camground demo`, as a person uses it: in a browser."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from camground.__main__ import main
+from pipeline.serving.phrase_grounder import PhraseGrounder
+from tests.browser import Browser
+from tests.cached_world import ROOT
+from tests.served_world import IMAGES, REG_RESULTS, RESULTS, TEST_IMAGES
+
+PHRASES = ["the dog on the cup", "the star"]
+BOXES = """return [...document.querySelectorAll("rect.answer")].map((box) => [
+    box.dataset.phrase, ...["x", "y", "width", "height"].map((key) => Number(box.getAttribute(key)))
+])"""
+
+
+@pytest.fixture(scope="module")
+def address(served):
+    """Serve the newest model of the small project on a free port."""
+    command = [sys.executable, "-m", "camground", "demo", "--port", "0"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
+    with subprocess.Popen(
+        command, cwd=served, env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        yield re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())[0]
+        process.terminate()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    browser = Browser.opened(tmp_path_factory.mktemp("browser"))
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def page(address, browser):
+    browser.open(address)
+    browser.console()
+    return browser
+
+
+def find(page):
+    page.click("#ask")
+    page.wait_for("return document.querySelector('#message').textContent === ''")
+    return page.run(BOXES)
+
+
+def expected(served, picture):
+    model = PhraseGrounder.load(served / REG_RESULTS.folder)  # the newest
+    boxes = [one.box_xyxy for one in model.ground(picture, PHRASES)]
+    return [
+        [phrase, x1, y1, x2 - x1, y2 - y1]
+        for phrase, (x1, y1, x2, y2) in zip(PHRASES, boxes, strict=True)
+    ]
+
+
+def test_an_uploaded_picture_shows_the_boxes_that_the_model_gives(served, page, tmp_path):
+    own = shutil.copy(served / IMAGES / "b.png", tmp_path / "own.png")
+    page.type("#file", str(own))
+    page.type("#phrases", "\n".join(PHRASES))
+    shown = find(page)
+    for row, wanted in zip(shown, expected(served, own), strict=True):
+        assert row[0] == wanted[0]
+        assert row[1:] == pytest.approx(wanted[1:], abs=1e-3)
+    assert page.run("return document.querySelectorAll('article img').length") == len(PHRASES)
+    assert page.run("return document.querySelectorAll('article tbody tr').length") > len(PHRASES)
+    assert page.console() == []
+
+
+def test_an_example_brings_its_phrases_and_nothing_comes_from_outside(page, address):
+    assert page.run("return document.querySelectorAll('.example').length") == len(TEST_IMAGES)
+    page.click(".example")
+    assert len(find(page)) == 2
+    assert page.loaded()
+    assert all(name.startswith((address, "data:")) for name in page.loaded())
+
+
+def test_a_file_that_is_no_picture_is_told_on_the_page(page, tmp_path):
+    (tmp_path / "bad.png").write_text("no picture")
+    page.type("#file", str(tmp_path / "bad.png"))
+    page.type("#phrases", "the dog")
+    page.click("#ask")
+    said = page.wait_for("return document.querySelector('#message.error')?.textContent")
+    assert "picture" in said
+    assert "/" not in said
+
+
+def test_a_port_that_is_taken_is_one_error(served, monkeypatch, capsys):
+    monkeypatch.chdir(served)
+    monkeypatch.setattr(sys, "argv", ["camground"])
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        assert main(["demo", str(RESULTS.folder), "--port", port]) == 1
+    assert port in capsys.readouterr().err
+
+
+def test_a_project_without_a_model_is_one_error(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["camground"])
+    assert main(["demo"]) == 1
+    assert "results" in capsys.readouterr().err

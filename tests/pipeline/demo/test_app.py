@@ -1,0 +1,99 @@
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+from starlette.testclient import TestClient
+
+from pipeline.demo.app import SHOWN_CANDIDATES, SHOWN_PX, build_app
+from pipeline.demo.examples import Example
+from pipeline.serving.phrase_grounder import PhraseGrounder
+from tests.served_world import IMAGES, RESULTS
+
+
+@pytest.fixture(scope="module")
+def model(served):
+    return PhraseGrounder.load(served / RESULTS.folder)
+
+
+@pytest.fixture(scope="module")
+def client(served, model):
+    examples = [Example(served / IMAGES / "c.png", "a <b>dog</b>")]
+    app = build_app(model, "shapes/<full>", examples)
+    return TestClient(app, base_url="http://127.0.0.1")
+
+
+def png(image_hw):
+    pixels = np.random.default_rng(0).integers(0, 256, (*image_hw, 3)).astype(np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG")
+    return pixels, base64.b64encode(stream.getvalue()).decode()
+
+
+def asked(client, **what):
+    return client.post("/ground", json=what)
+
+
+def test_an_uploaded_picture_gets_the_model_s_answer(client, model):
+    pixels, picture = png((31, 47))
+    answer = asked(client, picture=picture, phrases=["the dog"], answer="refined").json()
+    [found] = model.ground(pixels, "the dog", "refined")
+    assert (answer["width"], answer["height"]) == (47, 31)
+    assert answer["found"][0]["box_xyxy"] == pytest.approx(found.box_xyxy)
+    assert answer["found"][0]["nouns"] == ["dog"]
+    candidates = answer["found"][0]["candidates"]
+    assert len(candidates) == min(SHOWN_CANDIDATES, len(found.candidates))
+    assert candidates[0]["probability"] == pytest.approx(found.score)
+
+
+def test_a_large_picture_is_shown_smaller_with_boxes_in_its_own_pixels(client):
+    _, picture = png((20, 3 * SHOWN_PX))
+    answer = asked(client, picture=picture, phrases=["the dog"]).json()
+    shown = Image.open(io.BytesIO(base64.b64decode(answer["picture"].partition(",")[2])))
+    assert answer["width"] == 3 * SHOWN_PX
+    assert shown.width == SHOWN_PX
+
+
+def test_a_phrase_without_a_noun_has_no_heat_map(client):
+    [found] = asked(client, example=0, phrases=["left one !"]).json()["found"]
+    assert (found["heat_map"], found["nouns"]) == (None, [])
+
+
+@pytest.mark.parametrize(
+    ("what", "named"),
+    [
+        ({"picture": "AAAA", "phrases": ["a"]}, "picture: "),
+        ({"picture": "%", "phrases": ["a"]}, "base64"),
+        ({"example": 7, "phrases": ["a"]}, "choose"),
+        ({"example": -1, "phrases": ["a"]}, "choose"),
+        ({"example": 0, "phrases": [" "]}, "empty"),
+    ],
+)
+def test_what_cannot_be_asked_is_told(client, what, named):
+    response = asked(client, **what)
+    assert response.status_code == 400
+    assert named in response.json()["error"]
+    assert "/tmp" not in response.json()["error"]
+
+
+def test_the_page_escapes_what_it_is_given_and_may_load_from_here_alone(client):
+    page = client.get("/")
+    assert "shapes/&lt;full&gt;" in page.text
+    assert "<b>dog" not in page.text
+    assert "http" not in page.text
+    assert page.headers["Content-Security-Policy"].startswith("default-src 'self'")
+
+
+@pytest.mark.parametrize("name", ["demo.css", "demo.js"])
+def test_what_the_page_loads_is_served(client, name):
+    assert client.get(f"/page/{name}").status_code == 200
+
+
+@pytest.mark.parametrize("name", ["app.py", "..%2fapp.py", "none"])
+def test_no_other_file_is(client, name):
+    assert client.get(f"/page/{name}").status_code in (400, 404)
+
+
+def test_a_page_of_another_name_is_refused(client):
+    assert client.get("/", headers={"Host": "evil.example"}).status_code == 400

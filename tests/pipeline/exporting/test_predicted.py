@@ -1,0 +1,56 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.exporting.predicted import Asked, predict_split
+from pipeline.observe.observer import Observer
+from pipeline.params.read import read_params
+from tests.cached_world import FILES
+from tests.stages.evaluated_world import IMAGES, run_evaluate, save_untrained
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """Results of an evaluated model, below the working directory, which has no truth any more."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("evaluated"))
+        results = save_untrained(Path.cwd())
+        run_evaluate(results)
+        FILES.ground_truth.unlink()
+        yield results
+
+
+def predict(results, split, answer="reg"):
+    params = read_params()
+    asked = Asked(FILES, results, IMAGES, split, answer)
+    return predict_split(asked, params.evaluate, params.runtime, Observer("export"))
+
+
+@pytest.mark.parametrize("answer", ["reg", "proposal", "refined"])
+def test_boxes_are_those_that_evaluate_wrote(results, answer):
+    rows = [json.loads(line) for line in results.predictions.read_text().splitlines()]
+    boxes = {one.phrase.phrase_id: one for one in predict(results, "test", answer)}
+    assert list(boxes) == [row["phrase_id"] for row in rows]
+    for row in rows:
+        box = boxes[row["phrase_id"]]
+        assert box.box_xyxy == pytest.approx(row["boxes_xyxy"][answer], abs=0.006)
+        assert box.image.image_id == row["image_id"]
+
+
+def test_the_training_split_is_answered_without_any_ground_truth(results):
+    boxes = predict(results, "train")
+    assert {one.image.image_id for one in boxes} == {"a", "b", "c", "d"}
+    assert len(boxes) == 15
+    for one in boxes:
+        x1, y1, x2, y2 = one.box_xyxy
+        height, width = one.image.image_hw
+        assert 0 <= x1 <= x2 <= width
+        assert 0 <= y1 <= y2 <= height
+        assert 0 < one.score <= 1  # the whole image is proposed everywhere
+
+
+def test_a_split_that_is_not_there_is_named(results):
+    with pytest.raises(InputError, match="nowhere"):
+        predict(results, "nowhere")

@@ -1,0 +1,87 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from models.grounder.checkpoint import load_grounder
+from pipeline.errors import InputError
+from pipeline.samples.grounding_tables import NO_CAMS, NO_PROPOSALS
+from pipeline.serving.frozen_parts import load_frozen, or_input_error
+from pipeline.serving.model_folder import find_parts
+from tests.served_world import LABELS, REG_RESULTS, RESULTS, detected, pixels_of
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def _here(served, monkeypatch):
+    monkeypatch.chdir(served)
+
+
+@pytest.fixture(scope="module")
+def parts(served):
+    return find_parts(served / RESULTS.folder)
+
+
+@pytest.fixture(scope="module")
+def specs(served):
+    return [load_grounder(served / one.model).grounder.spec for one in (RESULTS, REG_RESULTS)]
+
+
+@pytest.fixture(scope="module")
+def frozen(parts, specs):
+    return load_frozen(parts, specs[0], CPU)
+
+
+def test_a_phrase_s_facts_are_its_nouns_number_and_place(frozen):
+    facts = frozen.parse(["the dog on the cup", "left one !", "the cups"])
+    assert facts["the dog on the cup"].nouns == {"dog", "cup"}
+    assert facts["the dog on the cup"].head == "dog"
+    assert facts["left one !"].has_direction
+    assert [one.is_plural for one in facts.values()] == [False, False, True]
+
+
+def test_proposals_are_those_of_the_detector_with_its_labels(frozen):
+    arrays, labels = frozen.detect(pixels_of("e"))
+    assert labels == LABELS
+    np.testing.assert_array_equal(arrays["boxes_xyxy"], detected("e").boxes_xyxy)
+
+
+def test_a_noun_has_the_same_map_whatever_was_asked_before(frozen):
+    pixels = pixels_of("c")
+    together, nouns = frozen.explain(pixels, {"star", "dog", "sea"})
+    alone, _ = frozen.explain(pixels, {"star"})
+    assert [nouns[index] for index in together["noun_index"]] == ["dog", "star"]
+    np.testing.assert_allclose(together["maps"][1], alone["maps"][0], rtol=1e-3)
+
+
+def test_no_nouns_no_maps(frozen):
+    assert frozen.explain(pixels_of("c"), set()) is NO_CAMS
+
+
+def test_a_grounder_without_maps_and_detector_needs_no_part_at_all(parts, specs, tmp_path):
+    bare = replace(specs[1], cam="off")
+    frozen = load_frozen(replace(parts, weights=tmp_path), bare, CPU)
+    assert frozen.detect(pixels_of("c")) is NO_PROPOSALS
+    assert frozen.parse(["a dog"])["a dog"].nouns == set()
+
+
+def test_a_detector_of_other_labels_is_refused_where_the_box_depends_on_it(parts, specs):
+    others = [replace(spec, num_labels=3) for spec in specs]
+    with pytest.raises(InputError, match=r"2 labels.* of 3"):
+        load_frozen(parts, others[0], CPU)
+    assert load_frozen(parts, others[1], CPU).detector is None
+
+
+def test_a_layer_that_is_not_there_is_an_error_of_the_user(parts, specs):
+    cams = replace(parts.settings.cams, layer="none")
+    odd = replace(parts, settings=replace(parts.settings, cams=cams))
+    frozen = load_frozen(odd, specs[0], CPU)
+    with pytest.raises(InputError, match=r"cams\.layer 'none'"):
+        frozen.explain(pixels_of("c"), {"dog"})
+
+
+def test_an_error_of_a_file_gets_its_remedy():
+    with pytest.raises(InputError, match=r"invalid literal.*; mend it"):
+        or_input_error(lambda: int("x"), "mend it")

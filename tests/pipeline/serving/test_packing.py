@@ -1,0 +1,71 @@
+import json
+import shutil
+
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.serving.model_folder import PACKED_FILE, file_hashes
+from pipeline.serving.packing import pack
+from pipeline.serving.phrase_grounder import PhraseGrounder
+from tests.served_world import FILES, IMAGES, PHRASES, RESULTS
+
+
+@pytest.fixture(scope="module")
+def packed(served, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("packed") / "model"
+    pack(served / RESULTS.folder, folder)
+    return folder
+
+
+def test_a_packed_model_answers_as_the_project_s_does(served, packed, tmp_path, monkeypatch):
+    """In another folder, and where the project is gone."""
+    picture = shutil.copy(served / IMAGES / "e.png", tmp_path)
+    expected = PhraseGrounder.load(served / RESULTS.folder).ground(picture, PHRASES)
+    moved = shutil.copytree(packed, tmp_path / "handed on")
+    monkeypatch.chdir(tmp_path)
+    found = PhraseGrounder.load(moved, "cpu").ground(picture, PHRASES)
+    assert [one.box_xyxy for one in found] == [one.box_xyxy for one in expected]
+    assert [one.candidates for one in found] == [one.candidates for one in expected]
+
+
+def test_it_holds_what_running_it_takes_and_nothing_of_the_data(packed):
+    names = set(json.loads((packed / PACKED_FILE).read_text())["files"])
+    folders = {name.rpartition("/")[0] for name in names}
+    assert {
+        "model",
+        "model/tokenizer",
+        "noun_head",
+        "weights/classifier",
+        "weights/detector",
+    } <= folders
+    assert not [name for name in names if name.endswith((".h5", ".jsonl", ".yaml"))]
+
+
+def test_the_card_names_the_model_and_its_parts(packed):
+    card = (packed / "README.md").read_text()
+    assert card.startswith("# camground model shapes/full\n")
+    assert f"| classifier | classifier.pth | {64 * 'a'} | x | y |" in card
+
+
+def test_the_detector_that_is_handed_on_cannot_run_code(packed, tmp_path):
+    moved = shutil.copytree(packed, tmp_path / "bad")
+    (moved / "weights/detector/config.py").write_text("open('ran', 'w')")
+    content = json.loads((moved / PACKED_FILE).read_text()) | {"files": file_hashes(moved)}
+    (moved / PACKED_FILE).write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"config\.py"):
+        PhraseGrounder.load(moved)
+
+
+def test_a_folder_that_is_taken_is_left_alone(served, tmp_path):
+    (tmp_path / "mine").touch()
+    with pytest.raises(InputError, match="is there already"):
+        pack(served / RESULTS.folder, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_model_that_does_not_load_is_not_packed(served, tmp_path):
+    shutil.copytree(served, tmp_path / "copy")
+    shutil.rmtree(tmp_path / "copy" / FILES.weights / "tagger")
+    with pytest.raises(InputError, match="tagger"):
+        pack(tmp_path / "copy" / RESULTS.folder, tmp_path / "new")
+    assert not (tmp_path / "new").exists()

@@ -1,0 +1,72 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.serving.requests import read_requests
+from pipeline.serving.rows import Request
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("photos/b.JPG", "photos/a/z.png", "photos/notes.txt", "photos/._b.JPG"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).touch()
+
+
+def write_list(*rows):
+    Path("lists").mkdir()
+    text = "\n\n".join(json.dumps(row) if isinstance(row, dict) else row for row in rows)
+    Path("lists/asked.jsonl").write_text(text)
+    return "lists/asked.jsonl"
+
+
+def test_every_picture_of_a_folder_is_asked_every_phrase():
+    assert read_requests(["x.png", "photos"], ["a dog", "a cup"]) == [
+        Request(image, phrase)
+        for image in ("x.png", "photos/a/z.png", "photos/b.JPG")
+        for phrase in ("a dog", "a cup")
+    ]
+
+
+def test_a_list_names_pictures_from_its_own_folder():
+    path = write_list({"image": "p.png", "phrase": "a dog", "id": 3}, {"image": "/q", "phrase": ""})
+    assert read_requests([path], ["not asked"]) == [
+        Request("lists/p.png", "a dog"),
+        Request("/q", ""),
+    ]
+
+
+def test_what_is_asked_twice_is_answered_once():
+    assert read_requests(["x.png", "x.png"], ["a", "a"]) == [Request("x.png", "a")]
+
+
+def test_pictures_without_a_phrase_are_an_error():
+    with pytest.raises(InputError, match=r"x\.png: .*--phrase"):
+        read_requests(["x.png"], [])
+
+
+def test_a_folder_without_pictures_is_named():
+    Path("empty").mkdir()
+    with pytest.raises(InputError, match="empty"):
+        read_requests(["empty"], ["a"])
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["{", "[1]", "3", '{"image": "x"}', '{"phrase": "x"}', '{"image": 1, "phrase": "x"}'],
+)
+def test_a_malformed_line_is_named_by_its_number(line):
+    path = write_list({"image": "p.png", "phrase": "a dog"}, line)
+    with pytest.raises(InputError, match=rf"{path}:3: "):
+        read_requests([path], [])
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00"])
+def test_a_list_that_cannot_be_read_is_named(content):
+    if content is not None:
+        Path("asked.jsonl").write_bytes(content)
+    with pytest.raises(InputError, match=r"asked\.jsonl: cannot be read"):
+        read_requests(["asked.jsonl"], [])
