@@ -4,13 +4,16 @@ Shapes: N nouns, L labels of the detector, P phrases.
 """
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from transformers import BertTokenizerFast
 
 from models.given_files.safe_load import ModelFileError
 from models.grounder.language_encoder import (
+    LanguageEncoder,
     embed_texts,
     load_language,
     load_tokenizer,
@@ -88,11 +91,21 @@ def _cosines(nouns: Sequence[str], labels: Sequence[str], folder: Path | None) -
             "train.labels.similarity: text: the dataset's weights hold no text encoder; set its "
             "language.path or language.hub, or choose `exact`"
         )
-    try:
-        encoder = load_language(folder, read_bert_config(folder).num_hidden_layers).eval()
-        tokenizer = load_tokenizer(folder)
-    except ModelFileError as error:
-        raise InputError(str(error)) from error
+    encoder, tokenizer = _load_encoder(folder)
     first = embed_texts(encoder, tokenizer, nouns)  # (N, C)
     second = embed_texts(encoder, tokenizer, labels)  # (L, C)
     return (first @ second.T).numpy()
+
+
+@cache
+def _load_encoder(folder: Path) -> tuple[LanguageEncoder, BertTokenizerFast]:
+    """Return a text encoder and its tokenizer, once for all pictures.
+
+    Raises:
+        InputError: the folder does not hold them.
+    """
+    try:
+        encoder = load_language(folder, read_bert_config(folder).num_hidden_layers)
+        return encoder.eval(), load_tokenizer(folder)
+    except ModelFileError as error:
+        raise InputError(str(error)) from error

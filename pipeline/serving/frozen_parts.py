@@ -41,7 +41,7 @@ class FrozenParts:
     Attributes:
         settings: how the parts are run.
         device: where they are.
-        parser: of phrases; None where no noun is needed.
+        parser: of phrases; None where neither nouns nor subjects are needed.
         detector: None where there is none.
         scorer_of: gives the scorer of some nouns; None for a grounder without maps.
     """
@@ -95,8 +95,10 @@ class FrozenParts:
         return cams, tuple(scorer.nouns)
 
 
-def load_frozen(parts: ModelParts, spec: GrounderSpec, device: torch.device) -> FrozenParts:
-    """Return the parts that a grounder needs.
+def load_frozen(
+    parts: ModelParts, spec: GrounderSpec, subject_words: bool, device: torch.device
+) -> FrozenParts:
+    """Return the parts that a grounder needs; with `subject_words` it reads parsed phrases.
 
     A grounder whose box comes from the [REG] token is asked without proposals where there is no
     detector, or one of other labels than it learned from.
@@ -105,10 +107,11 @@ def load_frozen(parts: ModelParts, spec: GrounderSpec, device: torch.device) -> 
         InputError: a part is missing or cannot be read.
     """
     detector, reads_maps = _load_detector(parts, spec, device), spec.cam != "off"
+    is_parsed = detector is not None or reads_maps or subject_words
     return FrozenParts(
         parts.settings,
         device,
-        _load_parser(parts, device) if detector is not None or reads_maps else None,
+        _load_parser(parts, device) if is_parsed else None,
         detector,
         or_input_error(lambda: open_scorer(_source(parts)), parts.remedy) if reads_maps else None,
     )

@@ -12,6 +12,7 @@ from models.grad_cam.load_scorer import PARTS
 from pipeline.caching.atomic import whole_folder
 from pipeline.errors import InputError
 from pipeline.params.read import PARAMS_FILE, read_params
+from pipeline.samples.sample_spec import read_sample_spec
 from pipeline.serving.frozen_parts import DETECTOR, TAGGER
 from pipeline.serving.model_card import CardFacts, write_card
 from pipeline.serving.model_folder import (
@@ -23,7 +24,7 @@ from pipeline.serving.model_folder import (
     find_results,
     model_name,
 )
-from pipeline.serving.phrase_grounder import PhraseGrounder
+from pipeline.serving.phrase_grounder import LANGUAGE, PhraseGrounder
 from pipeline.serving.settings import RunSettings, settings_of
 
 MANIFEST = "manifest.json"
@@ -65,7 +66,9 @@ def pack(path: Path, target: Path) -> None:
 def _copy_weights(place: ResultPlace, settings: RunSettings, folder: Path) -> dict[str, Any]:
     """Copy the frozen parts that running the model takes; return the manifest of all weights."""
     source, target = place.root / place.files.weights, folder / "weights"
-    for name in sorted({DETECTOR, TAGGER, PARTS[settings.cams.scorer]}):
+    spec = read_sample_spec(place.root / place.results.model)
+    language = {LANGUAGE} if spec.labels.similarity == "text" else set[str]()
+    for name in sorted({DETECTOR, TAGGER, PARTS[settings.cams.scorer]} | language):
         if (source / name).is_dir():
             shutil.copytree(source / name, target / name, copy_function=shutil.copyfile)
     if settings.cams.scorer == "nounhead":

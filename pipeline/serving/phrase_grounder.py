@@ -31,6 +31,7 @@ from pipeline.serving.found import ANSWERS, AnswerName, Box, Candidate, Floats, 
 from pipeline.serving.frozen_parts import FrozenParts, load_frozen, or_input_error
 from pipeline.serving.model_folder import find_parts
 
+LANGUAGE = "language"
 PHRASES_AT_ONCE = 32  # in one forward pass; memory grows with them
 Picture = str | Path | NDArray[np.uint8]
 
@@ -45,12 +46,14 @@ class PhraseGrounder:
         saved: grounder and vocabularies.
         spec: how large its samples are.
         frozen: detector, parser and noun scorer.
+        language: folder of the text encoder that compares nouns with labels, if one does.
         device: where all of them are.
     """
 
     saved: SavedGrounder
     spec: SampleSpec
     frozen: FrozenParts
+    language: Path
     device: torch.device
 
     @classmethod
@@ -69,8 +72,9 @@ class PhraseGrounder:
         place = pick_device(device or parts.device)
         saved = or_input_error(lambda: load_grounder(parts.model), parts.remedy)
         saved.grounder.to(place)
-        frozen = load_frozen(parts, saved.grounder.spec, place)
-        return cls(saved, read_sample_spec(parts.model), frozen, place)
+        spec = read_sample_spec(parts.model)
+        frozen = load_frozen(parts, saved.grounder.spec, spec.subject_words, place)
+        return cls(saved, spec, frozen, parts.weights / LANGUAGE, place)
 
     def ground(
         self, picture: Picture, phrases: str | Sequence[str], answer: AnswerName = "reg"
@@ -99,7 +103,7 @@ class PhraseGrounder:
             facts,
             self.frozen.detect(pixels),
             self.frozen.explain(pixels, nouns),
-        )
+        ).with_labels_compared(self.spec.labels, self.language)
         found: dict[str, Found] = {}
         for start in range(0, len(facts), PHRASES_AT_ONCE):
             indices = tuple(range(start, min(start + PHRASES_AT_ONCE, len(facts))))
