@@ -131,7 +131,10 @@ def run(
     for split in evaluated:
         tables = GroundingTables.from_caches(inputs.files, inputs.image_folder, [split])
         phrase_truths = annotated_phrases(tables.phrases, truths, tables.phrase_facts)
-        answers, gap = compute_answers(inference, tables, params, observer)
+        compared = tables.with_labels_compared(
+            inference.spec.labels, inputs.files.weights / "language"
+        )
+        answers, gap = compute_answers(inference, compared, params, observer)
         phrase_results = evaluate_split(phrase_truths, tables, answers, params, observer)
         splits[split] = {**split_metrics(phrase_results, params), "vision_gap": round(gap, 6)}
         kept = choose_phrases(phrase_results, params.attention_phrases, params.seed)

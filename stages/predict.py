@@ -97,7 +97,7 @@ def predict(
     proposals = detect(request.image, files, params, device) if ranks_boxes else NO_PROPOSALS
     cams = compute_cams(request.image, facts, spec, files, params)
     tables = GroundingTables.from_picture(request.image, request.phrase, facts, proposals, cams)
-    return compute_box(saved, model, tables, request.answer, device)
+    return compute_box(saved, (model, files.weights / "language"), tables, request.answer, device)
 
 
 def parse_phrase(
@@ -169,14 +169,20 @@ def compute_cams(
 
 @torch.inference_mode()
 def compute_box(
-    saved: SavedGrounder, model: Path, tables: GroundingTables, answer: str, device: torch.device
+    saved: SavedGrounder,
+    folders: tuple[Path, Path],
+    tables: GroundingTables,
+    answer: str,
+    device: torch.device,
 ) -> tuple[float, float, float, float]:
-    """Return the model's answer in pixels of the picture.
+    """Return the model's answer in pixels of the picture; folders are of model and text encoder.
 
     Raises:
         InputError: it is not finite.
     """
+    model, language = folders
     spec = read_sample_spec(model)
+    tables = tables.with_labels_compared(spec.labels, language)
     tokenize = Tokenize(saved.tokenizer, spec.max_tokens)
     text = TextEncoding(tokenize, WordVocabulary(saved.words), {})
     batch = collate([GroundingDataset(tables, spec, text)[SampleIndex(0, (0,), None)]])

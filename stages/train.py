@@ -140,7 +140,9 @@ def run(
     folder = work_folder("train", stamp)
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        tables = GroundingTables.from_caches(files, images, ("train",))
+        tables = GroundingTables.from_caches(files, images, ("train",)).with_labels_compared(
+            params.labels, files.weights / "language"
+        )
         step, dataset = build_training(files, tables, params, machine.group.device)
     except ValueError as error:
         raise InputError(f"train cannot begin: {error}") from error

@@ -4,9 +4,12 @@ Shapes: N phrases, T word pieces, C channels of BERT.
 """
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
 from models.given_files.impostors import one_line
@@ -19,6 +22,8 @@ from models.given_files.transformers_folder import (
 )
 
 _LEFT_OUT = re.compile(r"(^|\.)(pooler|cls)\.")  # weights that no state needs
+
+_TEXTS_AT_ONCE = 64
 
 
 class LanguageEncoder(nn.Module):
@@ -93,6 +98,23 @@ def read_bert_config(folder: Path) -> BertConfig:
         return BertConfig.from_pretrained(folder)
     except FolderError as error:
         raise ModelFileError(str(error)) from error
+
+
+@torch.inference_mode()
+def embed_texts(
+    encoder: LanguageEncoder, tokenizer: BertTokenizerFast, texts: Sequence[str]
+) -> Tensor:
+    """Return the mean state of each text's word pieces as a unit vector, float32 (N, C)."""
+    embeddings = [torch.zeros(0, encoder.channels)]
+    for start in range(0, len(texts), _TEXTS_AT_ONCE):
+        batch = tokenizer(
+            list(texts[start : start + _TEXTS_AT_ONCE]), padding=True, return_tensors="pt"
+        )
+        mask = batch["attention_mask"].bool()  # (n, T)
+        states = encoder(batch["input_ids"], mask).float()  # (n, T, C)
+        sums = (states * mask[..., None]).sum(1)
+        embeddings.append(F.normalize(sums, dim=-1))
+    return torch.cat(embeddings)
 
 
 def load_tokenizer(folder: Path) -> BertTokenizerFast:

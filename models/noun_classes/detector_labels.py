@@ -46,13 +46,36 @@ def noun_label_matches(nouns: Sequence[str], labels: Sequence[str]) -> NDArray[n
     return matches
 
 
+def noun_label_similarity(
+    nouns: Sequence[str], labels: Sequence[str], synonym: float
+) -> NDArray[np.float32]:
+    """Return how well each noun means each label, in [0, 1], float32 (N, L).
+
+    1 where the noun is the label's own name, `synonym` where it means the label by another name
+    ("cap" and "baseball cap", "boy" and "person"), 0 elsewhere.
+
+    Args:
+        nouns: N nouns, singular and lower case.
+        labels: L class names of a detector, in any case.
+        synonym: in [0, 1].
+    """
+    means = noun_label_matches(nouns, labels)  # (N, L)
+    names = [{_plain(label), *_singulars(_plain(label))} for label in labels]
+    is_name = np.array([[noun in own for own in names] for noun in nouns], np.bool_)
+    return np.where(is_name.reshape(means.shape) & means, 1, means * synonym).astype(np.float32)
+
+
 def nouns_of(label: str) -> frozenset[str]:
     """Return every noun that means the label."""
-    text = " ".join(label.lower().replace("_", " ").split())
+    text = _plain(label)
     if text in COCO_NOUNS:
         return COCO_NOUNS[text]
     last = text if text in _WHOLE else text.rpartition(" ")[2]
     return frozenset({text, last, *_singulars(text), *_singulars(last)})
+
+
+def _plain(label: str) -> str:
+    return " ".join(label.lower().replace("_", " ").split())
 
 
 def _singulars(word: str) -> list[str]:

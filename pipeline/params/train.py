@@ -10,6 +10,7 @@ from models.ranges import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    PositiveShare,
     Range,
     Seed,
     Share,
@@ -33,6 +34,16 @@ class AugmentParams:
 
 
 @dataclass(frozen=True)
+class LabelParams:
+    """How nouns of phrases are compared with the labels of a detector."""
+
+    similarity: Literal["exact", "text"]
+    synonym: PositiveShare
+    cosine_floor: Share
+    cosine_weight: Share
+
+
+@dataclass(frozen=True)
 class TrainParams:
     """Stage `train`."""
 
@@ -49,6 +60,7 @@ class TrainParams:
     subject_words: bool
     windows: tuple[Window, ...]
     merge_floors: tuple[Share, ...]
+    labels: LabelParams
     learning_rate: PositiveFloat
     learning_rate_pretrained: NonNegativeFloat
     weight_decay: NonNegativeFloat

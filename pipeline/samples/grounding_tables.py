@@ -5,24 +5,24 @@ Shapes: M maps of (h, w) cells of an image, P phrases, N head nouns, L labels of
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from models.noun_classes.detector_labels import noun_label_matches
 from models.phrases.mirroring import with_mirrored
 from pipeline.caching.cache import Cache, CacheError
 from pipeline.errors import InputError
 from pipeline.images.images import read_image
 from pipeline.mentions import PhraseFacts, read_phrase_facts
+from pipeline.params.train import LabelParams
 from pipeline.paths import DatasetFiles
 from pipeline.records import ImageRecord, PhraseRecord, read_records
-from pipeline.samples.sample_facts import Arrays, Floats, SampleFacts, fill_slots
+from pipeline.samples.label_similarity import EXACT, LabelSimilarity, compare_labels
+from pipeline.samples.sample_facts import Arrays, SampleFacts, fill_slots
 
 NamedArrays = tuple[Arrays, tuple[str, ...]]
 Record = TypeVar("Record", ImageRecord, PhraseRecord)
@@ -92,38 +92,6 @@ class ImageRows:
         return {name: array[self.spans[image_id]] for name, array in self.arrays.items()}
 
 
-class LabelSimilarity:
-    """How well nouns fit the labels of a detector."""
-
-    def __init__(self, nouns: Iterable[str], labels: Sequence[str]) -> None:
-        """Compare nouns, repeated or not, with L labels."""
-        nouns = sorted(set(nouns))
-        matches = np.asarray(noun_label_matches(nouns, labels), np.float32)  # (N, L)
-        fits_any: NDArray[np.bool_] = np.any(matches > 0, axis=1)  # (N,)
-        self._row_of: dict[str | None, int] = {
-            noun: row for row, noun in enumerate(nouns) if fits_any[row]
-        }
-        self._rows = np.pad(matches, ((0, 1), (0, 1)))  # (N + 1, L + 1)
-        self._rows[-1] = 1
-
-    def of(self, heads: Sequence[str | None]) -> Floats:
-        """Return how well the head nouns of P phrases fit every label.
-
-        Returns:
-            In [0, 1], float32 (P, L + 1): 1 for everything where no label of the detector fits the
-            head noun or there is no head noun; the last column, of the whole image, is else 0.
-        """
-        return self._rows[[self._row_of.get(head, -1) for head in heads]]
-
-    def of_anchors(self, anchors: Sequence[str | None]) -> Floats:
-        """Return how well the anchors of P phrases fit every label, float32 (P, L + 1).
-
-        In [0, 1]; 0 for everything where there is no anchor or no label fits it.
-        """
-        is_known = np.array([anchor in self._row_of for anchor in anchors])
-        return self.of(anchors) * is_known[:, None]
-
-
 @dataclass(frozen=True)
 class GroundingTables:
     """What the stages before `train` found out about images and their phrases.
@@ -177,7 +145,7 @@ class GroundingTables:
             facts,
             proposals,
             ImageRows.from_cache(cams, "noun", ("noun_index", "maps", "confidences")),
-            LabelSimilarity(nouns, proposals.names),
+            compare_labels(nouns, proposals.names, EXACT, None),
             {"kind": cams.attribute("scorer"), **settings},
         )
 
@@ -209,9 +177,23 @@ class GroundingTables:
             {phrase: facts},
             ImageRows(image, labels, whole, boxes),
             ImageRows(image, nouns, whole, maps),
-            LabelSimilarity(_compared_nouns([facts]), labels),
+            compare_labels(_compared_nouns([facts]), labels, EXACT, None),
             {},
         )
+
+    def with_labels_compared(self, params: LabelParams, language: Path) -> Self:
+        """Return the tables with labels and nouns compared as params say.
+
+        Args:
+            params: how.
+            language: folder of the text encoder.
+
+        Raises:
+            InputError: a text encoder is asked for and there is none.
+        """
+        nouns = _compared_nouns(self.phrase_facts[record.phrase] for record in self.phrases)
+        similarity = compare_labels(nouns, self.proposals.names, params, language)
+        return replace(self, label_similarity=similarity)
 
     @property
     def texts(self) -> list[str]:

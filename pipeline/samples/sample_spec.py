@@ -16,7 +16,7 @@ from models.given_files.impostors import cause_of
 from models.given_files.safe_load import write_json
 from pipeline.errors import InputError
 from pipeline.params.reader import ParamsError, build
-from pipeline.params.train import TrainParams
+from pipeline.params.train import LabelParams, TrainParams
 from pipeline.samples.vocabulary import WordVocabulary
 
 _FILE = "samples.json"
@@ -39,6 +39,7 @@ class SampleSpec:
             phrase counts as naming one.
         subject_words: the text of a phrase is its words that describe the thing itself; if not, all
             its words.
+        labels: how nouns are compared with the detector's labels.
     """
 
     image_px: int
@@ -49,6 +50,7 @@ class SampleSpec:
     merge_floors: tuple[float, ...]
     with_colours: bool
     subject_words: bool
+    labels: LabelParams
 
     def __post_init__(self) -> None:
         if self.image_px < CAM_STRIDE or self.image_px % CAM_STRIDE:
@@ -105,6 +107,7 @@ def sample_spec(params: TrainParams) -> SampleSpec:
         merge_floors=params.merge_floors,
         with_colours=params.model.prior_colour != 0,
         subject_words=params.subject_words,
+        labels=params.labels,
     )
 
 
