@@ -4,6 +4,7 @@ import numpy as np
 
 from pipeline.evaluation.baselines import BaselineInputs
 from pipeline.evaluation.phrase_results import AnnotatedPhrase, evaluate_phrase
+from pipeline.evaluation.place_evidence import PlaceEvidence
 from pipeline.params.schema import EvaluateParams
 from pipeline.records import GroundTruth, PhraseRecord
 
@@ -27,6 +28,7 @@ def scene(matches=(1, 0)):
         scores=np.array([0.9, 0.4], np.float32),
         matches=np.array(matches, np.float32),
         is_plural=False,
+        place=PlaceEvidence(position=np.zeros(2), relation=np.zeros(2)),
         cam=None,
     )
 

@@ -10,6 +10,7 @@ from pipeline.evaluation.phrase_results import (
     evaluation_splits,
     phrase_groups,
 )
+from pipeline.evaluation.place_evidence import PlaceEvidence
 from pipeline.mentions import PhraseFacts
 from pipeline.records import GroundTruth, PhraseRecord, write_records
 from tests.hand_drawn import CAT, DOG, PARAMS, phrase_result, phrase_truth, scene
@@ -21,8 +22,8 @@ def test_the_model_and_the_baselines_are_judged_by_one_rule():
     assert hits == {
         "reg": 1, "proposal": 0, "whole_image": 0, "centre_70": 0, "centre_50": 0, "largest": 0,
         "top_score": 1, "prior": 1, "label_match": 1, "largest_label_match": 1, "cam_box": 0,
-        "cam_proposal": 0, "number_match": 1, "number_match_or_cam": 1, "random": 0.5,
-        "oracle": 1, "oracle_whole_image": 1,
+        "cam_proposal": 0, "number_match": 1, "number_match_or_cam": 1, "position_match": 1,
+        "relation_match": 1, "random": 0.5, "oracle": 1, "oracle_whole_image": 1,
     }  # fmt: skip
 
 
@@ -31,7 +32,9 @@ def test_recall_grows_when_a_later_proposal_is_the_hit():
 
 
 def test_without_proposals_nothing_is_found_at_any_rank():
-    empty = BaselineInputs((30, 50), np.zeros((0, 4)), np.zeros(0), np.zeros(0), False, None)
+    none = np.zeros(0)
+    unplaced = PlaceEvidence(none, none)
+    empty = BaselineInputs((30, 50), np.zeros((0, 4)), none, none, False, unplaced, None)
     asked = phrase_truth(boxes=[[0, 0, 50, 30]])  # the image, which is no proposal
     assert evaluate_phrase(asked, empty, {}, PARAMS).recall_at == (False,) * 5
 
@@ -69,7 +72,7 @@ def records(*names):
 def test_phrases_find_their_boxes_whatever_the_order_of_the_file():
     phrases, truths = records("one", "two", "three")
     facts = {
-        phrase.phrase: PhraseFacts((), False, phrase.phrase_id == "two", Place())
+        phrase.phrase: PhraseFacts((), False, phrase.phrase_id == "two", Place(), "")
         for phrase in phrases
     }
     asked = annotated_phrases(phrases, truths[::-1], facts)

@@ -104,7 +104,7 @@ def test_one_picture_and_one_phrase_make_tables_of_their_own(tmp_path):
         "maps": np.ones((1, 3, 5), np.float16),
         "confidences": np.array([0.75], np.float32),
     }
-    facts = PhraseFacts((Mention("cat", 0),), True, False, Place())
+    facts = PhraseFacts((Mention("cat", 0),), True, False, Place(), "cats")
     tables = GroundingTables.from_picture(
         tmp_path / "own.png", "the cats", facts, (boxes, ["dog", "cat"]), (cams, ["dog", "cat"])
     )
