@@ -106,8 +106,9 @@ def _place_arrays(places: Sequence[Place]) -> dict[str, NDArray[Any]]:
     """Return the arrays of `PhraseNouns` that say where things are."""
     anchors = [place.anchor.noun.encode() if place.anchor else b"" for place in places]
     spans = [place.anchor.span if place.anchor else (0, 0) for place in places]
+    cues = np.array([[cue in place.cues for cue in CUES] for place in places], np.bool_)
     return {
-        "place_cues": np.array([[cue in place.cues for cue in CUES] for place in places]),
+        "place_cues": cues.reshape(-1, len(CUES)),  # (P, C)
         "place_rank": np.array([place.rank for place in places], np.int8),
         "place_side": np.array([number_in(SIDES, place.rank_side) for place in places], np.int8),
         "relation": np.array([number_in(RELATIONS, place.relation) for place in places], np.int8),

@@ -52,6 +52,7 @@ PLACES = {  # of phrases that say where their thing is
     "small cat": Place(frozenset({"small"})),
     "dog with an umbrella": Place(relation="touching", anchor=Anchor("umbrella", (9, 20))),
 }
+SUBJECTS = {"left cat": "cat", "dog near a cat": "dog", "big cat": "cat", "small cat": "cat"}
 LABELS = ["dog", "cat", "thing"]
 BOXES = {  # corners, score, label
     "a": [((8, 6, 40, 50), 0.9, 0), ((50, 10, 90, 70), 0.8, 1), ((0, 0, 96, 30), 0.3, 2)],
@@ -160,7 +161,8 @@ def write_nouns(root):
         "is_plural": np.array(["blue" in phrase for phrase in phrases]),
         **place_rows([PLACES.get(phrase, Place()) for phrase in phrases], nouns),
     }
-    texts = {"phrase": phrases, "noun": nouns}
+    subjects = [SUBJECTS.get(phrase, phrase) for phrase in phrases]
+    texts = {"phrase": phrases, "noun": nouns, "subject": subjects}
     write_cache(root / FILES.nouns, arrays, texts, {}, Provenance("nouns", "n"))
 
 

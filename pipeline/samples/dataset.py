@@ -82,17 +82,18 @@ class GroundingDataset(Dataset[Fields]):
             facts.phrases, _evidence(facts), self.spec.image_px, augment, rng
         )
         image = image_fields(pixels, placement, draw_jitter(augment.jitter, rng), self.spec)
-        phrases = [mirror_phrase(text) if placement.flip else text for text in facts.phrases]
-        read = facts.subjects if self.spec.subject_words else phrases
+        texts = facts.subjects if self.spec.subject_words else facts.phrases
+        if placement.flip:
+            texts = [mirror_phrase(text) for text in texts]
         boxes = box_fields(facts, placement, self.spec)
         seen = (image["clean_images"], image["pixel_mask"])
         anchors = [_anchor_text(*one) for one in zip(facts.phrases, facts.places, strict=True)]
         return {
             **image,
-            **phrase_fields(read, self.text, self.spec.max_words),
+            **phrase_fields(texts, self.text, self.spec.max_words),
             "phrase_is_plural": facts.is_plural,  # (P,)
             **boxes,
-            "box_colours": self._colours(seen, phrases, boxes),  # (P, R)
+            "box_colours": self._colours(seen, facts.phrases, boxes),  # (P, R)
             **place_fields(facts, placement.flip, boxes["box_labels"]),
             "anchor_colours": self._colours(seen, anchors, boxes),  # (P, R)
             **noun_fields(facts, placement, self.spec, self.text.noun_classes),

@@ -1,10 +1,13 @@
+import numpy as np
 import pytest
 
-from models.phrases.places import Place
-from pipeline.caching.cache import CacheError
+from models.phrases.place_words import CUES, RELATIONS, SIDES
+from models.phrases.places import Anchor, Place
+from pipeline.caching.cache import CacheError, Provenance, write_cache
 from pipeline.errors import InputError
 from pipeline.mentions import Mention, PhraseFacts, nouns_of_images, read_phrase_facts
 from pipeline.records import ImageRecord, PhraseRecord, read_records
+from tests.place_rows import place_rows
 from tests.stages.noun_world import make_world
 
 
@@ -27,13 +30,47 @@ def test_number_and_direction_belong_to_their_phrase(files):
     assert [text for text, fact in facts.items() if fact.has_direction] == ["a fox by a hut"]
 
 
+def test_the_place_belongs_to_its_phrase(files):
+    facts = read_phrase_facts(files.nouns)
+    near = Place(relation="near", anchor=Anchor("hut", (9, 14)))
+    places = {text: fact.place for text, fact in facts.items()}
+    assert places == {text: Place() for text in facts} | {"a fox by a hut": near}
+    anchors = {text: fact.anchor for text, fact in facts.items() if fact.anchor}
+    assert anchors == {"a fox by a hut": "hut"}
+
+
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("relation", RELATIONS)
+def test_places_of_every_kind_are_read_as_they_were_written(tmp_path, side, relation):
+    places = [
+        Place(frozenset({side, "large"}), 3, side, relation, Anchor("b ü", (2, 7))),
+        Place(),
+        Place(frozenset(CUES), 0, "", relation, Anchor("a", (0, 1))),
+    ]
+    arrays = {
+        "offsets": np.zeros(4, np.int64),
+        "noun_index": np.zeros(0, np.int32),
+        "noun_role": np.zeros(0, np.int8),
+        "has_direction": np.zeros(3, bool),
+        "is_plural": np.zeros(3, bool),
+        **place_rows(places, ["a", "b ü"]),
+    }
+    texts = {"phrase": ["x", "y", "z"], "noun": ["a", "b ü"], "subject": ["sx", "sy", "sz"]}
+    write_cache(tmp_path / "nouns.h5", arrays, texts, {}, Provenance("nouns", "n"))
+
+    facts = read_phrase_facts(tmp_path / "nouns.h5")
+    assert [fact.place for fact in facts.values()] == places
+    assert {text: fact.subject for text, fact in facts.items()} == {
+        "x": "sx",
+        "y": "sy",
+        "z": "sz",
+    }
+
+
 def test_only_a_mention_in_the_role_of_the_head_is_the_head():
     context, head = Mention("hut", 1), Mention("fox", 0)
-    assert (
-        PhraseFacts((head, context), is_plural=False, has_direction=False, place=Place()).head
-        == "fox"
-    )
-    without_head = PhraseFacts((context,), is_plural=False, has_direction=False, place=Place())
+    assert PhraseFacts((head, context), False, False, Place(), "").head == "fox"
+    without_head = PhraseFacts((context,), False, False, Place(), "")
     assert without_head.head is None
     assert without_head.nouns == {"hut"}
 

@@ -20,6 +20,7 @@ def facts_of(nouns_of_phrase):
             is_plural=False,
             has_direction=False,
             place=Place(),
+            subject=phrase,
         )
         for phrase, nouns in nouns_of_phrase.items()
     }

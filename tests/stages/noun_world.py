@@ -99,4 +99,4 @@ def _write_nouns(path):
         **place_rows([PLACES.get(text, Place()) for text in texts], names),
     }
     provenance = Provenance("nouns", "made for a test")
-    write_cache(path, arrays, {"phrase": texts, "noun": names}, {}, provenance)
+    write_cache(path, arrays, {"phrase": texts, "noun": names, "subject": texts}, {}, provenance)

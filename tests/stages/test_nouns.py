@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from models.phrases.noun_parser import NounParser
+from models.phrases.place_words import CUES
 from pipeline.caching.cache import Cache
 from pipeline.errors import InputError
 from pipeline.mentions import Mention, read_phrase_facts
@@ -13,7 +14,7 @@ from pipeline.observe.observer import Observer
 from pipeline.params.schema import NounsParams
 from pipeline.paths import DatasetFiles
 from pipeline.records import PhraseRecord, write_records
-from stages.nouns import load_parser, main, run
+from stages.nouns import compute_nouns, load_parser, main, run
 from tests.stages.command import start
 from tests.tiny_tagger import write_tiny_tagger
 
@@ -99,6 +100,9 @@ def test_arrays_have_the_dtypes_of_the_contract(project):
     names = ("offsets", "noun_index", "noun_role", "noun_span", "has_direction", "is_plural")
     dtypes = [cache.array(name).dtype for name in names]
     assert dtypes == [np.int64, np.int32, np.int8, np.int32, np.bool_, np.bool_]
+    names = ("place_cues", "place_rank", "place_side", "relation", "anchor_index", "anchor_span")
+    dtypes = [cache.array(name).dtype for name in names]
+    assert dtypes == [np.bool_, np.int8, np.int8, np.int8, np.int32, np.int32]
 
 
 def test_readers_find_phrases_by_their_exact_text(project):
@@ -110,6 +114,40 @@ def test_readers_find_phrases_by_their_exact_text(project):
     assert facts["left one"].mentions == ()
     assert facts["left one"].has_direction
     assert "The red dog on the tree" not in facts
+
+
+def test_where_things_are_is_read_as_it_was_parsed(project, tagger):
+    phrases = [
+        "the red dog on the tree",
+        "left one",
+        "the second cup from the left",
+        "the blue star left of the green чашка",  # an anchor that is nobody's head noun
+        "\u2b50 the dog near the cup",
+        "the dog",
+        "the cup on the right next to the dog",
+    ]
+    run_on(phrases, NounsParams(phrases_per_shard=2, context_nouns=0))
+
+    parsed = load_parser(FILES.weights / "tagger", PARAMS, "cpu").parse(phrases)
+    facts = read_phrase_facts(FILES.nouns)
+    assert [facts[phrase].place for phrase in phrases] == [one.place for one in parsed]
+    assert [facts[phrase].subject for phrase in phrases] == [one.subject for one in parsed]
+    anchors = [facts[phrase].anchor for phrase in phrases]
+    assert anchors == ["tree", None, None, "чашка", "cup", None, "dog"]
+    place = facts[phrases[3]].place
+    assert phrases[3][slice(*place.anchor.span)] == "the green чашка"
+    assert (facts[phrases[2]].place.rank, facts[phrases[2]].place.rank_side) == (2, "left")
+    assert facts[phrases[6]].place.cues == {"right"}
+
+
+def test_phrases_without_places_and_none_at_all_have_rows_of_places(project, tagger):
+    run_on(["the dog", "the cup"])
+    cache = Cache(FILES.nouns, stage="nouns")
+    assert cache.array("place_cues").tolist() == [[False] * len(CUES)] * 2
+    for name in ("place_side", "relation", "anchor_index"):
+        assert cache.array(name).tolist() == [-1, -1]
+    empty = compute_nouns(load_parser(FILES.weights / "tagger", PARAMS, "cpu"), [])
+    assert (empty.place_cues.shape, empty.anchor_span.shape) == ((0, len(CUES)), (0, 2))
 
 
 def test_an_empty_phrase_table_is_refused_and_an_older_cache_stays(project):

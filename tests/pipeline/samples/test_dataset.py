@@ -9,16 +9,20 @@ from PIL import Image, ImageOps
 
 from models.grounder.batch import GroundingInputs
 from models.phrases.mirroring import mirror_phrase
+from models.phrases.places import Anchor, Place
 from pipeline.caching.cache import CacheError
 from pipeline.errors import InputError
 from pipeline.geometry.boxes import letterbox, whole_window
+from pipeline.mentions import Mention, PhraseFacts
 from pipeline.params.read import read_params, train_params
 from pipeline.params.train import AugmentParams
 from pipeline.samples.dataset import GroundingDataset, build_training_dataset
-from pipeline.samples.grounding_tables import GroundingTables
+from pipeline.samples.grounding_tables import NO_CAMS, GroundingTables
+from pipeline.samples.label_similarity import EXACT
 from pipeline.samples.loader import build_loader, collate
 from pipeline.samples.sample_spec import SampleSpec
 from pipeline.samples.sampler import EpochSampler, SampleIndex
+from pipeline.samples.vocabulary import build_vocabulary
 from tests.cached_world import FILES, HW, PHRASES, write_proposals, write_world
 from tests.conftest import ROOT
 
@@ -32,6 +36,8 @@ SPEC = SampleSpec(
     windows=(WHOLE,),
     merge_floors=(),
     with_colours=True,
+    subject_words=False,
+    labels=EXACT,
 )
 A, B, C, D = range(4)
 STILL = AugmentParams(flip=0.0, jitter=0.0, crop=0.0, scales=1, translate=False)
@@ -68,6 +74,61 @@ def test_boxes_have_their_share_of_the_colours_that_a_phrase_names(world):
                 np.mean(inside), abs=1e-3
             )  # one pixel of 2,400 more or less
     assert fields_["box_colours"][:2].all()
+
+
+def of_one_phrase(folder, phrase, place, subject=""):
+    """Return the world of a picture, half red and half blue, and two boxes, one on each half."""
+    pixels = np.zeros((72, 96, 3), np.uint8)
+    pixels[:, :48, 0] = pixels[:, 48:, 2] = 255
+    Image.fromarray(pixels).save(folder / "own.png")
+    boxes = {
+        "boxes_xyxy": np.array([[0, 0, 48, 72], [48, 0, 96, 72]], np.float32),
+        "scores": np.array([0.9, 0.8], np.float32),
+        "labels": np.array([0, 1], np.int16),
+    }
+    facts = PhraseFacts((Mention("cup", 0),), False, True, place, subject)
+    return GroundingTables.from_picture(
+        folder / "own.png", phrase, facts, (boxes, ["cup", "lamp"]), NO_CAMS
+    )
+
+
+@pytest.mark.parametrize("seed", [None, (0,)])
+def test_the_colours_of_the_anchor_are_those_of_its_own_words(world, tmp_path, seed):
+    phrase = "red cup right of the blue lamp"
+    place = Place(relation="right", anchor=Anchor("lamp", (17, 30)))
+    own = SimpleNamespace(tables=of_one_phrase(tmp_path, phrase, place), text=world.text)
+    fields_ = sample(own, 0, [0], seed=seed, spec=replace(SPEC, windows=()))
+    np.testing.assert_allclose(fields_["box_colours"], [[1, 0]], atol=0.03)
+    np.testing.assert_allclose(fields_["anchor_colours"], [[0, 1]], atol=0.03)
+    np.testing.assert_array_equal(fields_["anchor_priors"], [[0, 1]])
+    unseen = sample(own, 0, [0], spec=replace(SPEC, with_colours=False))
+    assert not unseen["anchor_colours"].any()
+
+
+def test_without_an_anchor_no_box_has_its_colours(world, tmp_path):
+    tables = of_one_phrase(tmp_path, "red cup on the left", Place(frozenset({"left"})))
+    fields_ = sample(SimpleNamespace(tables=tables, text=world.text), 0, [0])
+    assert fields_["box_colours"].any()
+    assert not fields_["anchor_colours"].any()
+
+
+@pytest.mark.parametrize(
+    ("subject_words", "seed", "expected"),
+    [
+        (False, None, ["red", "cat"]),
+        (True, None, ["left", "cat"]),
+        (True, (0,), ["right", "cat"]),
+    ],
+)
+def test_the_words_of_the_subject_are_read_and_mirrored(
+    world, tmp_path, subject_words, seed, expected
+):
+    tables = of_one_phrase(tmp_path, "red cat", Place(), subject="left cat")
+    words = build_vocabulary(["red left right cat"], 1)
+    own = SimpleNamespace(tables=tables, text=replace(world.text, vocabulary=words))
+    spec = replace(SPEC, subject_words=subject_words)
+    ids = sample(own, 0, [0], seed=seed, spec=spec)["word_ids"][0]
+    assert [words.words[index] for index in ids[:2]] == expected
 
 
 def test_colours_are_searched_for_only_where_they_count(world):

@@ -1,15 +1,19 @@
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from models.phrases.place_words import CUES, RELATIONS, SIDES
+from models.phrases.places import Anchor, Place
 from pipeline.errors import InputError
 from pipeline.geometry.boxes import Placement, letterbox, whole_window
 from pipeline.params.train import AugmentParams
 from pipeline.records import ImageRecord
 from pipeline.samples.dataset import GroundingDataset
 from pipeline.samples.fields import image_fields, place_windows, read_annotated
+from pipeline.samples.label_similarity import EXACT
 from pipeline.samples.loader import collate
 from pipeline.samples.sample_spec import SampleSpec
 from pipeline.samples.sampler import SampleIndex
@@ -25,6 +29,8 @@ SPEC = SampleSpec(
     windows=(WHOLE,),
     merge_floors=(),
     with_colours=True,
+    subject_words=False,
+    labels=EXACT,
 )
 A, B, C, D = range(4)
 STILL = AugmentParams(flip=0.0, jitter=0.0, crop=0.0, scales=1, translate=False)
@@ -152,6 +158,53 @@ def test_unicode_words_are_words(world):
     ids = sample(world, D, [1])["word_ids"][0]
     words = world.text.vocabulary.words
     assert [words[index] for index in ids] == ["чашка", "crème", "<eos>"]
+
+
+def test_where_things_are_is_told_with_the_numbers_of_the_word_lists(world):
+    fields_ = sample(world, A, [0, 1, 2])  # the dog, left cat, dog near a cat
+    named = [[CUES[n] for n in np.flatnonzero(row)] for row in fields_["place_cues"]]
+    assert named == [[], ["left"], []]
+    assert fields_["relations"].tolist() == [-1, -1, RELATIONS.index("near")]
+    assert fields_["place_ranks"].tolist() == fields_["place_sides"].tolist() == [0, 0, 0]
+    assert fields_["place_cues"].dtype == np.bool_
+    for name in ("relations", "place_ranks", "place_sides"):
+        assert fields_[name].dtype == np.int64
+
+
+def test_an_anchor_fits_its_label_and_no_window_and_one_without_a_label_fits_nothing(world):
+    np.testing.assert_array_equal(
+        sample(world, A, [0, 1, 2])["anchor_priors"], [[0, 0, 0, 0]] * 2 + [[0, 1, 0, 0]]
+    )
+    unknown = Place(relation="near", anchor=Anchor("ghost", (0, 1)))
+    facts = world.tables.gather(A, world.tables.phrases_of_image[A], 2)
+    tables = with_place(world.tables, facts.phrases[0], unknown)
+    boxes = sample(SimpleNamespace(tables=tables, text=world.text), A, [0])
+    assert boxes["relations"].tolist() == [RELATIONS.index("near")]
+    assert not boxes["anchor_priors"].any()
+
+
+def with_place(tables, phrase, place):
+    """Return the tables where a phrase says another place."""
+    facts = replace(tables.phrase_facts[phrase], place=place)
+    return replace(tables, phrase_facts={**tables.phrase_facts, phrase: facts})
+
+
+@pytest.mark.parametrize(("seed", "sides"), [(None, ("left", "right")), ((0,), ("right", "left"))])
+def test_a_mirror_turns_what_phrases_say_of_their_place(world, seed, sides):
+    said = Place(frozenset({"left", "top"}), 3, "left", "right", Anchor("cat", (0, 1)))
+    tables = with_place(world.tables, "the dog", said)
+    fields_ = sample(SimpleNamespace(tables=tables, text=world.text), A, [0, 2], seed=seed)
+    assert {CUES[n] for n in np.flatnonzero(fields_["place_cues"][0])} == {sides[0], "top"}
+    assert fields_["place_ranks"].tolist() == [3, 0]
+    assert fields_["place_sides"].tolist() == [SIDES.index(sides[0]), 0]
+    assert [RELATIONS[n] for n in fields_["relations"]] == [sides[1], "near"]
+    np.testing.assert_array_equal(fields_["anchor_priors"], [[0, 1, 0, 0]] * 2)
+
+
+def test_a_padded_phrase_has_no_relation(world):
+    batch = collate([sample(world, A, [0, 1, 2]), sample(world, D, [0])])
+    assert batch["relations"][1].tolist() == [-1, -1, -1]
+    assert not batch["place_cues"][1, 1:].any()
 
 
 def test_windows_are_shares_of_what_is_seen_wherever_it_lies():

@@ -5,6 +5,7 @@ import pytest
 from models.grounder.checkpoint import learn_tokenizer
 from pipeline.errors import InputError
 from pipeline.params.read import read_params
+from pipeline.samples.label_similarity import EXACT
 from pipeline.samples.sample_spec import (
     SampleSpec,
     Tokenize,
@@ -22,6 +23,8 @@ SPEC = SampleSpec(
     windows=((0.0, 0.0, 1.0, 1.0), (0.0, 0.5, 1.0, 1.0)),
     merge_floors=(0.5, 0.25),
     with_colours=True,
+    subject_words=False,
+    labels=EXACT,
 )
 
 
@@ -52,5 +55,6 @@ def test_the_sizes_are_those_of_the_training_and_colours_count_where_they_weigh(
     params = replace(params, model=replace(params.model, prior_colour=weight))
     spec = sample_spec(params)
     assert spec.with_colours == (weight != 0)
-    for name in ("image_px", "max_tokens", "max_words", "max_nouns", "windows", "merge_floors"):
+    names = ("image_px", "max_tokens", "max_words", "max_nouns", "windows", "merge_floors")
+    for name in (*names, "subject_words"):
         assert getattr(spec, name) == getattr(params, name)

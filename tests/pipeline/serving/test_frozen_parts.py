@@ -31,7 +31,7 @@ def specs(served):
 
 @pytest.fixture(scope="module")
 def frozen(parts, specs):
-    return load_frozen(parts, specs[0], CPU)
+    return load_frozen(parts, specs[0], False, CPU)
 
 
 def test_a_phrase_s_facts_are_its_nouns_number_and_place(frozen):
@@ -62,7 +62,7 @@ def test_no_nouns_no_maps(frozen):
 
 def test_a_grounder_without_maps_and_detector_needs_no_part_at_all(parts, specs, tmp_path):
     bare = replace(specs[1], cam="off")
-    frozen = load_frozen(replace(parts, weights=tmp_path), bare, CPU)
+    frozen = load_frozen(replace(parts, weights=tmp_path), bare, False, CPU)
     assert frozen.detect(pixels_of("c")) is NO_PROPOSALS
     assert frozen.parse(["a dog"])["a dog"].nouns == set()
 
@@ -70,14 +70,14 @@ def test_a_grounder_without_maps_and_detector_needs_no_part_at_all(parts, specs,
 def test_a_detector_of_other_labels_is_refused_where_the_box_depends_on_it(parts, specs):
     others = [replace(spec, num_labels=3) for spec in specs]
     with pytest.raises(InputError, match=r"2 labels.* of 3"):
-        load_frozen(parts, others[0], CPU)
-    assert load_frozen(parts, others[1], CPU).detector is None
+        load_frozen(parts, others[0], False, CPU)
+    assert load_frozen(parts, others[1], False, CPU).detector is None
 
 
 def test_a_layer_that_is_not_there_is_an_error_of_the_user(parts, specs):
     cams = replace(parts.settings.cams, layer="none")
     odd = replace(parts, settings=replace(parts.settings, cams=cams))
-    frozen = load_frozen(odd, specs[0], CPU)
+    frozen = load_frozen(odd, specs[0], False, CPU)
     with pytest.raises(InputError, match=r"cams\.layer 'none'"):
         frozen.explain(pixels_of("c"), {"dog"})
 
