@@ -46,6 +46,11 @@ class PhraseFacts:
         return next((item.noun for item in self.mentions if item.role == HEAD_ROLE), None)
 
     @property
+    def is_plain(self) -> bool:
+        """Whether it says no more of its thing than the head noun."""
+        return self.head is not None and len(self.subject.split()) <= len(self.head.split())
+
+    @property
     def anchor(self) -> str | None:
         """The noun that the phrase's relation leads to; None if there is none."""
         return self.place.anchor.noun if self.place.anchor else None

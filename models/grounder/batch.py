@@ -20,6 +20,7 @@ class GroundingInputs:
         pixel_mask: True = image, False = padding, bool (B, S, S).
         phrase_mask: real phrases, bool (B, P).
         phrase_is_plural: the phrase means several things, bool (B, P).
+        phrase_is_plain: it says no more of its thing than a noun, bool (B, P).
         token_ids: word pieces, i64 (B, P, T).
         token_mask: real word pieces, bool (B, P, T).
         word_ids: words of the decoder's vocabulary, each phrase closed by <eos>, i64 (B, P, W).
@@ -54,6 +55,7 @@ class GroundingInputs:
     pixel_mask: Tensor
     phrase_mask: Tensor
     phrase_is_plural: Tensor
+    phrase_is_plain: Tensor
     token_ids: Tensor
     token_mask: Tensor
     word_ids: Tensor

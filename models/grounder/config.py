@@ -75,6 +75,7 @@ class GrounderConfig:
     prior_relation: NonNegativeFloat
     score_bound: NonNegativeFloat
     score_mlp: bool
+    score_plain: Share
     teacher: Literal["reconstruction", "contrastive", "both"]
     contrast_temperature: PositiveFloat
     mask_sharpness: PositiveFloat

@@ -20,7 +20,7 @@ from models.grounder.config import GrounderSpec, parse_levels
 from models.grounder.fusion import Fusion
 from models.grounder.language_encoder import LanguageEncoder
 from models.grounder.phrase_decoder import PhraseDecoder, attended_proposal
-from models.grounder.priors.prior import prior_logits
+from models.grounder.priors.prior import label_fits, prior_logits
 from models.grounder.proposal_encoder import ProposalEncoder
 from models.grounder.visual_encoder import LevelMap, VisualEncoder
 from models.layers.attention import TokenSet
@@ -191,6 +191,8 @@ class Grounder(nn.Module):
         embeddings = self.scorer.embed_boxes(proposals)  # (B, R, D)
         similarities = phrases @ embeddings.transpose(1, 2)  # (B, P, R)
         learned = self.scorer(states, proposals, statistics.features, similarities).float()
+        is_plain = inputs.phrase_is_plain[..., None] & label_fits(inputs)  # (B, P, 1)
+        learned = torch.where(is_plain, self.spec.score_plain * learned, learned)
         prior = prior_logits(inputs, self.spec)  # (B, P, R)
         cam = self.spec.cam_weight * statistics.log_density  # (B, P, R)
         logits = learned + prior + cam

@@ -92,6 +92,7 @@ class GroundingDataset(Dataset[Fields]):
             **image,
             **phrase_fields(texts, self.text, self.spec.max_words),
             "phrase_is_plural": facts.is_plural,  # (P,)
+            "phrase_is_plain": facts.is_plain,  # (P,)
             **boxes,
             "box_colours": self._colours(seen, facts.phrases, boxes),  # (P, R)
             **place_fields(facts, placement.flip, boxes["box_labels"]),

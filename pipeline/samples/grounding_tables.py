@@ -234,6 +234,7 @@ class GroundingTables:
             phrases=[self.phrases[index].phrase for index in phrase_indices],
             subjects=[fact.subject for fact in facts],
             is_plural=np.array([fact.is_plural for fact in facts]),  # (P,)
+            is_plain=np.array([fact.is_plain for fact in facts]),  # (P,)
             places=[fact.place for fact in facts],
             proposals=self.proposals.of(image.image_id),
             label_similarity=self.label_similarity.of([fact.head for fact in facts]),

@@ -45,6 +45,7 @@ class SampleFacts:
         phrases: P texts.
         subjects: the words of each that describe the thing itself.
         is_plural: which of them mean several things, bool (P,).
+        is_plain: which of them say no more of their thing than its noun, bool (P,).
         places: where each says that its thing is.
         proposals: `boxes_xyxy` f32 (R, 4), original px, `scores` f32 (R,), `labels` i16 (R,).
         label_similarity: of each phrase's head noun and each label of the detector, f32
@@ -60,6 +61,7 @@ class SampleFacts:
     phrases: list[str]
     subjects: list[str]
     is_plural: NDArray[np.bool_]
+    is_plain: NDArray[np.bool_]
     places: list[Place]
     proposals: Arrays
     label_similarity: Floats

@@ -65,6 +65,7 @@ def draw_batch(seed, unseen):
         "pixel_mask": torch.ones(IMAGES, S, S, dtype=torch.bool),
         "phrase_mask": yes,
         "phrase_is_plural": no,
+        "phrase_is_plain": no,
         "token_ids": words,
         "token_mask": yes[..., None].expand(-1, -1, 3),
         "word_ids": words,

@@ -32,9 +32,7 @@ def prior_logits(inputs: GroundingInputs, config: GrounderConfig) -> Tensor:
     Where the head noun fits no label of the image's boxes, or fits all alike, labels and scores
     count for nothing, nor does a phrase about several things favour boxes around several.
     """
-    fits = inputs.box_priors * inputs.box_mask[:, None]  # (B, P, R)
-    all_alike = ((fits == 1) | ~inputs.box_mask[:, None]).all(-1, keepdim=True)
-    has_fit = (fits > 0).any(-1, keepdim=True) & ~all_alike  # (B, P, 1)
+    has_fit = label_fits(inputs)  # (B, P, 1)
     area = area_shares(inputs)[:, None]  # (B, 1, R)
     log_area = area.log()
     is_plural, is_merged = inputs.phrase_is_plural[..., None], inputs.box_is_merged[:, None]
@@ -49,3 +47,13 @@ def prior_logits(inputs: GroundingInputs, config: GrounderConfig) -> Tensor:
     several_for_one = config.prior_number * (is_merged & ~is_plural)
     by_words = config.prior_colour * log_colour(inputs.box_colours, inputs.box_mask, area)
     return by_label - several_for_one + by_words + place_logits(inputs, config)
+
+
+def label_fits(inputs: GroundingInputs) -> Tensor:
+    """Return whether labels tell which boxes a phrase may mean, bool (B, P, 1).
+
+    They do not where the head noun fits no label of the image's boxes, or fits all alike.
+    """
+    fits = inputs.box_priors * inputs.box_mask[:, None]  # (B, P, R)
+    all_alike = ((fits == 1) | ~inputs.box_mask[:, None]).all(-1, keepdim=True)
+    return (fits > 0).any(-1, keepdim=True) & ~all_alike

@@ -116,6 +116,16 @@ def test_the_prior_is_added_to_the_bounded_learned_score():
     torch.testing.assert_close(grounder(inputs).box_logits[0], expected[0])
 
 
+def test_the_learned_score_counts_less_where_a_label_fits_and_the_noun_says_all():
+    inputs = tiny_inputs()
+    inputs.box_priors[0, 1] = 0  # plain, and fits no label
+    whole, less = (tiny_grounder(score_plain=value)(inputs).learned_logits for value in (1.0, 0.3))
+    is_less = torch.tensor([[False, False, False], [True, False, True]])  # image 1, plain phrases
+    torch.testing.assert_close(less[is_less], 0.3 * whole[is_less])
+    assert less[~is_less].equal(whole[~is_less])
+    assert whole[is_less].abs().min() > 0
+
+
 def test_without_a_learned_score_the_prior_decides_alone_and_every_weight_still_has_a_gradient():
     inputs = tiny_inputs()
     grounder = tiny_grounder(score_bound=0.0, cam_weight=0.0)
@@ -192,6 +202,7 @@ def test_phrases_of_an_image_share_it_exactly():
     per_phrase = (
         "phrase_mask",
         "phrase_is_plural",
+        "phrase_is_plain",
         "token_ids",
         "token_mask",
         "word_ids",
