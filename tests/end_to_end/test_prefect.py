@@ -10,6 +10,7 @@ import pytest
 from tests.end_to_end.prefect_server import Server, small_project, wait_for
 
 pytestmark = pytest.mark.slow
+CAMS = ("small_stage.py", "cams@shapes", "8", "0.05")  # as dvc.yaml has it
 STAGES = ("nouns@shapes", "cams@shapes", "report@shapes", "proposals@shapes")
 
 
@@ -92,7 +93,7 @@ def assert_logged(server, run, message):
 
 def start_and_wait_for_two_shards(project, server):
     variables = server.variables() | {"PREFECT_API_REQUEST_TIMEOUT": "2"}  # not 5: it is waited for
-    process = project.start(sys.executable, "-m", "dvc", "repro", "cams", **variables)
+    process = project.start(sys.executable, *CAMS, **variables)
     wait_for(lambda: len([*project.folder.glob(".work/cams/f00d/*.h5")]) >= 2, 200)
     return process
 

@@ -38,7 +38,8 @@ def test_a_shared_entry_concerns_the_datasets_that_name_it_and_no_other(project)
 
 
 def test_a_changed_value_leaves_the_entry_shared(project):
-    project.set(weights__refcoco__tagger__package="gum")
+    changed = "weights.refcoco.tagger.package=gum"
+    assert project.python("-m", "pipeline.params.profile", changed).returncode == 0
     weights = read_params(project.folder / "params.yaml").weights
     assert weights["flickr30k"] == weights["refcoco"]
     assert weights["flickr30k"].tagger.package == "gum"

@@ -12,10 +12,11 @@ from tests.cached_world import write_world
 from tests.stages.command import start
 from tests.stages.two_processes import train_in_two
 
-EPOCHS = 12
+EPOCHS = 6
 # Every other draw of an augmentation has a seed of its own; dropout has one of each process.
 SETTINGS = {
     "epochs": EPOCHS,
+    "learning_rate": 0.002,
     "batch_images": 4,  # of the 6 samples of an epoch: a batch of 2 comes last
     "augment": {"flip": 0.5, "jitter": 0.4, "crop": 0.5, "scales": 2, "translate": True},
     "model": {"dropout": 0.0},

@@ -128,6 +128,14 @@ def test_a_run_is_told_by_what_it_is_asked_for_before_anything_is_read(files, pr
     assert stamps[0] == stamps[1] != stamps[2]
 
 
+def test_weights_that_were_there_are_gone_when_the_new_ones_cannot_be_made(files, project):
+    (project / "weights").mkdir()
+    (project / "weights" / "manifest.json").touch()
+    with pytest.raises(InputError, match="gone"):
+        prepare(replace(files, tagger=replace(files.tagger, path="gone")), project / "weights")
+    assert not (project / "weights").exists()
+
+
 def sha256(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 

@@ -2,7 +2,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from models.layers.attention import EncoderLayer, GridEncoder, LayerSizes, MultiHeadAttention
+from models.layers.attention import (
+    EncoderLayer,
+    GridEncoder,
+    LayerSizes,
+    MultiHeadAttention,
+    TokenSet,
+)
 from tests.oracles import model_loops as loops
 
 N, Q, L, D, HEADS = 2, 3, 5, 12, 3
@@ -38,6 +44,35 @@ def test_attention_equals_torch_multihead_attention():
         theirs.out_proj.bias.copy_(ours.out.bias)
     expected, _ = theirs(rows, tokens, tokens, key_padding_mask=~mask)
     torch.testing.assert_close(ours(rows, tokens, mask), expected)
+
+
+def test_shared_tokens_are_read_as_if_each_phrase_had_a_copy():
+    torch.manual_seed(0)
+    images, phrases, own_length = 2, 7, 4
+    layer = MultiHeadAttention(D, HEADS, dropout=0.5).eval()
+    rows = torch.randn(images, phrases, D)
+    shared = TokenSet(torch.randn(images, 1, L, D), torch.rand(images, 1, L) < 0.6)
+    own = TokenSet(
+        torch.randn(images, phrases, own_length, D), torch.rand(images, phrases, own_length) < 0.6
+    )
+    own.mask[..., 0] = True
+    tokens = torch.cat([shared.tokens.expand(-1, phrases, -1, -1), own.tokens], 2)
+    mask = torch.cat([shared.mask.expand(-1, phrases, -1), own.mask], 2)
+    copied = layer(rows.flatten(0, 1)[:, None], tokens.flatten(0, 1), mask.flatten(0, 1))
+    expected = copied.view(images, phrases, D)
+    torch.testing.assert_close(layer.read_shared(rows, shared, own), expected)
+
+
+def test_dropout_acts_in_training_alone():
+    rows, tokens, mask = _tokens()
+    layer = MultiHeadAttention(D, HEADS, dropout=0.9)
+    shared, own = (
+        TokenSet(tokens[:, None], mask[:, None]),
+        TokenSet(rows[:, :, None], mask[:, :3, None]),
+    )
+    for attend in (lambda: layer(rows, tokens, mask), lambda: layer.read_shared(rows, shared, own)):
+        assert torch.equal(layer.eval() and attend(), attend())
+        assert not torch.equal(layer.train() and attend(), attend())
 
 
 def test_an_encoder_layer_equals_torchs_post_norm_layer():

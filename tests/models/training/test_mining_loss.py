@@ -112,6 +112,13 @@ def test_a_noun_that_two_phrases_name_is_mined_once_with_both_weights():
     assert nouns.maps.equal(torch.stack([maps[0, 0, 0], maps[1, 2, 0], maps[1, 0, 0]]))
 
 
+def test_a_noun_is_mined_from_a_confidence_of_a_twentieth_on():
+    confidences = torch.tensor([[[0.0499, 0.05, 0.06]]])
+    used = torch.ones(1, 1, 3, dtype=torch.bool)
+    nouns = select_nouns(torch.rand(1, 1, 3, 2, 2), used, torch.arange(3)[None, None], confidences)
+    assert nouns.classes.tolist() == [1, 2]
+
+
 def test_nouns_that_are_not_used_are_not_mined():
     used = torch.tensor([[[True, False]]])
     nouns = select_nouns(

@@ -116,7 +116,8 @@ def test_weights_that_were_converted_need_no_source(project):
 
 
 def test_a_clip_is_missing_only_where_it_is_asked_for_and_not_named():
-    assert check_clip(PHOTOGRAPHS, "weights.mine").level is Level.MISSING
+    found = check_clip(PHOTOGRAPHS, "weights.mine")
+    assert (found.level, found.what.partition(":")[0]) == (Level.MISSING, "weights.mine.clip")
     assert check_clip(PARAMS.weights["shapes"], "weights.shapes").level is Level.MISSING
     assert check_clip(with_part("clip", path="clip"), "weights.mine").level is Level.OK
     asked = replace(PARAMS, cams=replace(PARAMS.cams, scorer="clip"))

@@ -66,6 +66,13 @@ def test_no_text_becomes_a_tag_and_each_is_read_back_unchanged():
     assert reader.tags_of_cards == [{EVIL: [EVIL, "other"]}]
 
 
+def test_a_section_is_linked_by_the_letters_of_its_title():
+    html = to_html("t", "s", [Section(" Hits & Misses (2)", []), Section("Data", [])])
+    for name in ("hits-misses-2", "data"):
+        assert f'href="#{name}"' in html
+        assert f'id="{name}"' in html
+
+
 def test_the_page_needs_no_other_file():
     html = to_html("t", "s", everything())
     sources = read(html).sources

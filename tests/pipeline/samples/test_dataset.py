@@ -227,10 +227,13 @@ def test_an_image_that_is_moved_takes_boxes_and_maps_along(world):
 
 
 def test_more_lengths_than_the_square_has_are_refused(world):
-    params = train_params(read_params(), "full")
-    params = replace(params, image_px=96, augment=replace(params.augment, scales=4))
-    with pytest.raises(InputError, match="scales"):
-        build_training_dataset(world.tables, params, world.text.tokenize.tokenizer, ())
+    section, tokenizer = train_params(read_params(), "full"), world.text.tokenize.tokenizer
+    for scales in (0, 4):
+        params = replace(section, image_px=96, augment=replace(section.augment, scales=scales))
+        with pytest.raises(InputError, match="scales"):
+            build_training_dataset(world.tables, params, tokenizer, ())
+    params = replace(section, image_px=96, augment=replace(section.augment, scales=3))  # 96, 64, 32
+    assert build_training_dataset(world.tables, params, tokenizer, ()).spec.image_px == 96
 
 
 def test_colours_change_the_images_and_never_the_clean_ones(world):
