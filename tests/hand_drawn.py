@@ -28,7 +28,7 @@ def scene(matches=(1, 0)):
         scores=np.array([0.9, 0.4], np.float32),
         matches=np.array(matches, np.float32),
         is_plural=False,
-        place=PlaceEvidence(position=np.zeros(2), relation=np.zeros(2)),
+        place=PlaceEvidence(np.zeros(2), np.zeros(2)),
         cam=None,
     )
 

@@ -6,7 +6,7 @@ from transformers import BertConfig, BertModel
 
 from models.grounder.checkpoint import learn_tokenizer, new_language
 from models.grounder.config import LanguageSizes
-from models.grounder.language_encoder import load_language, load_tokenizer
+from models.grounder.language_encoder import embed_texts, load_language, load_tokenizer
 
 SIZES = LanguageSizes(vocabulary=23, hidden=12, layers=1, heads=3, dropout=0.0)
 PHRASES = ["red square left of the blue circle", "the small red circle", "largest blue square"] * 3
@@ -116,3 +116,21 @@ def test_a_tokenizer_survives_its_folder(tmp_path):
     tokenizer.save_pretrained(tmp_path)
     text = "smallest RED circles of 9"
     assert load_tokenizer(tmp_path)(text)["input_ids"] == tokenizer(text)["input_ids"]
+
+
+def test_a_text_is_the_mean_of_its_own_word_pieces_whatever_stands_beside_it():
+    torch.manual_seed(1)
+    tokenizer = learn_tokenizer(PHRASES, 60)
+    encoder = new_language(replace(SIZES, vocabulary=len(tokenizer))).eval()
+    texts = [
+        "red",
+        "the small red circle",
+        "largest blue square",
+    ] * 30  # more than are read at once
+    found = embed_texts(encoder, tokenizer, texts)
+    for index in (0, 1, 2, 64, 89):
+        ids = tokenizer(texts[index], return_tensors="pt")["input_ids"]
+        states = encoder(ids, torch.ones_like(ids, dtype=torch.bool))[0].double()
+        mean = states.mean(0)
+        torch.testing.assert_close(found[index].double(), mean / mean.norm(), atol=1e-5, rtol=0)
+    assert embed_texts(encoder, tokenizer, []).shape == (0, SIZES.hidden)

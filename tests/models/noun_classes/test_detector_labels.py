@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from models.noun_classes.detector_labels import noun_label_matches
+from models.noun_classes.detector_labels import noun_label_matches, noun_label_similarity
 
 
 @pytest.mark.parametrize(
@@ -61,3 +61,15 @@ def test_no_nouns_and_no_labels_match_nothing(nouns, labels):
     matches = noun_label_matches(nouns, labels)
 
     assert matches.shape == (len(nouns), len(labels))
+
+
+def test_a_label_s_own_name_counts_for_one_and_another_name_as_much_as_is_said():
+    nouns = ["dog", "puppy", "cap", "baseball cap", "tree", "moon"]
+    labels = ["Dog", "baseball_cap", "trees"]
+    expected = [[1, 0, 0], [0.25, 0, 0], [0, 0.25, 0], [0, 1, 0], [0, 0, 1], [0, 0, 0]]
+    np.testing.assert_array_equal(noun_label_similarity(nouns, labels, 0.25), expected)
+    np.testing.assert_array_equal(
+        noun_label_similarity(nouns, labels, 1.0), noun_label_matches(nouns, labels)
+    )
+    assert noun_label_similarity([], labels, 0.5).shape == (0, 3)
+    assert noun_label_similarity(nouns, [], 0.5).shape == (6, 0)

@@ -5,13 +5,23 @@ import pytest
 
 from pipeline.evaluation import baselines, metrics
 from pipeline.evaluation.baselines import BaselineInputs
+from pipeline.evaluation.place_evidence import PlaceEvidence
 from pipeline.geometry.boxes import clip_boxes
 
 IMAGE = [0, 0, 50, 30]
 PERSON, DOG, BIG_DOG, CAR = [1, 2, 11, 22], [20, 5, 26, 9], [20, 10, 45, 30], [0, 0, 48, 29]
 
 
-def scene(matches=(0, 1, 1, 0), cam=None, boxes=(PERSON, DOG, BIG_DOG, CAR), is_plural=False):
+NOWHERE = (0.0, 0.0, 0.0, 0.0)
+
+
+def scene(
+    matches=(0, 1, 1, 0),
+    cam=None,
+    boxes=(PERSON, DOG, BIG_DOG, CAR),
+    is_plural=False,
+    places=(NOWHERE, NOWHERE),
+):
     """A picture of 50 x 30 pixels with a person, two dogs and a car, surest first."""
     return BaselineInputs(
         image_hw=(30, 50),
@@ -19,6 +29,7 @@ def scene(matches=(0, 1, 1, 0), cam=None, boxes=(PERSON, DOG, BIG_DOG, CAR), is_
         scores=np.array([0.9, 0.8, 0.5, 0.3][: len(boxes)], np.float32),
         matches=np.array(matches[: len(boxes)], np.float32),
         is_plural=is_plural,
+        place=PlaceEvidence(*(np.array(nats[: len(boxes)], np.float64) for nats in places)),
         cam=cam,
     )
 
@@ -43,6 +54,8 @@ LEFT = cam_of([[-2, -2, -2, -2, -2], [4, 4, -2, -2, -2], [-2, -2, -2, -2, -2]])
         ("largest_label_match", BIG_DOG),
         ("number_match", BIG_DOG),
         ("number_match_or_cam", BIG_DOG),
+        ("position_match", BIG_DOG),
+        ("relation_match", BIG_DOG),
         ("cam_box", IMAGE),
         ("cam_proposal", IMAGE),
     ],
@@ -161,3 +174,22 @@ def test_without_proposals_random_is_the_whole_image_and_the_oracle_finds_nothin
 def test_a_fitting_proposal_that_scores_nothing_goes_before_one_that_does_not_fit():
     unsure = replace(scene(matches=(0, 0, 1, 0)), scores=np.array([0.9, 0.8, 0.0, 0.3], np.float32))
     np.testing.assert_array_equal(baselines.label_match(unsure), BIG_DOG)
+
+
+def test_words_of_place_add_nats_to_the_log_of_score_times_side():
+    # 0.8 sqrt(24) = 3.92 and 0.5 sqrt(500) = 11.2: a factor of 2.85, 1.05 nats
+    for nats, box in ((1.0, BIG_DOG), (1.1, DOG)):
+        drawn = scene(places=((9, nats, 0, 9), NOWHERE))
+        assert baselines.position_match(drawn).tolist() == box
+        assert baselines.relation_match(drawn).tolist() == box
+        related = scene(places=(NOWHERE, (9, nats, 0, 9)))
+        assert baselines.position_match(related).tolist() == BIG_DOG
+        assert baselines.relation_match(related).tolist() == box
+        halves = scene(places=((0, nats / 2, 0, 0), (0, nats / 2, 0, 0)))
+        assert baselines.relation_match(halves).tolist() == box
+
+
+def test_where_no_label_fits_words_of_place_choose_among_all_boxes():
+    drawn = scene((0, 0, 0, 0), places=((0, 9, 0, 0), NOWHERE))
+    assert baselines.position_match(drawn).tolist() == DOG
+    assert baselines.position_match(scene((), boxes=())).tolist() == IMAGE

@@ -32,9 +32,10 @@ def test_recall_grows_when_a_later_proposal_is_the_hit():
 
 
 def test_without_proposals_nothing_is_found_at_any_rank():
-    none = np.zeros(0)
-    unplaced = PlaceEvidence(none, none)
-    empty = BaselineInputs((30, 50), np.zeros((0, 4)), none, none, False, unplaced, None)
+    nowhere = PlaceEvidence(np.zeros(0), np.zeros(0))
+    empty = BaselineInputs(
+        (30, 50), np.zeros((0, 4)), np.zeros(0), np.zeros(0), False, nowhere, None
+    )
     asked = phrase_truth(boxes=[[0, 0, 50, 30]])  # the image, which is no proposal
     assert evaluate_phrase(asked, empty, {}, PARAMS).recall_at == (False,) * 5
 
@@ -72,7 +73,7 @@ def records(*names):
 def test_phrases_find_their_boxes_whatever_the_order_of_the_file():
     phrases, truths = records("one", "two", "three")
     facts = {
-        phrase.phrase: PhraseFacts((), False, phrase.phrase_id == "two", Place(), "")
+        phrase.phrase: PhraseFacts((), False, phrase.phrase_id == "two", Place())
         for phrase in phrases
     }
     asked = annotated_phrases(phrases, truths[::-1], facts)

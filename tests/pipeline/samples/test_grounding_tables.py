@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -6,7 +8,8 @@ from models.phrases.places import Place
 from pipeline.caching.cache import CacheError
 from pipeline.errors import InputError
 from pipeline.mentions import Mention, PhraseFacts
-from pipeline.samples.grounding_tables import GroundingTables, LabelSimilarity
+from pipeline.params.train import LabelParams
+from pipeline.samples.grounding_tables import GroundingTables
 from tests.cached_world import BOXES, FILES, HW, PHRASES, write_world
 
 IMAGES = FILES.annotations / "images"
@@ -24,15 +27,6 @@ def root(tmp_path_factory):
 def tables(root, monkeypatch):
     monkeypatch.chdir(root)
     return GroundingTables.from_caches(FILES, IMAGES, None)
-
-
-def test_a_noun_fits_its_labels_and_one_without_a_label_fits_everything_alike():
-    similarity = LabelSimilarity(["cat", "dog", "cat", "ghost"], ["dog", "thing", "cat"])
-    np.testing.assert_array_equal(
-        similarity.of(["dog", "cat", "ghost", None]),
-        [[1, 0, 0, 0], [0, 0, 1, 0], [1, 1, 1, 1], [1, 1, 1, 1]],
-    )
-    assert similarity.of([]).shape == (0, 4)
 
 
 def test_all_splits_or_the_wanted_ones_are_there(tables):
@@ -115,3 +109,14 @@ def test_one_picture_and_one_phrase_make_tables_of_their_own(tmp_path):
     np.testing.assert_array_equal(found.label_similarity, [[0, 1, 0]])
     assert (found.slots.nouns, found.is_plural.tolist()) == ([["cat"]], [True])
     assert (found.maps.sum(), found.confidences.tolist()) == (15, [0.75])
+
+
+def test_labels_are_compared_anew_as_params_say_and_nothing_else_changes(tables):
+    params = LabelParams("exact", synonym=0.25, cosine_floor=1.0, cosine_weight=0.0)
+    compared = tables.with_labels_compared(params, FILES.weights / "language")
+    before = tables.gather(A, tables.phrases_of_image[A], max_nouns=1)
+    after = compared.gather(A, tables.phrases_of_image[A], max_nouns=1)
+    np.testing.assert_array_equal(after.label_similarity, before.label_similarity)
+    assert compared.proposals is tables.proposals
+    with pytest.raises(InputError, match="language"):
+        tables.with_labels_compared(replace(params, similarity="text"), FILES.weights / "language")

@@ -1,0 +1,90 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from transformers import BertConfig, BertModel
+
+from models.grounder.checkpoint import learn_tokenizer
+from pipeline.errors import InputError
+from pipeline.samples.label_similarity import EXACT, LabelSimilarity, compare_labels
+
+LABELS = ["Dog", "thing", "cat"]
+
+
+@pytest.fixture(scope="module")
+def language(tmp_path_factory):
+    """A BERT of random weights and a vocabulary of the nouns' letters."""
+    torch.manual_seed(3)
+    folder = tmp_path_factory.mktemp("language")
+    tokenizer = learn_tokenizer(["dog thing cat puppy wolf"] * 3, 60)
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=12,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=17,
+    )
+    BertModel(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def cosine(folder, tokenizer, first, second):
+    """Return the cosine of two words, each encoded alone, in float64."""
+    bert = BertModel.from_pretrained(folder).eval().double()
+    vectors = []
+    for word in (first, second):
+        states = bert(**tokenizer(word, return_tensors="pt")).last_hidden_state[0]
+        vectors.append(states.mean(0))
+    return float(torch.nn.functional.cosine_similarity(*vectors, dim=0))
+
+
+def test_a_noun_fits_its_labels_and_one_without_a_label_fits_everything_alike():
+    similarity = LabelSimilarity(["cat", "ghost"], np.array([[0, 0, 0.5], [0, 0, 0]], np.float32))
+    np.testing.assert_array_equal(
+        similarity.of(["ghost", "cat", None, "never seen"]),
+        [[1, 1, 1, 1], [0, 0, 0.5, 0], [1, 1, 1, 1], [1, 1, 1, 1]],
+    )
+    assert similarity.of([]).shape == (0, 4)
+
+
+def test_an_anchor_without_a_label_fits_nothing():
+    similarity = compare_labels(["cat", "ghost", "cat"], LABELS, EXACT, None)
+    np.testing.assert_array_equal(
+        similarity.of_anchors(["cat", "ghost", None]), [[0, 0, 1, 0], [0] * 4, [0] * 4]
+    )
+    assert similarity.of_anchors([]).shape == (0, 4)
+
+
+def test_another_name_of_a_label_counts_less_than_its_own():
+    params = replace(EXACT, synonym=0.25)
+    similarity = compare_labels(["puppy", "dog"], LABELS, params, None)
+    np.testing.assert_array_equal(similarity.of(["puppy", "dog"])[:, 0], [0.25, 1])
+
+
+def test_near_labels_count_by_their_cosine_and_named_ones_as_before(language):
+    from models.grounder.language_encoder import load_tokenizer
+
+    tokenizer = load_tokenizer(language)
+    cosines = np.array(
+        [
+            [cosine(language, tokenizer, noun, label.lower()) for label in LABELS]
+            for noun in ("wolf", "dog")
+        ]
+    )
+    floor = float(np.sort(cosines[0])[1])  # of the wolf's three, the least is below it
+    params = replace(EXACT, similarity="text", cosine_floor=floor - 1e-6, cosine_weight=0.5)
+    found = compare_labels(["dog", "wolf"], LABELS, params, language).of(["wolf", "dog"])
+    expected = np.where(cosines >= floor - 1e-6, 0.5 * cosines, 0)
+    expected[1, 0] = 1
+    np.testing.assert_allclose(found[:, :3], expected, atol=1e-5)
+    assert (found[0, :3] == 0).sum() == 1
+
+
+def test_without_a_text_encoder_the_key_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"train\.labels\.similarity"):
+        compare_labels(["dog"], LABELS, replace(EXACT, similarity="text"), tmp_path / "none")
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(InputError, match=r"config\.json"):
+        compare_labels(["dog"], LABELS, replace(EXACT, similarity="text"), tmp_path)
