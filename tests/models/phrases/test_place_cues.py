@@ -21,6 +21,7 @@ from tests.models.phrases.hand_tags import tag
         ("man right behind it", "right", "man", ""),
         ("man on the right behind it", "right", "man", "right"),
         ("man right there", "right", "man", ""),
+        ("right right of it", "right", None, "right"),
         ("man top right behind it", "right", "man", "right"),
         ("guy big hat", "big", "guy", ""),
         ("guy big , red hat", "big", "guy", "large"),

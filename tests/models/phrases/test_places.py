@@ -98,6 +98,7 @@ SAID = {
     "guy big hat": ";;",
     "man eating big pizza": ";;",
     "the plate with the smallest piece": ";;",
+    "the plate with the top piece": ";;",
     "woman in a black top": ";;touching a black top",
     "man with his back to us": ";;touching his back",
     "man with back to us": ";;",
