@@ -1,4 +1,4 @@
-# make repro | doctor | flow | ui | test | check | clean
+# make repro | doctor | flow | ui | demo | test | check | clean
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 export PATH := $(abspath $(BIN)):$(PATH)
 export DO_NOT_TRACK := 1
 
-.PHONY: repro doctor flow ui test check clean
+.PHONY: repro doctor flow ui demo test check clean
 
 repro: $(STAMP)  ## rebuild what params.yaml asks for, then print the results
 ifdef PROFILE
@@ -22,6 +22,9 @@ doctor: $(STAMP)  ## what is missing, before anything is computed
 flow: $(STAMP)  ## the same, as one run in the Prefect UI; ARGS are those of dvc repro
 	python -m pipeline.doctor.dvc_files
 	python -m pipeline.flow $(ARGS)
+
+demo: $(STAMP)  ## a page on loopback to try the newest model; ARGS are those of `camground demo`
+	python -m camground demo $(ARGS)
 
 test: $(STAMP)  ## the test suite: offline, no GPU; the tests of a file share what is costly, and so a process
 	python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder

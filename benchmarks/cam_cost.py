@@ -11,7 +11,7 @@ import argparse
 import os
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 
@@ -69,15 +69,14 @@ def build_variants(num_nouns: int, image_px: int) -> dict[str, Callable[[], obje
     }
 
 
-def describe(name: str, above: list[float], below: list[float]) -> str:
+def describe_ratio(name: str, above: Sequence[float], below: Sequence[float]) -> str:
     """Return one line: the median ratio over rounds, with the 95 % interval of their mean."""
     ratios = [more / less for more, less in zip(above, below, strict=True)]
     half = 1.96 * statistics.stdev(ratios) / len(ratios) ** 0.5 if len(ratios) > 1 else float("nan")
     middle = statistics.mean(ratios)
-    target = TARGETS[name] and f"   target {TARGETS[name]}"
     return (
         f"{name}: {statistics.median(ratios):.2f} "
-        f"[{middle - half:.2f}, {middle + half:.2f}], n = {len(ratios)}{target}"
+        f"[{middle - half:.2f}, {middle + half:.2f}], n = {len(ratios)}"
     )
 
 
@@ -91,7 +90,8 @@ def print_ratios(seconds: Mapping[str, list[float]]) -> None:
         "library at layer3 / autograd": ("library layer3", "layer3"),
     }
     for name, (above, below) in pairs.items():
-        print(describe(name, seconds[above], seconds[below]))  # noqa: T201
+        target = TARGETS[name] and f"   target {TARGETS[name]}"
+        print(describe_ratio(name, seconds[above], seconds[below]) + target)  # noqa: T201
 
 
 def main() -> None:

@@ -51,7 +51,7 @@ class Asked:
 
 def main() -> int:
     """Answer what the command line asks; return 1 if something had no answer."""
-    options = _parser().parse_args()
+    options = build_parser().parse_args()
     logging.basicConfig(level=logging.WARNING)
     keep_freed_memory()
     kind = Kind(model_name(options.model), options.answer, options.why)
@@ -116,7 +116,8 @@ def _bar_switch(answers: AnswerFile) -> bool | None:
     return True if answers.is_standard_output else None
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )

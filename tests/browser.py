@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import shutil
 import subprocess
 import time
@@ -43,10 +44,10 @@ class Browser:
     @staticmethod
     def _port(log):
         deadline = time.monotonic() + 30
-        while "on port " not in log.read_text():
+        while not (said := re.search(r"successfully on port (\d+)", log.read_text())):
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        return int(log.read_text().rpartition("on port ")[2].split(".")[0])
+        return int(said[1])
 
     def close(self):
         _ask("DELETE", f"{self._address}/{self._session}")

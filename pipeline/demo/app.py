@@ -26,12 +26,17 @@ from pipeline.demo.examples import Example
 from pipeline.errors import InputError
 from pipeline.images.images import read_image
 from pipeline.images.overlays import tint
-from pipeline.serving.found import ANSWERS, AnswerName, Found
+from pipeline.serving.found import AnswerName, Found
 from pipeline.serving.phrase_grounder import PhraseGrounder
 
 PAGE = Path(__file__).with_name("page")
 HOSTS = ["127.0.0.1", "localhost"]
 POLICY = "default-src 'self'; img-src 'self' data:"
+ANSWERS: dict[AnswerName, str] = {
+    "reg": "predicted",
+    "proposal": "best proposal",
+    "refined": "best proposal, refined",
+}
 SHOWN_PX = 1200  # longest side of a picture that is sent back
 SHOWN_CANDIDATES = 12
 UPLOAD = "picture"

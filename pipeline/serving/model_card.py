@@ -17,7 +17,7 @@ LIMITS = (
     "Only English phrases are understood. What a phrase means beyond its nouns, its number, its "
     "colours and what training has seen is not.",
     "What the detector has no label for is found by the heat map alone.",
-    "Figures hold for the data below. On other pictures measure anew before you rely on them.",
+    "Figures hold for the data they were measured on. On other pictures, measure anew.",
 )
 
 
@@ -52,7 +52,9 @@ def write_card(facts: CardFacts) -> str:
         "## Results",
         *_results(facts.evaluation),
         "## Pre-trained parts",
-        "Licences are those of the weights, as their publishers state them.",
+        "Licences are those of the weights, as their publishers state them; what was trained from "
+        "these weights is bound by them as well. The pre-trained image backbone and text encoder "
+        "are inside `model/`.",
         _table(("part", "source", "SHA-256", "trained on", "licence"), _part_rows(facts.manifest)),
         "## Limits",
         "\n".join(f"- {text}" for text in LIMITS),

@@ -135,7 +135,7 @@ def stages(tmp_path):
     assert dvc("init", "--no-scm", "--quiet").returncode == 0
 
     def run(datasets, variants):
-        run_section = {"datasets": datasets, "variants": variants}
+        run_section = {"datasets": datasets, "variants": variants, "targets": datasets[:1]}
         written(tmp_path / "params.yaml", {"run": run_section, "runtime": {"port": 1}})
         done = dvc("repro", "--keep-going")
         calls = tmp_path / "calls"
@@ -152,3 +152,4 @@ def test_no_shell_runs_what_a_name_holds(stages, tmp_path):
     for name in whole:
         assert words.count(name) >= 9, (name, done.stdout + done.stderr)
     assert words.count("stages.train") == 2 * len(whole)
+    assert words.count("--trained_on") >= 3 * len(whole)  # cams, evaluate and report of a target

@@ -32,6 +32,17 @@ def test_the_results_command_names_every_method_and_the_report(rebuilt):
     assert "report.html" in shown.stdout
 
 
+def test_a_trained_model_answers_about_a_picture_as_it_was_evaluated_on_it(rebuilt):
+    lines = (rebuilt.folder / "results/shapes/full/predictions.jsonl").read_text().splitlines()
+    row = json.loads(lines[0])
+    picture = f"data/shapes/annotations/images/{row['image_id']}.png"
+    arguments = ("results/shapes/full", picture, "--phrase", row["phrase"])
+    asked = rebuilt.python("-m", "camground", "predict", *arguments)
+    assert asked.returncode == 0, asked.stderr
+    answer = json.loads(asked.stdout)
+    assert answer["box_xyxy"] == pytest.approx(row["boxes_xyxy"]["reg"], abs=0.02)
+
+
 def test_a_second_repro_runs_nothing(rebuilt):
     done = rebuilt.repro()
     assert done.returncode == 0

@@ -82,7 +82,7 @@ def test_the_report_needs_no_other_file(made):
 
 
 def test_it_shows_methods_pictures_curves_origin_and_parameters(made):
-    page = html.unescape(made[0])
+    page = html.unescape(made[0].replace("<wbr>", ""))
     for text in (
         "REG box: the model's answer",
         "prior: label fit x score",

@@ -5,9 +5,9 @@ const byId = (id) => document.getElementById(id);
 const COLOURS = ["#ff7a1a", "#2f9bff", "#1fc98a", "#e45bd0", "#f2c811", "#9b7bff"];
 const COLUMNS = [
   ["proposal", (one) => name(one)],
-  ["probability", (one) => (100 * one.probability).toFixed(1) + " %"],
-  ["sum", (one) => one.logit.toFixed(2)],
-  ["= label, size, colour", (one) => one.prior.toFixed(2)],
+  ["chance", (one) => (100 * one.probability).toFixed(1) + " %"],
+  ["score", (one) => one.logit.toFixed(2)],
+  ["= prior", (one) => one.prior.toFixed(2)],
   ["+ heat map", (one) => one.cam.toFixed(2)],
   ["+ learned", (one) => one.learned.toFixed(2)],
   ["detector", (one) => (one.label === null ? "" : one.detector_score.toFixed(2))],

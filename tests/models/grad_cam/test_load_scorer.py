@@ -9,7 +9,7 @@ import torch
 
 from models.classifier.classifier import save_classifier
 from models.classifier.noun_head import NounHead, save_noun_head
-from models.grad_cam.load_scorer import ScorerSource, find_routes, load_scorer
+from models.grad_cam.load_scorer import ScorerSource, find_routes, load_scorer, open_scorer
 from tests.models.classifier.tiny_classifier import tiny_classifier
 from tests.tiny_clip import write_tiny_clip
 
@@ -51,6 +51,17 @@ def test_a_scorer_knows_the_nouns_that_its_routes_say(folder, kind):
     assert dict(zip(scorer.nouns, scorer.routes, strict=True)) == EXPECTED[kind]
     assert find_routes(source(folder, kind), NOUNS) == EXPECTED[kind]
     assert {"network", "training_set"} <= scorer.describe().keys()
+
+
+@pytest.mark.parametrize("kind", EXPECTED)
+def test_networks_that_are_loaded_once_score_any_nouns_as_if_loaded_for_them(folder, kind):
+    scorer_of = open_scorer(source(folder, kind))
+    first = scorer_of(["sea", "fox"])
+    again, alone = scorer_of(NOUNS), load_scorer(source(folder, kind), NOUNS)
+    images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    assert again.nouns == alone.nouns
+    torch.testing.assert_close(again.probs(images), alone.probs(images), rtol=0, atol=0)
+    assert again.network is first.network
 
 
 @pytest.mark.parametrize("kind", EXPECTED)

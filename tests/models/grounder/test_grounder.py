@@ -126,6 +126,18 @@ def test_the_learned_score_counts_less_where_a_label_fits_and_the_noun_says_all(
     assert whole[is_less].abs().min() > 0
 
 
+def test_a_score_comes_with_its_three_parts():
+    inputs = tiny_inputs()
+    outputs = tiny_grounder(cam_weight=2.0).eval()(inputs)
+    real = inputs.box_mask[:, None].expand(B, P, R)
+    parts = (outputs.prior_logits, outputs.cam_logits, outputs.learned_logits)
+    torch.testing.assert_close(sum(parts)[real], outputs.box_logits[real])
+    assert outputs.prior_logits.equal(prior_logits(inputs, tiny_grounder().spec))
+    others = tiny_grounder(cam_weight=0.0).eval()(inputs)
+    assert others.cam_logits.eq(0).all()
+    assert others.learned_logits.equal(outputs.learned_logits)
+
+
 def test_without_a_learned_score_the_prior_decides_alone_and_every_weight_still_has_a_gradient():
     inputs = tiny_inputs()
     grounder = tiny_grounder(score_bound=0.0, cam_weight=0.0)
