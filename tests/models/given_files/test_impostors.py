@@ -52,7 +52,7 @@ def test_json_and_xml_are_data_where_the_name_says_so(tmp_path, content, data, i
         b"404\n405\n",
         b"html\nhead\n",
         b"\x08\0\0\0\0\0\0\0{}",
-        gzip.compress(b"x"),
+        gzip.compress(b"x", mtime=0),
         pickle.dumps({"a": 1}, 0),
         pickle.dumps(["a"], 2),
         b"[/EN#1/people A man] walks",

@@ -244,7 +244,7 @@ def test_a_drawn_thing_in_a_row_has_its_order(template, rank, side):
 
 
 @pytest.mark.parametrize("template", templates.CORNERS)
-@pytest.mark.parametrize(("vertical", "side"), product(("top", "bottom"), ("left", "right")))
+@pytest.mark.parametrize(("vertical", "side"), [*product(("top", "bottom"), ("left", "right"))])
 def test_a_drawn_thing_in_a_corner_has_two_cues(template, vertical, side):
     for word in templates.CORNER_WORDS[vertical]:
         tokens = drawn(template, N="star/NOUN", V=word, H=side)
