@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -65,9 +67,8 @@ def test_a_context_noun_s_map_stands_for_no_head(tables):
     index = next(n for n, record in enumerate(test.phrases) if "umbrella" in record.phrase)
     assert build_baseline_inputs(test, 0, index).cam is not None  # its head, the dog, has one
     facts = test.phrase_facts["dog with an umbrella"]
-    test.phrase_facts["dog with an umbrella"] = type(facts)(
-        (facts.mentions[1], type(facts.mentions[0])("dog", 1)), False, False
-    )
+    contexts = (facts.mentions[1], replace(facts.mentions[0], role=1))
+    test.phrase_facts["dog with an umbrella"] = replace(facts, mentions=contexts)
     assert build_baseline_inputs(test, 0, index).cam is None
 
 

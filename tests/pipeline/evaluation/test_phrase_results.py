@@ -72,7 +72,7 @@ def records(*names):
 def test_phrases_find_their_boxes_whatever_the_order_of_the_file():
     phrases, truths = records("one", "two", "three")
     facts = {
-        phrase.phrase: PhraseFacts((), False, phrase.phrase_id == "two", Place())
+        phrase.phrase: PhraseFacts((), False, phrase.phrase_id == "two", Place(), "")
         for phrase in phrases
     }
     asked = annotated_phrases(phrases, truths[::-1], facts)
