@@ -128,7 +128,10 @@ def build_parser() -> argparse.ArgumentParser:
         "pictures", nargs="+", help="pictures, folders of them, or .jsonl of image and phrase"
     )
     parser.add_argument(
-        "--phrase", action="append", default=[], help="what to look for; may be given again"
+        "--phrase",
+        action="append",
+        default=[],
+        help="what to look for in pictures and folders; may be given again",
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the lines there, or go on")
     parser.add_argument(

@@ -78,7 +78,7 @@ def write_pictures():
 
 
 def write_parts():
-    trained = train(replace(FIT, epochs=4), num_pictures=8)
+    trained = train(replace(FIT, epochs=6))
     info = DetectorInfo("tiny", LABELS, "bright rectangles", "Apache-2.0")
     save_detector(FILES.weights / "detector", trained.config, trained.model.state_dict(), info)
     write_tiny_tagger(FILES.weights / "tagger")

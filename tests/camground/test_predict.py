@@ -85,6 +85,15 @@ def test_a_list_is_answered_into_a_file_which_is_not_done_again(ask):
     assert Path("out.jsonl").read_bytes() == before
 
 
+def test_a_line_that_is_missing_between_two_runs_is_what_it_was(ask):
+    arguments = ("c.png", "e.png", "--phrase", "the dog", "--phrase", "the star", "--out", "out")
+    assert ask(*arguments) == (0, [])
+    whole = Path("out").read_bytes()
+    Path("out").write_bytes(whole[:-7])  # within the second phrase of the second picture
+    assert ask(*arguments) == (0, [])
+    assert Path("out").read_bytes() == whole
+
+
 def test_drawings_show_box_and_heat_map(ask):
     status, _ = ask("c.png", "bad.png", "--phrase", "the dog", "--draw", "drawn")
     assert status == 1

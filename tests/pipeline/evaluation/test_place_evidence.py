@@ -29,6 +29,7 @@ def evidence(place, matches=CUP, anchors=(0, 0, 0, 1, 0)):
         phrases=["phrase"],
         subjects=["phrase"],
         is_plural=np.array([False]),
+        is_plain=np.array([False]),
         places=[place],
         proposals={
             "boxes_xyxy": np.array(BOXES, np.float32),

@@ -38,6 +38,7 @@ def test_a_phrase_s_facts_are_its_nouns_number_and_place(frozen):
     facts = frozen.parse(["the dog on the cup", "left one !", "the cups"])
     assert facts["the dog on the cup"].nouns == {"dog", "cup"}
     assert facts["the dog on the cup"].head == "dog"
+    assert [mention.role for mention in facts["the dog on the cup"].mentions] == [0, 1]
     assert facts["left one !"].has_direction
     assert [one.is_plural for one in facts.values()] == [False, False, True]
 

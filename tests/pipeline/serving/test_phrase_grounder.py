@@ -92,6 +92,21 @@ def test_the_candidates_are_the_detectors_boxes_and_say_why(model):
     assert found.box_xyxy == pytest.approx(found.candidates[0].box_xyxy)
 
 
+def test_each_part_of_a_score_is_what_it_is_called(served, model):
+    [nounless] = model.ground(IMAGES / "e.png", "left one !")
+    assert {one.cam for one in nounless.candidates} == {0}
+    bare = PhraseGrounder.load(served / RESULTS.folder)
+    bare.saved.grounder.scorer.bound = 0
+    [unlearned] = bare.ground(IMAGES / "e.png", "the red dog")
+    assert {one.learned for one in unlearned.candidates} == {0}
+    assert len({one.cam for one in unlearned.candidates}) > 1
+    priors = {
+        label: [one.prior for one in unlearned.candidates if one.label == label]
+        for label in ("dog", "cup")
+    }
+    assert min(priors["dog"]) > max(priors["cup"])
+
+
 def test_probabilities_are_the_softmax_of_the_logits_the_best_first(model):
     [found] = model.ground(IMAGES / "e.png", "the dog on the cup")
     logits = np.array([one.logit for one in found.candidates])
