@@ -29,7 +29,7 @@ def test_the_cache_counts_cues_and_sides_as_documented():
     assert documented("place_cues").split(": ")[1].strip(" |").split(", ") == [*CUES]
     numbered = re.findall(r"(\d) (\w+)", documented("place_side").split("from: ")[1].split(";")[0])
     assert [(int(number), name) for number, name in numbered] == [*enumerate(SIDES)]
-    others = re.findall(r"(\d) (\w+)", documented("relation"))
+    others = re.findall(r"(?<!-)(\d) (\w+)", documented("relation"))
     assert [(int(number), name) for number, name in others] == [*enumerate(RELATIONS)][len(SIDES) :]
 
 

@@ -338,10 +338,10 @@ def modes_of_opening(source):
 
 
 def test_no_source_opens_a_file_to_change_it():
-    # a hard link into DVC's cache must never be written through
-    sources = [
-        path for name in ("pipeline", "models", "stages") for path in (ROOT / name).rglob("*.py")
-    ]
+    # a hard link into DVC's cache must never be written through; answers go to a person's own file
+    floors = ("camground", "stages", "pipeline", "models")
+    sources = {path for name in floors for path in (ROOT / name).rglob("*.py")}
+    sources.remove(ROOT / "pipeline/serving/answer_file.py")
     opened = {mode for path in sources for mode in modes_of_opening(path.read_text("utf-8"))}
     assert "r" in opened
     assert not opened & {"a", "ab", "a+", "r+", "r+b", "rb+", "w+", "x"}

@@ -80,16 +80,17 @@ def of_one_phrase(folder, phrase, place, subject=""):
     """Return the world of a picture, half red and half blue, and two boxes, one on each half."""
     pixels = np.zeros((72, 96, 3), np.uint8)
     pixels[:, :48, 0] = pixels[:, 48:, 2] = 255
-    Image.fromarray(pixels).save(folder / "own.png")
+    Image.fromarray(pixels).save(folder / "picture", "PNG")  # named as the tables call it
     boxes = {
         "boxes_xyxy": np.array([[0, 0, 48, 72], [48, 0, 96, 72]], np.float32),
         "scores": np.array([0.9, 0.8], np.float32),
         "labels": np.array([0, 1], np.int16),
     }
     facts = PhraseFacts((Mention("cup", 0),), False, True, place, subject)
-    return GroundingTables.from_picture(
-        folder / "own.png", phrase, facts, (boxes, ["cup", "lamp"]), NO_CAMS
+    tables = GroundingTables.from_picture(
+        (72, 96), {phrase: facts}, (boxes, ["cup", "lamp"]), NO_CAMS
     )
+    return replace(tables, image_folder=folder)
 
 
 @pytest.mark.parametrize("seed", [None, (0,)])
