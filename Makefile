@@ -1,6 +1,8 @@
 # make repro | doctor | flow | ui | demo | test | check | clean
 PYTHON ?= python3
 VENV   := .venv
+# one worker more than there are cores, for tests wait for servers, too
+WORKERS = $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() + 1))')
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 export PATH := $(abspath $(BIN)):$(PATH)
@@ -27,7 +29,7 @@ demo: $(STAMP)  ## a page on loopback to try the newest model; ARGS are those of
 	python -m camground demo $(ARGS)
 
 test: $(STAMP)  ## the test suite: offline, no GPU; the tests of a file share what is costly, and so a process
-	python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 check: $(STAMP)  ## format, lint, types, import arrows
 	ruff format --check .
