@@ -111,6 +111,7 @@ def random_batch(params: TrainParams, batch_images: int, seed: int = 0) -> dict[
         "pixel_mask": pixel_mask,
         "phrase_mask": every(batch, phrases),
         "phrase_is_plural": ~every(batch, phrases),
+        "phrase_is_plain": ~every(batch, phrases),
         "token_ids": below(params.language.vocabulary, batch, phrases, params.max_tokens),
         "token_mask": every(batch, phrases, params.max_tokens),
         "word_ids": below(NUM_WORDS, batch, phrases, params.max_words + 1),

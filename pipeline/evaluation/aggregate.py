@@ -60,7 +60,7 @@ def summarise_split(metrics: Mapping[str, Any]) -> dict[str, float]:
     Returns:
         Hits in percent of the final `box`, the model's best `proposal`, the best `baseline` of all
         that need no training, and the `oracle` with the whole image; `half` the width of the 95 %
-        interval of `box`, in points; `ece` and `brier` of the confidences; `n` phrases.
+        interval of `box`, in points; `ece` of the confidences; `n` phrases.
     """
     methods = metrics["methods"]
     percents = {name: round(100 * row["accuracy"], 2) for name, row in methods.items()}
@@ -74,7 +74,6 @@ def summarise_split(metrics: Mapping[str, Any]) -> dict[str, float]:
         "oracle": percents[BOUNDS[-1]],
         "half": round(50 * (final["high"] - final["low"]), 2),
         "ece": round(metrics["confidence"]["ece"], 4),
-        "brier": round(metrics["confidence"]["brier"], 4),
         "n": metrics["phrases"],
     }
 

@@ -105,11 +105,11 @@ def committed(rebuilt):
 
 def test_metrics_fit_a_line_and_plots_need_nothing_from_outside(committed):
     shown = committed.dvc("metrics", "show").stdout.splitlines()
-    assert max(map(len, shown)) <= 120
+    assert max(map(len, shown)) <= 128
     assert {"test.box", "test.half", "test.n"} <= set(shown[0].split())
     committed.dvc("plots", "show")
     page = (committed.folder / "dvc_plots" / "index.html").read_text()
-    assert page.count("<img") == 4
+    assert page.count("<img") == 5
     assert "http" not in page
     assert "<script" not in page
 
@@ -120,7 +120,7 @@ def test_an_experiment_reruns_what_its_value_concerns_and_is_compared(committed)
     compared = json.loads(committed.dvc("exp", "diff", "--json").stdout)
     assert compared["params"]["params.yaml"]["report.pictures"] == {"old": 2, "new": 1, "diff": -1}
     committed.dvc("plots", "diff", "HEAD")
-    assert (committed.folder / "dvc_plots" / "index.html").read_text().count("<img") == 8
+    assert (committed.folder / "dvc_plots" / "index.html").read_text().count("<img") == 10
 
 
 def test_a_queued_experiment_runs_and_is_taken(committed):

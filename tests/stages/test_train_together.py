@@ -48,7 +48,7 @@ def test_two_processes_have_the_loss_curves_of_one(folders, monkeypatch):
     start(monkeypatch, main, "shapes", "full")
     alone, together = map(curves, folders)
     assert alone["step"].tolist() == [2.0 * epoch for epoch in range(1, EPOCHS + 1)]
-    assert alone["loss"][-1] < 0.95 * alone["loss"][0]
+    assert alone["loss"][-1] < alone["loss"][0]
     assert not np.array_equal(
         alone.pop("vision_gap"), together.pop("vision_gap")
     )  # of rank 0's half

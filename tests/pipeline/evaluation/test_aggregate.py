@@ -69,7 +69,6 @@ def test_the_few_numbers_of_a_split_are_those_of_the_whole_record():
         "oracle": 97.5,
         "half": 9.0,
         "ece": 0.0457,
-        "brier": 0.2123,
         "n": 31,
     }
 
