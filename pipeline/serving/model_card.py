@@ -15,7 +15,7 @@ LIMITS = (
     "The box is always given, also where the picture does not show what the phrase means.",
     "A phrase about several things gets one box around them.",
     "Only English phrases are understood. What a phrase means beyond its nouns, its number, its "
-    "colours and what training has seen is not.",
+    "colours, its words of place and what training has seen is not.",
     "What the detector has no label for is found by the heat map alone.",
     "Figures hold for the data they were measured on. On other pictures, measure anew.",
 )

@@ -11,7 +11,7 @@ from tests.end_to_end.project import Project, clone
 
 @pytest.fixture(scope="session")
 def rebuilt(tmp_path_factory, worker_id) -> Project:
-    """A clone in which `dvc repro` has run once: by the first process that asks, the others copy."""
+    """A clone in which `dvc repro` has run once: in the process that asks first; others copy it."""
     own = tmp_path_factory.mktemp("end_to_end") / "project"
     base = tmp_path_factory.getbasetemp()
     first = (base if worker_id == "master" else base.parent) / "rebuilt" / "project"
