@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from models.grounder.priors.place import COUNTED_SCORE
 from models.grounder.priors.place_geometry import (
     order_logits,
     relation_logits,
@@ -20,7 +21,6 @@ from models.phrases.places import Place
 from pipeline.samples.sample_facts import SampleFacts
 
 SIDE_NATS, SIZE_NATS, ORDER_NATS, RELATION_NATS = 8.0, 6.0, 3.0, 3.0
-COUNTED_SCORE = 0.4  # of the surest fitting proposal's score, for one to be counted
 
 Floats = NDArray[np.float64]
 

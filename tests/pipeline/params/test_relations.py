@@ -201,7 +201,9 @@ def test_a_value_that_cannot_be_is_refused_by_its_key(read, key, value):
 
 
 def test_the_name_of_a_network_of_timm_is_allowed(read):
-    read(("weights.photographs.classifier.arch", "timm/tf_efficientnet_lite2.in1k"))
+    name = "timm/tf_efficientnet_lite2.in1k"
+    params = read(("weights.photographs.classifier.arch", name))
+    assert params.weights["photographs"].classifier.arch == name
 
 
 def test_a_width_that_an_architecture_does_not_have_is_refused(read):
