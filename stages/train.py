@@ -12,13 +12,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from mmengine.optim import AmpOptimWrapper, OptimWrapper
 
 from models.classifier.classifier import load_classifier
 from models.grad_cam.load_scorer import ScorerSource, load_scorer
 from models.grounder.checkpoint import save_grounder, untrained_grounder, untrained_language
 from models.grounder.config import LanguageSizes, parse_depth
 from models.grounder.grounder import Grounder
+from models.mmengine_parts import AmpOptimWrapper, OptimWrapper
 from models.noun_classes.detector_labels import noun_label_matches
 from models.training.training_step import TrainingStep
 from pipeline.caching.atomic import whole_folder, work_folder

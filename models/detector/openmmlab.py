@@ -15,6 +15,15 @@ from typing import Any
 from torch import Tensor
 from torchvision.ops import nms as torchvision_nms
 
+from models.mmengine_parts import (
+    Config,
+    ConfigDict,
+    DefaultScope,
+    InstanceData,
+    MMLogger,
+    init_default_scope,
+)
+
 EXTENSION = "mmcv._ext"
 
 
@@ -79,10 +88,6 @@ with warnings.catch_warnings():
     from mmdet.models.task_modules.prior_generators import AnchorGenerator
     from mmdet.registry import MODELS, TASK_UTILS
     from mmdet.structures import DetDataSample
-    from mmengine.config import Config, ConfigDict
-    from mmengine.logging import MMLogger
-    from mmengine.registry import DefaultScope, init_default_scope
-    from mmengine.structures import InstanceData
 
 __all__ = [
     "MODELS",

@@ -5,10 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmengine.optim import AmpOptimWrapper
-from mmengine.runner import Runner
-
 from models.given_files.safe_load import NonFiniteError, check_weights
+from models.mmengine_parts import AmpOptimWrapper, Runner
 from pipeline.errors import InputError
 
 GRAD_NORM = "train/grad_norm"  # where mmengine's wrappers of the optimiser leave it

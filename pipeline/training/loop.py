@@ -8,13 +8,10 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from mmengine.hooks import Hook
-from mmengine.logging import HistoryBuffer
-from mmengine.model import MMDistributedDataParallel
-from mmengine.runner import Runner
 from torch import Tensor, nn
 from typing_extensions import override
 
+from models.mmengine_parts import HistoryBuffer, Hook, MMDistributedDataParallel, Runner
 from pipeline.caching.atomic import whole_file
 from pipeline.observe.observer import Observer
 from pipeline.params.train import TrainParams
