@@ -34,6 +34,7 @@ from pipeline.params.read import PARAMS_FILE, read_params, train_params
 from pipeline.params.schema import Params
 from pipeline.params.train import TrainParams
 from pipeline.runtime import pick_device
+from pipeline.samples.sentences import MAX_EARLIER
 from stages.train import build_optimiser
 
 NUM_WORDS, NUM_LABELS, NUM_NOUNS, NUM_PROPOSALS = 8000, 80, 100, 50
@@ -129,6 +130,10 @@ def random_batch(params: TrainParams, batch_images: int, seed: int = 0) -> dict[
         "relations": below(len(RELATIONS), batch, phrases),
         "anchor_priors": uniform(batch, phrases, NUM_PROPOSALS),
         "anchor_colours": uniform(batch, phrases, NUM_PROPOSALS),
+        "earlier_priors": uniform(batch, phrases, MAX_EARLIER, NUM_PROPOSALS),
+        "earlier_is_plural": ~every(batch, phrases, MAX_EARLIER),
+        "wearers": below(MAX_EARLIER, batch, phrases),
+        "phrase_is_body": every(batch, phrases),
         "cams": uniform(batch, phrases, nouns, cells, cells),
         "noun_mask": every(batch, phrases, nouns),
         "noun_roles": torch.arange(nouns).clamp(max=1).expand(batch, phrases, nouns),

@@ -42,6 +42,13 @@ class GroundingInputs:
         anchor_priors: similarity of the anchor's noun and the box's label in [0, 1], 0 where no
             label fits it, float32 (B, P, R).
         anchor_colours: as `box_colours`, of the anchor, float32 (B, P, R).
+        earlier_priors: similarity of the box's label and the head nouns of E phrases that stand
+            before the phrase in its sentence, in order; 0 where no label fits or there is none, in
+            [0, 1], float32 (B, P, E, R).
+        earlier_is_plural: these mean several things, bool (B, P, E).
+        wearers: which of these wears what the phrase means, or has it as a part of the body, -1 for
+            none, i64 (B, P).
+        phrase_is_body: the phrase means a part of the body, bool (B, P).
         cams: raw maps scaled to [0, 1], float32 (B, P, K, h, w).
         noun_mask: real nouns, bool (B, P, K).
         noun_roles: 0 head, 1 context, i64 (B, P, K).
@@ -73,6 +80,10 @@ class GroundingInputs:
     relations: Tensor
     anchor_priors: Tensor
     anchor_colours: Tensor
+    earlier_priors: Tensor
+    earlier_is_plural: Tensor
+    wearers: Tensor
+    phrase_is_body: Tensor
     cams: Tensor
     noun_mask: Tensor
     noun_roles: Tensor

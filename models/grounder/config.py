@@ -73,6 +73,9 @@ class GrounderConfig:
     prior_size: NonNegativeFloat
     prior_order: NonNegativeFloat
     prior_relation: NonNegativeFloat
+    prior_claim: NonNegativeFloat
+    prior_wearer: NonNegativeFloat
+    prior_part_area: FiniteFloat
     score_bound: NonNegativeFloat
     score_mlp: bool
     score_plain: Share

@@ -20,7 +20,8 @@ from models.grounder.config import GrounderSpec, parse_levels
 from models.grounder.fusion import Fusion
 from models.grounder.language_encoder import LanguageEncoder
 from models.grounder.phrase_decoder import PhraseDecoder, attended_proposal
-from models.grounder.priors.prior import label_fits, prior_logits
+from models.grounder.priors.label import label_fits
+from models.grounder.priors.prior import prior_logits
 from models.grounder.proposal_encoder import ProposalEncoder
 from models.grounder.visual_encoder import LevelMap, VisualEncoder
 from models.layers.attention import TokenSet

@@ -26,6 +26,7 @@ from pipeline.samples.fields import (
     phrase_fields,
     place_fields,
     read_annotated,
+    sentence_fields,
 )
 from pipeline.samples.grounding_tables import GroundingTables
 from pipeline.samples.sample_facts import Floats, SampleFacts
@@ -97,6 +98,7 @@ class GroundingDataset(Dataset[Fields]):
             "box_colours": self._colours(seen, facts.phrases, boxes),  # (P, R)
             **place_fields(facts, placement.flip, boxes["box_labels"]),
             "anchor_colours": self._colours(seen, anchors, boxes),  # (P, R)
+            **sentence_fields(facts, boxes["box_labels"]),
             **noun_fields(facts, placement, self.spec, self.text.noun_classes),
         }
 

@@ -1,7 +1,8 @@
 """The fields of one sample: pixels, phrases, proposals and nouns in the padded square.
 
-Shapes: H W pixels of the original, S side of the padded square, P phrases, T tokens, W words, R
-proposals, Q windows, K noun slots, M maps, (h, w) = S / 32 cells of the grounder's coarsest grid.
+Shapes: H W pixels of the original, S side of the padded square, P phrases, E phrases before one in
+its sentence, T tokens, W words, R proposals, Q windows, K noun slots, M maps, (h, w) = S / 32 cells
+of the grounder's coarsest grid.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -116,6 +117,22 @@ def place_fields(facts: SampleFacts, flip: bool, box_labels: NDArray[np.int64]) 
         "place_sides": np.array([max(0, number_in(SIDES, one.rank_side)) for one in places]),
         "relations": np.array([number_in(RELATIONS, place.relation) for place in places]),  # (P,)
         "anchor_priors": facts.anchor_similarity[:, box_labels - 1],  # (P, R)
+    }
+
+
+def sentence_fields(facts: SampleFacts, box_labels: NDArray[np.int64]) -> Fields:
+    """Return what the sentences of the phrases say of others before them.
+
+    Args:
+        facts: of image and phrases.
+        box_labels: of every box, counted from 1; 0 for a window, int64 (R,).
+    """
+    earlier = facts.earlier
+    return {
+        "earlier_priors": earlier.similarity[..., box_labels - 1],  # (P, E, R)
+        "earlier_is_plural": earlier.is_plural,  # (P, E)
+        "wearers": earlier.wearers,  # (P,)
+        "phrase_is_body": earlier.is_body,  # (P,)
     }
 
 

@@ -22,6 +22,7 @@ from pipeline.paths import DatasetFiles
 from pipeline.records import ImageRecord, PhraseRecord, read_records
 from pipeline.samples.label_similarity import EXACT, LabelSimilarity, compare_labels
 from pipeline.samples.sample_facts import Arrays, SampleFacts, fill_slots
+from pipeline.samples.sentences import SentenceReader
 
 NamedArrays = tuple[Arrays, tuple[str, ...]]
 Record = TypeVar("Record", ImageRecord, PhraseRecord)
@@ -238,7 +239,12 @@ class GroundingTables:
             places=[fact.place for fact in facts],
             proposals=self.proposals.of(image.image_id),
             label_similarity=self.label_similarity.of([fact.head for fact in facts]),
-            anchor_similarity=self.label_similarity.of_anchors([fact.anchor for fact in facts]),
+            anchor_similarity=self.label_similarity.of_others([fact.anchor for fact in facts]),
+            earlier=SentenceReader(
+                [self.phrases[index] for index in self.phrases_of_image[image_index]],
+                self.phrase_facts,
+                self.label_similarity,
+            ).before([self.phrases[index] for index in phrase_indices]),
             slots=fill_slots([fact.mentions for fact in facts], nouns, max_nouns),
             maps=cams["maps"].astype(np.float32) if nouns else no_map,
             confidences=cams["confidences"] if nouns else no_map[0, 0],

@@ -48,13 +48,17 @@ class LabelSimilarity:
         """
         return self._rows[[self._row_of.get(head, -1) for head in heads]]
 
-    def of_anchors(self, anchors: Sequence[str | None]) -> Floats:
-        """Return how well the anchors of P phrases fit every label, float32 (P, L + 1).
+    def of_others(self, nouns: Sequence[str | None]) -> Floats:
+        """Return how well N nouns of other things fit every label, float32 (N, L + 1).
 
-        In [0, 1]; 0 for everything where there is no anchor or no label fits it.
+        In [0, 1]; 0 for everything where there is no noun or no label fits it.
         """
-        is_known = np.array([anchor in self._row_of for anchor in anchors])
-        return self.of(anchors) * is_known[:, None]
+        is_known = np.array([self.knows(noun) for noun in nouns], np.bool_)
+        return self.of(nouns) * is_known[:, None]
+
+    def knows(self, noun: str | None) -> bool:
+        """Return whether a label fits the noun."""
+        return noun in self._row_of
 
 
 def compare_labels(

@@ -15,7 +15,7 @@ from pipeline.samples.sampler import SampleIndex
 
 Sample = Mapping[str, NDArray[Any]]
 
-_PADDING = {"noun_classes": -1, "relations": -1}  # zero and False for all others
+_PADDING = {"noun_classes": -1, "relations": -1, "wearers": -1}  # zero and False for all others
 
 
 def collate(samples: Sequence[Sample]) -> dict[str, Tensor]:

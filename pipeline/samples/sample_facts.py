@@ -1,7 +1,7 @@
 """What is known of one image and some of its phrases before a sample is made of them.
 
-Shapes: P phrases, K noun slots of a phrase, R proposals, M maps of (h, w) cells, L labels of the
-detector.
+Shapes: P phrases, K noun slots of a phrase, E phrases before one in its sentence, R proposals,
+M maps of (h, w) cells, L labels of the detector.
 """
 
 from collections.abc import Sequence
@@ -37,6 +37,25 @@ class NounSlots:
 
 
 @dataclass(frozen=True)
+class EarlierPhrases:
+    """What stands before P phrases in their sentences; worn things and parts of the body left out.
+
+    Attributes:
+        similarity: of the head noun of each earlier phrase, in order, and every label; 0 where
+            there is none, f32 (P, E, L + 1); see `LabelSimilarity.of_others`.
+        is_plural: they mean several things, bool (P, E).
+        wearers: the last earlier phrase that means somebody, for phrases that mean what is worn or
+            a part of the body; -1 for none, i64 (P,).
+        is_body: the phrases mean a part of the body, bool (P,).
+    """
+
+    similarity: Floats
+    is_plural: NDArray[np.bool_]
+    wearers: NDArray[np.int64]
+    is_body: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
 class SampleFacts:
     """What the stages before `train` found out about an image and some of its phrases.
 
@@ -52,6 +71,7 @@ class SampleFacts:
             (P, L + 1); see `LabelSimilarity`.
         anchor_similarity: the same of each phrase's anchor; 0 where there is none or no label fits
             it, f32 (P, L + 1).
+        earlier: what stands before the phrases in their sentences.
         slots: the phrases' nouns that have a map.
         maps: signed, f32 (M, h, w); one of zeros if the image has none.
         confidences: the scorer's of each map's noun in [0, 1], f32 (M,), at least one.
@@ -66,6 +86,7 @@ class SampleFacts:
     proposals: Arrays
     label_similarity: Floats
     anchor_similarity: Floats
+    earlier: EarlierPhrases
     slots: NounSlots
     maps: Floats
     confidences: Floats

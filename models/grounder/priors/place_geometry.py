@@ -136,6 +136,22 @@ def box_iou(boxes: Tensor, others: Tensor) -> Tensor:
     return inside / union.clamp(min=NEGLIGIBLE)
 
 
+def shares_of_others(boxes: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the share of each box that is inside another, and its area as a share of the other's.
+
+    Args:
+        boxes: float32 (B, R, 4).
+        others: float32 (B, S, 4).
+
+    Returns:
+        The first in [0, 1], the second not negative, float32 (B, R, S) each; for an empty box or an
+        empty other they are 0 or large, but finite.
+    """
+    areas, wholes = _areas(boxes)[..., None], _areas(others)[:, None]
+    inside = _intersections(boxes, others) / areas.clamp(min=NEGLIGIBLE)
+    return inside, areas / wholes.clamp(min=NEGLIGIBLE)
+
+
 def _shares_inside(boxes: Tensor) -> Tensor:
     """Return the intersection of each pair as a share of the smaller box, float32 (B, R, R)."""
     smaller = torch.minimum(_areas(boxes)[..., None], _areas(boxes)[:, None])

@@ -1,4 +1,4 @@
-"""What is believed of a box before anything is learned: label, number, colour, place and area.
+"""What is believed of a box before anything is learned: label, number, area, and the words.
 
 Shapes: B images, P phrases, R proposals.
 """
@@ -9,7 +9,9 @@ from torch import Tensor
 from models.grounder.batch import GroundingInputs
 from models.grounder.config import GrounderConfig
 from models.grounder.priors.box_evidence import area_shares, log_colour, log_scores
+from models.grounder.priors.label import label_fits, label_logits, several_for_one
 from models.grounder.priors.place import place_logits
+from models.grounder.priors.sentence import sentence_logits
 
 
 def prior_logits(inputs: GroundingInputs, config: GrounderConfig) -> Tensor:
@@ -27,33 +29,21 @@ def prior_logits(inputs: GroundingInputs, config: GrounderConfig) -> Tensor:
     - `prior_colour`: of the log of (share of the box in the phrase's colours x root of the box's
       share of the image), which is large where a box is full of the colour and holds much of it;
     - `prior_side`, `prior_size`, `prior_order`, `prior_relation`: of what the phrase says of the
-      thing's place, as `models.grounder.priors.place_geometry` measures it.
+      thing's place, as `models.grounder.priors.place_geometry` measures it;
+    - `prior_claim`, `prior_wearer`, `prior_part_area`: of what its sentence says, as
+      `models.grounder.priors.sentence` has it.
 
     Where the head noun fits no label of the image's boxes, or fits all alike, labels and scores
     count for nothing, nor does a phrase about several things favour boxes around several.
     """
     has_fit = label_fits(inputs)  # (B, P, 1)
+    is_plural = inputs.phrase_is_plural
     area = area_shares(inputs)[:, None]  # (B, 1, R)
-    log_area = area.log()
-    is_plural, is_merged = inputs.phrase_is_plural[..., None], inputs.box_is_merged[:, None]
-    informed = (
-        config.prior_weight * torch.log(inputs.box_priors + config.prior_floor)
-        + config.prior_score * log_scores(inputs)
-        + config.prior_area * log_area
-        - config.prior_number * (is_plural & ~is_merged)
+    informed = label_logits(inputs.box_priors, is_plural, inputs, config)
+    uninformed = config.prior_area_unfit * area.log() + config.prior_score_unfit * log_scores(
+        inputs
     )
-    uninformed = config.prior_area_unfit * log_area + config.prior_score_unfit * log_scores(inputs)
     by_label = torch.where(has_fit, informed, uninformed)  # (B, P, R)
-    several_for_one = config.prior_number * (is_merged & ~is_plural)
+    by_label = by_label - several_for_one(inputs, config, is_plural)
     by_words = config.prior_colour * log_colour(inputs.box_colours, inputs.box_mask, area)
-    return by_label - several_for_one + by_words + place_logits(inputs, config)
-
-
-def label_fits(inputs: GroundingInputs) -> Tensor:
-    """Return whether labels tell which boxes a phrase may mean, bool (B, P, 1).
-
-    They do not where the head noun fits no label of the image's boxes, or fits all alike.
-    """
-    fits = inputs.box_priors * inputs.box_mask[:, None]  # (B, P, R)
-    all_alike = ((fits == 1) | ~inputs.box_mask[:, None]).all(-1, keepdim=True)
-    return (fits > 0).any(-1, keepdim=True) & ~all_alike
+    return by_label + by_words + place_logits(inputs, config) + sentence_logits(inputs, config)

@@ -115,6 +115,7 @@ CONFIG = GrounderConfig(
     prior_weight=1.0, prior_floor=0.001, prior_score=0.0, prior_score_unfit=0.0,
     prior_area=0.0, prior_area_unfit=0.0, prior_number=0.0, prior_colour=0.0,
     prior_side=0.0, prior_size=0.0, prior_order=0.0, prior_relation=0.0,
+    prior_claim=0.0, prior_wearer=0.0, prior_part_area=0.0,
     score_bound=2.0, score_mlp=True, score_plain=0.5,
     teacher="both", contrast_temperature=0.1, mask_sharpness=10.0, mask_threshold=0.5,
 )  # fmt: skip

@@ -13,6 +13,7 @@ from models.training.training_step import TrainingStep
 from tests.models.grounder.tiny_grounder import (
     WEIGHTS,
     B,
+    E,
     K,
     P,
     R,
@@ -180,7 +181,7 @@ def _noise(inputs, name, mask):
 
 @pytest.mark.parametrize(
     "kind",
-    ["pixels", "boxes", "scores", "priors", "colours", "anchors", "nouns", "tokens", "phrases"],
+    ["pixels", "boxes", "scores", "priors", "colours", "others", "nouns", "tokens", "phrases"],
 )
 def test_padding_is_inert(kind):
     inputs = tiny_inputs()
@@ -193,7 +194,11 @@ def test_padding_is_inert(kind):
         "priors": _noise(inputs, "box_priors", pairs),
         "scores": _noise(inputs, "box_scores", inputs.box_mask),
         "colours": _noise(inputs, "box_colours", pairs),
-        "anchors": _noise(_noise(inputs, "anchor_priors", pairs), "anchor_colours", pairs),
+        "others": _noise(
+            _noise(_noise(inputs, "anchor_priors", pairs), "anchor_colours", pairs),
+            "earlier_priors",
+            pairs[:, :, None].expand(B, P, E, R),
+        ),
         "nouns": _noise(_noise(inputs, "cams", noun), "noun_classes", noun),
         "tokens": _noise(inputs, "token_ids", inputs.token_mask),
         "phrases": _noise(_noise(inputs, "token_ids", phrase), "relations", phrase),
@@ -227,6 +232,10 @@ def test_phrases_of_an_image_share_it_exactly():
         "relations",
         "anchor_priors",
         "anchor_colours",
+        "earlier_priors",
+        "earlier_is_plural",
+        "wearers",
+        "phrase_is_body",
         "cams",
         "noun_mask",
         "noun_roles",

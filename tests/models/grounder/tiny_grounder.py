@@ -13,7 +13,7 @@ from models.phrases.place_words import CUES
 from models.training.config import LossWeights
 from models.training.mining_loss import FrozenClassifier
 
-B, P, R, T, W, K, S = 2, 3, 5, 7, 4, 2, 67
+B, P, E, R, T, W, K, S = 2, 3, 2, 5, 7, 4, 2, 67
 NUM_WORDS, NUM_PIECES, NUM_CLASSES, NUM_LABELS = 19, 23, 3, 5
 
 SPEC = GrounderSpec(
@@ -49,6 +49,9 @@ SPEC = GrounderSpec(
     prior_size=0.9,
     prior_order=0.8,
     prior_relation=1.3,
+    prior_claim=1.4,
+    prior_wearer=0.8,
+    prior_part_area=-0.5,
     score_bound=2.0,
     score_mlp=True,
     score_plain=0.4,
@@ -157,6 +160,12 @@ def tiny_inputs(seed=0, nouns=K, boxes=R) -> GroundingInputs:
         relations=torch.tensor([[0, 7, -1], [6, 3, 2]]),
         anchor_priors=torch.rand(B, P, boxes),
         anchor_colours=torch.rand(B, P, boxes),
+        earlier_priors=torch.rand(B, P, E, boxes) * (torch.rand(B, P, E, boxes) < 0.6),
+        earlier_is_plural=torch.tensor([[False, True], [True, False], [False, False]]).expand(
+            B, P, E
+        ),
+        wearers=torch.tensor([[-1, 1, -1], [0, -1, 1]]),
+        phrase_is_body=torch.tensor([[False, True, False], [False, True, True]]),
     )
 
 

@@ -93,14 +93,15 @@ MORE = {  # field: how many entries are added to which of its axes
                "cams": (3, 4, 2)},
     "proposals": {"boxes_xyxy": (1, 3), "box_mask": (1, 3), "box_scores": (1, 3),
                   "box_labels": (1, 3), "box_is_merged": (1, 3), "box_priors": (2, 3),
-                  "box_colours": (2, 3), "anchor_priors": (2, 3), "anchor_colours": (2, 3)},
+                  "box_colours": (2, 3), "anchor_priors": (2, 3), "anchor_colours": (2, 3),
+                  "earlier_priors": (3, 3)},
     "nouns": {"cams": (2, 2), "noun_mask": (2, 2), "noun_roles": (2, 2), "noun_classes": (2, 2),
               "noun_confidences": (2, 2)},
     "tokens": {"token_ids": (2, 4), "token_mask": (2, 4)},
     "words": {"word_ids": (2, 3), "word_mask": (2, 3)},
 }  # fmt: skip
 NOISY = {"images", "clean_images", "boxes_xyxy", "box_scores", "box_priors", "box_colours",
-         "anchor_priors", "anchor_colours"}  # fmt: skip
+         "anchor_priors", "anchor_colours", "earlier_priors"}  # fmt: skip
 
 
 def _grown(inputs, kind):

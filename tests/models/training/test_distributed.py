@@ -35,7 +35,8 @@ def half(inputs, rank):
     alone = replace(alone, **fewer)
     boxes = {name: getattr(alone, name)[:, :3] for name in values if name.startswith("box")}
     pairs = {name: getattr(alone, name)[:, :, :3] for name in PAIRS}
-    return replace(alone, **{**boxes, **pairs})
+    earlier = {"earlier_priors": alone.earlier_priors[..., :3]}
+    return replace(alone, **{**boxes, **pairs, **earlier})
 
 
 def learned(inputs, teacher="both"):

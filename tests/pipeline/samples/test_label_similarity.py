@@ -52,9 +52,9 @@ def test_a_noun_fits_its_labels_and_one_without_a_label_fits_everything_alike():
 def test_an_anchor_without_a_label_fits_nothing():
     similarity = compare_labels(["cat", "ghost", "cat"], LABELS, EXACT, None)
     np.testing.assert_array_equal(
-        similarity.of_anchors(["cat", "ghost", None]), [[0, 0, 1, 0], [0] * 4, [0] * 4]
+        similarity.of_others(["cat", "ghost", None]), [[0, 0, 1, 0], [0] * 4, [0] * 4]
     )
-    assert similarity.of_anchors([]).shape == (0, 4)
+    assert similarity.of_others([]).shape == (0, 4)
 
 
 def test_another_name_of_a_label_counts_less_than_its_own():

@@ -6,6 +6,7 @@ import torch
 
 from models.grounder.priors.place import place_logits
 from models.grounder.priors.prior import prior_logits
+from models.grounder.priors.sentence import sentence_logits
 from tests.models.grounder.tiny_grounder import B, tiny_config, tiny_inputs
 from tests.oracles import prior_loops
 
@@ -22,6 +23,9 @@ CONFIG = tiny_config(
     prior_size=0.0,
     prior_order=0.0,
     prior_relation=0.0,
+    prior_claim=0.0,
+    prior_wearer=0.0,
+    prior_part_area=0.0,
 )
 
 
@@ -102,6 +106,17 @@ def test_what_is_said_of_the_place_is_added():
     assert by_place.std() > 0.1
     torch.testing.assert_close(
         prior_logits(inputs, placed), prior_logits(inputs, silent) + by_place
+    )
+
+
+def test_what_the_sentence_says_is_added():
+    inputs = tiny_inputs()
+    told = tiny_config()
+    silent = replace(told, prior_claim=0.0, prior_wearer=0.0, prior_part_area=0.0)
+    by_sentence = sentence_logits(inputs, told)
+    assert by_sentence.std() > 0.1
+    torch.testing.assert_close(
+        prior_logits(inputs, told), prior_logits(inputs, silent) + by_sentence
     )
 
 

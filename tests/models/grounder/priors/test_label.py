@@ -1,0 +1,42 @@
+"""The oracle of whole priors is in test_prior; here each part is seen alone."""
+
+from dataclasses import replace
+
+import torch
+
+from models.grounder.priors.label import label_fits, label_logits, several_for_one
+from tests.models.grounder.tiny_grounder import B, P, R, tiny_config, tiny_inputs
+
+CONFIG = tiny_config(
+    prior_weight=1.5, prior_floor=0.02, prior_score=0.0, prior_area=0.0, prior_number=0.7
+)
+
+
+def test_a_better_fit_counts_by_its_logarithm():
+    inputs = replace(tiny_inputs(), box_is_merged=torch.zeros(B, R, dtype=torch.bool))
+    one = torch.zeros(B, P, dtype=torch.bool)
+    fits = torch.tensor([0.0, 0.18, 0.38, 0.78, 0.98]).expand(B, P, R)
+    expected = 1.5 * torch.tensor([0.02, 0.2, 0.4, 0.8, 1.0]).log()
+    torch.testing.assert_close(label_logits(fits, one, inputs, CONFIG), expected.expand(B, P, R))
+
+
+def test_one_for_several_and_several_for_one_cost_the_same_in_two_places():
+    inputs = tiny_inputs()
+    merged = inputs.box_is_merged[0]
+    fits = torch.full((B, 2, R), 0.98)
+    several = torch.tensor([[True, False]]).expand(B, 2)
+    logits = label_logits(fits, several, inputs, CONFIG)[0]
+    torch.testing.assert_close(logits[0], -0.7 * (~merged).float())
+    torch.testing.assert_close(logits[1], torch.zeros(R))
+    prices = several_for_one(inputs, CONFIG, several)[0]
+    torch.testing.assert_close(prices[0], torch.zeros(R))
+    torch.testing.assert_close(prices[1], 0.7 * merged.float())
+
+
+def test_labels_tell_something_where_a_real_box_fits_better_than_another():
+    inputs = tiny_inputs()
+    real, padded = inputs.box_mask[1], ~inputs.box_mask[1]
+    inputs.box_priors[1, 0] = 1.0 * real  # all real boxes alike, padding not
+    inputs.box_priors[1, 1] = 0.5 * real  # fits all, none wholly
+    inputs.box_priors[1, 2] = 1.0 * padded  # fits padding alone
+    assert label_fits(inputs)[1].tolist() == [[False], [True], [False]]

@@ -1,0 +1,37 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from models.noun_classes.make_noun_kinds_table import ROOTS, build_table
+from models.noun_classes.noun_kinds import TABLE
+from models.noun_classes.wordnet import read_wordnet
+from tests.tiny_wordnet import write_tiny_wordnet
+
+WORDNET = Path(os.environ.get("CAMGROUND_WORDNET", "/usr/share/wordnet"))
+
+
+def test_kinds_on_eleven_senses(tmp_path):
+    wordnet = read_wordnet(write_tiny_wordnet(tmp_path))
+    roots = {"being": [("dog", 1)], "body": [("canoe", 1)], "worn": [("jacket", 2)]}
+    assert build_table(wordnet, roots) == {
+        "canoe": "body",
+        "dog": "being",
+        "jacket": "worn",  # by its second sense, the wrapper
+        "kayak": "body",
+        "poodle": "being",
+        "pug": "being",
+    }  # one word each: no "book jacket", no "poodle dog"
+
+
+def test_only_the_first_sense_makes_a_being(tmp_path):
+    wordnet = read_wordnet(write_tiny_wordnet(tmp_path))
+    roots = {"being": [("jacket", 2)], "body": [("jacket", 2)], "worn": [("pug", 1)]}
+    assert build_table(wordnet, roots) == {"jacket": "worn", "pug": "worn"}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (WORDNET / "data.noun").exists(), reason="WordNet 3.0 is not installed")
+def test_the_table_is_what_wordnet_says():
+    table = build_table(read_wordnet(WORDNET), ROOTS)
+    assert TABLE.read_text() == "".join(f"{noun}\t{kind}\n" for noun, kind in table.items())
