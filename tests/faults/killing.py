@@ -1,6 +1,7 @@
 """One kill of a stage under DVC in a rebuilt project, and what the next run makes of it."""
 
 import hashlib
+import json
 import os
 import random
 import shutil
@@ -14,6 +15,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import psutil
+from ruamel.yaml import YAML
 
 from tests.end_to_end.project import Project
 
@@ -39,7 +41,8 @@ SIGNALS = {  # what is killed, and by what
 }
 LINKS = ("copy", "hardlink", "symlink")
 MARK = "CAMGROUND_KILL"  # in the environment of a run and of all that it starts
-END_S, ORPHAN_S, POLL_S = 120.0, 12.0, 0.002
+END_S, POLL_S = 120.0, 0.002
+STAGE_S, HELPER_S = 1.5, 10.0  # PyTorch's workers look for their parent every 5 s
 SOON_AFTER_S = 0.05
 
 
@@ -87,18 +90,21 @@ def instance(stage: str) -> str:
 
 
 def outputs(project: Project) -> dict[str, str]:
-    """Return the hash of every output and of dvc.lock; what killed writers left is not among them.
+    """Return the hash of every output, and of what dvc.lock says of each stage.
 
-    Files whose name begins with a dot are those of writers.
+    What killed writers left is not among them: files and folders whose name begins with a dot.
     """
-    found = [project.folder / "dvc.lock"]
-    for top in ("data", "results"):
-        found += [path for path in (project.folder / top).rglob("*") if path.is_file()]
-    return {
-        path.relative_to(project.folder).as_posix(): _sha256(path)
-        for path in sorted(found)
-        if not any(part.startswith(".") for part in path.relative_to(project.folder).parts)
+    lock = YAML(typ="safe", pure=True).load(project.folder / "dvc.lock")
+    found = {
+        name: _digest(json.dumps(entry, sort_keys=True).encode())
+        for name, entry in lock["stages"].items()
     }
+    for top in ("data", "results"):
+        for path in (project.folder / top).rglob("*"):
+            below = path.relative_to(project.folder)
+            if path.is_file() and not any(part.startswith(".") for part in below.parts):
+                found[below.as_posix()] = _digest(path.read_bytes())
+    return found
 
 
 def altered_in_cache(project: Project) -> list[str]:
@@ -121,17 +127,21 @@ def prepare(base: Path, folder: Path, link: str) -> Project:
     return project
 
 
-def forget(project: Project) -> None:
-    """Remove unfinished work and DVC's run cache, so that a stage has to do its work."""
+def forget(project: Project, stage: str) -> None:
+    """Remove all from which a stage, or DVC, could take what it made before: it has to work."""
     for folder in (project.folder / ".work", project.folder / ".dvc" / "cache" / "runs"):
         shutil.rmtree(folder, ignore_errors=True)
+    path, editor = project.folder / "dvc.lock", YAML(typ="safe", pure=True)
+    content = editor.load(path)
+    content["stages"].pop(instance(stage), None)
+    editor.dump(content, path)
 
 
 def duration(project: Project, stage: str, variables: Mapping[str, str]) -> float:
     """Return the seconds of an unbroken run of a stage under DVC."""
-    forget(project)
+    forget(project, stage)
     begin = time.monotonic()
-    done = project.repro("-s", "-f", instance(stage), **variables)
+    done = project.repro("-s", instance(stage), **variables)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return time.monotonic() - begin
 
@@ -154,7 +164,7 @@ def kill_once(
     """
     share, fate = kill.moment, Fate()
     while True:
-        forget(project)
+        forget(project, kill.stage)
         before = _files(project)
         if _run_and_kill(project, kill, seconds * share, variables, fate):
             break
@@ -165,10 +175,13 @@ def kill_once(
         fate.mended = project.python("-m", "pipeline.doctor.dvc_files").returncode == 0
         fate.said += again.stdout[-1500:] + again.stderr[-1500:]
         again = project.repro("-s", instance(kill.stage), **variables)
-    altered = altered_in_cache(project)
-    fate.equal = again.returncode == 0 and outputs(project) == whole and not altered
+    now = outputs(project)
+    wrong = [name for name in {*now, *whole} if now.get(name) != whole.get(name)]
+    wrong += altered_in_cache(project)
+    fate.equal = again.returncode == 0 and not wrong
     if not fate.equal:
-        fate.said += again.stdout[-1500:] + again.stderr[-1500:] + " ".join(altered)
+        killed = (project.folder.parent / "said").read_text(encoding="utf-8")
+        fate.said += f"{killed[-1500:]}\n{again.stdout[-1500:]}\n{again.stderr[-1500:]}\n{wrong}"
     return fate
 
 
@@ -177,7 +190,7 @@ def _run_and_kill(
 ) -> bool:
     """Return whether a run was killed before it ended; wait for all that it had started."""
     mark = uuid4().hex
-    command = [sys.executable, "-m", "dvc", "repro", "-s", "-f", instance(kill.stage)]
+    command = [sys.executable, "-m", "dvc", "repro", "-s", instance(kill.stage)]
     environment = {**project.environment(), **variables, MARK: mark}
     with (project.folder.parent / "said").open("w") as said:
         process = subprocess.Popen(
@@ -189,12 +202,13 @@ def _run_and_kill(
             start_new_session=True,
         )
     target = _wait_for_moment(project, kill, process, after_s)
+    stage = _stage_of(process)
     landed = target is not None and _send(kill, process, target)
     try:
         process.wait(END_S)
     except subprocess.TimeoutExpired:
         fate.orphans.append("dvc does not end")
-    fate.orphans += _orphans(mark)
+    fate.orphans += _orphans(mark, stage)
     return landed and (process.returncode != 0 or kill.signal == "Ctrl-C")
 
 
@@ -249,19 +263,34 @@ def _stage_of(process: "subprocess.Popen[bytes]") -> int | None:
     return None
 
 
-def _orphans(mark: str) -> list[str]:
-    """Return the command lines of a run's processes that do not end by themselves; end them."""
-    deadline = time.monotonic() + ORPHAN_S
-    while (alive := [*_marked(mark)]) and time.monotonic() < deadline:
+def _orphans(mark: str, stage: int | None) -> list[str]:
+    """Return the command lines of the processes of a run that outlive it.
+
+    The stage must end at once. What it has started may take as long as it needs to notice that it
+    is alone; what is left then is ended here. A stage that outlives its DVC is left running beside
+    the next run, as it would be.
+    """
+    found: dict[int, str] = {}
+    begin = time.monotonic()
+    while alive := [*_marked(mark)]:
+        waited = time.monotonic() - begin
+        for process in alive:
+            if waited > (STAGE_S if process.pid == stage else HELPER_S):
+                found[process.pid] = _command(process)
+        if len(found) == len(alive) or stage in found:
+            break
         time.sleep(0.1)
-    lines = []
     for process in alive:
-        try:
-            lines.append(" ".join(process.cmdline())[:200])
+        if process.pid in found and process.pid != stage:
             process.kill()
-        except psutil.NoSuchProcess:
-            continue
-    return lines
+    return [*found.values()]
+
+
+def _command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())[:200]
+    except psutil.NoSuchProcess:
+        return "a process that ended late"
 
 
 def _marked(mark: str) -> Iterator[psutil.Process]:
@@ -283,5 +312,5 @@ def _files(project: Project) -> set[str]:
     return found
 
 
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
