@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from models.given_files.safe_load import write_json
-from pipeline.caching.atomic import whole_file
+from pipeline.caching.atomic import DISK_ERRORS, as_write_error, whole_file
 from pipeline.caching.fingerprint import fingerprint
 from pipeline.command_line import stage_call
 from pipeline.datasets.published import published_of
@@ -77,7 +77,8 @@ def run(
     if isinstance(dataset, ShapesDataset):
         _make_empty(image_folder(files.dataset, dataset))
     results = map_in_processes(plan.read, plan.items, workers)
-    readings = list(observer.progress(results, len(plan.items), "images"))
+    with as_write_error(files.annotations, DISK_ERRORS):
+        readings = list(observer.progress(results, len(plan.items), "images"))
     summary = summarise(readings, plan.bad, plan.remarks, published_of(dataset))
     write_summary(files.annotations / "summary.json", summary)
     _report(summary, observer)
@@ -117,7 +118,8 @@ def _report(summary: Summary, observer: Observer) -> None:
 def _make_empty(folder: Path) -> None:
     """Remove what an earlier run drew: the folder is an output as a whole."""
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    with as_write_error(folder):
+        folder.mkdir(parents=True)
 
 
 def main() -> None:

@@ -90,7 +90,8 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(written):
 
 
 def test_what_a_killed_writer_left_is_removed_by_the_next(written):
-    (written.parent / ".cams.h5.0123.partial").write_bytes(b"half")
+    for suffix in ("partial", "lock"):
+        (written.parent / f".cams.h5.0123.{suffix}").write_bytes(b"half")
     write_cache(written, ARRAYS, TEXTS, ATTRIBUTES, WRITTEN_BY)
     assert [file.name for file in written.parent.iterdir()] == ["cams.h5"]
 
@@ -328,6 +329,16 @@ def test_a_forked_process_opens_the_file_itself(tmp_path):
     assert answers.get() == [3, 4]
     assert cache.array("maps").tolist() == [1, 2]
     reader.join()
+
+
+def test_a_cache_that_was_replaced_or_removed_meanwhile_is_not_read_on(written):
+    cache = Cache(written, "cams")
+    write_cache(written, ARRAYS, TEXTS, ATTRIBUTES, Provenance("cams", "f11d"))
+    with pytest.raises(CacheError, match=r"cams\.h5: another"):
+        cache.array("maps")
+    written.unlink()
+    with pytest.raises(CacheError, match=r"cams\.h5: does not exist"):
+        cache.array("maps")
 
 
 def modes_of_opening(source):
