@@ -103,7 +103,8 @@ def train(
     """Train the grounder in place, on from where the last run in `folder` was cut off.
 
     Raises:
-        InputError: a loss, gradient or weight is not finite; what is in `folder` stays good.
+        InputError: a loss, gradient or weight is not finite, or a process that makes batches was
+            killed; what is in `folder` stays good.
     """
     group, images = machine.group, dataset.tables.images
     phrases, part = dataset.tables.phrases_of_image, (group.rank, group.num_processes)
@@ -116,18 +117,21 @@ def train(
         return [images[sample.image_index].image_id for sample in samples]
 
     guard = FiniteGuard(folder, image_ids)
-    GroundingRunner(
+    loader = build_loader(dataset, sampler, batch_images, machine.workers)
+    runner = GroundingRunner(
         group,
         model=step,
         work_dir=str(folder),
-        train_dataloader=build_loader(dataset, sampler, batch_images, machine.workers),
+        train_dataloader=loader,
         train_cfg={"by_epoch": True, "max_epochs": params.epochs},
         optim_wrapper=build_optimiser(step.grounder, params),
         custom_hooks=[Watch(step, params, folder, machine.observer, guard)],
         load_from=None if checkpoint is None else str(checkpoint),
         resume=checkpoint is not None,
         randomness={"seed": params.seed},
-    ).train()
+    )
+    with loader.naming_lost_samples():
+        runner.train()
 
 
 def run(

@@ -41,7 +41,7 @@ SIGNALS = {  # what is killed, and by what
 }
 LINKS = ("copy", "hardlink", "symlink")
 MARK = "CAMGROUND_KILL"  # in the environment of a run and of all that it starts
-END_S, POLL_S = 120.0, 0.002
+END_S, POLL_S = 120.0, 0.01
 STAGE_S, HELPER_S = 1.5, 10.0  # PyTorch's workers look for their parent every 5 s
 SOON_AFTER_S = 0.05
 
@@ -90,15 +90,12 @@ def instance(stage: str) -> str:
 
 
 def outputs(project: Project) -> dict[str, str]:
-    """Return the hash of every output, and of what dvc.lock says of each stage.
+    """Return the hash of every output, and what dvc.lock says of each stage.
 
     What killed writers left is not among them: files and folders whose name begins with a dot.
     """
     lock = YAML(typ="safe", pure=True).load(project.folder / "dvc.lock")
-    found = {
-        name: _digest(json.dumps(entry, sort_keys=True).encode())
-        for name, entry in lock["stages"].items()
-    }
+    found = {name: json.dumps(entry, sort_keys=True) for name, entry in lock["stages"].items()}
     for top in ("data", "results"):
         for path in (project.folder / top).rglob("*"):
             below = path.relative_to(project.folder)
@@ -176,12 +173,14 @@ def kill_once(
         fate.said += again.stdout[-1500:] + again.stderr[-1500:]
         again = project.repro("-s", instance(kill.stage), **variables)
     now = outputs(project)
-    wrong = [name for name in {*now, *whole} if now.get(name) != whole.get(name)]
+    differing = (name for name in {*now, *whole} if now.get(name) != whole.get(name))
+    wrong = [f"{name}: {now.get(name)}, not {whole.get(name)}" for name in differing]
     wrong += altered_in_cache(project)
     fate.equal = again.returncode == 0 and not wrong
     if not fate.equal:
         killed = (project.folder.parent / "said").read_text(encoding="utf-8")
-        fate.said += f"{killed[-1500:]}\n{again.stdout[-1500:]}\n{again.stderr[-1500:]}\n{wrong}"
+        said = [killed[-1500:], again.stdout[-1500:], again.stderr[-1500:], *wrong]
+        fate.said += "\n".join(said)
     return fate
 
 
