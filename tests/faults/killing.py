@@ -162,11 +162,11 @@ def kill_once(
     share, fate = kill.moment, Fate()
     while True:
         forget(project, kill.stage)
-        before = _files(project)
+        before = _files(project) | _unfinished_in_cache(project)
         if _run_and_kill(project, kill, seconds * share, variables, fate):
             break
         share /= 2  # it had ended before the moment
-    fate.left = sorted(_files(project) - before)
+    fate.left = sorted((_files(project) | _unfinished_in_cache(project)) - before)
     again = project.repro("-s", instance(kill.stage), **variables)
     if again.returncode:
         fate.mended = project.python("-m", "pipeline.doctor.dvc_files").returncode == 0
@@ -301,8 +301,14 @@ def _marked(mark: str) -> Iterator[psutil.Process]:
             continue
 
 
+def _unfinished_in_cache(project: Project) -> set[str]:
+    """Return the files of DVC's cache that it was still writing."""
+    files = project.folder / ".dvc" / "cache" / "files"
+    return {path.relative_to(project.folder).as_posix() for path in files.rglob("*tmp*")}
+
+
 def _files(project: Project) -> set[str]:
-    """Return every file in `.work`, `.dvc/tmp`, `data` and `results`, with the size of DVC's."""
+    """Return every file in `.work`, `.dvc/tmp`, `data` and `results`."""
     found = set()
     for top in (".work", ".dvc/tmp", "data", "results"):
         for folder, _, names in os.walk(project.folder / top):
