@@ -16,7 +16,7 @@ from pipeline.errors import InputError
 
 PARTIAL, LOCK = ".partial", ".lock"
 _NUMBER = re.compile(r"\b(?:os error|Errno) (\d+)")
-DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 
 class WriteError(InputError):
@@ -35,7 +35,7 @@ def whole_file(path: Path) -> Iterator[Path]:
         WriteError: the disk is full or read-only, or the folder or `path` may not be written.
     """
     with _partial_of(path) as partial:
-        with as_write_error(path, DISK_ERRORS):
+        with as_write_error(path, _DISK_ERRORS):
             yield partial
         with as_write_error(path):
             _flush(partial)
@@ -142,7 +142,7 @@ def _filled(path: Path, partial: Path) -> Iterator[None]:
     """Make the folder that the block fills, then put what is in it on the disk."""
     with as_write_error(path):
         partial.mkdir()
-    with as_write_error(path, DISK_ERRORS):
+    with as_write_error(path, _DISK_ERRORS):
         yield
     with as_write_error(path):
         for entry in sorted(partial.rglob("*")):
