@@ -1,8 +1,6 @@
 """Writers on a disk without room; `python -m tests.faults.disk` does it with every stage."""
 
-import resource
 import shutil
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -23,23 +21,13 @@ from pipeline.training.processes import Machine, ProcessGroup
 from stages import annotations, train
 from tests.cached_world import FILES, write_world
 from tests.conftest import ROOT
+from tests.faults.full_disk import full_disk
 from tests.models.grounder.tiny_grounder import tiny_grounder
 from tests.tiny_tagger import write_tiny_tagger
 
 MOST_BYTES = 2_000
 RESULTS = ResultFiles("shapes", "full")
 PARAMS = ROOT / "params.yaml"
-
-
-@contextmanager
-def full_disk():
-    """Let no file grow beyond `MOST_BYTES`: the system refuses it as on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (MOST_BYTES, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.fixture
@@ -76,7 +64,7 @@ def test_a_folder_that_does_not_fit_is_one_line_and_leaves_the_old_one(here, wri
     (here / "old" / "part").touch()
     with (
         pytest.raises(WriteError, match=r"^old: cannot be written: file too large"),
-        full_disk(),
+        full_disk(MOST_BYTES),
         whole_folder(Path("old")) as folder,
     ):
         write(folder)
@@ -98,7 +86,7 @@ def test_a_file_that_does_not_fit_is_one_line_and_leaves_the_old_one(here, write
     (here / "old").write_text("old")
     with (
         pytest.raises(WriteError, match=r"^old: cannot be written: file too large"),
-        full_disk(),
+        full_disk(MOST_BYTES),
         whole_file(Path("old")) as path,
     ):
         write(path)
@@ -109,14 +97,17 @@ def test_a_file_that_does_not_fit_is_one_line_and_leaves_the_old_one(here, write
 @pytest.mark.parametrize("workers", [1, 2])
 def test_pictures_that_do_not_fit_are_one_line_and_no_half_picture(here, workers):
     files_of, section = DatasetFiles("shapes"), ShapesDataset("shapes", 1, 3, 2, 4, 96)
-    with pytest.raises(WriteError, match=r"images: cannot be written"), full_disk():
+    with pytest.raises(WriteError, match=r"images: cannot be written"), full_disk(MOST_BYTES):
         annotations.run(files_of, section, 0.01, workers, Observer("annotations"))
     assert files(here) == set()
 
 
 def test_params_that_do_not_fit_stay_as_they_were(here):
     shutil.copyfile(PARAMS, "params.yaml")
-    with pytest.raises(ParamsError, match=r"params\.yaml: cannot be written"), full_disk():
+    with (
+        pytest.raises(ParamsError, match=r"params\.yaml: cannot be written"),
+        full_disk(MOST_BYTES),
+    ):
         apply_values(Path("params.yaml"), [("train.seed", 7)])
     assert files(here) == {Path("params.yaml")}
     assert Path("params.yaml").read_bytes() == PARAMS.read_bytes()
@@ -132,7 +123,7 @@ def test_a_training_that_does_not_fit_names_the_file_and_goes_on_later(here):
     write_world(here, epochs=1)
     with (
         pytest.raises(WriteError, match=r"\.work/train/.*cannot be written"),
-        full_disk(),
+        full_disk(MOST_BYTES),
     ):
         train_small()
     assert not [*here.rglob("*.partial"), *here.rglob("*.lock"), *here.rglob("*.pth")]
