@@ -33,6 +33,9 @@ USE = {
 }
 BUILD = {
     "doctor": Command("pipeline.doctor.__main__", "say what is missing before a rebuild", False),
+    "leftovers": Command(
+        "pipeline.doctor.leftovers", "list what killed and changed runs left, or remove it"
+    ),
     "flow": Command("pipeline.flow.__main__", "rebuild as one run in the Prefect UI"),
     "ui": Command("pipeline.flow.ui", "start the Prefect server and its UI", False),
     "profile": Command("pipeline.params.profile", "put ready sets of values into params.yaml"),

@@ -14,6 +14,7 @@ from types import TracebackType
 
 from pipeline.caching.atomic import whole_file, work_folder
 from pipeline.errors import InputError
+from pipeline.lifetime import end_with_parent
 from pipeline.observe.observer import Observer
 from pipeline.observe.run_stage import run_stage
 from pipeline.params.read import read_params
@@ -22,6 +23,7 @@ from pipeline.paths import DatasetFiles, ResultFiles, image_folder
 from pipeline.runtime import keep_freed_memory
 
 NAME_FLAGS = ("--dataset", "--variant")
+DVC_STAGE = "DVC_STAGE"  # set by DVC for what it runs
 TRAINED_ON = "--trained_on"  # spelt as dvc.yaml's key, for DVC writes it
 
 
@@ -93,6 +95,8 @@ def stage_call(
         InputError: params.yaml is wrong, or does not have the name.
     """
     sys.excepthook = show_error
+    if DVC_STAGE in os.environ:
+        end_with_parent()
     keep_freed_memory()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     parser = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
@@ -147,12 +151,14 @@ def read_seconds() -> dict[str, float]:
 def show_error(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
-    """Print an uncaught `InputError` as one line on stderr and anything else with its traceback.
+    """Print an uncaught `InputError` or Ctrl-C as one line on stderr, all else with its traceback.
 
-    It is a `sys.excepthook`: the process ends with exit status 1 either way.
+    It is a `sys.excepthook`: it leaves the exit status as it is.
     """
     if isinstance(error, InputError):
         sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
+    elif isinstance(error, KeyboardInterrupt):
+        sys.stderr.write("stopped\n")
     else:
         sys.__excepthook__(kind, error, trace)
 

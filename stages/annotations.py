@@ -6,13 +6,13 @@ writes  data/<dataset>/annotations/{images.jsonl, phrases.jsonl, summary.json[, 
 params  datasets.<dataset>, annotations
 """
 
-import shutil
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 
 from models.given_files.safe_load import write_json
-from pipeline.caching.atomic import whole_file
+from pipeline.caching.atomic import whole_file, whole_folder
 from pipeline.caching.fingerprint import fingerprint
 from pipeline.command_line import stage_call
 from pipeline.datasets.published import published_of
@@ -39,14 +39,19 @@ READERS = {
 }
 
 
-def compute_plan(name: str, dataset: DatasetSection) -> ReadingPlan:
+def compute_plan(name: str, dataset: DatasetSection, drawn: Path) -> ReadingPlan:
     """Return what to read, and how.
+
+    Args:
+        name: of the data set.
+        dataset: its section.
+        drawn: folder for the pictures of a data set that is drawn.
 
     Raises:
         InputError: the data set is not where params.yaml says.
     """
     if isinstance(dataset, ShapesDataset):
-        return plan_shapes(dataset, image_folder(name, dataset))
+        return plan_shapes(dataset, drawn)
     if isinstance(dataset, Flickr30kDataset):
         return plan_flickr30k(name, dataset)
     if isinstance(dataset, OwnDataset):
@@ -73,11 +78,10 @@ def run(
     """
     stamp = fingerprint(Path(__file__), [dataset, max_bad_fraction], [])
     observer.fact("fingerprint", stamp)
-    plan = compute_plan(files.dataset, dataset)
-    if isinstance(dataset, ShapesDataset):
-        _make_empty(image_folder(files.dataset, dataset))
-    results = map_in_processes(plan.read, plan.items, workers)
-    readings = list(observer.progress(results, len(plan.items), "images"))
+    with _folder_to_draw_in(files.dataset, dataset) as drawn:
+        plan = compute_plan(files.dataset, dataset, drawn)
+        results = map_in_processes(plan.read, plan.items, workers)
+        readings = list(observer.progress(results, len(plan.items), "images"))
     summary = summarise(readings, plan.bad, plan.remarks, published_of(dataset))
     write_summary(files.annotations / "summary.json", summary)
     _report(summary, observer)
@@ -114,10 +118,10 @@ def _report(summary: Summary, observer: Observer) -> None:
         observer.table("bad records", rows)
 
 
-def _make_empty(folder: Path) -> None:
-    """Remove what an earlier run drew: the folder is an output as a whole."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+def _folder_to_draw_in(name: str, dataset: DatasetSection) -> AbstractContextManager[Path]:
+    """Return the pictures' folder, which appears as a whole where they are drawn."""
+    folder = image_folder(name, dataset)
+    return whole_folder(folder) if isinstance(dataset, ShapesDataset) else nullcontext(folder)
 
 
 def main() -> None:

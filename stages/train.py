@@ -4,7 +4,7 @@ reads   annotations/ (images, phrases), weights/, nouns.h5, proposals.h5, noun_h
 writes  model/, curves.csv
 params  train, as the variant changes it
 
-An unfinished training, in `$DVC_ROOT/.work/train/<fingerprint>/`, goes on from its last epoch.
+An unfinished training, in `$DVC_ROOT/.work/train/<fingerprint>/`, goes on from its last checkpoint.
 """
 
 import shutil
@@ -21,7 +21,7 @@ from models.grounder.grounder import Grounder
 from models.mmengine_parts import AmpOptimWrapper, OptimWrapper
 from models.noun_classes.detector_labels import noun_label_matches
 from models.training.training_step import TrainingStep
-from pipeline.caching.atomic import whole_folder, work_folder
+from pipeline.caching.atomic import as_write_error, whole_file, whole_folder, work_folder
 from pipeline.caching.fingerprint import fingerprint
 from pipeline.command_line import stage_call
 from pipeline.errors import InputError
@@ -34,8 +34,9 @@ from pipeline.samples.grounding_tables import GroundingTables
 from pipeline.samples.loader import build_loader
 from pipeline.samples.sample_spec import write_sample_spec
 from pipeline.samples.sampler import EpochSampler
+from pipeline.training.checkpoints import find_checkpoint
 from pipeline.training.guard import FiniteGuard
-from pipeline.training.loop import CHECKPOINT, CURVES, GroundingRunner, Watch
+from pipeline.training.loop import CURVES, GroundingRunner, Watch
 from pipeline.training.processes import Machine, process_group, start_processes
 
 
@@ -102,31 +103,35 @@ def train(
     """Train the grounder in place, on from where the last run in `folder` was cut off.
 
     Raises:
-        InputError: a loss, gradient or weight is not finite; what is in `folder` stays good.
+        InputError: a loss, gradient or weight is not finite, or a process that makes batches was
+            killed; what is in `folder` stays good.
     """
     group, images = machine.group, dataset.tables.images
     phrases, part = dataset.tables.phrases_of_image, (group.rank, group.num_processes)
     sampler = EpochSampler(phrases, params.phrases_per_image, params.seed, part)
     batch_images = -(-params.batch_images // group.num_processes)
-    checkpoint = folder / CHECKPOINT
+    checkpoint = find_checkpoint(folder, machine.observer.log)
 
     def image_ids(epoch: int, index: int) -> list[str]:
         samples = sampler.step_samples(epoch, index, batch_images)
         return [images[sample.image_index].image_id for sample in samples]
 
-    guard = FiniteGuard(checkpoint, image_ids)
-    GroundingRunner(
+    guard = FiniteGuard(folder, image_ids)
+    loader = build_loader(dataset, sampler, batch_images, machine.workers)
+    runner = GroundingRunner(
         group,
         model=step,
         work_dir=str(folder),
-        train_dataloader=build_loader(dataset, sampler, batch_images, machine.workers),
+        train_dataloader=loader,
         train_cfg={"by_epoch": True, "max_epochs": params.epochs},
         optim_wrapper=build_optimiser(step.grounder, params),
         custom_hooks=[Watch(step, params, folder, machine.observer, guard)],
-        load_from=str(checkpoint) if checkpoint.exists() else None,
-        resume=checkpoint.exists(),
+        load_from=None if checkpoint is None else str(checkpoint),
+        resume=checkpoint is not None,
         randomness={"seed": params.seed},
-    ).train()
+    )
+    with loader.naming_lost_samples():
+        runner.train()
 
 
 def run(
@@ -138,7 +143,8 @@ def run(
     stamp = fingerprint(Path(__file__), params, [*upstream, files.noun_head, files.cams])
     machine.observer.fact("fingerprint", stamp)
     folder = work_folder("train", stamp)
-    folder.mkdir(parents=True, exist_ok=True)
+    with as_write_error(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     try:
         tables = GroundingTables.from_caches(files, images, ("train",)).with_labels_compared(
             params.labels, files.weights / "language"
@@ -152,7 +158,8 @@ def run(
         with whole_folder(results.model) as fresh:
             save_grounder(fresh, step.grounder, text.tokenize.tokenizer, text.vocabulary.words)
             write_sample_spec(fresh, dataset.spec)
-        shutil.copyfile(folder / CURVES, results.curves)
+        with whole_file(results.curves) as fresh:
+            shutil.copyfile(folder / CURVES, fresh)
         shutil.rmtree(folder)
 
 

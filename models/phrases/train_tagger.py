@@ -5,6 +5,7 @@ which `NounParser` splits without one (`tokenize: whitespace` in `tagger.json`).
 words and characters alone, without pre-trained vectors or language models.
 """
 
+import io
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -107,9 +108,12 @@ def _write_folder(trainer: Trainer, folder: Path) -> None:
     """Write a stanza folder with a tagger and no tokenizer."""
     model = folder / "en" / "pos" / f"{PACKAGE}.pt"
     model.parent.mkdir(parents=True, exist_ok=True)
-    trainer.save(str(model))
+    saved = io.BytesIO()  # into a file, stanza would go on where its disk is full
+    trainer.save(saved)
+    saved.seek(0)
     # stanza writes torch's old format, which holds memory addresses; the new one has fixed bytes
-    torch.save(torch.load(model, map_location="cpu", weights_only=True), model)
+    with model.open("wb") as stream:
+        torch.save(torch.load(saved, map_location="cpu", weights_only=True), stream)
     defaults = {"tokenize": "whitespace", "pos": PACKAGE}  # the former is no file, only a name
     english = {
         "lang_name": "English",

@@ -186,6 +186,11 @@ class Cache:
         if self._pid != os.getpid():
             self.close()  # of a forked process: the parent's handle, closed for this process only
         if self._file is None:
+            if read_provenance(self.path).fingerprint != self.fingerprint:
+                raise CacheAccessError(
+                    f"{self.path}: another file has taken its place since this program began; "
+                    "run it again when nothing else writes here"
+                )
             self._file, self._pid = _open(self.path), os.getpid()
         return self._file
 

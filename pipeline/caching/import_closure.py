@@ -10,13 +10,15 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 CODE_FOLDERS = ("models", "pipeline", "stages")
-# `observe` only reports, `command_line` only starts a process, `errors` only names what is raised,
-# and DVC tracks the values that `params` reads: changing them must recompute nothing
+# `observe` only reports, `command_line` and `lifetime` only start and end a process, `errors` only
+# names what is raised, and DVC tracks the values that `params` reads: changing them must recompute
+# nothing
 _NEVER_COMPUTES = {
     Path("pipeline/observe"),
     Path("pipeline/params"),
     Path("pipeline/command_line.py"),
     Path("pipeline/errors.py"),
+    Path("pipeline/lifetime.py"),
 }
 
 
@@ -24,7 +26,7 @@ def import_closure(stage_file: Path) -> list[Path]:
     """Return the project's files that a stage imports, directly or not, and the stage itself.
 
     Imports inside functions count; empty `__init__.py` files and what never computes do not:
-    `pipeline/observe/`, `pipeline/params/`, `pipeline/command_line.py` and `pipeline/errors.py`.
+    `pipeline/observe/`, `pipeline/params/`, and the files `command_line`, `errors` and `lifetime`.
 
     Args:
         stage_file: a file in a folder of the project root, such as `stages/cams.py`.

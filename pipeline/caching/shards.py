@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.caching.atomic import work_folder
+from pipeline.caching.atomic import WriteError, work_folder
 from pipeline.caching.cache import (
     CACHE_SUFFIX,
     Cache,
@@ -133,7 +133,15 @@ def _is_whole(plan: ShardPlan, shard: int, observer: Observer) -> bool:
 def _write(plan: ShardPlan, file: Path, arrays: Arrays) -> None:
     attributes = {"names": " ".join(sorted(arrays)), "sha256": _checksum(arrays)}
     provenance = Provenance(plan.stage, plan.fingerprint)
-    write_cache(file, arrays, {}, attributes, provenance)
+    try:
+        write_cache(file, arrays, {}, attributes, provenance)
+    except WriteError as error:
+        if file.parent.is_dir():
+            raise
+        raise InputError(
+            f"{file.parent}: another run of this stage has merged the shards and removed them; "
+            "nothing is lost, and nothing is left to do here"
+        ) from error
 
 
 def _read(plan: ShardPlan, shard: int) -> dict[str, NDArray[Any]]:

@@ -1,10 +1,14 @@
 """Records of one image of any data set, and the plan by which a data set is read."""
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any, Literal, TypeVar
 
+from pipeline.errors import InputError
+from pipeline.lifetime import end_with_parent
 from pipeline.records import GroundTruth, ImageRecord, PhraseRecord
 
 
@@ -73,9 +77,23 @@ def map_in_processes(
         work: picklable function, with picklable items and values.
         items: its arguments.
         workers: number of processes; 0 and 1 mean this process.
+
+    Raises:
+        InputError: one of the processes was killed, by the system for want of memory, say.
     """
     if workers <= 1:
         yield from map(work, items)
         return
-    with get_context("spawn").Pool(workers) as pool:
-        yield from pool.imap(work, items, chunksize=ITEMS_PER_TASK)
+    done = 0
+    with ProcessPoolExecutor(workers, get_context("spawn"), end_with_parent) as pool:
+        try:
+            for value in pool.map(work, items, chunksize=ITEMS_PER_TASK):
+                yield value
+                done += 1
+        except BrokenProcessPool as error:
+            raise InputError(
+                f"runtime.workers: one of {workers} processes was killed; the first item that is "
+                f"missing is {items[done]!r:.200}; were it memory, fewer workers need less"
+            ) from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)

@@ -13,6 +13,7 @@ from typing import Any
 from pipeline.doctor.dvc_files import check_dvc_files
 from pipeline.doctor.findings import Finding, Level, missing, ok
 from pipeline.doctor.inputs import check_clip, check_dataset, check_given, check_weights
+from pipeline.doctor.leftovers import check_leftovers
 from pipeline.doctor.machine import check_machine
 from pipeline.params.read import PARAMS_FILE, read_params, weights_key
 from pipeline.params.reader import ParamsError, read_yaml
@@ -34,6 +35,7 @@ def check_all(root: Path) -> Iterator[Finding]:
         yield from check_run(params)
     yield from check_machine(root, device)
     yield from check_dvc_files(root)
+    yield check_leftovers(root)
 
 
 def check_run(params: Params) -> Iterator[Finding]:

@@ -104,8 +104,8 @@ def compute_answers(
     """Return the model's answer to every phrase by id, and the mean vision gap in nats a word.
 
     Raises:
-        InputError: the proposals come from a detector of other labels than the model's, or an
-            answer is not finite.
+        InputError: the proposals come from a detector of other labels than the model's, an answer
+            is not finite, or a process that makes batches was killed.
     """
     num_labels, learned = len(tables.proposals.names), inference.saved.grounder.spec.num_labels
     if num_labels != learned:
@@ -121,12 +121,14 @@ def compute_answers(
     loader = build_loader(dataset, sample_indices, params.batch_images, inference.workers)
     answers: dict[str, Answer] = {}
     batches: list[BatchAnswers] = []
-    for start, batch in zip(observer.progress(starts, len(starts), "model"), loader, strict=True):
-        model_inputs = GroundingInputs(**batch).to(inference.device)
-        batches.append(answer_batch(inference.saved.grounder, model_inputs, params.iou))
-        batch_indices = sample_indices[start : start + params.batch_images]
-        image_px = inference.spec.image_px
-        answers.update(answers_of_batch(tables, batch_indices, batches[-1], image_px))
+    watched = observer.progress(starts, len(starts), "model")
+    with loader.naming_lost_samples():
+        for start, batch in zip(watched, loader, strict=True):
+            model_inputs = GroundingInputs(**batch).to(inference.device)
+            batches.append(answer_batch(inference.saved.grounder, model_inputs, params.iou))
+            batch_indices = sample_indices[start : start + params.batch_images]
+            image_px = inference.spec.image_px
+            answers.update(answers_of_batch(tables, batch_indices, batches[-1], image_px))
     seconds = sum(batch.seconds for batch in batches)
     observer.log(f"{1000 * seconds / len(answers):.1f} ms per phrase on {inference.device}")
     return answers, weighted_mean([(batch.vision_gap, batch.num_words) for batch in batches])

@@ -56,7 +56,8 @@ def write_boxes(boxes: Sequence[PredictedBox], call: StageCall) -> list[Path]:
     with whole_file(target) as partial:
         if options.format == "transvg":
             collection = transvg_collection(call.params.datasets[call.dataset])
-            torch.save(transvg_rows(boxes, collection), partial)
+            with partial.open("wb") as stream:
+                torch.save(transvg_rows(boxes, collection), stream)
         else:
             lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in json_rows(boxes)]
             partial.write_text("".join(lines), encoding="utf-8", newline="\n")

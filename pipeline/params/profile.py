@@ -104,14 +104,16 @@ def apply_values(path: Path, values: Sequence[tuple[str, Any]]) -> None:
     for dotted, value in values:
         set_value(content, dotted, value)
     draft = path.with_name(path.name + ".draft")
-    with draft.open("w", encoding="utf-8") as stream:
-        editor.dump(content, stream)
     try:
+        with draft.open("w", encoding="utf-8") as stream:
+            editor.dump(content, stream)
         read_params(draft)
-    except ParamsError:
-        draft.unlink()
-        raise
-    draft.replace(path)
+        draft.replace(path)
+    except OSError as error:
+        reason = os.strerror(error.errno or 0).lower()
+        raise ParamsError(f"{path}: cannot be written: {reason}") from error
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _represent_float(representer: Any, value: float) -> Any:

@@ -68,6 +68,10 @@ class GroundingDataset(Dataset[Fields]):
         image = self.tables.images[sample_index.image_index]
         return self.sample(sample_index, read_annotated(self.tables.image_folder, image))
 
+    def name_of(self, sample_index: SampleIndex) -> str:
+        """Return the id of a sample's image."""
+        return self.tables.images[sample_index.image_index].image_id
+
     def sample(self, sample_index: SampleIndex, pixels: NDArray[np.uint8]) -> Fields:
         """Return the fields of a sample whose image is at hand, RGB uint8 (H, W, 3).
 

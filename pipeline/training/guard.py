@@ -8,6 +8,7 @@ from typing import Any
 from models.given_files.safe_load import NonFiniteError, check_weights
 from models.mmengine_parts import AmpOptimWrapper, Runner
 from pipeline.errors import InputError
+from pipeline.training.checkpoints import checkpoint_path
 
 GRAD_NORM = "train/grad_norm"  # where mmengine's wrappers of the optimiser leave it
 SMALLEST_LOSS_SCALE = 2.0**-24  # 40 halvings below the first: no gradient has been finite
@@ -19,15 +20,15 @@ class FiniteGuard:
     All processes of a training see equal numbers, and so stop together.
     """
 
-    def __init__(self, checkpoint: Path, image_ids: Callable[[int, int], Sequence[str]]) -> None:
+    def __init__(self, folder: Path, image_ids: Callable[[int, int], Sequence[str]]) -> None:
         """Guard one training.
 
         Args:
-            checkpoint: where the last good one is kept.
+            folder: of the training's checkpoints.
             image_ids: of the images of a step; of the number of its epoch and its own in the epoch,
                 both counted from 0.
         """
-        self._checkpoint, self._image_ids = checkpoint, image_ids
+        self._folder, self._image_ids = folder, image_ids
 
     def check_start(self, runner: Runner) -> None:
         """Check the weights before the first step.
@@ -35,7 +36,8 @@ class FiniteGuard:
         Raises:
             InputError: one is not finite; names the checkpoint if it comes from there.
         """
-        where = f"{self._checkpoint}: remove it" if runner.epoch else "before the first step"
+        checkpoint = checkpoint_path(self._folder, runner.epoch)
+        where = f"{checkpoint}: remove it" if runner.epoch else "before the first step"
         try:
             check_weights(runner.model.state_dict(), where)
         except NonFiniteError as error:
@@ -83,7 +85,8 @@ class FiniteGuard:
     def _error(self, runner: Runner, index: int, problem: str) -> InputError:
         step = runner.epoch * len(runner.train_dataloader) + index + 1
         ids = ", ".join(dict.fromkeys(self._image_ids(runner.epoch, index)))
-        kept = f"{self._checkpoint}, after epoch {runner.epoch}" if runner.epoch else "none yet"
+        checkpoint = checkpoint_path(self._folder, runner.epoch)
+        kept = f"{checkpoint}, after epoch {runner.epoch}" if runner.epoch else "none yet"
         return InputError(
             f"train: {problem} at step {step}, in epoch {runner.epoch + 1}, on the images {ids}; "
             f"last good checkpoint: {kept}; no model is saved; lower train.learning_rate, or look "

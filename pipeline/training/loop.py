@@ -12,15 +12,15 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from models.mmengine_parts import HistoryBuffer, Hook, MMDistributedDataParallel, Runner
-from pipeline.caching.atomic import whole_file
 from pipeline.observe.observer import Observer
 from pipeline.params.train import TrainParams
+from pipeline.training.checkpoints import write_checkpoint
 from pipeline.training.curves import CurveFile
 from pipeline.training.guard import FiniteGuard
 from pipeline.training.processes import ProcessGroup
 
 STEPS_PER_ROW = 10  # of curves.csv
-CHECKPOINT, CURVES = "last.pth", "curves.csv"
+CURVES = "curves.csv"
 _OFF = dict.fromkeys(("logger", "timer", "runtime_info", "checkpoint", "param_scheduler"))
 
 
@@ -96,9 +96,8 @@ class Watch(Hook):
             gap = self._step.vision_gap(self._first_batch)
             self._guard.check_gap(runner, gap)
             row = self._curves.end_epoch(runner.epoch + 1, runner.iter, gap)
-            with whole_file(self._folder / CHECKPOINT) as fresh:
-                runner.message_hub.log_scalars.clear()  # of mmengine, which nobody reads
-                runner.save_checkpoint(str(fresh.parent), fresh.name)
+            runner.message_hub.log_scalars.clear()  # of mmengine, which nobody reads
+            write_checkpoint(runner, self._folder, runner.epoch + 1)
             self._observer.log(
                 f"epoch {row['epoch']}/{runner.max_epochs}: loss {row['loss']}, vision gap "
                 f"{row['vision_gap']}, {time.monotonic() - self._started:.0f} s"

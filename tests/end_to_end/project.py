@@ -25,7 +25,7 @@ class Project:
 
     def run(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run a command in the clone: no git identity, no Prefect server, no network variables."""
-        environment = self._environment() | variables
+        environment = {**self.environment(), **variables}
         return subprocess.run(
             command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False
         )
@@ -71,7 +71,8 @@ class Project:
         assert f"\n{text}".count(f"\n{after}\n") == 1
         path.write_text(f"\n{text}".replace(f"\n{after}\n", f"\n{after}\n{line}\n")[1:], "utf-8")
 
-    def _environment(self) -> Mapping[str, str]:
+    def environment(self) -> Mapping[str, str]:
+        """Return the variables of a command in the clone."""
         kept = {
             key: value
             for key, value in os.environ.items()

@@ -303,11 +303,11 @@ def test_a_killed_training_goes_on_and_ends_as_if_it_had_not_been_killed(here):
     write_world(here, epochs=4)
     whole = made(train())
     process = start(here)
-    while process.poll() is None and not list(here.glob(".work/train/*/last.pth")):
+    while process.poll() is None and not list(here.glob(".work/train/*/epoch_*.pth")):
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    assert list(here.glob(".work/train/*/last.pth")), "the training ended before it was killed"
+    assert list(here.glob(".work/train/*/epoch_*.pth")), "the training ended before it was killed"
     observer = StopsAfter(99)
     assert made(train(observer=observer)) == whole
     assert observer.told[0].startswith("goes on after epoch")

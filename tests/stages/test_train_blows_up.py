@@ -20,6 +20,7 @@ from pipeline.paths import ResultFiles
 from pipeline.samples.grounding_tables import GroundingTables
 from pipeline.samples.sampler import EpochSampler
 from pipeline.serving.phrase_grounder import PhraseGrounder
+from pipeline.training.checkpoints import checkpoint_path
 from pipeline.training.guard import GRAD_NORM, FiniteGuard
 from pipeline.training.processes import Machine, ProcessGroup
 from stages.train import build_optimiser, build_training, run, train
@@ -84,7 +85,7 @@ def test_a_rate_that_is_too_high_ends_the_training_without_a_model(here):
         run_stage()
     assert not RESULTS.model.exists()
     assert not RESULTS.curves.exists()
-    assert not list(here.glob(".work/train/*/last.pth"))
+    assert not list(here.glob(".work/train/*/epoch_*.pth"))
 
 
 def test_the_first_bad_step_is_named_with_its_images_and_the_last_good_checkpoint(here):
@@ -99,7 +100,7 @@ def test_the_first_bad_step_is_named_with_its_images_and_the_last_good_checkpoin
     message = str(stopped.value)
     assert "at step 4, in epoch 2" in message  # of 3 steps an epoch
     assert named_ids(message) == ids_of(dataset, params, 1, 0)
-    assert f"{here / 'last.pth'}, after epoch 1" in message
+    assert f"{checkpoint_path(here, 1)}, after epoch 1" in message
     step, dataset, params = built()
     observer = Acts()
     train(step, dataset, params, here, machine(observer))
@@ -127,7 +128,7 @@ def test_a_weight_that_no_loss_reads_is_in_no_checkpoint(here, monkeypatch):
     monkeypatch.setattr(torch.optim.AdamW, "step", spoil)
     with pytest.raises(InputError, match=r"grounder\.idle .* at step 3, in epoch 1"):
         train(step, dataset, params, here, machine())
-    assert not (here / "last.pth").exists()
+    assert not list(here.glob("*.pth"))
 
 
 def test_weights_that_are_bad_before_the_first_step_are_refused(here):
@@ -146,11 +147,11 @@ def test_a_checkpoint_that_is_bad_is_refused_by_its_name(here):
 
     with pytest.raises(KeyboardInterrupt):
         run_stage(Acts(1, interrupt))
-    (path,) = here.glob(".work/train/*/last.pth")
+    (path,) = here.glob(".work/train/*/epoch_*.pth")
     content = torch.load(path, weights_only=False)
     content["state_dict"]["grounder.phrase_embedding.bias"][1] = torch.inf
     torch.save(content, path)
-    with pytest.raises(InputError, match=r"last\.pth: .*phrase_embedding\.bias"):
+    with pytest.raises(InputError, match=r"epoch_000001\.pth: .*phrase_embedding\.bias"):
         run_stage()
     assert not RESULTS.model.exists()
 
@@ -164,7 +165,7 @@ def scaled(here, monkeypatch):
     monkeypatch.setattr(amp_optimizer_wrapper, "GradScaler", scaler)
     wrapper = build_optimiser(tiny_grounder(), train_params(read_params(), "full"))
     runner = SimpleNamespace(optim_wrapper=wrapper, epoch=0, train_dataloader=[0, 0])
-    return FiniteGuard(here / "last.pth", lambda *_: ["a"]), runner
+    return FiniteGuard(here, lambda *_: ["a"]), runner
 
 
 def test_a_gradient_that_the_loss_scaler_leaves_out_is_no_error(scaled):

@@ -1,6 +1,7 @@
 """Two processes of a training beside one with whole batches."""
 
 import csv
+import signal
 
 import numpy as np
 import pytest
@@ -55,3 +56,24 @@ def test_two_processes_have_the_loss_curves_of_one(folders, monkeypatch):
     for name, values in alone.items():  # of six digits, the last may be rounded the other way
         np.testing.assert_allclose(together[name], values, rtol=2e-5, err_msg=name)
     load_grounder(folders[1] / ResultFiles("shapes", "full").model)
+
+
+def made(folder):
+    """Return every file of a training by name, as bytes."""
+    top = folder / ResultFiles("shapes", "full").folder
+    files = [path for path in top.rglob("*") if path.is_file()]
+    return {path.relative_to(top).as_posix(): path.read_bytes() for path in files}
+
+
+@pytest.mark.slow
+def test_two_processes_killed_in_an_epoch_go_on_to_the_same_bytes(folders):
+    whole, killed = folders
+    assert train_in_two(whole) == ([0, 0], [])
+
+    def is_in_the_third_epoch():
+        return [*killed.glob(".work/train/*/epoch_000002.pth")]
+
+    assert train_in_two(killed, is_in_the_third_epoch) == ([-signal.SIGKILL] * 2, [])
+    assert not made(killed)
+    assert train_in_two(killed) == ([0, 0], [])
+    assert made(killed) == made(whole)

@@ -4,13 +4,19 @@ import multiprocessing
 import os
 import socket
 import sys
+import time
 
 from pipeline.errors import InputError
 from stages import train
 
 
-def train_in_two(folder):
-    """Train in a folder; return the exit status of each process, and the message of each error."""
+def train_in_two(folder, is_to_be_killed=None):
+    """Train in a folder; return the exit status of each process, and the message of each error.
+
+    Args:
+        folder: with a world.
+        is_to_be_killed: function that is asked all the time; both are killed when it is true.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -21,6 +27,12 @@ def train_in_two(folder):
     ]
     for process in processes:
         process.start()
+    while is_to_be_killed is not None and processes[0].is_alive():
+        if is_to_be_killed():
+            for process in processes:
+                process.kill()
+            break
+        time.sleep(0.005)
     for process in processes:
         process.join(300)
         process.kill()

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.caching.atomic import WriteError
 from pipeline.caching.cache import (
     Cache,
     CacheAccessError,
@@ -25,6 +26,7 @@ from pipeline.caching.cache import (
     write_cache,
 )
 from tests.conftest import ROOT
+from tests.faults.full_disk import full_disk
 
 WRITTEN_BY = Provenance("cams", "f00d")
 ARRAYS = {
@@ -90,7 +92,8 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(written):
 
 
 def test_what_a_killed_writer_left_is_removed_by_the_next(written):
-    (written.parent / ".cams.h5.0123.partial").write_bytes(b"half")
+    for suffix in ("partial", "lock"):
+        (written.parent / f".cams.h5.0123.{suffix}").touch()
     write_cache(written, ARRAYS, TEXTS, ATTRIBUTES, WRITTEN_BY)
     assert [file.name for file in written.parent.iterdir()] == ["cams.h5"]
 
@@ -220,26 +223,12 @@ def test_whatever_byte_is_wrong_a_cache_is_read_or_named(written):
     assert {message.split(": ")[0] for message in messages} == {str(written)}
 
 
-LIMITED = """
-import resource, sys
-from pathlib import Path
-sys.path.insert(0, sys.argv[1])
-from pipeline.caching.atomic import WriteError
-from tests.pipeline.caching.test_cache import *
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), resource.RLIM_INFINITY))
-try:
-    write_cache(Path(sys.argv[2]), {"maps": np.zeros(99_991, np.float32)}, {}, {}, WRITTEN_BY)
-except WriteError as error:
-    print(error)
-"""
-
-
 @pytest.mark.parametrize("most_bytes", [0, 1000, 100_000, 399_000])
 def test_a_cache_that_does_not_fit_the_disk_leaves_the_old_one(written, most_bytes):
     before = written.read_bytes()
-    command = [sys.executable, "-c", LIMITED, str(ROOT), str(written), str(most_bytes)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.startswith(f"{written}: cannot be written")
+    large = {"maps": np.zeros(99_991, np.float32)}
+    with full_disk(most_bytes), pytest.raises(WriteError, match=f"^{written}: cannot be written"):
+        write_cache(written, large, {}, {}, WRITTEN_BY)
     assert written.read_bytes() == before
     assert [file.name for file in written.parent.iterdir()] == ["cams.h5"]
 
@@ -328,6 +317,16 @@ def test_a_forked_process_opens_the_file_itself(tmp_path):
     assert answers.get() == [3, 4]
     assert cache.array("maps").tolist() == [1, 2]
     reader.join()
+
+
+def test_a_cache_that_was_replaced_or_removed_meanwhile_is_not_read_on(written):
+    cache = Cache(written, "cams")
+    write_cache(written, ARRAYS, TEXTS, ATTRIBUTES, Provenance("cams", "f11d"))
+    with pytest.raises(CacheError, match=r"cams\.h5: another"):
+        cache.array("maps")
+    written.unlink()
+    with pytest.raises(CacheError, match=r"cams\.h5: does not exist"):
+        cache.array("maps")
 
 
 def modes_of_opening(source):

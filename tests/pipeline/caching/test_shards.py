@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -317,6 +318,27 @@ def test_two_processes_in_parts_end_at_the_same_bytes(tmp_path, unbroken):
     assert not (tmp_path / "cams.h5").exists()
     assert start_stage(tmp_path).wait() == 0
     assert sha256(tmp_path) == unbroken
+
+
+def test_parts_that_are_started_twice_end_at_the_same_bytes(tmp_path, unbroken):
+    names = [f"{part}/2" for part in (0, 1, 0, 1)]
+    parts = [start_stage(tmp_path, 0.01, PIPELINE_PART=name) for name in names]
+    assert [part.wait() for part in parts] == [0] * 4
+    assert start_stage(tmp_path).wait() == 0
+    assert sha256(tmp_path) == unbroken
+    assert not [*(tmp_path / ".work").rglob(".*")]
+
+
+def test_a_part_whose_shards_are_merged_and_removed_meanwhile_is_told_so(monkeypatch):
+    replace = Path.replace
+
+    def remove_then_replace(self, target):
+        remove_shards(PLAN)
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", remove_then_replace)
+    with pytest.raises(InputError, match="merged"):
+        run()
 
 
 def test_shards_before_one_that_does_not_fit_the_disk_stay(work):

@@ -4,6 +4,7 @@ import os
 import pytest
 
 from pipeline.datasets.reading import map_in_processes
+from pipeline.errors import InputError
 
 
 @pytest.mark.parametrize("workers", [0, 1, 3])
@@ -19,6 +20,12 @@ def test_one_worker_works_in_this_process_and_more_do_not():
 def test_an_error_in_a_worker_reaches_the_caller():
     with pytest.raises(ZeroDivisionError):
         list(map_in_processes(eval, ["1", "1/0"], 2))
+
+
+def test_a_process_that_is_killed_is_reported_with_the_item_that_is_missing():
+    kill = "__import__('os').kill(__import__('os').getpid(), 9)"
+    with pytest.raises(InputError, match=r"runtime\.workers: .*kill.* 9"):
+        list(map_in_processes(eval, [kill], 2))
 
 
 def test_no_items_give_no_values():

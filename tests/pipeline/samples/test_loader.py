@@ -1,10 +1,20 @@
+import os
+import signal
+
 import hypothesis.extra.numpy as hnp
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.errors import InputError
+from pipeline.params.read import read_params
+from pipeline.samples.dataset import GroundingDataset
 from pipeline.samples.loader import build_loader, collate
+from pipeline.samples.sample_spec import sample_spec
+from pipeline.samples.sampler import EpochSampler
+from tests.conftest import ROOT
 
 SIZES = st.lists(st.tuples(*[st.integers(0, 4)] * 3), min_size=1, max_size=4)
 
@@ -62,6 +72,9 @@ class Numbers:
     def __len__(self):
         return 5
 
+    def name_of(self, index):
+        return f"image {index}"
+
     def __getitem__(self, index):
         return {"phrase_mask": np.ones(index, np.bool_), "index": np.array([index])}
 
@@ -81,3 +94,80 @@ def test_workers_change_nothing_and_the_order_is_asked_for_anew():
         found = [batch["index"].flatten().tolist() for batch in loader]
         assert found == [order[:2], order[2:]]
         order.reverse()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of forking beside threads
+@pytest.mark.parametrize("start", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
+def test_batches_of_real_samples_are_equal_however_workers_start(world, start):
+    params = read_params(ROOT / "params.yaml").train
+    dataset = GroundingDataset(world.tables, sample_spec(params), world.text, params.augment)
+    sampler = EpochSampler(world.tables.phrases_of_image, 3, seed=5)
+    alone, together = (build_loader(dataset, sampler, 2, workers) for workers in (0, 1))
+    together.multiprocessing_context = start
+    for own, theirs in zip(alone, together, strict=True):
+        assert own.keys() == theirs.keys()
+        assert all(torch.equal(own[name], theirs[name]) for name in own)
+
+
+class Failing(Numbers):
+    """Fails at one of its samples."""
+
+    def __init__(self, index, act):
+        self.index, self.act = index, act
+
+    def __getitem__(self, index):
+        if index == self.index:
+            self.act()
+        return super().__getitem__(index)
+
+
+def refuse():
+    raise InputError("d.png: is cut off")
+
+
+def divide():
+    return 1 / 0
+
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+ORDER = [3, 1, 4, 0, 2]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_what_a_person_can_mend_arrives_as_it_was_raised(workers):
+    loader = build_loader(Failing(0, refuse), ORDER, 2, workers)
+    batches = iter(loader)
+    assert next(batches)["index"].flatten().tolist() == [3, 1]
+    with pytest.raises(InputError) as raised:
+        next(batches)
+    assert str(raised.value) == "d.png: is cut off"
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_another_error_names_the_image_at_which_it_happened(workers):
+    with pytest.raises(ZeroDivisionError) as raised:
+        list(build_loader(Failing(4, divide), ORDER, 2, workers))
+    told = str(raised.value) + "".join(getattr(raised.value, "__notes__", []))
+    assert "image 4" in told
+
+
+def test_a_worker_that_is_killed_is_reported_with_the_images_that_it_was_at():
+    loader = build_loader(Failing(0, die), ORDER, 2, workers=2)
+    with (
+        pytest.raises(InputError, match=r"runtime\.workers: .*killed") as raised,
+        loader.naming_lost_samples(),
+    ):
+        list(loader)
+    assert "image 4, image 0" in str(raised.value)
+    assert "image 3" not in str(raised.value)
+
+
+def test_another_runtime_error_passes():
+    with (
+        pytest.raises(RuntimeError, match="its own"),
+        build_loader(Numbers(), ORDER, 2, 0).naming_lost_samples(),
+    ):
+        raise RuntimeError("its own")

@@ -10,8 +10,9 @@ from torch.utils.data import DataLoader
 
 from pipeline.observe.observer import Observer
 from pipeline.params.read import read_params
+from pipeline.training.checkpoints import find_checkpoint
 from pipeline.training.guard import FiniteGuard
-from pipeline.training.loop import CHECKPOINT, CURVES, GroundingRunner, Watch, cosine_after_warmup
+from pipeline.training.loop import CURVES, GroundingRunner, Watch, cosine_after_warmup
 from pipeline.training.processes import ProcessGroup
 from tests.conftest import ROOT
 
@@ -47,8 +48,8 @@ def run(folder, model, epochs=2, batches=BATCHES):
         {"params": [weight], "full_lr": rate}
         for weight, rate in zip((model.weight, model.other), FULL_RATES, strict=True)
     ]
-    checkpoint = folder / CHECKPOINT
-    guard = FiniteGuard(checkpoint, lambda *_: ["a"])
+    checkpoint = find_checkpoint(folder, print)
+    guard = FiniteGuard(folder, lambda *_: ["a"])
     GroundingRunner(
         ProcessGroup(0, 1, torch.device("cpu")),
         model=model,
@@ -57,8 +58,8 @@ def run(folder, model, epochs=2, batches=BATCHES):
         train_cfg={"by_epoch": True, "max_epochs": epochs},
         optim_wrapper=OptimWrapper(torch.optim.SGD(groups, lr=99.0)),
         custom_hooks=[Watch(model, PARAMS, folder, Observer("train"), guard)],
-        load_from=str(checkpoint) if checkpoint.exists() else None,
-        resume=checkpoint.exists(),
+        load_from=checkpoint and str(checkpoint),
+        resume=checkpoint is not None,
         randomness={"seed": PARAMS.seed},
         experiment_name=uuid4().hex,
     ).train()
@@ -109,10 +110,14 @@ def test_a_training_goes_on_after_the_epochs_that_it_finished(tmp_path, capsys):
 
 
 class Stopped(Counted):
-    """Is interrupted in its second epoch."""
+    """Is interrupted in its second epoch, or later."""
+
+    def __init__(self, steps=4):
+        super().__init__()
+        self.steps = steps
 
     def train_step(self, data, optim_wrapper):
-        if len(self.seen) == 4:
+        if len(self.seen) == self.steps:
             raise KeyboardInterrupt
         return super().train_step(data, optim_wrapper)
 

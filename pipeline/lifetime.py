@@ -1,0 +1,22 @@
+"""Processes that end with the one that started them, however that ends."""
+
+import ctypes
+import os
+import signal
+import sys
+from multiprocessing import parent_process
+
+_PR_SET_PDEATHSIG = 1  # of Linux's prctl.h
+
+
+def end_with_parent() -> None:
+    """Make the kernel end this process when the one that started it ends; only Linux can.
+
+    A process that is killed cannot end what it has started. It would go on alone, beside the next
+    run of the same stage.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    parent = parent_process()  # None where Python did not start this one
+    if parent is not None and not parent.is_alive():  # it ended before the kernel was asked
+        os.kill(os.getpid(), signal.SIGTERM)

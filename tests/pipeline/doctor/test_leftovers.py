@@ -1,0 +1,93 @@
+import fcntl
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.doctor.findings import Level
+from pipeline.doctor.leftovers import (
+    MANY_BYTES,
+    check_leftovers,
+    find_leftovers,
+    main,
+    remove_leftovers,
+)
+from pipeline.errors import InputError
+
+LEFT = (
+    ".work/weights/0f1e/classifier/weights.safetensors",
+    ".work/cams/f00d/000000000-000000008.h5",
+    ".work/train/feed/epoch_000001.pth",
+    "data/shapes/.cams.h5.77.partial",
+    "results/shapes/full/.model.78.partial/half",
+)
+LOCKS = ("data/shapes/.cams.h5.77.lock", "results/shapes/full/.model.78.lock")
+KEPT = (
+    ".work/seconds/cams@shapes/seconds.json",
+    ".work/weights/hub/stanza-x/en.pt",
+    "data/shapes/cams.h5",
+)
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    project = tmp_path / "project"
+    for name in (*LEFT, *LOCKS, *KEPT):
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_bytes(b"" if name in LOCKS else b"1234567")
+    monkeypatch.chdir(project)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    return project
+
+
+def names(folder):
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix() for path in files}
+
+
+def test_all_that_is_left_behind_is_listed_with_its_size(here):
+    found = {leftover.path.as_posix(): leftover.num_bytes for leftover in find_leftovers(Path())}
+    places = [".work/weights/0f1e", ".work/cams/f00d", ".work/train/feed", *LOCKS]
+    assert found == dict.fromkeys(places, 7)
+
+
+def test_what_is_worth_keeping_stays_when_it_is_removed(here, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["leftovers"])
+    main()
+    assert len(capsys.readouterr().out.splitlines()) == len(LEFT)
+    assert names(here) == {*LEFT, *LOCKS, *KEPT}
+    monkeypatch.setattr(sys, "argv", ["leftovers", "--remove"])
+    main()
+    assert names(here) == {*KEPT}
+    assert not [*find_leftovers(here)]
+
+
+def test_what_a_living_writer_has_begun_stays(here):
+    with (here / LOCKS[0]).open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        remove_leftovers(Path())
+    assert names(here) == {*KEPT, LOCKS[0], LEFT[3]}
+
+
+def test_nothing_is_removed_beside_a_running_stage(here):
+    (here / "stages").mkdir()
+    (here / "stages" / "slow.py").write_text("print('up', flush=True)\ninput()\n")
+    command = [sys.executable, "-m", "stages.slow"]
+    with subprocess.Popen(
+        command, cwd=here, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as stage:
+        assert stage.stdout.readline() == b"up\n"
+        with pytest.raises(InputError, match=str(stage.pid)):
+            remove_leftovers(Path())
+        stage.communicate(b"\n")
+    assert {*LEFT} <= names(here)
+
+
+def test_the_doctor_warns_of_much_of_it(here):
+    assert check_leftovers(Path()).level is Level.OK
+    with (here / LEFT[0]).open("r+b") as stream:
+        stream.truncate(int(MANY_BYTES))
+    finding = check_leftovers(Path())
+    assert finding.level is Level.WARNING
+    assert "leftovers --remove" in finding.remedy
