@@ -52,12 +52,17 @@ def test_a_missing_or_foreign_file_is_one_clear_error(tmp_path, name):
         read_wordnet(folder)
 
 
-@pytest.mark.parametrize(("name", "kept"), [("data.noun", 9), ("data.noun", 5), ("index.noun", 0)])
-def test_senses_that_are_named_and_not_there_are_one_clear_error(tmp_path, name, kept):
-    """A file may be cut off between two lines; the index of another version names other senses."""
+@pytest.mark.parametrize(
+    ("kept", "word"),
+    [
+        (9, "dog n 1 0 1 0 00002100"),  # entity's hyponyms are cut off, no sense of a word is
+        (None, "cat n 1 0 1 0 00009999"),  # of another version
+    ],
+)
+def test_senses_that_are_named_and_not_there_are_one_clear_error(tmp_path, kept, word):
     folder = write_tiny_wordnet(tmp_path)
-    lines = (folder / name).read_text().splitlines(keepends=True)
-    other = "cat n 1 0 1 0 00009999  \n" if name == "index.noun" else ""
-    (folder / name).write_text("".join(lines[:kept]) + other)
+    lines = (folder / "data.noun").read_text().splitlines(keepends=True)
+    (folder / "data.noun").write_text("".join(lines[:kept]))
+    (folder / "index.noun").write_text(f"{word}  \n")
     with pytest.raises(ModelFileError, match=r"data\.noun"):
         read_wordnet(folder)
