@@ -108,10 +108,9 @@ def measure(params: Params, wanted: Ablations, setting: str, seed: int, memory: 
     group = ProcessGroup(0, 1, pick_device(params.runtime.device))
     machine = Machine(group, params.runtime.workers, Observer(f"{setting}, seed {seed}"))
     seed_everything(seed)
-    language = files.weights / "language"
     all_images = GroundingTables.from_caches(files, pictures, ("train",))
     training = first_images(all_images, wanted.train_images)
-    training = training.with_labels_compared(section.labels, language)
+    training = training.with_labels_compared(section.labels, files.weights)
     step, dataset = build_training(files, training, section, group.device)
     memory.serve(step.grounder, section)
     begin = time.process_time()
@@ -119,7 +118,7 @@ def measure(params: Params, wanted: Ablations, setting: str, seed: int, memory: 
         train(step, dataset, section, Path(folder), machine)
     minutes = (time.process_time() - begin) / 60
     tables = GroundingTables.from_caches(files, pictures, evaluation_splits(files.phrases))
-    tables = tables.with_labels_compared(section.labels, language)
+    tables = tables.with_labels_compared(section.labels, files.weights)
     hits = judge(step, dataset, tables, read_records(files.ground_truth, GroundTruth), params)
     found = dict(zip(METHODS, (f"{100 * hit:.3f}" for hit in hits.mean(axis=0)), strict=True))
     sizes = {"images": len(training.images), "phrases": len(hits)}

@@ -21,13 +21,16 @@ from pipeline.params.weights import (
     ClassifierFile,
     DetectorFile,
     TaggerFolder,
+    TransformersFolder,
     WeightFiles,
     WeightPart,
+    WordNetFolder,
 )
 
 _HASH_IN_NAME = re.compile(r"-(?=\d*[a-f])([0-9a-f]{8})\.pth$")  # as torch's hubs name files
 STANZA_FILES = ("resources.json", "en/*/*.pt")
 TRANSFORMERS_FILES = ("*config.json", "*token*.json", "vocab.*", "merges.txt")
+WORDNET_FILES = ("data.noun", "index.noun")
 MODEL_TYPES: Mapping[str, ModelType] = {"language": "bert", "clip": "clip"}  # by name of a part
 
 
@@ -38,8 +41,12 @@ def parts_of(section: WeightFiles) -> dict[str, WeightPart]:
         "classifier": section.classifier,
         "tagger": section.tagger,
     }
-    extra = {"language": section.language, "clip": section.clip}
-    return parts | {name: part for name, part in extra.items() if part.path or part.hub}
+    extra: dict[str, WeightPart] = {
+        "language": section.language,
+        "wordnet": section.wordnet,
+        "clip": section.clip,
+    }
+    return parts | {name: part for name, part in extra.items() if part.path or hub_of(part)[1]}
 
 
 def hub_of(part: WeightPart) -> tuple[str, str]:
@@ -53,6 +60,8 @@ def hub_of(part: WeightPart) -> tuple[str, str]:
             return "timm" if part.arch.startswith(TIMM_PREFIX) else "torchvision", part.hub
         case TaggerFolder():
             return "stanza", part.package
+        case WordNetFolder():
+            return "none", ""
     return "transformers", part.hub
 
 
@@ -113,17 +122,26 @@ def check_present(part: WeightPart, path: Path, key: str) -> None:
             _check_file(Path(part.vocabulary), f"{key}.vocabulary")
         return
     with _folder_errors(path, key):
-        if isinstance(part, TaggerFolder):
-            check_stanza_folder(path, part.package)
-        else:
-            check_folder(path, MODEL_TYPES[key.rpartition(".")[2]])
+        match part:
+            case TaggerFolder():
+                check_stanza_folder(path, part.package)
+            case TransformersFolder():
+                check_folder(path, MODEL_TYPES[key.rpartition(".")[2]])
+            case WordNetFolder():
+                for name in WORDNET_FILES:
+                    _check_file(path / name, f"{key}.path")
         for file in files_of(path, source_files(part, path)):
             _check_file(file, f"{key}.path")
 
 
 def source_files(part: WeightPart, folder: Path) -> tuple[str, ...]:
     """Return the patterns of the files of a folder that a part is made of."""
-    return STANZA_FILES if isinstance(part, TaggerFolder) else transformers_files(folder)
+    match part:
+        case TaggerFolder():
+            return STANZA_FILES
+        case WordNetFolder():
+            return WORDNET_FILES
+    return transformers_files(folder)
 
 
 def transformers_files(folder: Path) -> tuple[str, ...]:

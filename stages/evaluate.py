@@ -92,9 +92,7 @@ def run(
     for split in evaluated:
         tables = GroundingTables.from_caches(inputs.files, inputs.image_folder, [split])
         phrase_truths = annotated_phrases(tables.phrases, truths, tables.phrase_facts)
-        compared = tables.with_labels_compared(
-            inference.spec.labels, inputs.files.weights / "language"
-        )
+        compared = tables.with_labels_compared(inference.spec.labels, inputs.files.weights)
         answers, gap = compute_answers(inference, compared, params, observer)
         phrase_results = evaluate_split(phrase_truths, tables, answers, params, observer)
         splits[split] = {**split_metrics(phrase_results, params), "vision_gap": round(gap, 6)}

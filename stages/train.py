@@ -147,7 +147,7 @@ def run(
         folder.mkdir(parents=True, exist_ok=True)
     try:
         tables = GroundingTables.from_caches(files, images, ("train",)).with_labels_compared(
-            params.labels, files.weights / "language"
+            params.labels, files.weights
         )
         step, dataset = build_training(files, tables, params, machine.group.device)
     except ValueError as error:

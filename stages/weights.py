@@ -1,7 +1,7 @@
 """Stage `weights`: the pre-trained parts, trained on drawn pictures or taken from files.
 
 reads   the files that params.yaml names, or their hubs; of the drawn world its pre-training split
-writes  weights/{detector/, classifier/, tagger/[, language/][, clip/], manifest.json}
+writes  weights/{detector/, classifier/, tagger/[, language/][, wordnet/][, clip/], manifest.json}
 params  weights.<dataset>
 """
 
@@ -18,6 +18,7 @@ from models.classifier.train_classifier import ClassifierFit, train_classifier
 from models.detector.checkpoint import DetectorInfo, save_detector
 from models.detector.train_detector import DetectionExample, DetectorFit, train_detector
 from models.given_files.safe_load import ModelFileError, NonFiniteError, write_json
+from models.noun_classes.wordnet import read_wordnet
 from models.phrases.train_tagger import train_tagger
 from models.pretrained import hub
 from models.pretrained.convert import (
@@ -45,6 +46,7 @@ from pipeline.params.weights import (
     TransformersFolder,
     WeightFiles,
     WeightPart,
+    WordNetFolder,
 )
 from pipeline.runtime import seed_everything
 from pipeline.weight_sources import (
@@ -205,6 +207,9 @@ def take(name: str, part: WeightPart, path: Path, folder: Path) -> None:
             _take_classifier(part, path, folder)
         case TransformersFolder():
             copy_transformers(path, folder, source_files(part, path), MODEL_TYPES[name])
+        case WordNetFolder():
+            read_wordnet(path)  # refuses what is not whole
+            copy_folder(path, folder, source_files(part, path))
         case TaggerFolder():
             copy_folder(path, folder, source_files(part, path))
             tagger = {"package": part.package, "tokenize": "stanza"}

@@ -67,11 +67,14 @@ def noun_label_similarity(
 
 def nouns_of(label: str) -> frozenset[str]:
     """Return every noun that means the label."""
+    return COCO_NOUNS.get(_plain(label)) or frozenset(names_of(label))
+
+
+def names_of(label: str) -> tuple[str, ...]:
+    """Return what a label is called, the best name first: its text, its last word, singulars."""
     text = _plain(label)
-    if text in COCO_NOUNS:
-        return COCO_NOUNS[text]
     last = text if text in _WHOLE else text.rpartition(" ")[2]
-    return frozenset({text, last, *_singulars(text), *_singulars(last)})
+    return tuple(dict.fromkeys([text, *_singulars(text), last, *_singulars(last)]))
 
 
 def _plain(label: str) -> str:

@@ -43,11 +43,17 @@ class WordNet:
         self.synsets = synsets
         self.senses = senses
         self.closure = cache(self._closure)
+        self.above = cache(self._above)
 
     def _closure(self, offset: int) -> frozenset[int]:
         """Return a sense and all its direct and indirect hyponyms."""
         below = (self.closure(hyponym) for hyponym in self.synsets[offset].hyponyms)
         return frozenset({offset}).union(*below)
+
+    def _above(self, offset: int) -> frozenset[int]:
+        """Return a sense and all its direct and indirect hypernyms."""
+        above = (self.above(hypernym) for hypernym in self.synsets[offset].hypernyms)
+        return frozenset({offset}).union(*above)
 
     def information(self, offset: int) -> float:
         """Return the information content of a sense, in [0, 1]: 1 for a leaf, 0 for the root.
@@ -70,7 +76,7 @@ def read_wordnet(folder: Path) -> WordNet:
     """Return the nouns of a database folder, which holds `data.noun` and `index.noun`.
 
     Raises:
-        ModelFileError: a file is missing or is not of this format.
+        ModelFileError: a file is missing, cut off, or is not of this format.
     """
     try:
         for name in ("data.noun", "index.noun"):
@@ -81,6 +87,13 @@ def read_wordnet(folder: Path) -> WordNet:
         senses = dict(_senses(line) for line in _lines(folder / "index.noun"))
     except (OSError, ValueError, IndexError) as error:
         raise ModelFileError(f"{folder}: holds no nouns of WordNet: {error}") from error
+    named = {offset for offsets in senses.values() for offset in offsets}
+    named.update(*(synset.hypernyms + synset.hyponyms for synset in synsets.values()))
+    if absent := named - synsets.keys():
+        raise ModelFileError(
+            f"{folder / 'data.noun'}: lacks {len(absent)} senses that it or index.noun names, such "
+            f"as {min(absent):08d}: it is cut off, or of another version than index.noun"
+        )
     return WordNet(synsets, senses)
 
 

@@ -12,10 +12,10 @@ from typing import Any
 
 from pipeline.doctor.dvc_files import check_dvc_files
 from pipeline.doctor.findings import Finding, Level, missing, ok
-from pipeline.doctor.inputs import check_clip, check_dataset, check_given, check_weights
+from pipeline.doctor.inputs import check_dataset, check_given, check_named, check_weights
 from pipeline.doctor.leftovers import check_leftovers
 from pipeline.doctor.machine import check_machine
-from pipeline.params.read import PARAMS_FILE, read_params, weights_key
+from pipeline.params.read import PARAMS_FILE, read_params, train_params, weights_key
 from pipeline.params.reader import ParamsError, read_yaml
 from pipeline.params.schema import Params
 
@@ -43,10 +43,20 @@ def check_run(params: Params) -> Iterator[Finding]:
     for name in (*params.run.datasets, *params.run.targets):
         yield from check_dataset(name, params.datasets[name])
         yield from check_weights(name, params.weights[name], weights_key(params, name))
-        if params.cams.scorer == "clip":
-            yield check_clip(params.weights[name], weights_key(params, name))
+        for part, asker in parts_asked_for(params).items():
+            yield check_named(params.weights[name], weights_key(params, name), part, asker)
         if params.proposals.source == "given":
             yield check_given(name, params.proposals.given)
+
+
+def parts_asked_for(params: Params) -> dict[str, str]:
+    """Return the parts of weights that some settings need, and which setting needs each."""
+    asked = {"clip": "cams.scorer is clip"} if params.cams.scorer == "clip" else {}
+    for variant in params.run.variants:
+        labels = train_params(params, variant).labels
+        if labels.weights_part is not None:
+            asked[labels.weights_part] = f"train.labels.similarity is {labels.similarity}"
+    return asked
 
 
 def _check_names(content: dict[str, Any]) -> Finding:

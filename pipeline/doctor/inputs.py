@@ -37,6 +37,11 @@ HOSTS = {
     "transformers": "https://huggingface.co",
     "stanza": "https://huggingface.co",
 }
+OPTIONAL: Mapping[str, str] = {  # parts of weights, and what to do where one is asked for
+    "language": "set its hub to google-bert/bert-base-uncased, or its path to such a folder",
+    "wordnet": "set its path to a folder such as /usr/share/wordnet of Debian's wordnet-base",
+    "clip": "set its hub to openai/clip-vit-base-patch32, or its path to such a folder",
+}
 ANSWER_S = 3.0
 
 
@@ -76,14 +81,18 @@ def check_weights(
             yield _check_part(part, f"{key}.{part_name}")
 
 
-def check_clip(section: EmbeddedWeights | WeightFiles, key: str) -> Finding:
-    """Return whether the weights name a CLIP, which `cams.scorer: clip` needs."""
-    if isinstance(section, WeightFiles) and "clip" in parts_of(section):
-        return ok(f"{key}.clip: named")
-    return missing(
-        f"{key}.clip: names none, but cams.scorer is clip",
-        "set its hub to openai/clip-vit-base-patch32, or its path to such a folder",
-    )
+def check_named(section: EmbeddedWeights | WeightFiles, key: str, part: str, asker: str) -> Finding:
+    """Return whether the weights name a part that need not be there.
+
+    Args:
+        section: of the weights.
+        key: its dotted name in params.yaml.
+        part: `language`, `wordnet` or `clip`.
+        asker: the key in params.yaml that needs the part, and its value.
+    """
+    if isinstance(section, WeightFiles) and part in parts_of(section):
+        return ok(f"{key}.{part}: named")
+    return missing(f"{key}.{part}: names none, but {asker}", OPTIONAL[part])
 
 
 def check_given(dataset: str, given: GivenProposals) -> Finding:

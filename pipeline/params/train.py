@@ -34,13 +34,35 @@ class AugmentParams:
 
 
 @dataclass(frozen=True)
+class WordNetLabels:
+    """Which labels Lin's similarity of senses makes near, and what they count."""
+
+    senses: PositiveInt
+    floor: Share
+    weight: Share
+
+
+@dataclass(frozen=True)
+class TextLabels:
+    """Which labels the cosine of a text encoder makes near, and what they count."""
+
+    floor: Share
+    weight: Share
+
+
+@dataclass(frozen=True)
 class LabelParams:
     """How nouns of phrases are compared with the labels of a detector."""
 
-    similarity: Literal["exact", "text"]
+    similarity: Literal["exact", "wordnet", "text"]
     synonym: PositiveShare
-    cosine_floor: Share
-    cosine_weight: Share
+    wordnet: WordNetLabels
+    text: TextLabels
+
+    @property
+    def weights_part(self) -> str | None:
+        """Name of the part of a dataset's weights that the comparison needs, if it needs one."""
+        return {"exact": None, "wordnet": "wordnet", "text": "language"}[self.similarity]
 
 
 @dataclass(frozen=True)

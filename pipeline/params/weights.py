@@ -127,6 +127,16 @@ class TransformersFolder:
 
 
 @dataclass(frozen=True)
+class WordNetFolder:
+    """A folder with the nouns of WordNet's database; an empty path means: none."""
+
+    path: str
+    sha256: Sha256
+    training_set: str
+    licence: str
+
+
+@dataclass(frozen=True)
 class WeightFiles:
     """Weights that others trained: each lies at a path, or comes from its hub."""
 
@@ -135,7 +145,8 @@ class WeightFiles:
     classifier: ClassifierFile
     tagger: TaggerFolder
     language: TransformersFolder
+    wordnet: WordNetFolder
     clip: TransformersFolder
 
 
-WeightPart = DetectorFile | ClassifierFile | TaggerFolder | TransformersFolder
+WeightPart = DetectorFile | ClassifierFile | TaggerFolder | TransformersFolder | WordNetFolder

@@ -181,18 +181,18 @@ class GroundingTables:
             {},
         )
 
-    def with_labels_compared(self, params: LabelParams, language: Path) -> Self:
+    def with_labels_compared(self, params: LabelParams, weights: Path) -> Self:
         """Return the tables with labels and nouns compared as params say.
 
         Args:
             params: how.
-            language: folder of the text encoder.
+            weights: folder of the dataset's weights.
 
         Raises:
-            InputError: a text encoder is asked for and there is none.
+            InputError: a part of the weights is asked for and there is none.
         """
         nouns = _compared_nouns(self.phrase_facts[record.phrase] for record in self.phrases)
-        similarity = compare_labels(nouns, self.proposals.names, params, language)
+        similarity = compare_labels(nouns, self.proposals.names, params, weights)
         return replace(self, label_similarity=similarity)
 
     @property

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 from transformers import BertTokenizerFast
 
 from models.given_files.safe_load import ModelFileError
@@ -20,11 +21,18 @@ from models.grounder.language_encoder import (
     read_bert_config,
 )
 from models.noun_classes.detector_labels import noun_label_similarity
+from models.noun_classes.wordnet import read_wordnet
+from models.noun_classes.wordnet_similarity import LabelSenses
 from pipeline.errors import InputError
-from pipeline.params.train import LabelParams
+from pipeline.params.train import LabelParams, TextLabels, WordNetLabels
 from pipeline.samples.sample_facts import Floats
 
-EXACT = LabelParams(similarity="exact", synonym=1.0, cosine_floor=1.0, cosine_weight=0.0)
+EXACT = LabelParams(
+    similarity="exact",
+    synonym=1.0,
+    wordnet=WordNetLabels(senses=1, floor=1.0, weight=0.0),
+    text=TextLabels(floor=1.0, weight=0.0),
+)
 
 
 class LabelSimilarity:
@@ -62,43 +70,105 @@ class LabelSimilarity:
 
 
 def compare_labels(
-    nouns: Iterable[str], labels: Sequence[str], params: LabelParams, language: Path | None
+    nouns: Iterable[str], labels: Sequence[str], params: LabelParams, weights: Path | None
 ) -> LabelSimilarity:
     """Return the similarity of nouns, repeated or not, and labels.
 
     Args:
         nouns: singular and lower case.
         labels: class names of a detector.
-        params: whether names alone are compared, or also their embeddings by a text encoder.
-        language: folder of the text encoder.
+        params: whether names alone are compared, or also what WordNet or a text encoder says.
+        weights: folder of the dataset's weights, whose part the comparison may need.
 
     Raises:
-        InputError: a text encoder is asked for and there is none.
+        InputError: the part is needed and not there, or cannot be read.
     """
     names = sorted(set(nouns))
     similarity = noun_label_similarity(names, labels, params.synonym)  # (N, L)
-    if params.similarity == "text":
-        cosines = _cosines(names, [label.lower() for label in labels], language)
-        near = np.where(cosines >= params.cosine_floor, params.cosine_weight * cosines, 0)
-        similarity = np.maximum(similarity, near.astype(np.float32))
+    part = find_part(params, weights)
+    if part is not None:
+        similarity = np.maximum(similarity, _near(names, labels, params, part))
     return LabelSimilarity(names, similarity)
 
 
-def _cosines(nouns: Sequence[str], labels: Sequence[str], folder: Path | None) -> Floats:
+def find_part(params: LabelParams, weights: Path | None) -> Path | None:
+    """Return the folder of the part of a dataset's weights that a comparison needs, if it does.
+
+    Args:
+        params: of the comparison.
+        weights: folder of the dataset's weights; None: there is none.
+
+    Raises:
+        InputError: the part is not there.
+    """
+    name = params.weights_part
+    if name is None:
+        return None
+    if weights is None or not (weights / name).is_dir():
+        raise InputError(
+            f"train.labels.similarity: {params.similarity}: needs {name}, which is not among the "
+            f"dataset's weights; name it in their `{name}` (docs/weights.md), or choose `exact`"
+        )
+    return weights / name
+
+
+def _near(nouns: Sequence[str], labels: Sequence[str], params: LabelParams, part: Path) -> Floats:
+    """Return what labels count that are near the nouns, in [0, 1], 0 elsewhere, float32 (N, L).
+
+    Raises:
+        InputError: the part of the weights cannot be read.
+    """
+    try:
+        if params.similarity == "wordnet":
+            alike = _senses_alike(part, nouns, labels, params.wordnet.senses)
+            floor, weight = params.wordnet.floor, params.wordnet.weight
+        else:
+            alike = _cosines(part, nouns, labels)
+            floor, weight = params.text.floor, params.text.weight
+    except ModelFileError as error:
+        raise InputError(str(error)) from error
+    return np.where(alike >= floor, weight * alike, 0).astype(np.float32)
+
+
+def _senses_alike(
+    folder: Path, nouns: Sequence[str], labels: Sequence[str], num_senses: int
+) -> Floats:
+    """Return how like each other WordNet says nouns and labels are, float32 (N, L).
+
+    Raises:
+        ModelFileError: the folder does not hold it.
+    """
+    senses = _look_up(folder, tuple(labels), num_senses)
+    rows = [senses.similarity(noun) for noun in nouns]
+    return np.array(rows, np.float32).reshape(len(nouns), len(labels))
+
+
+@cache
+def _look_up(folder: Path, labels: tuple[str, ...], num_senses: int) -> LabelSenses:
+    """Return labels as WordNet knows them, once for all pictures.
+
+    Raises:
+        ModelFileError: the folder does not hold it.
+    """
+    return LabelSenses(read_wordnet(folder), labels, num_senses)
+
+
+def _cosines(folder: Path, nouns: Sequence[str], labels: Sequence[str]) -> Floats:
     """Return the cosines of nouns and labels as a text encoder embeds them, float32 (N, L).
 
     Raises:
-        InputError: there is no text encoder.
+        ModelFileError: the folder does not hold one.
     """
-    if folder is None or not folder.is_dir():
-        raise InputError(
-            "train.labels.similarity: text: the dataset's weights hold no text encoder; set its "
-            "language.path or language.hub, or choose `exact`"
-        )
     encoder, tokenizer = _load_encoder(folder)
     first = embed_texts(encoder, tokenizer, nouns)  # (N, C)
-    second = embed_texts(encoder, tokenizer, labels)  # (L, C)
+    second = _embed_labels(folder, tuple(label.lower() for label in labels))  # (L, C)
     return (first @ second.T).numpy()
+
+
+@cache
+def _embed_labels(folder: Path, labels: tuple[str, ...]) -> Tensor:
+    """Return the embeddings of labels, float32 (L, C), once for all pictures."""
+    return embed_texts(*_load_encoder(folder), labels)
 
 
 @cache
@@ -106,10 +176,7 @@ def _load_encoder(folder: Path) -> tuple[LanguageEncoder, BertTokenizerFast]:
     """Return a text encoder and its tokenizer, once for all pictures.
 
     Raises:
-        InputError: the folder does not hold them.
+        ModelFileError: the folder does not hold them.
     """
-    try:
-        encoder = load_language(folder, read_bert_config(folder).num_hidden_layers)
-        return encoder.eval(), load_tokenizer(folder)
-    except ModelFileError as error:
-        raise InputError(str(error)) from error
+    encoder = load_language(folder, read_bert_config(folder).num_hidden_layers)
+    return encoder.eval(), load_tokenizer(folder)

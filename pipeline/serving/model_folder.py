@@ -7,7 +7,7 @@ camground.json   RunSettings, and the SHA-256 of every other file
 README.md        the model card
 model/           the grounder
 noun_head/       where the scorer of the Grad-CAM maps is one
-weights/         detector/, tagger/ and what the scorer needs; manifest.json
+weights/         detector/, tagger/, what the scorer and the labels need; manifest.json
 ```
 """
 
@@ -36,7 +36,7 @@ class ModelParts:
 
     Attributes:
         model: of the grounder.
-        weights: of `detector/`, `tagger/`, `classifier/` and `clip/`, as far as they are needed.
+        weights: of `detector/`, `tagger/` and the other parts, as far as they are needed.
         noun_head: of the noun head, where there is one.
         settings: of the parts beside the grounder.
         device: `auto`, `cpu` or `cuda`.

@@ -24,7 +24,7 @@ from pipeline.serving.model_folder import (
     find_results,
     model_name,
 )
-from pipeline.serving.phrase_grounder import LANGUAGE, PhraseGrounder
+from pipeline.serving.phrase_grounder import PhraseGrounder
 from pipeline.serving.settings import RunSettings, settings_of
 
 MANIFEST = "manifest.json"
@@ -67,8 +67,8 @@ def _copy_weights(place: ResultPlace, settings: RunSettings, folder: Path) -> di
     """Copy the frozen parts that running the model takes; return the manifest of all weights."""
     source, target = place.root / place.files.weights, folder / "weights"
     spec = read_sample_spec(place.root / place.results.model)
-    language = {LANGUAGE} if spec.labels.similarity == "text" else set[str]()
-    for name in sorted({DETECTOR, TAGGER, PARTS[settings.cams.scorer]} | language):
+    needed = {DETECTOR, TAGGER, PARTS[settings.cams.scorer], spec.labels.weights_part}
+    for name in sorted(filter(None, needed)):
         if (source / name).is_dir():
             shutil.copytree(source / name, target / name, copy_function=shutil.copyfile)
     if settings.cams.scorer == "nounhead":

@@ -23,6 +23,7 @@ from pipeline.mentions import HEAD_ROLE
 from pipeline.runtime import pick_device
 from pipeline.samples.dataset import GroundingDataset
 from pipeline.samples.grounding_tables import GroundingTables
+from pipeline.samples.label_similarity import find_part
 from pipeline.samples.loader import collate
 from pipeline.samples.sample_spec import SampleSpec, TextEncoding, Tokenize, read_sample_spec
 from pipeline.samples.sampler import SampleIndex
@@ -31,7 +32,6 @@ from pipeline.serving.found import ANSWERS, AnswerName, Box, Candidate, Floats, 
 from pipeline.serving.frozen_parts import FrozenParts, load_frozen, or_input_error
 from pipeline.serving.model_folder import find_parts
 
-LANGUAGE = "language"
 PHRASES_AT_ONCE = 32  # in one forward pass; memory grows with them
 Picture = str | Path | NDArray[np.uint8]
 
@@ -46,14 +46,14 @@ class PhraseGrounder:
         saved: grounder and vocabularies.
         spec: how large its samples are.
         frozen: detector, parser and noun scorer.
-        language: folder of the text encoder that compares nouns with labels, if one does.
+        weights: folder of the parts that compare nouns with labels, if any do.
         device: where all of them are.
     """
 
     saved: SavedGrounder
     spec: SampleSpec
     frozen: FrozenParts
-    language: Path
+    weights: Path
     device: torch.device
 
     @classmethod
@@ -74,7 +74,8 @@ class PhraseGrounder:
         saved.grounder.to(place)
         spec = read_sample_spec(parts.model)
         frozen = load_frozen(parts, saved.grounder.spec, spec.subject_words, place)
-        return cls(saved, spec, frozen, parts.weights / LANGUAGE, place)
+        find_part(spec.labels, parts.weights)
+        return cls(saved, spec, frozen, parts.weights, place)
 
     def ground(
         self, picture: Picture, phrases: str | Sequence[str], answer: AnswerName = "reg"
@@ -103,7 +104,7 @@ class PhraseGrounder:
             facts,
             self.frozen.detect(pixels),
             self.frozen.explain(pixels, nouns),
-        ).with_labels_compared(self.spec.labels, self.language)
+        ).with_labels_compared(self.spec.labels, self.weights)
         found: dict[str, Found] = {}
         for start in range(0, len(facts), PHRASES_AT_ONCE):
             indices = tuple(range(start, min(start + PHRASES_AT_ONCE, len(facts))))

@@ -18,10 +18,12 @@ from pipeline.weight_sources import (
     transformers_files,
 )
 from tests.conftest import ROOT
+from tests.tiny_wordnet import write_tiny_wordnet
 
 PHOTOGRAPHS = read_params(ROOT / "params.yaml").weights["photographs"]
 CLASSIFIER = replace(PHOTOGRAPHS.classifier, sha256="")
 TAGGER, LANGUAGE = (replace(part, sha256="") for part in (PHOTOGRAPHS.tagger, PHOTOGRAPHS.language))
+WORDNET = PHOTOGRAPHS.wordnet
 WEIGHTS = b"PK\x03\x04 weights"
 KEY = "weights.mine.language"
 CONFIG = b'{"model_type": "bert", "vocab_size": 2}'
@@ -137,6 +139,27 @@ def test_a_transformers_folder_needs_config_and_weights(language, name):
         check_present(LANGUAGE, language, KEY)
 
 
+@pytest.mark.parametrize("name", ["data.noun", "index.noun"])
+@pytest.mark.parametrize("content", [None, b""])
+def test_a_folder_of_wordnet_needs_both_its_files(tmp_path, name, content):
+    folder = write_tiny_wordnet(tmp_path / "wn")
+    check_present(WORDNET, folder, KEY)
+    (folder / name).unlink()
+    if content is not None:
+        (folder / name).write_bytes(content)
+    with pytest.raises(InputError, match=rf"{KEY}\.path.*{name}"):
+        check_present(WORDNET, folder, KEY)
+
+
+def test_the_hash_of_wordnet_is_of_the_nouns_alone(tmp_path):
+    folder = write_tiny_wordnet(tmp_path / "wn")
+    (folder / "data.verb").write_text("not counted")
+    lines = "".join(
+        f"{sha256((folder / name).read_bytes())}  {name}\n" for name in ("data.noun", "index.noun")
+    )
+    assert check_source(WORDNET, folder, KEY).sha256 == sha256(lines.encode())
+
+
 def test_weights_of_a_folder_are_looked_into_and_its_json_is_no_impostor(language):
     (language / "model.safetensors").write_bytes(b"<html>")
     with pytest.raises(InputError, match=r"model\.safetensors"):
@@ -171,11 +194,14 @@ PARAMS = read_params(ROOT / PARAMS_FILE)
 DOCUMENT = (ROOT / "docs" / "weights.md").read_text(encoding="utf-8")
 
 
-def test_language_and_clip_are_parts_only_where_a_path_or_a_hub_names_them():
+def test_language_wordnet_and_clip_are_parts_only_where_a_path_or_a_hub_names_them():
     assert list(parts_of(PHOTOGRAPHS)) == ["detector", "classifier", "tagger", "language"]
     with_clip = replace(PHOTOGRAPHS, clip=replace(PHOTOGRAPHS.clip, path="clip"))
     without = replace(with_clip, language=replace(PHOTOGRAPHS.language, hub=""))
     assert list(parts_of(without)) == ["detector", "classifier", "tagger", "clip"]
+    with_wordnet = replace(without, wordnet=replace(WORDNET, path="wn"))
+    assert list(parts_of(with_wordnet)) == ["detector", "classifier", "tagger", "wordnet", "clip"]
+    assert hub_of(with_wordnet.wordnet) == ("none", "")
 
 
 def test_each_part_has_its_hub_and_the_visual_genome_detector_none():

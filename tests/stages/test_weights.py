@@ -27,12 +27,14 @@ from pipeline.params.weights import (
     TaggerTraining,
     TransformersFolder,
     WeightFiles,
+    WordNetFolder,
 )
 from stages.weights import main, run
 from tests.models.detector.bottom_up_original import random_checkpoint
 from tests.stages.command import start
 from tests.tiny_bert import write_tiny_bert
 from tests.tiny_clip import write_tiny_clip
+from tests.tiny_wordnet import write_tiny_wordnet
 
 EMBEDDED = EmbeddedWeights(
     source="embedded",
@@ -102,6 +104,7 @@ def files(published, project):
         ),
         tagger=TaggerFolder("given/stanza", "", "ewt", "EWT", "CC BY-SA 4.0"),
         language=NOTHING,
+        wordnet=WordNetFolder("", "", "", ""),
         clip=NOTHING,
     )
 
@@ -365,6 +368,24 @@ def test_a_transformers_folder_without_weights_is_refused(files, project, bert):
     refuse(
         with_folder(files, "language"), project / "weights", r"bert/model\.safetensors is missing"
     )
+
+
+def test_of_wordnet_the_nouns_are_copied_and_named(files, project):
+    write_tiny_wordnet(project / "wn")
+    (project / "wn" / "data.verb").write_text("not copied")
+    section = replace(files, wordnet=WordNetFolder("wn", "", "by hand", "WordNet"))
+    prepare(section, project / "weights")
+    copied = digests(project / "weights" / "wordnet")
+    assert copied == {name: sha256(project / "wn" / name) for name in ("data.noun", "index.noun")}
+    manifest = json.loads((project / "weights" / "manifest.json").read_text())
+    assert (manifest["wordnet"]["source"], manifest["wordnet"]["licence"]) == ("wn", "WordNet")
+
+
+def test_a_wordnet_that_is_cut_off_is_refused(files, project):
+    nouns = write_tiny_wordnet(project / "wn") / "data.noun"
+    nouns.write_bytes(nouns.read_bytes()[:-200])
+    section = replace(files, wordnet=WordNetFolder("wn", "", "", ""))
+    refuse(section, project / "weights", r"weights\.mine\.wordnet: wn")
 
 
 @pytest.mark.parametrize("kept", [0.01, 0.5, 0.99])

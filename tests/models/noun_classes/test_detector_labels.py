@@ -1,7 +1,11 @@
 import numpy as np
 import pytest
 
-from models.noun_classes.detector_labels import noun_label_matches, noun_label_similarity
+from models.noun_classes.detector_labels import (
+    names_of,
+    noun_label_matches,
+    noun_label_similarity,
+)
 
 
 @pytest.mark.parametrize(
@@ -73,3 +77,15 @@ def test_a_label_s_own_name_counts_for_one_and_another_name_as_much_as_is_said()
     )
     assert noun_label_similarity([], labels, 0.5).shape == (0, 3)
     assert noun_label_similarity(nouns, [], 0.5).shape == (6, 0)
+
+
+@pytest.mark.parametrize(
+    ("label", "names"),
+    [
+        ("Baseball_caps", ("baseball caps", "baseball cap", "caps", "cap")),
+        ("hot dog", ("hot dog",)),
+        ("men", ("men", "man")),
+    ],
+)
+def test_the_whole_label_is_its_best_name(label, names):
+    assert names_of(label) == names

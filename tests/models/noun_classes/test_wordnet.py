@@ -24,6 +24,11 @@ def test_only_kinds_of_a_thing_are_in_its_closure(wordnet):
     assert len(wordnet.closure(1740)) == 11
 
 
+def test_what_a_sense_is_a_kind_of_ends_at_the_top(wordnet):
+    assert wordnet.above(2200) == {2200, 2100, 1740}
+    assert wordnet.above(1740) == {1740}
+
+
 def test_information_is_one_without_kinds_and_zero_at_the_top(wordnet):
     assert wordnet.information(5200) == 1
     assert wordnet.information(1740) == 0
@@ -44,4 +49,20 @@ def test_a_missing_or_foreign_file_is_one_clear_error(tmp_path, name):
         read_wordnet(folder)
     (folder / name).unlink()
     with pytest.raises(ModelFileError, match=name):
+        read_wordnet(folder)
+
+
+@pytest.mark.parametrize(
+    ("kept", "word"),
+    [
+        (9, "dog n 1 0 1 0 00002100"),  # entity's hyponyms are cut off, no sense of a word is
+        (None, "cat n 1 0 1 0 00009999"),  # of another version
+    ],
+)
+def test_senses_that_are_named_and_not_there_are_one_clear_error(tmp_path, kept, word):
+    folder = write_tiny_wordnet(tmp_path)
+    lines = (folder / "data.noun").read_text().splitlines(keepends=True)
+    (folder / "data.noun").write_text("".join(lines[:kept]))
+    (folder / "index.noun").write_text(f"{word}  \n")
+    with pytest.raises(ModelFileError, match=r"data\.noun"):
         read_wordnet(folder)

@@ -5,9 +5,16 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from pipeline.doctor.__main__ import check_run
+from pipeline.doctor.__main__ import check_run, parts_asked_for
 from pipeline.doctor.findings import Level
-from pipeline.doctor.inputs import NEEDED, check_clip, check_dataset, check_given, check_weights
+from pipeline.doctor.inputs import (
+    NEEDED,
+    OPTIONAL,
+    check_dataset,
+    check_given,
+    check_named,
+    check_weights,
+)
 from pipeline.params.datasets import DatasetSection
 from pipeline.params.read import PARAMS_FILE, read_params
 from pipeline.params.schema import GivenProposals
@@ -115,13 +122,25 @@ def test_weights_that_were_converted_need_no_source(project):
     assert levels(check_weights("mine", PHOTOGRAPHS, "weights.mine")) == [Level.OK]
 
 
-def test_a_clip_is_missing_only_where_it_is_asked_for_and_not_named():
-    found = check_clip(PHOTOGRAPHS, "weights.mine")
-    assert (found.level, found.what.partition(":")[0]) == (Level.MISSING, "weights.mine.clip")
-    assert check_clip(PARAMS.weights["shapes"], "weights.shapes").level is Level.MISSING
-    assert check_clip(with_part("clip", path="clip"), "weights.mine").level is Level.OK
-    asked = replace(PARAMS, cams=replace(PARAMS.cams, scorer="clip"))
+@pytest.mark.parametrize("part", OPTIONAL)
+def test_a_part_is_missing_where_it_is_asked_for_and_not_named(part):
+    changes = {"path": ""} if part == "wordnet" else {"path": "", "hub": ""}
+    found = check_named(with_part(part, **changes), "weights.mine", part, "somebody asks")
+    assert (found.level, found.what.partition(":")[0]) == (Level.MISSING, f"weights.mine.{part}")
+    assert "somebody asks" in found.what
+    assert check_named(PARAMS.weights["shapes"], "weights.x", part, "").level is Level.MISSING
+    assert check_named(with_part(part, path="p"), "weights.x", part, "").level is Level.OK
+
+
+def test_parts_are_asked_for_by_the_scorer_and_by_the_variants_that_are_run():
+    assert parts_asked_for(PARAMS) == {}
+    by_sense = {"labels.similarity": "wordnet"}
+    variants = {**PARAMS.variants, "by_sense": by_sense, "by_text": {"labels.similarity": "text"}}
+    asked = replace(PARAMS, cams=replace(PARAMS.cams, scorer="clip"), variants=variants)
+    assert list(parts_asked_for(asked)) == ["clip"]
     assert levels(check_run(asked)) == [Level.OK, Level.OK, Level.MISSING]
+    run = replace(PARAMS.run, variants=("full", "by_sense", "by_text"))
+    assert list(parts_asked_for(replace(asked, run=run))) == ["clip", "wordnet", "language"]
 
 
 def test_given_proposals_are_looked_for_by_the_dataset_s_name(project):

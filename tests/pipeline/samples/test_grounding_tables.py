@@ -7,8 +7,8 @@ from models.phrases.places import Place
 from pipeline.caching.cache import CacheError
 from pipeline.errors import InputError
 from pipeline.mentions import Mention, PhraseFacts
-from pipeline.params.train import LabelParams
 from pipeline.samples.grounding_tables import GroundingTables
+from pipeline.samples.label_similarity import EXACT
 from tests.cached_world import BOXES, FILES, HW, PHRASES, write_world
 
 IMAGES = FILES.annotations / "images"
@@ -111,11 +111,11 @@ def test_a_picture_at_hand_and_its_phrases_make_tables_of_their_own():
 
 
 def test_labels_are_compared_anew_as_params_say_and_nothing_else_changes(tables):
-    params = LabelParams("exact", synonym=0.25, cosine_floor=1.0, cosine_weight=0.0)
-    compared = tables.with_labels_compared(params, FILES.weights / "language")
+    params = replace(EXACT, synonym=0.25)
+    compared = tables.with_labels_compared(params, FILES.weights)
     before = tables.gather(A, tables.phrases_of_image[A], max_nouns=1)
     after = compared.gather(A, tables.phrases_of_image[A], max_nouns=1)
     np.testing.assert_array_equal(after.label_similarity, before.label_similarity)
     assert compared.proposals is tables.proposals
     with pytest.raises(InputError, match="language"):
-        tables.with_labels_compared(replace(params, similarity="text"), FILES.weights / "language")
+        tables.with_labels_compared(replace(params, similarity="text"), FILES.weights)

@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -7,16 +8,20 @@ from transformers import BertConfig, BertModel
 
 from models.grounder.checkpoint import learn_tokenizer
 from pipeline.errors import InputError
-from pipeline.samples.label_similarity import EXACT, LabelSimilarity, compare_labels
+from pipeline.params.train import TextLabels, WordNetLabels
+from pipeline.samples.label_similarity import EXACT, LabelSimilarity, compare_labels, find_part
+from tests.tiny_wordnet import write_tiny_wordnet
 
 LABELS = ["Dog", "thing", "cat"]
 
 
 @pytest.fixture(scope="module")
-def language(tmp_path_factory):
-    """A BERT of random weights and a vocabulary of the nouns' letters."""
+def weights(tmp_path_factory):
+    """A BERT of random weights and a vocabulary of the nouns' letters, and a small WordNet."""
     torch.manual_seed(3)
-    folder = tmp_path_factory.mktemp("language")
+    weights = tmp_path_factory.mktemp("weights")
+    write_tiny_wordnet(weights / "wordnet")
+    folder = weights / "language"
     tokenizer = learn_tokenizer(["dog thing cat puppy wolf"] * 3, 60)
     config = BertConfig(
         vocab_size=len(tokenizer),
@@ -27,7 +32,7 @@ def language(tmp_path_factory):
     )
     BertModel(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    return folder
+    return weights
 
 
 def cosine(folder, tokenizer, first, second):
@@ -63,9 +68,10 @@ def test_another_name_of_a_label_counts_less_than_its_own():
     np.testing.assert_array_equal(similarity.of(["puppy", "dog"])[:, 0], [0.25, 1])
 
 
-def test_near_labels_count_by_their_cosine_and_named_ones_as_before(language):
+def test_near_labels_count_by_their_cosine_and_named_ones_as_before(weights):
     from models.grounder.language_encoder import load_tokenizer
 
+    language = weights / "language"
     tokenizer = load_tokenizer(language)
     cosines = np.array(
         [
@@ -74,17 +80,48 @@ def test_near_labels_count_by_their_cosine_and_named_ones_as_before(language):
         ]
     )
     floor = float(np.sort(cosines[0])[1])  # of the wolf's three, the least is below it
-    params = replace(EXACT, similarity="text", cosine_floor=floor - 1e-6, cosine_weight=0.5)
-    found = compare_labels(["dog", "wolf"], LABELS, params, language).of(["wolf", "dog"])
+    params = replace(EXACT, similarity="text", text=TextLabels(floor - 1e-6, weight=0.5))
+    found = compare_labels(["dog", "wolf"], LABELS, params, weights).of(["wolf", "dog"])
     expected = np.where(cosines >= floor - 1e-6, 0.5 * cosines, 0)
     expected[1, 0] = 1
     np.testing.assert_allclose(found[:, :3], expected, atol=1e-5)
     assert (found[0, :3] == 0).sum() == 1
 
 
-def test_without_a_text_encoder_the_key_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"train\.labels\.similarity"):
-        compare_labels(["dog"], LABELS, replace(EXACT, similarity="text"), tmp_path / "none")
-    (tmp_path / "config.json").write_text("{")
-    with pytest.raises(InputError, match=r"config\.json"):
-        compare_labels(["dog"], LABELS, replace(EXACT, similarity="text"), tmp_path)
+def test_near_labels_count_by_the_senses_in_wordnet_and_named_ones_as_before(weights):
+    labels = ["Pug", "poodle dog", "canoe", "wolf"]
+    dog = 1 - math.log(3, 11)  # Lin's similarity of pug and poodle: a dog is 3 of 11 senses
+    nouns = ["poodle", "pug", "jacket", "wolf"]
+    for floor, near in ((dog - 0.01, 0.25 * dog), (dog + 0.01, 0)):
+        wordnet = WordNetLabels(senses=1, floor=floor, weight=0.25)
+        params = replace(EXACT, similarity="wordnet", synonym=0.125, wordnet=wordnet)
+        found = compare_labels(nouns, labels, params, weights).of(nouns)
+        expected = [[near, 0.25, 0, 0, 0], [1, near, 0, 0, 0], [1] * 5, [0, 0, 0, 1, 0]]
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("similarity", ["wordnet", "text"])
+def test_there_may_be_neither_noun_nor_label(weights, similarity):
+    params = replace(EXACT, similarity=similarity)
+    assert compare_labels([], LABELS, params, weights).of([]).shape == (0, 4)
+    assert compare_labels(["dog"], [], params, weights).of(["dog"]).shape == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("similarity", "file"), [("wordnet", "wordnet/data.noun"), ("text", "language/config.json")]
+)
+def test_a_part_that_is_asked_for_and_is_not_there_or_broken_is_named(tmp_path, similarity, file):
+    params = replace(EXACT, similarity=similarity)
+    for weights in (None, tmp_path):
+        with pytest.raises(InputError, match=rf"train\.labels\.similarity: {similarity}"):
+            compare_labels(["dog"], LABELS, params, weights)
+        with pytest.raises(InputError, match=file.partition("/")[0]):
+            find_part(params, weights)
+    (tmp_path / file).parent.mkdir()
+    (tmp_path / file).write_text("{")
+    with pytest.raises(InputError, match=str((tmp_path / file).parent)):
+        compare_labels(["dog"], LABELS, params, tmp_path)
+
+
+def test_names_alone_need_no_part():
+    assert find_part(EXACT, None) is None

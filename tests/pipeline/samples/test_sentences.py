@@ -7,9 +7,8 @@ import pytest
 
 from models.phrases.places import Place
 from pipeline.mentions import Mention, PhraseFacts
-from pipeline.params.train import LabelParams
 from pipeline.records import PhraseRecord
-from pipeline.samples.label_similarity import compare_labels
+from pipeline.samples.label_similarity import EXACT, compare_labels
 from pipeline.samples.sentences import MAX_EARLIER, SentenceReader
 
 LABELS = ["person", "dog", "hat", "car"]
@@ -40,7 +39,7 @@ def records_of(*sentences):
 
 def reader(records):
     facts = {phrase: fact(phrase) for phrase in HEADS}
-    labels = LabelParams(similarity="exact", synonym=0.5, cosine_floor=1.0, cosine_weight=0.0)
+    labels = replace(EXACT, synonym=0.5)
     nouns = [head for head in HEADS.values() if head]
     return SentenceReader(records, facts, compare_labels(nouns, LABELS, labels, None))
 

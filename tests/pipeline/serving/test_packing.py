@@ -8,6 +8,7 @@ from pipeline.serving.model_folder import PACKED_FILE, file_hashes
 from pipeline.serving.packing import pack
 from pipeline.serving.phrase_grounder import PhraseGrounder
 from tests.served_world import FILES, IMAGES, PHRASES, RESULTS
+from tests.tiny_wordnet import write_tiny_wordnet
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +40,30 @@ def test_it_holds_what_running_it_takes_and_nothing_of_the_data(packed):
         "weights/detector",
     } <= folders
     assert not [name for name in names if name.endswith((".h5", ".jsonl", ".yaml"))]
+
+
+def test_of_wordnet_the_part_goes_along_where_labels_are_compared_by_it(served, tmp_path):
+    project = shutil.copytree(served, tmp_path / "project")
+    words = write_tiny_wordnet(project / FILES.weights / "wordnet") / "index.noun"
+    words.write_text(words.read_text() + "star n 1 0 1 0 00002100  \n")  # a dog by another name
+    pack(project / RESULTS.folder, tmp_path / "without")
+    assert not (tmp_path / "without" / "weights" / "wordnet").exists()
+    samples = project / RESULTS.model / "samples.json"
+    content = json.loads(samples.read_text())
+    content["labels"] |= {"similarity": "wordnet"}
+    samples.write_text(json.dumps(content))
+    pack(project / RESULTS.folder, tmp_path / "with")
+    names = set(json.loads((tmp_path / "with" / PACKED_FILE).read_text())["files"])
+    assert {"weights/wordnet/data.noun", "weights/wordnet/index.noun"} <= names
+    picture = project / IMAGES / "e.png"
+    found, other = (
+        PhraseGrounder.load(tmp_path / name).ground(picture, "the star")[0].candidates
+        for name in ("with", "without")
+    )
+    assert (found[0].label, other[0].label) == ("dog", "cup")
+    shutil.rmtree(project / FILES.weights / "wordnet")
+    with pytest.raises(InputError, match=r"train\.labels\.similarity.*wordnet"):
+        PhraseGrounder.load(project / RESULTS.folder)
 
 
 def test_the_card_names_the_model_and_its_parts(packed):
