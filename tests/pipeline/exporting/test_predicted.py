@@ -11,6 +11,7 @@ from pipeline.exporting.predicted import Asked, predict_split
 from pipeline.observe.observer import Observer
 from pipeline.params.read import read_params
 from pipeline.samples.grounding_tables import GroundingTables
+from pipeline.samples.sample_spec import read_sample_spec, write_sample_spec
 from tests.cached_world import FILES
 from tests.stages.evaluated_world import IMAGES, run_evaluate, save_untrained
 
@@ -90,6 +91,14 @@ def test_without_calibration_there_is_no_confidence_and_a_broken_one_is_named(ca
         predict(calibrated, "test")
     calibrated.calibration.unlink()
     assert {one.confidence for one in predict(calibrated, "test")} == {None}
+
+
+def test_labels_are_compared_as_the_model_learned_them(results):
+    spec = read_sample_spec(results.model)
+    write_sample_spec(results.model, replace(spec, labels=replace(spec.labels, similarity="text")))
+    with pytest.raises(InputError, match="language"):  # the encoder is not there
+        predict(results, "test")
+    write_sample_spec(results.model, spec)
 
 
 def test_a_split_that_is_not_there_is_named(results):
