@@ -5,7 +5,7 @@ from camground import Grounder
 
 model = Grounder.load("results/shapes/full")
 found = model.ground("x.jpg", ["dog on the left", "the red cup"])
-print(found[0].box_xyxy, found[0].score)
+print(found[0].box_xyxy, found[0].confidence)
 ```
 """
 

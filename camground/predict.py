@@ -28,7 +28,8 @@ examples:
   camground predict results/shapes/full asked.jsonl --out found.jsonl --draw drawn/
 
 The output has one JSON object a line for each picture and phrase: image, phrase, model, answer,
-box_xyxy (left, top, right, bottom in pixels), score and nouns; or error where there is no answer.
+box_xyxy (left, top, right, bottom in pixels), score, confidence (probability that the box is right,
+null for a model that was not evaluated) and nouns; or error where there is no answer.
 Run the same command again after it was stopped: it goes on where it was.
 Exit status 1: a picture or phrase had no answer.
 """
@@ -95,7 +96,7 @@ def answer_picture(
     good = [request for request, problem in problems.items() if problem is None]
     try:
         pixels = read_image(Path(own[0][1].image))
-        found = grounder.ground(pixels, [one.phrase for one in good], asked.kind.answer)
+        found = grounder.ground_placed(pixels, [one.placed for one in good], asked.kind.answer)
     except InputError as error:
         return {request: error_row(request, str(error), asked.kind) for _, request in own}
     found_of = dict(zip(good, found, strict=True))
@@ -125,7 +126,9 @@ def build_parser() -> argparse.ArgumentParser:
         "model", type=Path, help="results/<dataset>/<variant>, or a folder of `camground pack`"
     )
     parser.add_argument(
-        "pictures", nargs="+", help="pictures, folders of them, or .jsonl of image and phrase"
+        "pictures",
+        nargs="+",
+        help="pictures, folders of them, or .jsonl of image, phrase and, if there is one, sentence",
     )
     parser.add_argument(
         "--phrase",

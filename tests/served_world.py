@@ -1,12 +1,13 @@
 """A small project with real parts: detector, tagger and noun scorer, and a grounder never trained.
 
 Its caches are made by the stages, from pictures with a bright rectangle each, so that what the
-evaluate stage says of a phrase is what the same model must say of the picture itself.
+evaluate stage says of a phrase is what the same model must say of the picture itself. The
+calibration of one variant is made by hand, since random weights teach nothing; the other has none.
 """
 
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from models.classifier.noun_head import NounHead, save_noun_head
 from models.detector.checkpoint import DetectorInfo, save_detector
 from models.detector.detector import load_detector
 from models.grounder.checkpoint import save_grounder
+from models.grounder.confidence import CONFIDENCE_FEATURES, Calibration
 from models.phrases.noun_parser import NounParser
 from pipeline.observe.observer import Observer
 from pipeline.params.read import read_params, train_params
@@ -40,6 +42,9 @@ HW = {"a": (72, 96), "b": (96, 50), "c": (61, 83), "d": (52, 64), "e": (90, 71)}
 TEST_IMAGES = ("c", "d", "e")
 PHRASES = ("the red dog", "the dog on the cup", "left one !", "the blue cups", "the star")
 CPU = torch.device("cpu")
+CALIBRATION = Calibration(
+    dict(zip(CONFIDENCE_FEATURES, (0.3, 0.2, 0.5, 0.7, 0.1), strict=True)), 0.4, 0.3, 23
+)
 
 
 def write_served_world(root: Path) -> None:
@@ -55,6 +60,7 @@ def write_served_world(root: Path) -> None:
     proposals.run(inputs, params.proposals, CPU, FILES.proposals, observer)
     cams.run(cams.CamsInputs(FILES, IMAGES, 0), params.cams, CPU, FILES.cams, observer)
     write_model(RESULTS)
+    RESULTS.calibration.write_text(json.dumps(asdict(CALIBRATION)))
     write_model(REG_RESULTS)
 
 

@@ -1,6 +1,6 @@
-"""Boxes from fused states: coding as offsets, the two heads, the answers and how sure they are.
+"""Boxes from fused states: coding as offsets, the two heads, and the answers.
 
-Shapes: B images, P phrases, R proposals, G channels of a fused state, U of a proposal, F features.
+Shapes: B images, P phrases, R proposals, G channels of a fused state, U of a proposal.
 """
 
 import math
@@ -8,7 +8,7 @@ import math
 import torch
 from torch import Tensor, nn, where
 from torch.nn import functional as F
-from torchvision.ops import box_convert, box_iou
+from torchvision.ops import box_convert
 
 from models.grounder.batch import GroundingInputs, GroundingOutputs
 from models.layers.masking import content_boxes_xyxy
@@ -17,8 +17,6 @@ CODE_WEIGHTS = (10.0, 10.0, 5.0, 5.0)  # Faster R-CNN's, kept by RIF
 MAX_LOG_RATIO = math.log(1000 / 16)  # Faster R-CNN's clamp of a log side ratio
 HIDDEN_DIM = 256
 SMALLEST_SIDE_PX = 1e-3  # sides are not let below it before a logarithm
-CONFIDENCE_FEATURES = ("support", "best", "margin", "label_fit", "detector")
-PROB_FLOOR = 1e-4  # of a probability, and of what it lacks to 1, before a logarithm
 
 
 def encode_boxes(anchors_xyxy: Tensor, targets_xyxy: Tensor) -> Tensor:
@@ -129,32 +127,3 @@ def _best_proposals(box_logits: Tensor, inputs: GroundingInputs) -> Tensor:
     best = box_logits.argmax(-1)[..., None].expand(-1, -1, 4)  # (B, P, 4)
     has_boxes = inputs.box_mask.any(-1)[:, None, None]
     return where(has_boxes, inputs.boxes_xyxy.gather(1, best), frames)
-
-
-def confidence_features(outputs: GroundingOutputs, inputs: GroundingInputs, iou: float) -> Tensor:
-    """Return what tells how sure the answer `reg` is, for a calibration to weigh.
-
-    Args:
-        outputs: of the grounder.
-        inputs: of the grounder.
-        iou: least IoU of a hit.
-
-    Returns:
-        float32 (B, P, F), finite, each of `CONFIDENCE_FEATURES` the larger the surer: log-odds of
-        the probability of all proposals that the answer hits, as if the true box were one of them;
-        log probability of the best proposal; that minus the second's; similarity of its label to
-        the head noun; log of the detector's confidence in it.
-    """
-    answers, probs = outputs.pred_boxes_xyxy, F.pad(outputs.box_probs, (0, 2))  # (B, P, R + 2)
-    ious = torch.stack([box_iou(*pair) for pair in zip(answers, inputs.boxes_xyxy, strict=True)])
-    support = _floored((outputs.box_probs * (ious >= iou)).sum(-1))  # (B, P)
-    first, second = _floored(probs).log().topk(2).values.unbind(-1)  # (B, P) each
-    best = probs.argmax(-1, keepdim=True)  # (B, P, 1)
-    label_fit = F.pad(inputs.box_priors, (0, 2)).gather(-1, best)[..., 0]  # (B, P)
-    scores = F.pad(inputs.box_scores, (0, 2))[:, None].expand_as(probs).gather(-1, best)[..., 0]
-    features = [support.logit(), first, first - second, label_fit, _floored(scores).log()]
-    return torch.stack(features, dim=-1).float()  # (B, P, F)
-
-
-def _floored(probs: Tensor) -> Tensor:
-    return probs.clamp(PROB_FLOOR, 1 - PROB_FLOOR)

@@ -139,8 +139,8 @@ def describe(pixels: NDArray[np.uint8], found: Sequence[Found]) -> dict[str, Any
 
     Returns:
         `width` and `height` in pixels; `picture` as the model saw it; of each phrase `found`:
-        `phrase`, `box_xyxy`, `score`, `nouns`, `heat_map` (a picture, or null) and the best
-        `candidates`.
+        `phrase`, `box_xyxy`, `score`, `confidence`, `nouns`, `heat_map` (a picture, or null) and
+        the best `candidates`.
     """
     height, width = pixels.shape[:2]
     return {
@@ -157,6 +157,7 @@ def _describe_one(pixels: NDArray[np.uint8], found: Found) -> dict[str, Any]:
         "phrase": found.phrase,
         "box_xyxy": found.box_xyxy,
         "score": found.score,
+        "confidence": found.confidence,
         "nouns": found.nouns,
         "heat_map": None if heat_map is None else _data_url(tint(pixels, heat_map)),
         "candidates": [asdict(one) for one in found.candidates[:SHOWN_CANDIDATES]],

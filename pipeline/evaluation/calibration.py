@@ -4,14 +4,12 @@ Training sees no box, so nothing in the model knows how often it is right. A log
 what the model says of its answer learns it from the boxes of the evaluation splits: a phrase's
 confidence from the images of the other half. This is no supervision of the model.
 
-Shapes: N phrases, F features of `models.grounder.box_head.CONFIDENCE_FEATURES`, K bins.
+Shapes: N phrases, F features of `models.grounder.confidence.CONFIDENCE_FEATURES`, K bins.
 """
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,37 +17,13 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from models.given_files.impostors import cause_of
-from models.grounder.box_head import CONFIDENCE_FEATURES
-from pipeline.errors import InputError
+from models.grounder.confidence import CONFIDENCE_FEATURES, Calibration
 from pipeline.evaluation.metrics import wilson_interval
 from pipeline.evaluation.phrase_results import PhraseResult
 from pipeline.params.schema import EvaluateParams
 from pipeline.reporting.methods import FINAL_BOX
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """A logistic regression from features of an answer to the probability that it is a hit.
-
-    Attributes:
-        weights: of each feature by its name; 0 or more, so that confidence rises with each.
-        intercept: log-odds where every feature is 0.
-        iou: least IoU of a hit.
-        phrases: how many it was fitted to.
-    """
-
-    weights: Mapping[str, float]
-    intercept: float
-    iou: float
-    phrases: int
-
-    def confidences(self, features: NDArray[np.floating]) -> Floats:
-        """Return the probability of a hit, in (0, 1), float64 (N,), of features (N, F)."""
-        weights = np.array([self.weights[name] for name in CONFIDENCE_FEATURES])
-        return expit(features @ weights + self.intercept)
 
 
 @dataclass(frozen=True)
@@ -181,20 +155,3 @@ def reliability(confidences: Floats, hits: NDArray[np.bool_], num_bins: int) -> 
         "brier_constant": float(hits.mean() * (1 - hits.mean())),
         "bins": bins,
     }
-
-
-def read_calibration(path: Path) -> Calibration:
-    """Return the calibration in a file that the stage `evaluate` wrote.
-
-    Raises:
-        InputError: it is missing or malformed.
-    """
-    try:
-        calibration = Calibration(**json.loads(path.read_text(encoding="utf-8")))
-        calibration.confidences(np.zeros((1, len(CONFIDENCE_FEATURES))))
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        cause = cause_of(path, error)
-        raise InputError(
-            f"{path}: holds no calibration: {cause}; `dvc repro evaluate` makes it anew"
-        ) from error
-    return calibration

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from models.given_files.safe_load import ModelFileError
 from models.grounder.batch import GroundingInputs, GroundingOutputs
-from models.grounder.box_head import answer_boxes, confidence_features
+from models.grounder.box_head import answer_boxes
 from models.grounder.checkpoint import SavedGrounder, load_grounder
+from models.grounder.confidence import confidence_features
 from models.grounder.grounder import Grounder
 from models.training.reconstruction_loss import vision_gap
 from pipeline.errors import InputError

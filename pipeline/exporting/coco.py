@@ -22,7 +22,8 @@ def coco_dataset(boxes: Sequence[PredictedBox], info: Mapping[str, str]) -> dict
 
     Returns:
         `info`, `images` (`id`, `file_name`, `height`, `width`), `annotations` (`id`, `image_id`,
-        `category_id`, `bbox`, `area`, `iscrowd`, `score`, `phrase`, `phrase_id`), `categories`.
+        `category_id`, `bbox`, `area`, `iscrowd`, `score`, `phrase`, `phrase_id`, and `confidence`
+        where there is one), `categories`.
     """
     images = {one.image.image_id: one.image for one in boxes}
     number_of = {image_id: number for number, image_id in enumerate(images, 1)}
@@ -53,7 +54,7 @@ def coco_results(dataset: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _annotation(number: int, image_number: int, one: PredictedBox) -> dict[str, Any]:
     x1, y1, x2, y2 = one.box_xyxy
     width, height = x2 - x1, y2 - y1
-    return {
+    annotation = {
         "id": number,
         "image_id": image_number,
         "category_id": CATEGORY["id"],
@@ -64,3 +65,4 @@ def _annotation(number: int, image_number: int, one: PredictedBox) -> dict[str, 
         "phrase": one.phrase.phrase,
         "phrase_id": one.phrase.phrase_id,
     }
+    return annotation if one.confidence is None else annotation | {"confidence": one.confidence}

@@ -16,7 +16,7 @@ FLICKR: Collection = "flickr30k"  # its layout suits any pictures: it names no m
 
 
 def json_rows(boxes: Sequence[PredictedBox]) -> list[dict[str, Any]]:
-    """Return one object per phrase, as docs/datasets.md describes them, with `score`."""
+    """Return one object per phrase, as docs/datasets.md describes them, with what was predicted."""
     rows = []
     for one in boxes:
         row: dict[str, Any] = {
@@ -26,6 +26,8 @@ def json_rows(boxes: Sequence[PredictedBox]) -> list[dict[str, Any]]:
             "score": one.score,
             "id": one.phrase.phrase_id,
         }
+        if one.confidence is not None:
+            row["confidence"] = one.confidence
         if one.phrase.sentence is not None and one.phrase.span is not None:
             row |= {"sentence": one.phrase.sentence, "span": list(one.phrase.span)}
         rows.append(row)

@@ -154,6 +154,7 @@ class GroundingTables:
     def from_picture(
         cls,
         image_hw: tuple[int, int],
+        phrases: Sequence[PhraseRecord],
         facts: Mapping[str, PhraseFacts],
         proposals: NamedArrays,
         cams: NamedArrays,
@@ -162,7 +163,8 @@ class GroundingTables:
 
         Args:
             image_hw: height and width of the picture.
-            facts: by text, of the phrases to localise, in order.
+            phrases: to localise, each made by `picture_phrase`.
+            facts: by text, of every phrase.
             proposals: arrays as in `SampleFacts.proposals`, and the detector's labels.
             cams: `noun_index` i32 (M,), `maps` f16 (M, h, w), `confidences` f32 (M,), and the nouns
                 that `noun_index` counts in.
@@ -173,7 +175,7 @@ class GroundingTables:
         return cls(
             Path(),
             [ImageRecord(name, name, image_hw, name)],
-            [PhraseRecord(phrase, name, name, phrase) for phrase in facts],
+            phrases,
             facts,
             ImageRows(Path(name), labels, whole, boxes),
             ImageRows(Path(name), nouns, whole, maps),
@@ -249,6 +251,13 @@ class GroundingTables:
             maps=cams["maps"].astype(np.float32) if nouns else no_map,
             confidences=cams["confidences"] if nouns else no_map[0, 0],
         )
+
+
+def picture_phrase(
+    phrase: str, sentence: str | None = None, span: tuple[int, int] | None = None
+) -> PhraseRecord:
+    """Return the record of a phrase about a picture at hand, see `GroundingTables.from_picture`."""
+    return PhraseRecord(phrase, _PICTURE, _PICTURE, phrase, sentence, span)
 
 
 def _compared_nouns(facts: Iterable[PhraseFacts]) -> set[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from pipeline.errors import InputError
-from pipeline.serving.rows import Kind, Request, Row, to_line
+from pipeline.serving.rows import Kind, Request, Row, request_of, to_line
 
 NO_ANSWER = "error"
 
@@ -81,7 +81,7 @@ def _rows_of(path: Path, lines: Sequence[bytes], kind: Kind) -> dict[Request, Ro
     for number, line in enumerate(lines, start=1):
         try:
             row: Any = json.loads(line)
-            request = Request(row["image"], row["phrase"])
+            rows[request_of(row)] = row
             has_why = kind.with_why if NO_ANSWER in row else "candidates" in row
             own = Kind(row["model"], row["answer"], has_why)
         except (ValueError, TypeError, KeyError) as error:
@@ -90,5 +90,4 @@ def _rows_of(path: Path, lines: Sequence[bytes], kind: Kind) -> dict[Request, Ro
             ) from error
         if own != kind:
             raise InputError(f"{path}: holds lines of {own}, not of {kind}; name another file")
-        rows[request] = row
     return rows

@@ -53,6 +53,9 @@ class Found:
         phrase: the text that was looked for.
         box_xyxy: left, top, right, bottom in pixels of the picture, continuous corners.
         score: probability of the best candidate, in [0, 1]; None where nothing was proposed.
+        confidence: calibrated probability that the box is a hit, in (0, 1), as the model's
+            evaluation found it for the answer `reg`; None for another answer, for a model that was
+            not evaluated, and where nothing was proposed.
         nouns: nouns of the phrase, the head noun first.
         candidates: every proposal, the best first; none where nothing was proposed.
         image_hw: height and width of the picture.
@@ -63,6 +66,7 @@ class Found:
     phrase: str
     box_xyxy: Box
     score: float | None
+    confidence: float | None
     nouns: tuple[str, ...]
     candidates: tuple[Candidate, ...]
     image_hw: tuple[int, int]

@@ -46,7 +46,9 @@ def write_card(facts: CardFacts) -> str:
         "```python\nfrom camground import Grounder\n"
         'model = Grounder.load("THIS_FOLDER")\n'
         'found = model.ground("x.jpg", ["dog on the left", "the red cup"])\n```',
-        "`found[0].box_xyxy` is the first phrase's box in pixels: left, top, right, bottom. On the "
+        "`found[0].box_xyxy` is the first phrase's box in pixels: left, top, right, bottom. "
+        "`found[0].confidence` is the probability that it is a hit, on pictures such as those "
+        "below; None if there are no results. On the "
         'command line: `camground predict THIS_FOLDER x.jpg --phrase "dog on the left"`.',
         "Loading checks the SHA-256 of every file and runs no code from this folder.",
         "## Results",

@@ -5,6 +5,7 @@ A packed folder has the layout of the two places that a project keeps the parts 
 ```
 camground.json   RunSettings, and the SHA-256 of every other file
 README.md        the model card
+calibration.json where the model was evaluated: what turns its answers into confidences
 model/           the grounder
 noun_head/       where the scorer of the Grad-CAM maps is one
 weights/         detector/, tagger/, what the scorer and the labels need; manifest.json
@@ -26,6 +27,7 @@ from pipeline.paths import DatasetFiles, ResultFiles
 from pipeline.serving.settings import RunSettings, settings_of
 
 PACKED_FILE, CARD_FILE, FORMAT = "camground.json", "README.md", 1
+CALIBRATION_FILE = "calibration.json"
 RESULTS = "results"
 _KEYS = {"format", "dataset", "variant", "settings", "files"}
 
@@ -38,6 +40,7 @@ class ModelParts:
         model: of the grounder.
         weights: of `detector/`, `tagger/` and the other parts, as far as they are needed.
         noun_head: of the noun head, where there is one.
+        calibration: file of the calibration, where the model was evaluated.
         settings: of the parts beside the grounder.
         device: `auto`, `cpu` or `cuda`.
         remedy: what to do if a part is missing.
@@ -46,6 +49,7 @@ class ModelParts:
     model: Path
     weights: Path
     noun_head: Path
+    calibration: Path
     settings: RunSettings
     device: str
     remedy: str
@@ -84,6 +88,7 @@ def find_parts(path: Path) -> ModelParts:
         model=place.root / place.results.model,
         weights=place.root / place.files.weights,
         noun_head=place.root / place.files.noun_head,
+        calibration=place.root / place.results.calibration,
         settings=settings_of(params),
         device=params.runtime.device,
         remedy="`dvc repro` makes it",
@@ -163,6 +168,7 @@ def _packed_parts(folder: Path) -> ModelParts:
         model=folder / "model",
         weights=folder / "weights",
         noun_head=folder / "noun_head",
+        calibration=folder / CALIBRATION_FILE,
         settings=settings,
         device="auto",
         remedy="copy the folder again, or pack it anew",

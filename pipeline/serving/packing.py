@@ -16,6 +16,7 @@ from pipeline.samples.sample_spec import read_sample_spec
 from pipeline.serving.frozen_parts import DETECTOR, TAGGER
 from pipeline.serving.model_card import CardFacts, write_card
 from pipeline.serving.model_folder import (
+    CALIBRATION_FILE,
     CARD_FILE,
     FORMAT,
     PACKED_FILE,
@@ -50,6 +51,9 @@ def pack(path: Path, target: Path) -> None:
         shutil.copytree(
             place.root / place.results.model, folder / "model", copy_function=shutil.copyfile
         )
+        calibration = place.root / place.results.calibration
+        if calibration.is_file():
+            shutil.copyfile(calibration, folder / CALIBRATION_FILE)
         manifest = _copy_weights(place, settings, folder)
         card = CardFacts(model_name(path), manifest, _read_evaluation(place))
         (folder / CARD_FILE).write_text(write_card(card), encoding="utf-8", newline="\n")

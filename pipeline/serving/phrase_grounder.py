@@ -15,14 +15,16 @@ from numpy.typing import NDArray
 from models.grounder.batch import GroundingInputs, GroundingOutputs
 from models.grounder.box_head import answer_boxes
 from models.grounder.checkpoint import SavedGrounder, load_grounder
+from models.grounder.confidence import Calibration, confidence_features, read_calibration
 from pipeline.datasets.texts import text_problem
 from pipeline.errors import InputError
 from pipeline.geometry.boxes import boxes_in_image
 from pipeline.images.images import read_image
 from pipeline.mentions import HEAD_ROLE
+from pipeline.reporting.methods import FINAL_BOX
 from pipeline.runtime import pick_device
 from pipeline.samples.dataset import GroundingDataset
-from pipeline.samples.grounding_tables import GroundingTables
+from pipeline.samples.grounding_tables import GroundingTables, picture_phrase
 from pipeline.samples.label_similarity import find_part
 from pipeline.samples.loader import collate
 from pipeline.samples.sample_spec import SampleSpec, TextEncoding, Tokenize, read_sample_spec
@@ -31,6 +33,7 @@ from pipeline.samples.vocabulary import WordVocabulary
 from pipeline.serving.found import ANSWERS, AnswerName, Box, Candidate, Floats, Found
 from pipeline.serving.frozen_parts import FrozenParts, load_frozen, or_input_error
 from pipeline.serving.model_folder import find_parts
+from pipeline.serving.placed_phrases import PlacedPhrase, place_phrases
 
 PHRASES_AT_ONCE = 32  # in one forward pass; memory grows with them
 Picture = str | Path | NDArray[np.uint8]
@@ -46,6 +49,7 @@ class PhraseGrounder:
         saved: grounder and vocabularies.
         spec: how large its samples are.
         frozen: detector, parser and noun scorer.
+        calibration: what the model's evaluation taught of its hits; None where there was none.
         weights: folder of the parts that compare nouns with labels, if any do.
         device: where all of them are.
     """
@@ -53,6 +57,7 @@ class PhraseGrounder:
     saved: SavedGrounder
     spec: SampleSpec
     frozen: FrozenParts
+    calibration: Calibration | None
     weights: Path
     device: torch.device
 
@@ -70,15 +75,20 @@ class PhraseGrounder:
         """
         parts = find_parts(Path(path))
         place = pick_device(device or parts.device)
+        calibration = or_input_error(lambda: read_calibration(parts.calibration), parts.remedy)
         saved = or_input_error(lambda: load_grounder(parts.model), parts.remedy)
         saved.grounder.to(place)
         spec = read_sample_spec(parts.model)
         frozen = load_frozen(parts, saved.grounder.spec, spec.subject_words, place)
         find_part(spec.labels, parts.weights)
-        return cls(saved, spec, frozen, parts.weights, place)
+        return cls(saved, spec, frozen, calibration, parts.weights, place)
 
     def ground(
-        self, picture: Picture, phrases: str | Sequence[str], answer: AnswerName = "reg"
+        self,
+        picture: Picture,
+        phrases: str | Sequence[str],
+        answer: AnswerName = "reg",
+        sentence: str | None = None,
     ) -> list[Found]:
         """Return where each phrase is in a picture, in the order of the phrases.
 
@@ -87,29 +97,52 @@ class PhraseGrounder:
             phrases: texts such as "dog on the left"; they share all that concerns the picture.
             answer: `reg`: the box that the model predicts; `proposal`: the most probable proposal;
                 `refined`: that one after its predicted offset.
+            sentence: that the phrases are from, in its order, see `place_phrases`: what a phrase
+                before means is not meant again, and clothes are on who was named before. The same
+                phrase again then means its next place in the sentence.
 
         Raises:
-            InputError: the picture cannot be read, a phrase is empty or no text, or the answer
-                needs a detector and there is none.
+            InputError: the picture cannot be read, a phrase is empty or no text, the sentence is no
+                text, or the answer needs a detector and there is none.
         """
         texts = [phrases] if isinstance(phrases, str) else list(phrases)
         for problem in filter(None, map(phrase_problem, texts)):
             raise InputError(problem)
+        if not isinstance(sentence, str | None):
+            raise InputError(f"the sentence {sentence!r} is no text")
+        return self.ground_placed(picture, place_phrases(texts, sentence), answer)
+
+    def ground_placed(
+        self, picture: Picture, phrases: Sequence[PlacedPhrase], answer: AnswerName
+    ) -> list[Found]:
+        """Return where phrases of several sentences are in a picture, in their order.
+
+        Args:
+            picture: as for `ground`.
+            phrases: in which `phrase_problem` finds no fault.
+            answer: as for `ground`.
+
+        Raises:
+            InputError: as `ground`.
+        """
         self._check_answer(answer)
         pixels = _pixels_of(picture)
-        facts = self.frozen.parse(list(dict.fromkeys(texts)))
+        asked = list(dict.fromkeys(phrases))
+        facts = self.frozen.parse(list(dict.fromkeys(one.phrase for one in asked)))
         nouns = set[str]().union(*(one.nouns for one in facts.values()))
         tables = GroundingTables.from_picture(
             (pixels.shape[0], pixels.shape[1]),
+            [picture_phrase(one.phrase, one.sentence, one.span) for one in asked],
             facts,
             self.frozen.detect(pixels),
             self.frozen.explain(pixels, nouns),
         ).with_labels_compared(self.spec.labels, self.weights)
-        found: dict[str, Found] = {}
-        for start in range(0, len(facts), PHRASES_AT_ONCE):
-            indices = tuple(range(start, min(start + PHRASES_AT_ONCE, len(facts))))
-            found |= {one.phrase: one for one in self._ask(tables, pixels, indices, answer)}
-        return [found[text] for text in texts]
+        found: list[Found] = []
+        for start in range(0, len(asked), PHRASES_AT_ONCE):
+            indices = tuple(range(start, min(start + PHRASES_AT_ONCE, len(asked))))
+            found += self._ask(tables, pixels, indices, answer)
+        found_of = dict(zip(asked, found, strict=True))
+        return [found_of[one] for one in phrases]
 
     def _check_answer(self, answer: AnswerName) -> None:
         if answer not in ANSWERS:
@@ -148,10 +181,29 @@ class PhraseGrounder:
         candidates: list[tuple[Candidate, ...]] = [()] * len(indices)
         if self.frozen.detector is not None:
             candidates = _candidates(inputs, outputs, tables, self.spec.image_px)
+        confidences = self._confidences(inputs, outputs, answer)
         return [
-            _found(tables, index, _as_box(boxes[row]), candidates[row], maps[row])
+            Found(
+                phrase=tables.phrases[index].phrase,
+                box_xyxy=_as_box(boxes[row]),
+                score=candidates[row][0].probability if candidates[row] else None,
+                confidence=confidences[row] if candidates[row] else None,
+                nouns=tuple(dict.fromkeys(one.noun for one in tables.facts_of(index).mentions)),
+                candidates=candidates[row],
+                image_hw=image_hw,
+                map_cells=maps[row],
+            )
             for row, index in enumerate(indices)
         ]
+
+    def _confidences(
+        self, inputs: GroundingInputs, outputs: GroundingOutputs, answer: AnswerName
+    ) -> list[float] | list[None]:
+        """Return the probability that each phrase's box is a hit, where the calibration tells."""
+        if self.calibration is None or answer != FINAL_BOX:
+            return [None] * inputs.phrase_mask.shape[1]
+        features = confidence_features(outputs, inputs, self.calibration.iou)[0]  # (P, F)
+        return self.calibration.confidences(features.cpu().numpy()).tolist()
 
 
 def phrase_problem(phrase: object) -> str | None:
@@ -216,25 +268,6 @@ def _candidates(
         tuple(Candidate(*rows[index], *numbers[index]) for index in order)
         for order, numbers in zip(orders.tolist(), parts.tolist(), strict=True)
     ]
-
-
-def _found(
-    tables: GroundingTables,
-    index: int,
-    box_xyxy: Box,
-    candidates: tuple[Candidate, ...],
-    map_cells: Floats | None,
-) -> Found:
-    facts = tables.facts_of(index)
-    return Found(
-        phrase=tables.phrases[index].phrase,
-        box_xyxy=box_xyxy,
-        score=candidates[0].probability if candidates else None,
-        nouns=tuple(dict.fromkeys(mention.noun for mention in facts.mentions)),
-        candidates=candidates,
-        image_hw=tables.images[0].image_hw,
-        map_cells=map_cells,
-    )
 
 
 def _as_box(row: Floats) -> Box:

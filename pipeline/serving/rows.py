@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.serving.found import AnswerName, Candidate, Found
+from pipeline.serving.placed_phrases import PlacedPhrase, Span
 
 WHY_CANDIDATES = 10  # proposals that a line lists, the most probable first
 BOX_DECIMALS, SCORE_DECIMALS = 2, 6
@@ -29,10 +30,25 @@ class Kind:
 
 @dataclass(frozen=True)
 class Request:
-    """A phrase to look for in a picture, named as it was given."""
+    """A phrase to look for in a picture, named as it was given.
+
+    Attributes:
+        image: name of the picture.
+        phrase: the text to look for.
+        sentence: the sentence that the phrase is from, if any.
+        span: first and last-plus-one character of the phrase in `sentence`; None where it is not
+            in it.
+    """
 
     image: str
     phrase: str
+    sentence: str | None = None
+    span: Span | None = None
+
+    @property
+    def placed(self) -> PlacedPhrase:
+        """The phrase at its place."""
+        return PlacedPhrase(self.phrase, self.sentence, self.span)
 
 
 def answer_row(request: Request, found: Found, kind: Kind) -> Row:
@@ -40,7 +56,8 @@ def answer_row(request: Request, found: Found, kind: Kind) -> Row:
     row = {
         **_head(request, kind),
         "box_xyxy": _rounded(found.box_xyxy, BOX_DECIMALS),
-        "score": None if found.score is None else round(found.score, SCORE_DECIMALS),
+        "score": _rounded_share(found.score),
+        "confidence": _rounded_share(found.confidence),
         "nouns": list(found.nouns),
     }
     if kind.with_why:
@@ -54,12 +71,23 @@ def error_row(request: Request, error: str, kind: Kind) -> Row:
 
 
 def _head(request: Request, kind: Kind) -> Row:
-    return {
-        "image": request.image,
-        "phrase": request.phrase,
-        "model": kind.model,
-        "answer": kind.answer,
-    }
+    asked: Row = {"image": request.image, "phrase": request.phrase}
+    if request.sentence is not None:
+        span = None if request.span is None else list(request.span)
+        asked |= {"sentence": request.sentence, "span": span}
+    return asked | {"model": kind.model, "answer": kind.answer}
+
+
+def request_of(row: Mapping[str, Any]) -> Request:
+    """Return what a row answers.
+
+    Raises:
+        KeyError: the row is no answer.
+        TypeError: neither, for it is no object or a value of it is of another kind.
+    """
+    image, phrase = row["image"], row["phrase"]
+    sentence, span = row.get("sentence"), row.get("span")
+    return Request(image, phrase, sentence, None if span is None else tuple(span))
 
 
 def to_line(row: Mapping[str, Any]) -> bytes:
@@ -77,6 +105,10 @@ def _candidate_row(one: Candidate) -> Row:
         "label": one.label,
         "is_merged": one.is_merged,
     } | {name: round(getattr(one, name), SCORE_DECIMALS) for name in numbers}
+
+
+def _rounded_share(value: float | None) -> float | None:
+    return None if value is None else round(value, SCORE_DECIMALS)
 
 
 def _rounded(values: tuple[float, ...], decimals: int) -> list[float]:

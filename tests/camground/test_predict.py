@@ -52,6 +52,7 @@ def test_a_picture_and_a_phrase_give_a_line(ask):
     assert 0 <= y1 < y2 <= 61
     assert row["nouns"] == ["dog"]
     assert 0 < row["score"] <= 1
+    assert 0 < row["confidence"] < 1
 
 
 def test_a_bad_picture_and_a_bad_phrase_are_lines_among_the_others(ask):
@@ -81,6 +82,18 @@ def test_a_list_is_answered_into_a_file_which_is_not_done_again(ask):
     assert [row["phrase"] for row in rows_of("out.jsonl")] == ["the cup", "the star"]
     before = Path("out.jsonl").read_bytes()
     Path("c.png").unlink()  # which any work would miss
+    assert ask("asked.jsonl", "--out", "out.jsonl") == (0, [])
+    assert Path("out.jsonl").read_bytes() == before
+
+
+def test_a_phrase_twice_in_a_sentence_is_two_lines_which_are_not_done_again(ask):
+    asked = {"image": "c.png", "sentence": "A dog hugs a dog.", "phrase": "a dog"}
+    Path("asked.jsonl").write_text("\n".join(map(json.dumps, [asked, asked])))
+    assert ask("asked.jsonl", "--out", "out.jsonl") == (0, [])
+    rows = rows_of("out.jsonl")
+    assert [row["span"] for row in rows] == [[0, 5], [11, 16]]
+    assert rows[0]["score"] != rows[1]["score"]
+    before = Path("out.jsonl").read_bytes()
     assert ask("asked.jsonl", "--out", "out.jsonl") == (0, [])
     assert Path("out.jsonl").read_bytes() == before
 

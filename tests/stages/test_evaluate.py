@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.grounder.confidence import read_calibration
 from pipeline.caching.cache import CacheError
 from pipeline.errors import InputError
-from pipeline.evaluation.calibration import read_calibration
 from pipeline.paths import DatasetFiles, ResultFiles
 from pipeline.records import (
     GroundTruth,

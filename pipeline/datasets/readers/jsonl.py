@@ -3,7 +3,7 @@
 A line is a JSON object, one phrase. Required are `image` (path below the folder of the pictures),
 `phrase` and, in evaluation splits, `boxes_xyxy` (one or more boxes: corners in pixels of the
 picture, from 0), which training ignores. Optional are `id`, `sentence` with `span`, `kinds`, and
-the `score` of a box that was predicted, which nothing looks at.
+the `score` and `confidence` of a box that was predicted, which nothing looks at.
 """
 
 import json
@@ -18,7 +18,7 @@ from pipeline.errors import InputError
 from pipeline.params.datasets import OwnDataset
 
 REQUIRED = ("image", "phrase")
-KEYS = (*REQUIRED, "boxes_xyxy", "id", "sentence", "span", "kinds", "score")
+KEYS = (*REQUIRED, "boxes_xyxy", "id", "sentence", "span", "kinds", "score", "confidence")
 _A_BOX = "a list of boxes, such as [[0, 0, 20, 10]]"
 SUFFIX = ".jsonl"
 

@@ -13,6 +13,10 @@ const COLUMNS = [
   ["detector", (one) => (one.label === null ? "" : one.detector_score.toFixed(2))],
 ];
 
+function percent(share) {
+  return (100 * share).toFixed(0) + " %";
+}
+
 function name(one) {
   if (one.label === null) return "part of the picture";
   return one.is_merged ? "several: " + one.label : one.label;
@@ -116,7 +120,8 @@ function showFound(one, colour) {
   swatch.style.background = colour;
   title.append(one.phrase + " ");
   const facts = [one.box_xyxy.map((value) => value.toFixed(1)).join(" ")];
-  if (one.score !== null) facts.push((100 * one.score).toFixed(0) + " %");
+  if (one.confidence !== null) facts.push("confidence " + percent(one.confidence));
+  if (one.score !== null) facts.push("best proposal " + percent(one.score));
   facts.push(one.nouns.length ? "nouns: " + one.nouns.join(", ") : "no noun");
   element("small", facts.join(" \u00b7 "), title);
   const left = element("div", undefined, article);

@@ -1,21 +1,17 @@
-import dataclasses
 import itertools
 import math
 
 import pytest
 import torch
 
-from models.grounder.batch import GroundingOutputs
 from models.grounder.box_head import (
-    CONFIDENCE_FEATURES,
     OffsetHead,
     RegHead,
     answer_boxes,
-    confidence_features,
     decode_boxes,
     encode_boxes,
 )
-from tests.models.grounder.tiny_grounder import B, P, R, tiny_inputs
+from tests.models.grounder.tiny_grounder import B, P, R, outputs_of, tiny_inputs
 
 
 def test_offsets_of_boxes_drawn_by_hand():
@@ -57,14 +53,6 @@ def test_the_offset_head_starts_at_no_offset_and_reads_phrase_and_box():
     torch.testing.assert_close(head(states, proposals)[1, 2, 9], head.last(stacked))
 
 
-def outputs_of(box_logits):
-    """Outputs of two images and three phrases, of which only these logits mean anything."""
-    nothing = torch.zeros(B, P, 4)
-    fields = {field.name: nothing for field in dataclasses.fields(GroundingOutputs)}
-    boxes = {"pred_boxes_xyxy": nothing + 1, "refined_boxes_xyxy": nothing + 2}
-    return GroundingOutputs(**fields | boxes | {"box_logits": box_logits})
-
-
 def test_the_three_answers_are_the_head_s_the_best_proposal_and_the_refined_one():
     inputs = tiny_inputs()
     logits = torch.full((B, P, R), -9.0)
@@ -87,43 +75,3 @@ def test_without_a_real_proposal_the_answer_is_the_real_part_of_the_image():
     answers = answer_boxes(outputs_of(torch.rand(B, P, R)), inputs)
     assert torch.equal(answers["proposal"][1], real[1])
     assert not torch.equal(answers["proposal"][0], real[0])
-
-
-def features_of(probs, answers, inputs, iou=0.5):
-    """Features by name, (B, P) each."""
-    outputs = dataclasses.replace(outputs_of(probs), box_probs=probs, pred_boxes_xyxy=answers)
-    features = confidence_features(outputs, inputs, iou)
-    assert features.shape == (B, P, len(CONFIDENCE_FEATURES))
-    assert features.isfinite().all()
-    return dict(zip(CONFIDENCE_FEATURES, features.unbind(-1), strict=True))
-
-
-def test_confidence_rests_on_the_best_proposal_and_on_all_that_the_answer_hits():
-    inputs = tiny_inputs()
-    boxes = torch.tensor([[0.0, 0, 10, 20], [0, 0, 10, 17], [30, 30, 44, 50], [0, 0, 10, 9]])
-    inputs.boxes_xyxy[1] = boxes.repeat(R, 1)[:R]
-    inputs.boxes_xyxy[1, 4:] = 60.0  # without area, far away
-    probs = torch.zeros(B, P, R)
-    probs[1, 2, :5] = torch.tensor([0.2, 0.4, 0.3, 0.05, 0.05])
-    answers = torch.zeros(B, P, 4)
-    answers[1, 2] = boxes[0]  # IoU 1, 0.85, 0, 0.45
-    found = {name: values[1, 2].item() for name, values in
-             features_of(probs, answers, inputs).items()}  # fmt: skip
-    assert found["support"] == pytest.approx(math.log(0.6 / 0.4), rel=1e-4)
-    assert found["best"] == pytest.approx(math.log(0.4), rel=1e-4)
-    assert found["margin"] == pytest.approx(math.log(0.4 / 0.3), rel=1e-4)
-    assert found["label_fit"] == pytest.approx(inputs.box_priors[1, 2, 1].item())
-    assert found["detector"] == pytest.approx(math.log(inputs.box_scores[1, 1].item()), rel=1e-4)
-    lenient = features_of(probs, answers, inputs, iou=0.4)["support"][1, 2].item()
-    assert lenient == pytest.approx(math.log(0.65 / 0.35), rel=1e-4)
-
-
-@pytest.mark.parametrize("boxes", [0, 1])
-def test_an_answer_without_proposals_to_choose_from_has_finite_features(boxes):
-    inputs = tiny_inputs(boxes=boxes)
-    answers, probs = torch.zeros(B, P, 4), torch.zeros(B, P, boxes)
-    nothing = features_of(probs, answers, inputs)
-    assert nothing["margin"].eq(0).all()
-    if boxes:
-        sure = features_of(probs + 1, answers, inputs)
-        assert all((sure[name] > nothing[name]).all() for name in ("best", "margin"))

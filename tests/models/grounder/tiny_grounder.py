@@ -1,11 +1,12 @@
 """A grounder and a batch with unequal prime sizes, small enough for a test."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import pairwise
 
 import torch
 from torch import nn
 
+from models.grounder.batch import GroundingOutputs
 from models.grounder.checkpoint import new_language
 from models.grounder.config import LanguageSizes
 from models.grounder.grounder import Grounder, GrounderSpec, GroundingInputs, build_grounder
@@ -174,3 +175,11 @@ def tiny_scorer(seed=0) -> FrozenClassifier:
     torch.manual_seed(seed)
     network = TinyNetwork().eval().requires_grad_(False)
     return FrozenClassifier(lambda images: network(images).sigmoid(), torch.full((3, 1, 1), 0.45))
+
+
+def outputs_of(box_logits):
+    """Outputs of two images and three phrases, of which only these logits mean anything."""
+    nothing = torch.zeros(B, P, 4)
+    every = {field.name: nothing for field in fields(GroundingOutputs)}
+    boxes = {"pred_boxes_xyxy": nothing + 1, "refined_boxes_xyxy": nothing + 2}
+    return GroundingOutputs(**every | boxes | {"box_logits": box_logits})

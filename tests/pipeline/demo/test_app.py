@@ -45,6 +45,13 @@ def test_an_uploaded_picture_gets_the_model_s_answer(client, model):
     candidates = answer["found"][0]["candidates"]
     assert len(candidates) == min(SHOWN_CANDIDATES, len(found.candidates))
     assert candidates[0]["probability"] == pytest.approx(found.score)
+    assert answer["found"][0]["confidence"] is None
+
+
+def test_the_box_of_the_model_has_its_confidence(client, model, served):
+    [answer] = asked(client, example=0, phrases=["the dog"]).json()["found"]
+    [found] = model.ground(served / IMAGES / "c.png", "the dog")
+    assert answer["confidence"] == pytest.approx(found.confidence)
 
 
 def test_a_large_picture_is_shown_smaller_with_boxes_in_its_own_pixels(client):

@@ -1,18 +1,15 @@
-import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
-from models.grounder.box_head import CONFIDENCE_FEATURES
-from pipeline.errors import InputError
+from models.grounder.confidence import CONFIDENCE_FEATURES
 from pipeline.evaluation.calibration import (
     calibrate,
     first_half,
     fit_calibration,
-    read_calibration,
     reliability,
 )
 from pipeline.evaluation.phrase_results import PhraseResult
@@ -183,25 +180,3 @@ def test_images_are_halved_whole_and_by_their_names_alone():
     assert not halves[0] & halves[1]
     assert first_half(names[::-1], seed=0).tolist() == first[::-1].tolist()
     assert any(first_half(names, seed).tolist() != first.tolist() for seed in range(1, 9))
-
-
-def test_a_written_calibration_comes_back(tmp_path):
-    features, hits = world(50, seed=6)
-    fitted = fit_calibration(features, hits, PARAMS)
-    path = tmp_path / "calibration.json"
-    path.write_text(json.dumps(asdict(fitted)))
-    assert read_calibration(path) == fitted
-
-
-@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"weights": {}, "intercept": 0}'])
-def test_what_is_no_calibration_is_refused(tmp_path, content):
-    (tmp_path / "calibration.json").write_text(content)
-    with pytest.raises(InputError, match=r"calibration\.json"):
-        read_calibration(tmp_path / "calibration.json")
-
-
-def test_a_calibration_of_other_features_is_refused(tmp_path):
-    values = {"weights": {"best": 1.0}, "intercept": 0.0, "iou": 0.5, "phrases": 3}
-    (tmp_path / "calibration.json").write_text(json.dumps(values))
-    with pytest.raises(InputError, match=r"calibration\.json"):
-        read_calibration(tmp_path / "calibration.json")

@@ -12,6 +12,7 @@ def test_a_box_has_left_top_width_and_height_and_its_words():
     assert first["bbox"] == [3.125, 7.5, 55.876, 89.499]
     assert first["area"] == pytest.approx(55.876 * 89.499, abs=1e-3)
     assert (first["phrase"], first["phrase_id"], first["score"]) == ("чашка ☕", "p/1", 0.875)
+    assert (first["confidence"], "confidence" in last) == (0.625, False)
     assert (last["image_id"], last["id"]) == (2, 3)
     assert dataset["info"] == {"split": "val"}
 

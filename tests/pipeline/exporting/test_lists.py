@@ -38,7 +38,9 @@ def expected():
 
 
 def test_json_lines_come_back_with_words_ids_sentences_and_boxes(tmp_path, pictures):
-    lines = [json.dumps(row, ensure_ascii=False) for row in json_rows(BOXES)]
+    rows = json_rows(BOXES)
+    assert [row.get("confidence") for row in rows] == [0.625, None, None]
+    lines = [json.dumps(row, ensure_ascii=False) for row in rows]
     (tmp_path / "val.jsonl").write_text("\n".join(lines), encoding="utf-8")
     data = read_own_lines("own", OwnDataset("jsonl", str(tmp_path), "x", 0, 0))
     phrases, boxes = read_back(data, pictures)

@@ -17,7 +17,7 @@ from pipeline.mentions import Mention, PhraseFacts
 from pipeline.params.read import read_params, train_params
 from pipeline.params.train import AugmentParams
 from pipeline.samples.dataset import GroundingDataset, build_training_dataset
-from pipeline.samples.grounding_tables import NO_CAMS, GroundingTables
+from pipeline.samples.grounding_tables import NO_CAMS, GroundingTables, picture_phrase
 from pipeline.samples.label_similarity import EXACT
 from pipeline.samples.loader import build_loader, collate
 from pipeline.samples.sample_spec import SampleSpec
@@ -88,7 +88,7 @@ def of_one_phrase(folder, phrase, place, subject=""):
     }
     facts = PhraseFacts((Mention("cup", 0),), False, True, place, subject)
     tables = GroundingTables.from_picture(
-        (72, 96), {phrase: facts}, (boxes, ["cup", "lamp"]), NO_CAMS
+        (72, 96), [picture_phrase(phrase)], {phrase: facts}, (boxes, ["cup", "lamp"]), NO_CAMS
     )
     return replace(tables, image_folder=folder)
 

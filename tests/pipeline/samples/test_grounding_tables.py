@@ -7,7 +7,7 @@ from models.phrases.places import Place
 from pipeline.caching.cache import CacheError
 from pipeline.errors import InputError
 from pipeline.mentions import Mention, PhraseFacts
-from pipeline.samples.grounding_tables import GroundingTables
+from pipeline.samples.grounding_tables import GroundingTables, picture_phrase
 from pipeline.samples.label_similarity import EXACT
 from tests.cached_world import BOXES, FILES, HW, PHRASES, write_world
 
@@ -101,7 +101,8 @@ def test_a_picture_at_hand_and_its_phrases_make_tables_of_their_own():
         "the cats": PhraseFacts((Mention("cat", 0),), True, False, Place(), "cats"),
     }
     names = ["dog", "cat"]
-    tables = GroundingTables.from_picture((30, 50), facts, (boxes, names), (cams, names))
+    phrases = [picture_phrase(phrase) for phrase in facts]
+    tables = GroundingTables.from_picture((30, 50), phrases, facts, (boxes, names), (cams, names))
     found = tables.gather(0, [1], max_nouns=2)
     assert tables.phrases_of_image == {0: [0, 1]}
     assert (found.image.image_hw, found.phrases) == ((30, 50), ["the cats"])

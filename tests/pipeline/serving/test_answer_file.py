@@ -56,7 +56,17 @@ def test_standard_output_holds_nothing_yet(capfdbinary):
     assert json.loads(capfdbinary.readouterr().out)["image"] == "a.png"
 
 
-@pytest.mark.parametrize("line", [b"x\n", b"[]\n", b'{"image": "a"}\n', b"\xff\n"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"x\n",
+        b"[]\n",
+        b'{"image": "a"}\n',
+        b"\xff\n",
+        b'{"image": [], "phrase": "a", "model": "shapes/full", "answer": "reg"}\n',
+        b'{"image": "a", "phrase": "a", "sentence": "a", "span": 3}\n',
+    ],
+)
 def test_a_file_of_something_else_is_left_alone(tmp_path, line):
     path = tmp_path / "out.jsonl"
     path.write_bytes(line)

@@ -12,7 +12,7 @@ BOX = (20.0, 10.0, 70.0, 40.0)
 
 
 def found(map_cells=None):
-    return Found("a dog", BOX, None, (), (), (60, 90), map_cells)
+    return Found("a dog", BOX, None, None, (), (), (60, 90), map_cells)
 
 
 def test_the_outline_is_the_box_and_all_else_stays():

@@ -4,7 +4,7 @@ from pipeline.serving.found import Found
 
 
 def found(map_cells):
-    return Found("a dog", (0.0, 0.0, 1.0, 1.0), None, (), (), (30, 70), map_cells)
+    return Found("a dog", (0.0, 0.0, 1.0, 1.0), None, None, (), (), (30, 70), map_cells)
 
 
 def test_the_heat_map_has_the_size_of_the_picture_and_peaks_where_the_map_does():

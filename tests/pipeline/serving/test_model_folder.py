@@ -40,6 +40,7 @@ def test_the_parts_of_a_result_lie_in_its_project_wherever_that_is(project, give
     assert parts.model == project / "results/shapes/full/model"
     assert parts.weights == project / "data/shapes/weights"
     assert parts.noun_head == project / "data/shapes/noun_head"
+    assert parts.calibration == project / "results/shapes/full/calibration.json"
     assert parts.settings == settings_of(read_params(project / "params.yaml"))
     assert model_name(project / given) == "shapes/full"
 
@@ -85,6 +86,7 @@ def packed(tmp_path):
 def test_a_packed_folder_needs_nothing_beside_it(packed):
     parts = find_parts(packed)
     assert (parts.model, parts.weights) == (packed / "model", packed / "weights")
+    assert parts.calibration == packed / "calibration.json"
     assert parts.settings.context_nouns == 2
     assert parts.settings.cams.clip.backgrounds == ("sky", "sea")
     assert model_name(packed) == "shapes/full"

@@ -18,6 +18,11 @@ def packed(served, tmp_path_factory):
     return folder
 
 
+def renew_hashes(folder):
+    content = json.loads((folder / PACKED_FILE).read_text()) | {"files": file_hashes(folder)}
+    (folder / PACKED_FILE).write_text(json.dumps(content))
+
+
 def test_a_packed_model_answers_as_the_project_s_does(served, packed, tmp_path, monkeypatch):
     """In another folder, and where the project is gone."""
     picture = shutil.copy(served / IMAGES / "e.png", tmp_path)
@@ -27,6 +32,17 @@ def test_a_packed_model_answers_as_the_project_s_does(served, packed, tmp_path, 
     found = PhraseGrounder.load(moved, "cpu").ground(picture, PHRASES)
     assert [one.box_xyxy for one in found] == [one.box_xyxy for one in expected]
     assert [one.candidates for one in found] == [one.candidates for one in expected]
+    assert [one.confidence for one in found] == [one.confidence for one in expected]
+    assert None not in [one.confidence for one in found]
+
+
+def test_a_packed_model_without_calibration_answers_without_confidence(served, packed, tmp_path):
+    moved = shutil.copytree(packed, tmp_path / "older")
+    (moved / "calibration.json").unlink()
+    renew_hashes(moved)
+    [found] = PhraseGrounder.load(moved, "cpu").ground(served / IMAGES / "e.png", "the dog")
+    assert found.score is not None
+    assert found.confidence is None
 
 
 def test_it_holds_what_running_it_takes_and_nothing_of_the_data(packed):
@@ -75,8 +91,7 @@ def test_the_card_names_the_model_and_its_parts(packed):
 def test_the_detector_that_is_handed_on_cannot_run_code(packed, tmp_path):
     moved = shutil.copytree(packed, tmp_path / "bad")
     (moved / "weights/detector/config.py").write_text("open('ran', 'w')")
-    content = json.loads((moved / PACKED_FILE).read_text()) | {"files": file_hashes(moved)}
-    (moved / PACKED_FILE).write_text(json.dumps(content))
+    renew_hashes(moved)
     with pytest.raises(InputError, match=r"config\.py"):
         PhraseGrounder.load(moved)
 

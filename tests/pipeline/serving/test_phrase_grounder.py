@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,9 +9,15 @@ from PIL import Image
 
 from models.grounder.checkpoint import load_grounder
 from pipeline.errors import InputError
+from pipeline.evaluation.inference import compute_answers, load_inference
+from pipeline.observe.observer import Observer
+from pipeline.params.read import read_params
+from pipeline.records import PhraseRecord
+from pipeline.samples.grounding_tables import GroundingTables
 from pipeline.serving.found import ANSWERS
 from pipeline.serving.phrase_grounder import PHRASES_AT_ONCE, PhraseGrounder, phrase_problem
 from tests.served_world import (
+    CALIBRATION,
     FILES,
     HW,
     IMAGES,
@@ -36,12 +43,14 @@ def model(served):
 
 
 @pytest.fixture(scope="module")
-def evaluated(served):
+def evaluated(served, tmp_path_factory):
     """Return what the evaluate stage wrote of every phrase, from caches and in other batches."""
+    folder = tmp_path_factory.mktemp("evaluated") / "copy"
+    shutil.copytree(served, folder)
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(served)
+        patch.chdir(folder)
         run_evaluate(RESULTS)
-    lines = (served / RESULTS.predictions).read_text().splitlines()
+    lines = (folder / RESULTS.predictions).read_text().splitlines()
     return {(row["image_id"], row["phrase"]): row for row in map(json.loads, lines)}
 
 
@@ -195,3 +204,107 @@ def test_a_model_without_its_tokenizer_is_named(served, tmp_path):
     with pytest.raises(InputError, match="tokenizer"):
         PhraseGrounder.load(tmp_path / RESULTS.folder)
     assert load_grounder(served / RESULTS.model)
+
+
+def answers_of_records(records):
+    """Return what evaluation says of phrases of test images, from the caches, by phrase id."""
+    params = read_params()
+    tables = GroundingTables.from_caches(FILES, IMAGES, ("test",))
+    inference = load_inference(RESULTS.model, params.runtime)
+    compared = replace(tables, phrases=records).with_labels_compared(
+        inference.spec.labels, FILES.weights / "language"
+    )
+    evaluate = replace(params.evaluate, iou=CALIBRATION.iou)
+    return compute_answers(inference, compared, evaluate, Observer("evaluate"))[0]
+
+
+def assert_same(found, answer):
+    np.testing.assert_allclose(found.box_xyxy, answer.boxes_xyxy["reg"], atol=EVALUATED_PX)
+    assert found.score == pytest.approx(answer.score, abs=1e-4)
+    [confidence] = CALIBRATION.confidences(answer.features[None])
+    assert found.confidence == pytest.approx(confidence, abs=1e-4)
+
+
+def test_the_confidence_is_the_one_that_evaluation_would_give(model):
+    records = [
+        PhraseRecord(f"{key}/{phrase}", key, "test", phrase)
+        for key in TEST_IMAGES
+        for phrase in PHRASES
+    ]
+    answers = answers_of_records(records)
+    confidences = set()
+    for key in TEST_IMAGES:
+        for found in model.ground(IMAGES / f"{key}.png", PHRASES):
+            assert_same(found, answers[f"{key}/{found.phrase}"])
+            confidences.add(round(found.confidence, 3))
+    assert len(confidences) > len(records) / 2
+
+
+@pytest.mark.parametrize("answer", ["proposal", "refined"])
+def test_another_answer_than_the_calibrated_one_has_no_confidence(model, answer):
+    [found] = model.ground(IMAGES / "e.png", "the red dog", answer)
+    assert found.confidence is None
+    assert found.score is not None
+
+
+def test_without_calibration_or_without_proposals_there_is_no_confidence(served, model):
+    unevaluated = PhraseGrounder.load(served / REG_RESULTS.folder)
+    [found] = unevaluated.ground(IMAGES / "e.png", "the red dog")
+    assert found.candidates
+    assert found.confidence is None
+    blind = replace(model, frozen=replace(model.frozen, detector=None))
+    assert blind.ground(IMAGES / "e.png", "the red dog")[0].confidence is None
+
+
+def test_a_calibration_that_is_none_is_one_error_with_a_remedy(served, tmp_path):
+    shutil.copytree(served / "results", tmp_path / "results")
+    shutil.copy(served / "params.yaml", tmp_path)
+    (tmp_path / RESULTS.calibration).write_text("{")
+    with pytest.raises(InputError, match=r"calibration\.json.*dvc repro"):
+        PhraseGrounder.load(tmp_path / RESULTS.folder)
+
+
+SENTENCE = "The red dog beside the dog  on the cup, the blue cups and the red dog."
+PLACES = {  # phrases of the nouns cache in order, and where each stands
+    "the red dog": (0, 11),
+    "the dog on the cup": (19, 38),
+    "left one !": None,
+    "the blue cups": (40, 53),
+    "the star": None,
+}
+
+
+def records_of(places):
+    return [
+        PhraseRecord(str(number), "e", "test", phrase, SENTENCE if span else None, span)
+        for number, (phrase, span) in enumerate(places)
+    ]
+
+
+def test_phrases_of_a_sentence_get_what_their_records_get(model):
+    answers = answers_of_records(records_of(PLACES.items()))
+    found = model.ground(IMAGES / "e.png", list(PLACES), sentence=SENTENCE)
+    for one, answer in zip(found, answers.values(), strict=True):
+        assert_same(one, answer)
+    alone = model.ground(IMAGES / "e.png", list(PLACES))
+    changed = [priors_of(one) != priors_of(other) for one, other in zip(found, alone, strict=True)]
+    assert changed == [False, True, False, True, False]
+
+
+def priors_of(found):
+    return sorted((one.box_xyxy, round(one.prior, 4)) for one in found.candidates)
+
+
+def test_a_phrase_that_a_sentence_says_twice_means_two_things(model):
+    spans = [(0, 11), (58, 69)]
+    answers = answers_of_records(records_of(("the red dog", span) for span in spans))
+    found = model.ground(IMAGES / "e.png", ["the red dog"] * 2, sentence=SENTENCE)
+    for one, answer in zip(found, answers.values(), strict=True):
+        assert_same(one, answer)
+    assert priors_of(found[0]) != priors_of(found[1])
+    assert model.ground(IMAGES / "e.png", ["the red dog"] * 2)[0].box_xyxy == found[0].box_xyxy
+
+
+def test_a_sentence_is_a_text(model):
+    with pytest.raises(InputError, match="sentence 3"):
+        model.ground(IMAGES / "c.png", "the dog", sentence=3)

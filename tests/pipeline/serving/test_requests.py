@@ -4,8 +4,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import InputError
+from pipeline.exporting.lists import json_rows
 from pipeline.serving.requests import read_requests
 from pipeline.serving.rows import Request
+from tests.pipeline.exporting.boxes import BOXES
 
 
 @pytest.fixture(autouse=True)
@@ -70,3 +72,50 @@ def test_a_list_that_cannot_be_read_is_named(content):
         Path("asked.jsonl").write_bytes(content)
     with pytest.raises(InputError, match=r"asked\.jsonl: cannot be read"):
         read_requests(["asked.jsonl"], [])
+
+
+SENTENCE = "A cup on a cup."
+
+
+def test_phrases_of_a_sentence_are_asked_at_their_places_in_it():
+    one = {"image": "p.png", "sentence": SENTENCE}
+    path = write_list(
+        one | {"phrase": "a cup"},
+        one | {"phrase": "a cup", "image": "q.png"},
+        one | {"phrase": "a cup"},
+        one | {"phrase": "a saucer"},
+        one | {"phrase": "cup", "span": [11, 14]},
+        {"image": "p.png", "phrase": "a cup", "span": [0, 5]},
+    )
+    assert read_requests([path], []) == [
+        Request("lists/p.png", "a cup", SENTENCE, (0, 5)),
+        Request("lists/q.png", "a cup", SENTENCE, (0, 5)),
+        Request("lists/p.png", "a cup", SENTENCE, (9, 14)),
+        Request("lists/p.png", "a saucer", SENTENCE, None),
+        Request("lists/p.png", "cup", SENTENCE, (11, 14)),
+        Request("lists/p.png", "a cup"),
+    ]
+
+
+def test_exported_boxes_can_be_asked_again_at_their_places():
+    path = write_list(*json_rows(BOXES))
+    expected = [(one.phrase.phrase, one.phrase.sentence, one.phrase.span) for one in BOXES]
+    found = [(one.phrase, one.sentence, one.span) for one in read_requests([path], [])]
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"sentence": 3},
+        {"sentence": ["a"]},
+        {"sentence": "a", "span": 3},
+        {"sentence": "a", "span": [0]},
+        {"sentence": "a", "span": [0, 1.5]},
+        {"span": {"0": 1, "1": 2}},
+    ],
+)
+def test_a_malformed_sentence_or_span_is_named_by_its_line(values):
+    path = write_list({"image": "p.png", "phrase": "a dog"} | values)
+    with pytest.raises(InputError, match=rf"{path}:1: (sentence|span)"):
+        read_requests([path], [])
