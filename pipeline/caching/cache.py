@@ -11,7 +11,6 @@ import fcntl
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from models.given_files.impostors import cause_of
 from pipeline.caching.atomic import whole_file
 from pipeline.errors import InputError
+from pipeline.text_index import PackedTexts
 
 FORMAT_VERSION = 1
 CACHE_SUFFIX = ".h5"
@@ -157,9 +157,33 @@ class Cache:
         Raises:
             CacheError: there are no such texts, or they cannot be read.
         """
-        utf8 = self._read(f"{name}/utf8").tobytes()
-        offsets = self._read(f"{name}/offsets").tolist()
-        return [utf8[start:stop].decode() for start, stop in pairwise(offsets)]
+        return [*PackedTexts(self._read(f"{name}/utf8"), self._read(f"{name}/offsets"))]
+
+    def mapped(self, name: str) -> NDArray[Any]:
+        """Return a whole array, read-only, as a map of the file.
+
+        A page of it is read when it is looked at, and all processes that look share it.
+
+        Raises:
+            CacheError: there is no such array, or it cannot be read.
+        """
+        dataset = self._dataset(name)
+        try:
+            offset = dataset.id.get_offset()
+            if offset is None:  # of an array without elements
+                return dataset[:]
+            mapping = np.memmap(self.path, dataset.dtype, "r", offset, dataset.shape)
+        except _READ_ERRORS as error:
+            raise self._read_error(name, error) from error
+        return mapping.view(np.ndarray)  # indexing a `memmap` is slower
+
+    def packed_texts(self, name: str) -> PackedTexts:
+        """Return a list of texts as maps of the file, see `mapped`.
+
+        Raises:
+            CacheError: there are no such texts, or they cannot be read.
+        """
+        return PackedTexts(self.mapped(f"{name}/utf8"), self.mapped(f"{name}/offsets"))
 
     def attribute(self, name: str) -> str | int | float:
         """Return one of the stage's own attributes.
@@ -190,13 +214,21 @@ class Cache:
         return self._file
 
     def _read(self, name: str) -> NDArray[Any]:
+        dataset = self._dataset(name)
+        try:
+            return dataset[:]
+        except _READ_ERRORS as error:
+            raise self._read_error(name, error) from error
+
+    def _dataset(self, name: str) -> Any:
         file = self._opened()
         try:
-            return file[name][:]
+            return file[name]
         except _READ_ERRORS as error:
-            raise CacheError(
-                f"{self.path}: `{name}` cannot be read: {error}; {_remedy(self.path)}"
-            ) from error
+            raise self._read_error(name, error) from error
+
+    def _read_error(self, name: str, error: Exception) -> CacheError:
+        return CacheError(f"{self.path}: `{name}` cannot be read: {error}; {_remedy(self.path)}")
 
 
 def _write_texts(group: Any, texts: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from models.classifier.classifier import load_classifier
 from models.classifier.noun_head import load_noun_head
 from pipeline.errors import InputError
 from pipeline.images.batches import image_batches, read_squashed
-from pipeline.mentions import read_phrase_facts
+from pipeline.mentions import PhraseFactsTable
 from pipeline.observe.observer import Observer
 from pipeline.params.schema import NounHeadParams
 from pipeline.records import PhraseRecord, read_records
@@ -68,7 +68,7 @@ def test_at_most_max_nouns_get_a_class(inputs):
 
 def test_equally_frequent_nouns_are_ordered_by_the_alphabet(inputs):
     phrases = read_records(inputs.files.phrases, PhraseRecord)
-    facts = read_phrase_facts(inputs.files.nouns)
+    facts = PhraseFactsTable(inputs.files.nouns)
     assert frequent_nouns(phrases, facts, 1, 9) == ["fox", "hut", "zebra"]
 
 
