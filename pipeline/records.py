@@ -3,12 +3,14 @@
 import json
 import mmap
 from array import array
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar, overload
 
 import numpy as np
+import orjson
 from typing_extensions import override
 
 from models.given_files.impostors import cause_of
@@ -146,7 +148,7 @@ class RecordFile(Sequence[Record]):
         start = int(self._starts[row])
         stop = self._map.find(b"\n", start)
         line = self._map[start:stop] if stop >= 0 else self._map[start:]
-        return _record(self._kind, json.loads(line))
+        return _record(self._kind, orjson.loads(line))
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_map": None, "hashes": {}}  # hashes hold within a process
@@ -184,21 +186,23 @@ def _lines(path: Path, kind: type[Record]) -> Iterator[tuple[int, dict[str, Any]
     Raises:
         InputError: as `read_records`.
     """
-    start, encoding = 0, "utf-8-sig"
+    start = 0
     try:
         stream = path.open("rb")
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error}; {REMEDY}") from error
     with stream:
         for number, line in enumerate(stream, start=1):
+            if number == 1 and line.startswith(BOM_UTF8):
+                start, line = len(BOM_UTF8), line.removeprefix(BOM_UTF8)
             try:
-                values = json.loads(line.decode(encoding))
+                values = orjson.loads(line)
                 kind(**values)
             except (ValueError, TypeError, AttributeError) as error:
                 what = f"not a {kind.__name__}: {cause_of(path, error)}"
                 raise InputError(f"{path}:{number}: {what}; {REMEDY}") from error
             yield start, values
-            start, encoding = start + len(line), "utf-8"
+            start += len(line)
     if not start:
         raise InputError(f"{path}: holds no {kind.__name__}; {REMEDY}")
 

@@ -25,7 +25,8 @@ from pipeline.text_index import PackedTexts
 
 FORMAT_VERSION = 1
 CACHE_SUFFIX = ".h5"
-_READ_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError)  # of h5py on damaged files
+# of h5py on damaged files
+_READ_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError)
 
 
 class CacheError(InputError):

@@ -1,6 +1,7 @@
-"""What tables say of images and phrases, by reading every cache whole into lists and dictionaries."""
+"""What tables say of images and phrases, by reading every cache whole into dictionaries."""
 
 import json
+from itertools import pairwise
 
 import h5py
 import numpy as np
@@ -15,7 +16,7 @@ def read_lines(path, splits):
 
 def read_texts(group):
     utf8, offsets = group["utf8"][:].tobytes(), group["offsets"][:]
-    return [utf8[a:b].decode() for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
+    return [utf8[a:b].decode() for a, b in pairwise(offsets)]
 
 
 def read_rows(path, names):
