@@ -1,5 +1,6 @@
 """Stack samples of unequal numbers of phrases, proposals, tokens and words into one batch."""
 
+import gc
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -58,7 +59,13 @@ def build_loader(
         persistent_workers=workers > 0,
         pin_memory=torch.cuda.is_available(),
         generator=torch.Generator(),  # keeps the global one untouched
+        worker_init_fn=_share_pages,
     )
+
+
+def _share_pages(_worker: int) -> None:
+    """Keep the garbage collection of a worker off the objects, and so the pages, of its parent."""
+    gc.freeze()
 
 
 def _stack(arrays: Sequence[NDArray[Any]], padding: int) -> NDArray[Any]:
