@@ -183,7 +183,7 @@ def read_features(
         watched = observer.progress(batches, -(-len(items) // params.batch_images), "batches")
         return {"features": compute_features(classifier, watched, device)}
 
-    return torch.from_numpy(run_shards(plan, compute, observer)["features"]), plan
+    return torch.from_numpy(np.asarray(run_shards(plan, compute, observer)["features"])), plan
 
 
 def fit_and_save(

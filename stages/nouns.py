@@ -133,7 +133,9 @@ def run(files: DatasetFiles, params: NounsParams, parser: NounParser, observer: 
     def compute(items: range) -> Mapping[str, NDArray[Any]]:
         return vars(compute_nouns(parser, phrases[items.start : items.stop]))
 
-    phrase_nouns = PhraseNouns(**run_shards(plan, compute, observer))
+    sharded = run_shards(plan, compute, observer)
+    arrays: dict[str, Any] = {name: np.asarray(array) for name, array in sharded.items()}
+    phrase_nouns = PhraseNouns(**arrays)
     names = decoded(phrase_nouns.noun_utf8, phrase_nouns.noun_utf8_lengths)
     write_nouns(files.nouns, phrases, phrase_nouns, names, provenance)
     remove_shards(plan)

@@ -104,8 +104,8 @@ def run(
         watched = observer.progress(pictures, len(items), "images")
         return compute_proposals(detector, iter(watched), params)
 
-    arrays = run_shards(plan, compute, observer)
-    counts = arrays.pop("counts")
+    arrays: dict[str, Any] = {**run_shards(plan, compute, observer)}
+    counts = np.asarray(arrays.pop("counts"))
     arrays["offsets"] = row_offsets(counts)  # (I + 1,)
     texts = {"image_id": [image.image_id for image in images], "label": detector.info.classes}
     attributes = {"detector": detector.info.name, "training_set": detector.info.training_set}

@@ -48,8 +48,8 @@ class _Tracer(fx.Tracer):
     """Keeps frozen batch norms whole."""
 
     @override
-    def is_leaf(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, FrozenBatchNorm2d) or super().is_leaf(m, module_qualified_name)
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return isinstance(m, FrozenBatchNorm2d) or super().is_leaf_module(m, module_qualified_name)
 
 
 def _nodes(network: nn.Module) -> list[fx.Node]:

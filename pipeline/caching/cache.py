@@ -9,10 +9,10 @@ compressed, and carry no times; names and attributes are written in sorted order
 import errno
 import fcntl
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import h5py
 import numpy as np
@@ -50,9 +50,27 @@ class Provenance:
     fingerprint: str
 
 
+class Blocks(Protocol):
+    """An array that is not in memory: blocks of its rows, one after another."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Return the shape of all rows together."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Return the dtype of every block."""
+        ...
+
+    def blocks(self) -> Iterator[NDArray[Any]]:
+        """Yield the blocks in order."""
+        ...
+
+
 def write_cache(
     path: Path,
-    arrays: Mapping[str, NDArray[Any]],
+    arrays: Mapping[str, NDArray[Any] | Blocks],
     texts: Mapping[str, Sequence[str]],
     attributes: Mapping[str, str | int | float],
     provenance: Provenance,
@@ -61,7 +79,8 @@ def write_cache(
 
     Args:
         path: the HDF5 file; its folder is made, an old file is replaced.
-        arrays: by name, of any shape and of bool, integer or float dtype.
+        arrays: by name, of any shape and of bool, integer or float dtype; or in blocks, which are
+            read one at a time.
         texts: by name, lists of any length of any Unicode text.
         attributes: by name, in addition to format, stage and fingerprint.
         provenance: stage and fingerprint.
@@ -80,7 +99,7 @@ def write_cache(
             if name in texts:
                 _write_texts(file.create_group(name), texts[name])
             else:
-                file.create_dataset(name, data=arrays[name], track_times=False)
+                _write_array(file, name, arrays[name])
 
 
 def row_offsets(counts: ArrayLike) -> NDArray[np.int64]:
@@ -230,6 +249,17 @@ class Cache:
 
     def _read_error(self, name: str, error: Exception) -> CacheError:
         return CacheError(f"{self.path}: `{name}` cannot be read: {error}; {_remedy(self.path)}")
+
+
+def _write_array(file: Any, name: str, array: NDArray[Any] | Blocks) -> None:
+    if isinstance(array, np.ndarray):
+        file.create_dataset(name, data=array, track_times=False)
+        return
+    dataset = file.create_dataset(name, array.shape, array.dtype, track_times=False)
+    start = 0
+    for block in array.blocks():
+        dataset[start : start + len(block)] = block
+        start += len(block)
 
 
 def _write_texts(group: Any, texts: Sequence[str]) -> None:
