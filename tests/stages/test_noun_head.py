@@ -13,7 +13,14 @@ from pipeline.mentions import PhraseFactsTable
 from pipeline.observe.observer import Observer
 from pipeline.params.schema import NounHeadParams
 from pipeline.records import PhraseRecord, read_records
-from stages.noun_head import NounHeadInputs, compute_features, frequent_nouns, main, run
+from stages.noun_head import (
+    NounHeadInputs,
+    compute_features,
+    find_targets,
+    frequent_nouns,
+    main,
+    run,
+)
 from tests.stages.command import start
 from tests.stages.noun_world import make_world
 
@@ -134,3 +141,9 @@ def test_a_training_that_blows_up_is_one_clear_error(inputs):
     with pytest.raises(InputError, match=r"noun_head: .* at step \d+, in epoch \d+"):
         make(inputs, replace(PARAMS, learning_rate=1e20, weight_decay=10.0, epochs=30))
     assert not (inputs.files.noun_head / "head.safetensors").exists()
+
+
+def test_targets_are_the_known_nouns_of_each_image():
+    said = [{"hut", "owl"}, set(), {"fox", "hut"}, {"owl"}]
+    expected = [[noun in some for noun in ("hut", "fox", "elk")] for some in said]
+    assert find_targets(said, ["hut", "fox", "elk"]).tolist() == expected
