@@ -99,7 +99,6 @@ def measure(params: Params, wanted: Ablations, setting: str, seed: int, memory_o
     minutes = (time.process_time() - begin) / 60
     tables = GroundingTables.from_caches(files, pictures, evaluation_splits(files.phrases))
     tables = tables.with_labels_compared(section.labels, language)
-    remember_frozen(step.grounder, memory, pictures_change=False)
     hits = judge(step, dataset, tables, read_records(files.ground_truth, GroundTruth), params)
     found = dict(zip(METHODS, (f"{100 * hit:.3f}" for hit in hits.mean(axis=0)), strict=True))
     sizes = {"images": len(training.images), "phrases": len(hits)}

@@ -50,8 +50,7 @@ class FrozenMemory:
 class RememberedBackbone(Backbone):
     """A frozen backbone that keeps the maps of every picture it has seen.
 
-    Only batches of as many pictures as the first one count, and one with a picture that is not
-    known is encoded as a whole.
+    A batch with a picture that is not known is encoded as a whole.
     """
 
     def __init__(self, backbone: Backbone, memory: FrozenMemory) -> None:
@@ -60,18 +59,13 @@ class RememberedBackbone(Backbone):
         self.extract, self.channels = backbone.extract, backbone.channels
         self._memory = memory
         self._weights: Tensor | None = None
-        self._batch_images: int | None = None
 
     @override
     @torch.compiler.disable
     @torch.no_grad()
     def forward(self, images: Tensor, pixel_mask: Tensor) -> LevelMaps:
         """See `Backbone.forward`."""
-        memory = self._memory
-        self._batch_images = self._batch_images or len(images)
-        if len(images) != self._batch_images:
-            return super().forward(images, pixel_mask)
-        keys = self._keys(images, pixel_mask)
+        memory, keys = self._memory, self._keys(images, pixel_mask)
         if all(key in memory.images for key in keys):
             known = [memory.images[key] for key in keys]
             return {level: torch.stack([maps[level] for maps in known]) for level in known[0]}

@@ -67,6 +67,14 @@ def test_places_of_every_kind_are_read_as_they_were_written(tmp_path, side, rela
     }
 
 
+@pytest.mark.parametrize("rows", [[], [0], [1], [0, 1], [2, 0]])
+def test_compared_are_the_heads_and_anchors_of_the_asked_phrases(files, rows):
+    facts = PhraseFactsTable(files.nouns)
+    asked = [facts[facts.phrase(row)] for row in rows]
+    expected = {noun for fact in asked for noun in (fact.head, fact.anchor) if noun}
+    assert facts.compared_nouns(np.array(rows, np.int64)) == expected
+
+
 def test_only_a_mention_in_the_role_of_the_head_is_the_head():
     context, head = Mention("hut", 1), Mention("fox", 0)
     assert PhraseFacts((head, context), False, False, Place(), "").head == "fox"
