@@ -101,7 +101,7 @@ class PhraseFactsTable(Mapping[str, PhraseFacts]):
         self._arrays = {name: cache.mapped(name) for name in _ARRAYS}
         cache.close()
         self._index = TextIndex(self._phrases)
-        self._recent = lru_cache(_KEPT)(self._facts)
+        self._recent = lru_cache(_KEPT)(self.facts)
 
     def __len__(self) -> int:
         return len(self._phrases)
@@ -123,6 +123,22 @@ class PhraseFactsTable(Mapping[str, PhraseFacts]):
         """Return the text of a row."""
         return self._phrases[row]
 
+    def facts(self, row: int) -> PhraseFacts:
+        """Return what is known of the phrase of a row."""
+        start, stop = self._arrays["offsets"][row : row + 2].tolist()
+        indices = self._arrays["noun_index"][start:stop].tolist()
+        roles = self._arrays["noun_role"][start:stop].tolist()
+        return PhraseFacts(
+            tuple(
+                Mention(self._nouns[index], role)
+                for index, role in zip(indices, roles, strict=True)
+            ),
+            bool(self._arrays["is_plural"][row]),
+            bool(self._arrays["has_direction"][row]),
+            self._place(row),
+            self._subjects[row],
+        )
+
     def compared_nouns(self, rows: NDArray[np.int64]) -> set[str]:
         """Return the head nouns and anchors of the phrases of some rows."""
         is_asked = np.zeros(len(self), np.bool_)
@@ -138,21 +154,6 @@ class PhraseFactsTable(Mapping[str, PhraseFacts]):
     def __reduce__(self) -> tuple[Any, ...]:
         return PhraseFactsTable, (self._path,)
 
-    def _facts(self, row: int) -> PhraseFacts:
-        start, stop = self._arrays["offsets"][row : row + 2].tolist()
-        indices = self._arrays["noun_index"][start:stop].tolist()
-        roles = self._arrays["noun_role"][start:stop].tolist()
-        return PhraseFacts(
-            tuple(
-                Mention(self._nouns[index], role)
-                for index, role in zip(indices, roles, strict=True)
-            ),
-            bool(self._arrays["is_plural"][row]),
-            bool(self._arrays["has_direction"][row]),
-            self._place(row),
-            self._subjects[row],
-        )
-
     def _place(self, row: int) -> Place:
         """Return where a phrase says that its thing is."""
         names = ("place_rank", "place_side", "relation", "anchor_index")
@@ -165,6 +166,16 @@ class PhraseFactsTable(Mapping[str, PhraseFacts]):
             RELATIONS[relation] if relation >= 0 else "",
             Anchor(self._nouns[anchor], tuple(span)) if anchor >= 0 else None,
         )
+
+
+def read_phrase_facts(path: Path) -> dict[str, PhraseFacts]:
+    """Return the facts of every phrase of `nouns.h5` in memory, for many passes over all of them.
+
+    Raises:
+        CacheError: as `PhraseFactsTable`.
+    """
+    table = PhraseFactsTable(path)
+    return {phrase: table.facts(row) for row, phrase in enumerate(table)}
 
 
 def nouns_of_images(

@@ -42,7 +42,7 @@ from pipeline.caching.shards import ShardPlan, remove_shards, run_shards
 from pipeline.command_line import stage_call
 from pipeline.errors import InputError
 from pipeline.images.batches import ImageBatch, image_batches
-from pipeline.mentions import PhraseFacts, PhraseFactsTable, nouns_of_images
+from pipeline.mentions import PhraseFacts, nouns_of_images, read_phrase_facts
 from pipeline.noun_coverage import covered_shares, describe_coverage
 from pipeline.observe.observer import Observer
 from pipeline.params.schema import CamsParams
@@ -130,7 +130,7 @@ def run(
     torch.backends.cudnn.allow_tf32 = False
     images = read_records(inputs.files.images, ImageRecord)
     phrases = read_records(inputs.files.phrases, PhraseRecord)
-    facts = PhraseFactsTable(inputs.files.nouns)
+    facts = read_phrase_facts(inputs.files.nouns)
     nouns = nouns_of_images(facts, images, phrases)
     scorer = load_cams_scorer(inputs, params, nouns).to(device)
     explainer = NounExplainer(scorer, params.layer, params.backend)

@@ -13,7 +13,7 @@ from typing import get_args
 from models.grad_cam.load_scorer import ScorerKind, ScorerSource, find_routes
 from models.noun_classes.detector_labels import noun_label_matches
 from pipeline.command_line import stage_call
-from pipeline.mentions import PhraseFactsTable
+from pipeline.mentions import read_phrase_facts
 from pipeline.noun_coverage import compute_coverage, rank_uncovered
 from pipeline.paths import DatasetFiles
 from pipeline.records import PhraseRecord, read_records
@@ -27,7 +27,7 @@ def compare_scorers(files: DatasetFiles) -> Iterator[str]:
     Raises:
         InputError: the phrases or their nouns are missing.
     """
-    facts = PhraseFactsTable(files.nouns)
+    facts = read_phrase_facts(files.nouns)
     heads = [facts[record.phrase].head for record in read_records(files.phrases, PhraseRecord)]
     nouns = sorted({head for head in heads if head is not None})
     for kind in get_args(ScorerKind):

@@ -29,7 +29,7 @@ from pipeline.caching.shards import ShardPlan, remove_shards, run_shards
 from pipeline.command_line import stage_call
 from pipeline.errors import InputError
 from pipeline.images.batches import ImageBatch, image_batches
-from pipeline.mentions import PhraseFacts, PhraseFactsTable, nouns_of_images
+from pipeline.mentions import PhraseFacts, nouns_of_images, read_phrase_facts
 from pipeline.noun_coverage import describe_coverage
 from pipeline.observe.observer import Observer
 from pipeline.params.schema import NounHeadParams
@@ -123,7 +123,7 @@ def run(
     """
     seed_everything(params.seed)
     torch.backends.cudnn.allow_tf32 = False
-    facts = PhraseFactsTable(inputs.files.nouns)
+    facts = read_phrase_facts(inputs.files.nouns)
     phrases = read_records(inputs.files.phrases, PhraseRecord)
     images = [
         image for image in read_records(inputs.files.images, ImageRecord) if image.split == TRAIN

@@ -5,7 +5,13 @@ from models.phrases.place_words import CUES, RELATIONS, SIDES
 from models.phrases.places import Anchor, Place
 from pipeline.caching.cache import CacheError, Provenance, write_cache
 from pipeline.errors import InputError
-from pipeline.mentions import Mention, PhraseFacts, PhraseFactsTable, nouns_of_images
+from pipeline.mentions import (
+    Mention,
+    PhraseFacts,
+    PhraseFactsTable,
+    nouns_of_images,
+    read_phrase_facts,
+)
 from pipeline.records import ImageRecord, PhraseRecord, read_records
 from tests.place_rows import place_rows
 from tests.stages.noun_world import make_world
@@ -73,6 +79,12 @@ def test_compared_are_the_heads_and_anchors_of_the_asked_phrases(files, rows):
     asked = [facts[facts.phrase(row)] for row in rows]
     expected = {noun for fact in asked for noun in (fact.head, fact.anchor) if noun}
     assert facts.compared_nouns(np.array(rows, np.int64)) == expected
+
+
+def test_all_facts_in_memory_are_those_of_the_table(files):
+    facts = read_phrase_facts(files.nouns)
+    assert facts == dict(PhraseFactsTable(files.nouns))
+    assert len(facts) > 3
 
 
 def test_only_a_mention_in_the_role_of_the_head_is_the_head():
