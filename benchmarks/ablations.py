@@ -12,18 +12,16 @@ import csv
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 from typing_extensions import override
 
-from benchmarks.remembered import LevelMaps, RememberedBackbone, RememberedLanguage
 from models.grounder.checkpoint import SavedGrounder
-from models.grounder.grounder import Grounder
+from models.grounder.remembered import FrozenMemory, remember_frozen
 from models.training.training_step import TrainingStep
 from pipeline.evaluation.inference import Inference, compute_answers
 from pipeline.evaluation.metrics import score_boxes
@@ -41,6 +39,7 @@ from pipeline.samples.grounding_tables import GroundingTables
 from pipeline.training.processes import Machine, ProcessGroup
 from stages.train import build_training, train
 
+MemoryOf = Callable[[TrainParams], FrozenMemory]  # shared by settings of the same frozen encoders
 METHODS = ("reg", "proposal", "refined")
 COLUMNS = ("setting", "seed", "images", "phrases", *METHODS, "minutes")
 
@@ -79,30 +78,10 @@ class OtherCams(DatasetFiles):
         return Path(self.path) if self.path else super().cams
 
 
-@dataclass
-class Memory:
-    """What frozen encoders have said so far."""
-
-    images: dict[bytes, LevelMaps] = field(default_factory=dict)
-    phrases: dict[bytes, Tensor] = field(default_factory=dict)
-
-    def serve(self, grounder: Grounder, params: TrainParams) -> None:
-        """Let the frozen parts of a grounder remember, where what they see comes again."""
-        drawn = params.augment
-        changes = (drawn.jitter, drawn.crop, drawn.scales - 1, drawn.translate)
-        if params.learning_rate_pretrained > 0 or any(changes):
-            return
-        if grounder.spec.backbone_pretrained:
-            visual = grounder.visual_encoder
-            visual.backbone = RememberedBackbone(visual.backbone, self.images)
-        if grounder.spec.language_pretrained:
-            language = RememberedLanguage(grounder.language_encoder, self.phrases)
-            grounder.language_encoder = language
-
-
-def measure(params: Params, wanted: Ablations, setting: str, seed: int, memory: Memory) -> Any:
+def measure(params: Params, wanted: Ablations, setting: str, seed: int, memory_of: MemoryOf) -> Any:
     """Train one setting from one seed and return its row."""
     section = section_of(params, wanted, setting, seed)
+    memory = memory_of(section)
     files = OtherCams(wanted.dataset, path=wanted.cams.get(setting, ""))
     pictures = image_folder(wanted.dataset, params.datasets[wanted.dataset])
     group = ProcessGroup(0, 1, pick_device(params.runtime.device))
@@ -112,7 +91,7 @@ def measure(params: Params, wanted: Ablations, setting: str, seed: int, memory: 
     training = first_images(all_images, wanted.train_images)
     training = training.with_labels_compared(section.labels, files.weights)
     step, dataset = build_training(files, training, section, group.device)
-    memory.serve(step.grounder, section)
+    remember_frozen(step.grounder, memory, section.augment.changes_pictures)
     begin = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         train(step, dataset, section, Path(folder), machine)
@@ -215,6 +194,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="default: results/DATASET/FILE.csv")
     parser.add_argument("--shards", type=int, default=1)
     parser.add_argument("--shard", type=int, default=0)
+    parser.add_argument("--remember-gb", type=int, default=8, help="of what frozen encoders say")
     parser.add_argument("--table", action="store_true")
     given = parser.parse_args()
     params, wanted = read_params(), build(Ablations, read_yaml(given.file), given.file.name)
@@ -222,11 +202,17 @@ def main() -> None:
     tasks = [(setting, seed) for seed in wanted.seeds for setting in wanted.settings]
     mine = [] if given.table else tasks[given.shard :: given.shards]
     keep_freed_memory()
-    memory = Memory()
+    memories: dict[tuple[Any, ...], FrozenMemory] = {}
+
+    def memory_of(section: TrainParams) -> FrozenMemory:
+        model, limit = section.model, given.remember_gb << 30
+        encoders = (model.backbone, model.depth, section.precision, section.fold_batch_norms)
+        return memories.setdefault(encoders, FrozenMemory(limit))
+
     for setting, seed in mine:
         done = {(row["setting"], int(row["seed"])) for row in read_rows(out)}
         if (setting, seed) not in done:
-            add_row(out, measure(params, wanted, setting, seed, memory))
+            add_row(out, measure(params, wanted, setting, seed, memory_of))
     order = list(wanted.settings)
     rows = [row for row in read_rows(out) if row["setting"] in order]
     print(*table(sorted(rows, key=lambda row: order.index(row["setting"]))), sep="\n")  # noqa: T201

@@ -35,7 +35,7 @@ from pipeline.params.schema import Params
 from pipeline.params.train import TrainParams
 from pipeline.runtime import pick_device
 from pipeline.samples.sentences import MAX_EARLIER
-from stages.train import build_optimiser
+from stages.train import build_optimiser, speed_up
 
 NUM_WORDS, NUM_LABELS, NUM_NOUNS, NUM_PROPOSALS = 8000, 80, 100, 50
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
@@ -67,6 +67,8 @@ def build_step(params: TrainParams, arch: str, device: torch.device) -> Training
     scorer = NounHeadScorer(classifier, NounHead(nouns, weight, torch.zeros(NUM_NOUNS)))
     grounder = _grounder(params, classifier)
     stir_zeros(grounder.new_parameters())
+    grounder.train_pretrained(params.learning_rate_pretrained > 0)
+    speed_up(grounder, scorer, params)
     return TrainingStep(grounder, scorer.to(device), params.loss, params.precision).to(device)
 
 

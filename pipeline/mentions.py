@@ -2,16 +2,36 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import compress, pairwise
+from functools import lru_cache
+from itertools import compress
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from models.phrases.place_words import CUES, RELATIONS, SIDES
 from models.phrases.places import Anchor, Place
 from pipeline.caching.cache import Cache
 from pipeline.errors import InputError
 from pipeline.records import ImageRecord, PhraseRecord
+from pipeline.text_index import HashedTexts, TextIndex
 
 HEAD_ROLE = 0
+_KEPT = 1 << 14  # phrases whose facts are kept once made: the frequent ones
+_ARRAYS = (
+    "offsets",
+    "noun_index",
+    "noun_role",
+    "is_plural",
+    "has_direction",
+    "place_cues",
+    "place_rank",
+    "place_side",
+    "relation",
+    "anchor_index",
+    "anchor_span",
+)
 
 
 @dataclass(frozen=True)
@@ -61,44 +81,101 @@ class PhraseFacts:
         return {item.noun for item in self.mentions}
 
 
-def read_phrase_facts(path: Path) -> dict[str, PhraseFacts]:
-    """Return the facts of every phrase that the nouns stage has seen, by text.
+class PhraseFactsTable(Mapping[str, PhraseFacts]):
+    """The facts of every phrase that the nouns stage has seen, by text, as a map of its cache.
 
-    Args:
-        path: the cache `nouns.h5`.
-
-    Raises:
-        CacheError: the cache is missing, damaged or foreign.
+    The facts of a phrase are made when they are asked for; in memory are 12 bytes a phrase, and the
+    distinct nouns.
     """
-    cache = Cache(path, stage="nouns")
-    nouns, offsets = cache.texts("noun"), cache.array("offsets").tolist()
-    mentions = [
-        Mention(nouns[index], int(role))
-        for index, role in zip(cache.array("noun_index"), cache.array("noun_role"), strict=True)
-    ]
-    spans = [slice(*bounds) for bounds in pairwise(offsets)]
-    plural, direction = cache.array("is_plural").tolist(), cache.array("has_direction").tolist()
-    places, subjects = _read_places(cache, nouns), cache.texts("subject")
-    columns = zip(spans, plural, direction, places, subjects, strict=True)
-    return {
-        phrase: PhraseFacts(tuple(mentions[span]), *rest)
-        for phrase, (span, *rest) in zip(cache.texts("phrase"), columns, strict=True)
-    }
 
+    def __init__(self, path: Path) -> None:
+        """Open `nouns.h5`.
 
-def _read_places(cache: Cache, nouns: Sequence[str]) -> Iterator[Place]:
-    """Yield where each phrase says that its thing is."""
-    names = ("place_cues", "place_rank", "place_side", "relation", "anchor_index", "anchor_span")
-    for cues, rank, side, relation, anchor, span in zip(
-        *(cache.array(name).tolist() for name in names), strict=True
-    ):
-        yield Place(
-            frozenset(compress(CUES, cues)),
+        Raises:
+            CacheError: the cache is missing, damaged or foreign.
+        """
+        cache = Cache(path, stage="nouns")
+        self._path = path
+        self._nouns = cache.texts("noun")
+        self._phrases, self._subjects = cache.packed_texts("phrase"), cache.packed_texts("subject")
+        self._arrays = {name: cache.mapped(name) for name in _ARRAYS}
+        cache.close()
+        self._index = TextIndex(self._phrases)
+        self._recent = lru_cache(_KEPT)(self.facts)
+
+    def __len__(self) -> int:
+        return len(self._phrases)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._phrases)
+
+    def __getitem__(self, phrase: str) -> PhraseFacts:
+        row = self._index.find(phrase)
+        if row is None:
+            raise KeyError(phrase)
+        return self._recent(row)
+
+    def rows(self, texts: HashedTexts) -> NDArray[np.int64]:
+        """Return the row of each of some phrases, -1 for one not seen; see `TextIndex.find_all`."""
+        return self._index.find_all(texts)
+
+    def phrase(self, row: int) -> str:
+        """Return the text of a row."""
+        return self._phrases[row]
+
+    def facts(self, row: int) -> PhraseFacts:
+        """Return what is known of the phrase of a row."""
+        start, stop = self._arrays["offsets"][row : row + 2].tolist()
+        indices = self._arrays["noun_index"][start:stop].tolist()
+        roles = self._arrays["noun_role"][start:stop].tolist()
+        return PhraseFacts(
+            tuple(
+                Mention(self._nouns[index], role)
+                for index, role in zip(indices, roles, strict=True)
+            ),
+            bool(self._arrays["is_plural"][row]),
+            bool(self._arrays["has_direction"][row]),
+            self._place(row),
+            self._subjects[row],
+        )
+
+    def compared_nouns(self, rows: NDArray[np.int64]) -> set[str]:
+        """Return the head nouns and anchors of the phrases of some rows."""
+        is_asked = np.zeros(len(self), np.bool_)
+        is_asked[rows] = True
+        anchors = self._arrays["anchor_index"][is_asked]
+        counts = np.diff(self._arrays["offsets"])
+        heads = np.flatnonzero(self._arrays["noun_role"] == HEAD_ROLE)  # among the mentions
+        owners = np.repeat(np.arange(len(self)), counts)[heads]
+        owners, first = np.unique(owners, return_index=True)
+        heads = self._arrays["noun_index"][heads[first[is_asked[owners]]]]
+        return {self._nouns[index] for index in {*heads.tolist(), *anchors.tolist()} - {-1}}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return PhraseFactsTable, (self._path,)
+
+    def _place(self, row: int) -> Place:
+        """Return where a phrase says that its thing is."""
+        names = ("place_rank", "place_side", "relation", "anchor_index")
+        rank, side, relation, anchor = (int(self._arrays[name][row]) for name in names)
+        span = self._arrays["anchor_span"][row].tolist()
+        return Place(
+            frozenset(compress(CUES, self._arrays["place_cues"][row].tolist())),
             rank,
             SIDES[side] if side >= 0 else "",
             RELATIONS[relation] if relation >= 0 else "",
-            Anchor(nouns[anchor], tuple(span)) if anchor >= 0 else None,
+            Anchor(self._nouns[anchor], tuple(span)) if anchor >= 0 else None,
         )
+
+
+def read_phrase_facts(path: Path) -> dict[str, PhraseFacts]:
+    """Return the facts of every phrase of `nouns.h5` in memory, for many passes over all of them.
+
+    Raises:
+        CacheError: as `PhraseFactsTable`.
+    """
+    table = PhraseFactsTable(path)
+    return {phrase: table.facts(row) for row, phrase in enumerate(table)}
 
 
 def nouns_of_images(

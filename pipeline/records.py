@@ -1,14 +1,21 @@
 """The values that cross stage borders as JSON lines: images, phrases and, apart, ground truth."""
 
 import json
-from collections.abc import Iterable
+import mmap
+from array import array
+from codecs import BOM_UTF8
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar, overload
+
+import numpy as np
+import orjson
+from typing_extensions import override
 
 from models.given_files.impostors import cause_of
-from models.given_files.text_files import read_lines
 from pipeline.errors import InputError
+from pipeline.text_index import Hashes
 
 Box = tuple[float, float, float, float]
 
@@ -85,23 +92,130 @@ def read_records(path: Path, kind: type[Record]) -> list[Record]:
         InputError: the file is missing, is not UTF-8 or holds no record, or a line is not a record
             of this kind; the message names file, line and remedy.
     """
-    records = []
+    return [_record(kind, values) for _, values in _lines(path, kind)]
+
+
+class RecordFile(Sequence[Record]):
+    """The records of a file, or those of some splits, as a map of the file.
+
+    A record is made when it is asked for; in memory are 8 bytes a record, and 8 for every hash.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        kind: type[Record],
+        splits: Sequence[str] | None = None,
+        hashed: Sequence[str] = (),
+    ) -> None:
+        """Read a file once.
+
+        Args:
+            path: what `write_records` wrote.
+            kind: of the records.
+            splits: that are kept; None keeps all.
+            hashed: names of fields whose texts will be looked up, see `FieldTexts`.
+
+        Raises:
+            InputError: as `read_records`.
+        """
+        starts, columns = array("q"), {name: array("q") for name in hashed}
+        for start, values in _lines(path, kind):
+            if splits is None or values["split"] in splits:
+                starts.append(start)
+                for name, column in columns.items():
+                    column.append(hash(values[name]))
+        self._path = path
+        self._kind: type[Record] = kind
+        self._starts = np.array(starts, np.int64)  # (N,)
+        self.hashes = {name: np.array(column, np.int64) for name, column in columns.items()}
+        self._map = _mapped(path)
+
+    @override
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    @overload
+    def __getitem__(self, row: int) -> Record: ...
+
+    @overload
+    def __getitem__(self, row: slice) -> list[Record]: ...
+
+    @override
+    def __getitem__(self, row: int | slice) -> Record | list[Record]:
+        if isinstance(row, slice):
+            return [self[index] for index in range(len(self))[row]]
+        start = int(self._starts[row])
+        stop = self._map.find(b"\n", start)
+        line = self._map[start:stop] if stop >= 0 else self._map[start:]
+        return _record(self._kind, orjson.loads(line))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_map": None, "hashes": {}}  # hashes hold within a process
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _map=_mapped(state["_path"]))
+
+
+class FieldTexts(Generic[Record]):
+    """A field of records as texts that `TextIndex` finds and looks up."""
+
+    def __init__(self, records: Sequence[Record], name: str) -> None:
+        """Name a field of records."""
+        self._records: Sequence[Record] = records
+        self._name = name
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __getitem__(self, row: int) -> str:
+        return str(getattr(self._records[row], self._name))
+
+    def hashes(self) -> Hashes:
+        """Return Python's hash of every text, int64 (N,)."""
+        known = self._records.hashes if isinstance(self._records, RecordFile) else {}
+        if self._name in known:
+            return known[self._name]
+        texts = (getattr(record, self._name) for record in self._records)
+        return np.fromiter(map(hash, texts), np.int64, len(self._records))
+
+
+def _lines(path: Path, kind: type[Record]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield where each line of a file begins, and the values that make a record of it.
+
+    Raises:
+        InputError: as `read_records`.
+    """
+    start = 0
     try:
-        lines = read_lines(path)
-    except (OSError, UnicodeDecodeError) as error:
+        stream = path.open("rb")
+    except OSError as error:
         raise InputError(f"{path}: cannot be read: {error}; {REMEDY}") from error
-    for number, line in enumerate(lines, start=1):
-        try:
-            values = json.loads(line)
-            records.append(kind(**{key: _frozen(value) for key, value in values.items()}))
-        except (ValueError, TypeError, AttributeError) as error:
-            what = f"not a {kind.__name__}: {cause_of(path, error)}"
-            raise InputError(f"{path}:{number}: {what}; {REMEDY}") from error
-    if not records:
+    with stream:
+        for number, line in enumerate(stream, start=1):
+            if number == 1 and line.startswith(BOM_UTF8):
+                start, line = len(BOM_UTF8), line.removeprefix(BOM_UTF8)
+            try:
+                values = orjson.loads(line)
+                kind(**values)
+            except (ValueError, TypeError, AttributeError) as error:
+                what = f"not a {kind.__name__}: {cause_of(path, error)}"
+                raise InputError(f"{path}:{number}: {what}; {REMEDY}") from error
+            yield start, values
+            start += len(line)
+    if not start:
         raise InputError(f"{path}: holds no {kind.__name__}; {REMEDY}")
-    return records
+
+
+def _mapped(path: Path) -> mmap.mmap:
+    with path.open("rb") as stream:
+        return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+def _record(kind: type[Record], values: dict[str, Any]) -> Record:
+    """Return a record with the tuples that JSON holds as lists."""
+    return kind(**{key: _frozen(value) for key, value in values.items()})
 
 
 def _frozen(value: Any) -> Any:
-    """Turn JSON lists back into the tuples that records hold."""
     return tuple(_frozen(item) for item in value) if isinstance(value, list) else value

@@ -146,10 +146,10 @@ def run(
         except LayerError as error:
             raise InputError(str(error)) from error
 
-    arrays = run_shards(plan, compute, observer)
+    arrays: dict[str, Any] = {**run_shards(plan, compute, observer)}
     names = [image.image_id for image in images]
     texts = {"image_id": names, "noun": scorer.nouns, "route": scorer.routes}
-    counts = arrays.pop("counts")
+    counts = np.asarray(arrays.pop("counts"))
     arrays["offsets"] = row_offsets(counts)  # (I + 1,)
     attributes = describe_scorer(scorer, params)
     write_cache(cams, arrays, texts, attributes, Provenance("cams", plan.fingerprint))

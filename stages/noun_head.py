@@ -9,6 +9,7 @@ Shapes: I training images, B images of a batch, C channels, N nouns.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -132,7 +133,7 @@ def run(
     nouns = frequent_nouns(training, facts, params.min_count, params.max_nouns)
     check_nouns(nouns, params)
     features, plan = read_features(inputs, params, images, device, observer)
-    targets = torch.tensor([[noun in some for noun in nouns] for some in image_nouns])  # (I, N)
+    targets = find_targets(image_nouns, nouns)  # (I, N)
     summary = fit_and_save(features, targets, nouns, params, noun_head, observer)
     routes = dict.fromkeys(nouns, "trained")
     summary |= describe_coverage(phrases, facts, routes, LISTED)
@@ -142,6 +143,15 @@ def run(
     observer.log(f"{len(nouns)} nouns; held-out mAP {summary['held_out_map']}")
     shares = {split: counts["covered"] for split, counts in summary["coverage"].items()}
     observer.log(f"share of phrases whose head noun has a class: {shares}")
+
+
+def find_targets(image_nouns: Sequence[AbstractSet[str]], nouns: Sequence[str]) -> Tensor:
+    """Return which of N nouns are said of each of I images, bool (I, N)."""
+    column_of = {noun: column for column, noun in enumerate(nouns)}
+    targets = torch.zeros(len(image_nouns), len(nouns), dtype=torch.bool)  # (I, N)
+    for row, some in enumerate(image_nouns):
+        targets[row, [column_of[noun] for noun in some if noun in column_of]] = True
+    return targets
 
 
 def check_nouns(nouns: Sequence[str], params: NounHeadParams) -> None:
@@ -183,7 +193,7 @@ def read_features(
         watched = observer.progress(batches, -(-len(items) // params.batch_images), "batches")
         return {"features": compute_features(classifier, watched, device)}
 
-    return torch.from_numpy(run_shards(plan, compute, observer)["features"]), plan
+    return torch.from_numpy(np.asarray(run_shards(plan, compute, observer)["features"])), plan
 
 
 def fit_and_save(

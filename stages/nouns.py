@@ -32,7 +32,7 @@ from pipeline.errors import InputError
 from pipeline.observe.observer import Observer
 from pipeline.params.schema import NounsParams
 from pipeline.paths import DatasetFiles
-from pipeline.records import PhraseRecord, read_records
+from pipeline.records import PhraseRecord, RecordFile
 from pipeline.runtime import pick_device
 
 ROLES = (HEAD, CONTEXT)  # their numbers in the cache
@@ -124,7 +124,7 @@ def run(files: DatasetFiles, params: NounsParams, parser: NounParser, observer: 
     Raises:
         InputError: `PIPELINE_PART` is not of the form i/N.
     """
-    records = read_records(files.phrases, PhraseRecord)
+    records = RecordFile(files.phrases, PhraseRecord)
     phrases = sorted({record.phrase for record in records})
     upstream = [files.phrases, files.weights / "tagger"]
     provenance = Provenance("nouns", fingerprint(Path(__file__), params, upstream))
@@ -133,7 +133,9 @@ def run(files: DatasetFiles, params: NounsParams, parser: NounParser, observer: 
     def compute(items: range) -> Mapping[str, NDArray[Any]]:
         return vars(compute_nouns(parser, phrases[items.start : items.stop]))
 
-    phrase_nouns = PhraseNouns(**run_shards(plan, compute, observer))
+    sharded = run_shards(plan, compute, observer)
+    arrays: dict[str, Any] = {name: np.asarray(array) for name, array in sharded.items()}
+    phrase_nouns = PhraseNouns(**arrays)
     names = decoded(phrase_nouns.noun_utf8, phrase_nouns.noun_utf8_lengths)
     write_nouns(files.nouns, phrases, phrase_nouns, names, provenance)
     remove_shards(plan)

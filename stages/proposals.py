@@ -35,7 +35,7 @@ from pipeline.errors import InputError
 from pipeline.images.images import read_image
 from pipeline.observe.observer import Observer
 from pipeline.params.schema import ProposalsParams
-from pipeline.records import ImageRecord, read_records
+from pipeline.records import ImageRecord, RecordFile, read_records
 from pipeline.runtime import pick_device, seed_everything
 
 NO_BOXES = np.zeros((0, 4), np.float32)
@@ -94,7 +94,7 @@ def run(
         InputError: a file is missing, or an image cannot be read.
     """
     seed_everything(0)
-    images = read_records(inputs.annotations / "images.jsonl", ImageRecord)
+    images = RecordFile(inputs.annotations / "images.jsonl", ImageRecord)
     key = fingerprint(Path(__file__), params, [inputs.annotations, inputs.detector])
     plan = ShardPlan("proposals", key, len(images), params.images_per_shard)
     detector = _load(inputs.detector, device, params.batch_images)
@@ -104,8 +104,8 @@ def run(
         watched = observer.progress(pictures, len(items), "images")
         return compute_proposals(detector, iter(watched), params)
 
-    arrays = run_shards(plan, compute, observer)
-    counts = arrays.pop("counts")
+    arrays: dict[str, Any] = {**run_shards(plan, compute, observer)}
+    counts = np.asarray(arrays.pop("counts"))
     arrays["offsets"] = row_offsets(counts)  # (I + 1,)
     texts = {"image_id": [image.image_id for image in images], "label": detector.info.classes}
     attributes = {"detector": detector.info.name, "training_set": detector.info.training_set}

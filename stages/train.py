@@ -12,12 +12,16 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from models.classifier.classifier import load_classifier
 from models.grad_cam.load_scorer import ScorerSource, load_scorer
+from models.grad_cam.scorer import NounScorer
 from models.grounder.checkpoint import save_grounder, untrained_grounder, untrained_language
 from models.grounder.config import LanguageSizes, parse_depth
 from models.grounder.grounder import Grounder
+from models.grounder.remembered import FrozenMemory, remember_frozen
+from models.layers.folded_norm import fold_batch_norms
 from models.mmengine_parts import AmpOptimWrapper, OptimWrapper
 from models.noun_classes.detector_labels import noun_label_matches
 from models.training.training_step import TrainingStep
@@ -73,7 +77,31 @@ def build_training(
         params.model, sizes, classifier, language.encoder, language.is_pretrained
     )
     grounder.train_pretrained(params.learning_rate_pretrained > 0)
+    speed_up(grounder, scorer, params)
     return TrainingStep(grounder, scorer, params.loss, params.precision), dataset
+
+
+def speed_up(grounder: Grounder, scorer: NounScorer | None, params: TrainParams) -> None:
+    """Set the networks to compute faster what they compute, as params say.
+
+    Raises:
+        InputError: frozen encoders shall remember, and none is frozen.
+    """
+    networks: list[nn.Module] = [grounder.visual_encoder.backbone.extract.network]
+    networks += [scorer.network] if scorer else []
+    for network in networks:
+        if params.fold_batch_norms:
+            fold_batch_norms(network)
+        if params.channels_last:
+            network.to(memory_format=torch.channels_last)
+    if params.remember:
+        memory = FrozenMemory(limit_bytes=params.remember_mb << 20)
+        if not remember_frozen(grounder, memory, params.augment.changes_pictures):
+            raise InputError(
+                "train.remember: no encoder is frozen; set train.learning_rate_pretrained to 0"
+            )
+    if params.compile:
+        grounder.visual_encoder.compile()
 
 
 def build_optimiser(grounder: Grounder, params: TrainParams) -> OptimWrapper:

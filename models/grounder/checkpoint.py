@@ -139,7 +139,7 @@ class UntrainedLanguage:
 
 
 def untrained_language(
-    folder: Path, sizes: LanguageSizes, phrases: Sequence[str]
+    folder: Path, sizes: LanguageSizes, phrases: Iterable[str]
 ) -> UntrainedLanguage:
     """Return a text encoder and its tokenizer.
 
@@ -224,7 +224,7 @@ def learn_tokenizer(phrases: Iterable[str], vocabulary: int) -> BertTokenizerFas
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    normal = (tokenizer.normalizer.normalize_str(text) for text in texts)
+    normal = (tokenizer.normalizer.normalize_str(text) for text in set(texts))
     letters = sorted({letter for text in normal for letter in text if not letter.isspace()})
     trainer = trainers.WordPieceTrainer(
         vocab_size=vocabulary,

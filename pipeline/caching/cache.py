@@ -9,11 +9,10 @@ compressed, and carry no times; names and attributes are written in sorted order
 import errno
 import fcntl
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import h5py
 import numpy as np
@@ -22,10 +21,12 @@ from numpy.typing import ArrayLike, NDArray
 from models.given_files.impostors import cause_of
 from pipeline.caching.atomic import whole_file
 from pipeline.errors import InputError
+from pipeline.text_index import PackedTexts
 
 FORMAT_VERSION = 1
 CACHE_SUFFIX = ".h5"
-_READ_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError)  # of h5py on damaged files
+# of h5py on damaged files
+_READ_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError)
 
 
 class CacheError(InputError):
@@ -49,9 +50,27 @@ class Provenance:
     fingerprint: str
 
 
+class Blocks(Protocol):
+    """An array that is not in memory: blocks of its rows, one after another."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Return the shape of all rows together."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Return the dtype of every block."""
+        ...
+
+    def blocks(self) -> Iterator[NDArray[Any]]:
+        """Yield the blocks in order."""
+        ...
+
+
 def write_cache(
     path: Path,
-    arrays: Mapping[str, NDArray[Any]],
+    arrays: Mapping[str, NDArray[Any] | Blocks],
     texts: Mapping[str, Sequence[str]],
     attributes: Mapping[str, str | int | float],
     provenance: Provenance,
@@ -60,7 +79,8 @@ def write_cache(
 
     Args:
         path: the HDF5 file; its folder is made, an old file is replaced.
-        arrays: by name, of any shape and of bool, integer or float dtype.
+        arrays: by name, of any shape and of bool, integer or float dtype; or in blocks, which are
+            read one at a time.
         texts: by name, lists of any length of any Unicode text.
         attributes: by name, in addition to format, stage and fingerprint.
         provenance: stage and fingerprint.
@@ -79,7 +99,7 @@ def write_cache(
             if name in texts:
                 _write_texts(file.create_group(name), texts[name])
             else:
-                file.create_dataset(name, data=arrays[name], track_times=False)
+                _write_array(file, name, arrays[name])
 
 
 def row_offsets(counts: ArrayLike) -> NDArray[np.int64]:
@@ -157,9 +177,33 @@ class Cache:
         Raises:
             CacheError: there are no such texts, or they cannot be read.
         """
-        utf8 = self._read(f"{name}/utf8").tobytes()
-        offsets = self._read(f"{name}/offsets").tolist()
-        return [utf8[start:stop].decode() for start, stop in pairwise(offsets)]
+        return [*PackedTexts(self._read(f"{name}/utf8"), self._read(f"{name}/offsets"))]
+
+    def mapped(self, name: str) -> NDArray[Any]:
+        """Return a whole array, read-only, as a map of the file.
+
+        A page of it is read when it is looked at, and all processes that look share it.
+
+        Raises:
+            CacheError: there is no such array, or it cannot be read.
+        """
+        dataset = self._dataset(name)
+        try:
+            offset = dataset.id.get_offset()
+            if offset is None:  # of an array without elements
+                return dataset[:]
+            mapping = np.memmap(self.path, dataset.dtype, "r", offset, dataset.shape)
+        except _READ_ERRORS as error:
+            raise self._read_error(name, error) from error
+        return mapping.view(np.ndarray)  # indexing a `memmap` is slower
+
+    def packed_texts(self, name: str) -> PackedTexts:
+        """Return a list of texts as maps of the file, see `mapped`.
+
+        Raises:
+            CacheError: there are no such texts, or they cannot be read.
+        """
+        return PackedTexts(self.mapped(f"{name}/utf8"), self.mapped(f"{name}/offsets"))
 
     def attribute(self, name: str) -> str | int | float:
         """Return one of the stage's own attributes.
@@ -195,13 +239,32 @@ class Cache:
         return self._file
 
     def _read(self, name: str) -> NDArray[Any]:
+        dataset = self._dataset(name)
+        try:
+            return dataset[:]
+        except _READ_ERRORS as error:
+            raise self._read_error(name, error) from error
+
+    def _dataset(self, name: str) -> Any:
         file = self._opened()
         try:
-            return file[name][:]
+            return file[name]
         except _READ_ERRORS as error:
-            raise CacheError(
-                f"{self.path}: `{name}` cannot be read: {error}; {_remedy(self.path)}"
-            ) from error
+            raise self._read_error(name, error) from error
+
+    def _read_error(self, name: str, error: Exception) -> CacheError:
+        return CacheError(f"{self.path}: `{name}` cannot be read: {error}; {_remedy(self.path)}")
+
+
+def _write_array(file: Any, name: str, array: NDArray[Any] | Blocks) -> None:
+    if isinstance(array, np.ndarray):
+        file.create_dataset(name, data=array, track_times=False)
+        return
+    dataset = file.create_dataset(name, array.shape, array.dtype, track_times=False)
+    start = 0
+    for block in array.blocks():
+        dataset[start : start + len(block)] = block
+        start += len(block)
 
 
 def _write_texts(group: Any, texts: Sequence[str]) -> None:

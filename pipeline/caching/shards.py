@@ -8,7 +8,8 @@ N), and stops before the merge: N machines on one disk share a stage that way.
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,10 +69,43 @@ class ShardPlan:
         return self.folder / f"{items.start:09d}-{items.stop:09d}{CACHE_SUFFIX}"
 
 
+@dataclass(frozen=True)
+class ShardedArray:
+    """An array whose rows lie in the shards one after another, of which one is read at a time.
+
+    `np.asarray` reads them all.
+
+    Attributes:
+        plan: of the shards.
+        name: of the array in each of them.
+        dtype: of every shard's rows.
+        shape: of all rows together.
+    """
+
+    plan: ShardPlan
+    name: str
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def blocks(self) -> Iterator[NDArray[Any]]:
+        """Yield the rows of each shard."""
+        for shard in range(self.plan.num_shards):
+            cache = Cache(self.plan.file(shard), self.plan.stage)
+            yield cache.array(self.name)
+            cache.close()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        rows = np.concatenate([*self.blocks()])
+        return rows if dtype is None else rows.astype(dtype, copy=bool(copy))
+
+
 def run_shards(
     plan: ShardPlan, compute: Callable[[range], Arrays], observer: Observer
-) -> dict[str, NDArray[Any]]:
-    """Compute the shards that are not on disk yet, then return all of them merged.
+) -> dict[str, ShardedArray]:
+    """Compute the shards that are not on disk yet, then return all of them as one.
 
     Args:
         plan: partition of the items.
@@ -80,7 +114,8 @@ def run_shards(
         observer: reports one unit of work per shard.
 
     Returns:
-        Each array of `compute`, concatenated along axis 0 in the order of the items.
+        Each array of `compute`, concatenated along axis 0 in the order of the items; it stays on
+        disk, and there until `remove_shards`.
 
     Raises:
         SystemExit: `PIPELINE_PART` is set, and its shards are done; they are not merged.
@@ -100,7 +135,7 @@ def run_shards(
     if num_parts > 1:
         observer.log(f"part {part}/{num_parts} is done; a run without PIPELINE_PART merges")
         raise SystemExit(0)
-    return _merge([_read(plan, shard) for shard in range(plan.num_shards)])
+    return _merge(plan)
 
 
 def remove_shards(plan: ShardPlan) -> None:
@@ -170,8 +205,16 @@ def _checksum(arrays: Arrays) -> str:
     return digest.hexdigest()
 
 
-def _merge(shards: list[dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
-    kinds = [{name: array.dtype for name, array in shard.items()} for shard in shards]
+def _merge(plan: ShardPlan) -> dict[str, ShardedArray]:
+    """Check all shards against their hashes, one at a time, and return them as one."""
+    kinds, lengths = [], Counter[str]()
+    for shard in range(plan.num_shards):
+        arrays = _read(plan, shard)
+        kinds.append({name: (array.dtype, array.shape[1:]) for name, array in arrays.items()})
+        lengths.update({name: len(array) for name, array in arrays.items()})
     if any(kind != kinds[0] for kind in kinds):
-        raise ValueError(f"shards differ in names or dtypes: {kinds}")
-    return {name: np.concatenate([shard[name] for shard in shards]) for name in shards[0]}
+        raise ValueError(f"shards differ in names, dtypes or shapes: {kinds}")
+    return {
+        name: ShardedArray(plan, name, dtype, (lengths[name], *row_shape))
+        for name, (dtype, row_shape) in kinds[0].items()
+    }

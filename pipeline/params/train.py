@@ -32,6 +32,11 @@ class AugmentParams:
     scales: PositiveInt
     translate: bool
 
+    @property
+    def changes_pictures(self) -> bool:
+        """Whether a picture is drawn anew each time; mirrored or not, it comes again."""
+        return bool(self.jitter or self.crop or self.scales > 1 or self.translate)
+
 
 @dataclass(frozen=True)
 class WordNetLabels:
@@ -89,6 +94,11 @@ class TrainParams:
     warmup_fraction: ShareBelowOne
     grad_clip_norm: PositiveFloat
     precision: Literal["fp32", "bf16", "fp16"]
+    channels_last: bool
+    fold_batch_norms: bool
+    compile: bool
+    remember: bool
+    remember_mb: PositiveInt
     augment: AugmentParams
     language: LanguageConfig
     model: GrounderConfig

@@ -1,31 +1,34 @@
-"""Images, phrases, nouns, proposals and CAMs joined by their ids, in memory.
+"""Images, phrases, nouns, proposals and CAMs joined by their ids, read where they are asked for.
 
 Shapes: M maps of (h, w) cells of an image, P phrases, N head nouns, L labels of the detector.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
+from itertools import repeat
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.phrases.mirroring import with_mirrored
 from pipeline.caching.cache import Cache, CacheError
 from pipeline.errors import InputError
-from pipeline.mentions import PhraseFacts, read_phrase_facts
+from pipeline.mentions import PhraseFacts, PhraseFactsTable
 from pipeline.params.train import LabelParams
 from pipeline.paths import DatasetFiles
-from pipeline.records import ImageRecord, PhraseRecord, read_records
+from pipeline.records import REMEDY, FieldTexts, ImageRecord, PhraseRecord, RecordFile
+from pipeline.samples.image_phrases import ImagePhrases
 from pipeline.samples.label_similarity import EXACT, LabelSimilarity, compare_labels
-from pipeline.samples.sample_facts import Arrays, SampleFacts, fill_slots
+from pipeline.samples.sample_facts import Arrays, EarlierPhrases, SampleFacts, fill_slots
 from pipeline.samples.sentences import SentenceReader
+from pipeline.text_index import PackedTexts, TextIndex
 
 NamedArrays = tuple[Arrays, tuple[str, ...]]
-Record = TypeVar("Record", ImageRecord, PhraseRecord)
 
 _PICTURE = "picture"  # id, name and split of an image that no data set holds
 NO_PROPOSALS: NamedArrays = (
@@ -53,44 +56,63 @@ class ImageRows:
     Attributes:
         path: the cache, for messages.
         names: the texts.
-        spans: which rows are an image's, by its id.
-        arrays: by name, the rows of all images on axis 0.
+        index: which of the I images in the cache one is, by its id.
+        offsets: where the rows of each of them begin and end, int64 (I + 1,).
+        arrays: by name, the rows of all images on axis 0; of a cache, as a map of the file.
     """
 
     path: Path
     names: tuple[str, ...]
-    spans: Mapping[str, slice]
+    index: TextIndex
+    offsets: NDArray[np.int64]
     arrays: Arrays
 
     @classmethod
     def from_cache(cls, cache: Cache, names: str, arrays: Sequence[str]) -> Self:
-        """Load some arrays of a cache, and the texts under `names`; the file is closed.
+        """Map some arrays of a cache, and load the texts under `names`; the file is closed.
 
         Raises:
             CacheError: the file is damaged.
         """
-        spans = [slice(*bounds) for bounds in pairwise(cache.array("offsets").tolist())]
         rows = cls(
             cache.path,
             tuple(cache.texts(names)),
-            dict(zip(cache.texts("image_id"), spans, strict=True)),
-            {name: cache.array(name) for name in arrays},
+            TextIndex(cache.packed_texts("image_id")),
+            cache.mapped("offsets"),
+            {name: cache.mapped(name) for name in arrays},
         )
         cache.close()
         return rows
 
-    def of(self, image_id: str) -> Arrays:
-        """Return the rows of an image, by name of the array.
+    @classmethod
+    def of_one(cls, image_id: str, names: tuple[str, ...], arrays: Arrays) -> Self:
+        """Return all rows of some arrays as those of one image."""
+        num_rows = len(next(iter(arrays.values())))
+        index = TextIndex(PackedTexts.pack([image_id]))
+        return cls(Path(image_id), names, index, np.array([0, num_rows]), arrays)
+
+    def span(self, image_id: str) -> slice:
+        """Return which rows are an image's.
 
         Raises:
             CacheError: the cache does not know the image.
         """
-        if image_id not in self.spans:
+        image = self.index.find(image_id)
+        if image is None:
             raise CacheError(
                 f"{self.path}: knows no image {image_id!r}; "
                 f"`dvc repro {self.path.stem}` makes it anew"
             )
-        return {name: array[self.spans[image_id]] for name, array in self.arrays.items()}
+        return slice(*self.offsets[image : image + 2].tolist())
+
+    def of(self, image_id: str) -> Arrays:
+        """Return a copy of the rows of an image, by name of the array.
+
+        Raises:
+            CacheError: the cache does not know the image.
+        """
+        span = self.span(image_id)
+        return {name: array[span].copy() for name, array in self.arrays.items()}
 
 
 @dataclass(frozen=True)
@@ -122,18 +144,17 @@ class GroundingTables:
     def from_caches(
         cls, files: DatasetFiles, image_folder: Path, splits: Sequence[str] | None
     ) -> Self:
-        """Load tables and caches of a dataset; `splits` None means all.
+        """Open tables and caches of a dataset; `splits` None means all.
 
         Raises:
             InputError: there is no phrase, or a cache is missing, damaged, foreign, or not of
                 these phrases.
         """
-        images = _of_splits(read_records(files.images, ImageRecord), splits)
-        phrases = _of_splits(read_records(files.phrases, PhraseRecord), splits)
+        images = RecordFile(files.images, ImageRecord, splits, hashed=["image_id"])
+        phrases = RecordFile(files.phrases, PhraseRecord, splits, hashed=["image_id", "phrase"])
         if not phrases:
             raise InputError(f"{files.phrases}: holds no phrase of the splits {splits}")
-        facts = read_phrase_facts(files.nouns)
-        nouns = _compared_nouns(_lookup(facts, record.phrase) for record in phrases)
+        facts = PhraseFactsTable(files.nouns)
         proposals = ImageRows.from_cache(
             Cache(files.proposals, stage="proposals"), "label", ("boxes_xyxy", "scores", "labels")
         )
@@ -146,7 +167,7 @@ class GroundingTables:
             facts,
             proposals,
             ImageRows.from_cache(cams, "noun", ("noun_index", "maps", "confidences")),
-            compare_labels(nouns, proposals.names, EXACT, None),
+            compare_labels(compared_nouns(phrases, facts), proposals.names, EXACT, None),
             {"kind": cams.attribute("scorer"), **settings},
         )
 
@@ -171,15 +192,16 @@ class GroundingTables:
         """
         boxes, labels = proposals
         maps, nouns = cams
-        name, whole = _PICTURE, {_PICTURE: slice(None)}
+        name = _PICTURE
+        phrases = [PhraseRecord(phrase, name, name, phrase) for phrase in facts]
         return cls(
             Path(),
             [ImageRecord(name, name, image_hw, name)],
             phrases,
             facts,
-            ImageRows(Path(name), labels, whole, boxes),
-            ImageRows(Path(name), nouns, whole, maps),
-            compare_labels(_compared_nouns(facts.values()), labels, EXACT, None),
+            ImageRows.of_one(name, labels, boxes),
+            ImageRows.of_one(name, nouns, maps),
+            compare_labels(compared_nouns(phrases, facts), labels, EXACT, None),
             {},
         )
 
@@ -193,23 +215,31 @@ class GroundingTables:
         Raises:
             InputError: a part of the weights is asked for and there is none.
         """
-        nouns = _compared_nouns(self.phrase_facts[record.phrase] for record in self.phrases)
+        nouns = compared_nouns(self.phrases, self.phrase_facts)
         similarity = compare_labels(nouns, self.proposals.names, params, weights)
         return replace(self, label_similarity=similarity)
 
     @property
-    def texts(self) -> list[str]:
-        """Every phrase, and what a mirror makes of it: all that a training may read."""
-        return with_mirrored([record.phrase for record in self.phrases])
+    def texts(self) -> Iterator[str]:
+        """Every phrase, as often as it occurs, and what a mirror makes of it."""
+        for text, times in count_texts(self.phrases, self.phrase_facts):
+            yield from repeat(text, times)
+            for mirrored in with_mirrored([text])[1:]:
+                yield from repeat(mirrored, times)
 
     @cached_property
-    def phrases_of_image(self) -> dict[int, list[int]]:
-        """Indices of the phrases of each image that has some, in order."""
-        index_of = {image.image_id: index for index, image in enumerate(self.images)}
-        phrases_of: dict[int, list[int]] = {}
-        for index, phrase in enumerate(self.phrases):
-            phrases_of.setdefault(index_of[phrase.image_id], []).append(index)
-        return dict(sorted(phrases_of.items()))
+    def phrases_of_image(self) -> ImagePhrases:
+        """Indices of the phrases of each image that has some, in order.
+
+        Raises:
+            CacheError: a phrase speaks of an image that is not there.
+        """
+        index = TextIndex(FieldTexts(self.images, "image_id"))
+        image_of_phrase = index.find_all(FieldTexts(self.phrases, "image_id"))  # (P,)
+        if (image_of_phrase < 0).any():
+            lost = self.phrases[int(image_of_phrase.argmin())].image_id
+            raise CacheError(f"images.jsonl: holds no image {lost!r}; {REMEDY}")
+        return ImagePhrases.group(image_of_phrase)
 
     def facts_of(self, phrase_index: int) -> PhraseFacts:
         """Return what the nouns stage found out about a phrase.
@@ -228,13 +258,14 @@ class GroundingTables:
             CacheError: a cache does not know the image or a phrase.
         """
         image = self.images[image_index]
-        facts = [self.facts_of(index) for index in phrase_indices]
+        phrases = [self.phrases[index] for index in phrase_indices]
+        facts = [_lookup(self.phrase_facts, record.phrase) for record in phrases]
         cams = self.cams.of(image.image_id)
         nouns = [self.cams.names[index] for index in cams["noun_index"]]
         no_map = np.zeros((1, 1, 1), np.float32)
         return SampleFacts(
             image=image,
-            phrases=[self.phrases[index].phrase for index in phrase_indices],
+            phrases=[record.phrase for record in phrases],
             subjects=[fact.subject for fact in facts],
             is_plural=np.array([fact.is_plural for fact in facts]),  # (P,)
             is_plain=np.array([fact.is_plain for fact in facts]),  # (P,)
@@ -242,15 +273,18 @@ class GroundingTables:
             proposals=self.proposals.of(image.image_id),
             label_similarity=self.label_similarity.of([fact.head for fact in facts]),
             anchor_similarity=self.label_similarity.of_others([fact.anchor for fact in facts]),
-            earlier=SentenceReader(
-                [self.phrases[index] for index in self.phrases_of_image[image_index]],
-                self.phrase_facts,
-                self.label_similarity,
-            ).before([self.phrases[index] for index in phrase_indices]),
+            earlier=self._earlier(image_index, phrases),
             slots=fill_slots([fact.mentions for fact in facts], nouns, max_nouns),
             maps=cams["maps"].astype(np.float32) if nouns else no_map,
             confidences=cams["confidences"] if nouns else no_map[0, 0],
         )
+
+    def _earlier(self, image_index: int, asked: Sequence[PhraseRecord]) -> EarlierPhrases:
+        """Return what stands before phrases of an image in their sentences."""
+        of_image: list[PhraseRecord] = []
+        if any(record.sentence is not None for record in asked):
+            of_image = [self.phrases[index] for index in self.phrases_of_image[image_index]]
+        return SentenceReader(of_image, self.phrase_facts, self.label_similarity).before(asked)
 
 
 def picture_phrase(
@@ -260,16 +294,43 @@ def picture_phrase(
     return PhraseRecord(phrase, _PICTURE, _PICTURE, phrase, sentence, span)
 
 
-def _compared_nouns(facts: Iterable[PhraseFacts]) -> set[str]:
-    """Return the head nouns and anchors of phrases."""
-    return {noun for fact in facts for noun in (fact.head, fact.anchor) if noun is not None}
+def compared_nouns(phrases: Sequence[PhraseRecord], facts: Mapping[str, PhraseFacts]) -> set[str]:
+    """Return the head nouns and anchors of phrases.
+
+    Raises:
+        CacheError: the nouns stage has not seen a phrase.
+    """
+    if isinstance(facts, PhraseFactsTable):
+        return facts.compared_nouns(_rows(phrases, facts))
+    distinct = [_lookup(facts, phrase) for phrase in {record.phrase for record in phrases}]
+    return {noun for fact in distinct for noun in (fact.head, fact.anchor) if noun is not None}
+
+
+def count_texts(
+    phrases: Sequence[PhraseRecord], facts: Mapping[str, PhraseFacts]
+) -> Iterator[tuple[str, int]]:
+    """Yield every distinct phrase and how often it occurs.
+
+    Raises:
+        CacheError: the nouns stage has not seen a phrase.
+    """
+    if isinstance(facts, PhraseFactsTable):
+        counts = np.bincount(_rows(phrases, facts))
+        for row in np.flatnonzero(counts).tolist():
+            yield facts.phrase(row), int(counts[row])
+    else:
+        yield from Counter(record.phrase for record in phrases).items()
+
+
+def _rows(phrases: Sequence[PhraseRecord], facts: PhraseFactsTable) -> NDArray[np.int64]:
+    """Return the row of every phrase among the facts, int64 (P,)."""
+    rows = facts.rows(FieldTexts(phrases, "phrase"))
+    if (rows < 0).any():
+        _lookup(facts, phrases[int(rows.argmin())].phrase)
+    return rows
 
 
 def _lookup(phrase_facts: Mapping[str, PhraseFacts], phrase: str) -> PhraseFacts:
     if phrase not in phrase_facts:
         raise CacheError(f"nouns.h5: has no phrase {phrase!r}; `dvc repro nouns` makes it anew")
     return phrase_facts[phrase]
-
-
-def _of_splits(records: list[Record], splits: Sequence[str] | None) -> list[Record]:
-    return [record for record in records if splits is None or record.split in splits]

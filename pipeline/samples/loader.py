@@ -1,5 +1,6 @@
 """Stack samples of unequal numbers of phrases, proposals, tokens and words into one batch."""
 
+import gc
 import os
 import re
 from collections import deque
@@ -61,6 +62,7 @@ class GroundingLoader(DataLoader[dict[str, Tensor]]):
             persistent_workers=workers > 0,
             pin_memory=torch.cuda.is_available(),
             generator=torch.Generator(),  # keeps the global one untouched
+            worker_init_fn=_share_pages,
         )
 
     @override
@@ -165,6 +167,11 @@ def _collate_or_error(samples: Sequence[Sample | InputError]) -> dict[str, Tenso
     errors = [sample for sample in samples if isinstance(sample, InputError)]
     whole = [sample for sample in samples if not isinstance(sample, InputError)]
     return errors[0] if errors else collate(whole)
+
+
+def _share_pages(_worker: int) -> None:
+    """Keep the garbage collection of a worker off the objects, and so the pages, of its parent."""
+    gc.freeze()
 
 
 def _stack(arrays: Sequence[NDArray[Any]], padding: int) -> NDArray[Any]:

@@ -2,9 +2,16 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import overload
 
 import numpy as np
+from numpy.typing import NDArray
 from torch.utils.data import Sampler
+from typing_extensions import override
+
+from pipeline.caching.cache import row_offsets
+from pipeline.samples.image_phrases import ImagePhrases
 
 
 @dataclass(frozen=True)
@@ -22,29 +29,66 @@ class SampleIndex:
     seed: tuple[int, ...] | None
 
 
-def epoch_samples(
-    phrases_of_image: Mapping[int, Sequence[int]], phrases_per_image: int, seed: int, epoch: int
-) -> list[SampleIndex]:
-    """Return samples that hold every phrase once, shuffled.
+class EpochSamples(Sequence[SampleIndex]):
+    """The samples of an epoch, in arrays: every phrase once, shuffled.
 
     An image of n phrases makes ceil(n / phrases_per_image) samples of nearly equal numbers of
     phrases, grouped anew in every epoch; how many samples there are is the same in every epoch.
+    """
+
+    def __init__(
+        self, phrases_of_image: ImagePhrases, phrases_per_image: int, seed: int, epoch: int
+    ) -> None:
+        """Draw an epoch.
+
+        Args:
+            phrases_of_image: indices of the phrases of each image that has some.
+            phrases_per_image: at most so many phrases in a sample.
+            seed: of the whole training.
+            epoch: counted from 0.
+        """
+        rng = np.random.default_rng((seed, epoch))
+        self._seed = (seed, epoch)
+        self._phrases = phrases_of_image.phrases.copy()  # (P,)
+        bounds = phrases_of_image.offsets
+        for start, stop in pairwise(bounds.tolist()):
+            rng.shuffle(self._phrases[start:stop])
+        counts = np.diff(bounds)  # (I,)
+        groups = group_counts(counts, phrases_per_image)  # (I,)
+        owner = np.repeat(np.arange(len(counts)), groups)  # (G,)
+        place = np.arange(len(owner)) - row_offsets(groups)[owner]  # (G,), among its image's
+        smallest, larger = np.divmod(counts, np.maximum(groups, 1))  # (I,) twice
+        self._offsets = row_offsets(smallest[owner] + (place < larger[owner]))  # (G + 1,)
+        self._images = phrases_of_image.images[owner]  # (G,)
+        self._order = rng.permutation(len(owner))  # (G,)
+
+    @override
+    def __len__(self) -> int:
+        return len(self._order)
+
+    @overload
+    def __getitem__(self, position: int) -> SampleIndex: ...
+
+    @overload
+    def __getitem__(self, position: slice) -> list[SampleIndex]: ...
+
+    @override
+    def __getitem__(self, position: int | slice) -> SampleIndex | list[SampleIndex]:
+        if isinstance(position, slice):
+            return [self[one] for one in range(len(self))[position]]
+        group = int(self._order[position])
+        phrases = self._phrases[self._offsets[group] : self._offsets[group + 1]]
+        return SampleIndex(int(self._images[group]), tuple(phrases.tolist()), (*self._seed, group))
+
+
+def group_counts(counts: NDArray[np.int64], phrases_per_image: int) -> NDArray[np.int64]:
+    """Return how many samples the phrases of each image make, int64 (I,).
 
     Args:
-        phrases_of_image: indices of the phrases of each image that has some.
+        counts: phrases of each image, int64 (I,).
         phrases_per_image: at most so many phrases in a sample.
-        seed: of the whole training.
-        epoch: counted from 0.
     """
-    rng = np.random.default_rng((seed, epoch))
-    sample_indices: list[SampleIndex] = []
-    for image, phrases in phrases_of_image.items():
-        shuffled = rng.permutation(np.asarray(phrases))
-        for group in np.array_split(shuffled, -(-len(phrases) // phrases_per_image)):
-            sample_indices.append(
-                SampleIndex(image, tuple(group.tolist()), (seed, epoch, len(sample_indices)))
-            )
-    return [sample_indices[position] for position in rng.permutation(len(sample_indices))]
+    return -(-counts // phrases_per_image)
 
 
 class EpochSampler(Sampler[SampleIndex]):
@@ -62,13 +106,14 @@ class EpochSampler(Sampler[SampleIndex]):
         part: tuple[int, int] = (0, 1),
     ) -> None:
         """Sample for `part` = (rank, number of processes)."""
-        self._phrases_of_image = phrases_of_image
+        self._phrases_of_image = ImagePhrases.of(phrases_of_image)
         self._phrases_per_image = phrases_per_image
         self._seed = seed
         self._rank, self._num_parts = part
         self._epoch = 0
-        groups = sum(-(-len(phrases) // phrases_per_image) for phrases in phrases_of_image.values())
-        self._length = -(-groups // self._num_parts)
+        counts = np.diff(self._phrases_of_image.offsets)
+        num_samples = int(group_counts(counts, phrases_per_image).sum())
+        self._length = -(-num_samples // self._num_parts)
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch, counted from 0."""
@@ -83,18 +128,19 @@ class EpochSampler(Sampler[SampleIndex]):
             batch_images: samples of one process in a step; the last one may have fewer.
         """
         size = self._num_parts * batch_images
-        return self._all_samples(epoch)[step * size : (step + 1) * size]
+        stop = min((step + 1) * size, self._length * self._num_parts)
+        samples = self._samples(epoch)
+        return [samples[position % len(samples)] for position in range(step * size, stop)]
 
     def __len__(self) -> int:
         return self._length
 
+    @override
     def __iter__(self) -> Iterator[SampleIndex]:
-        return iter(self._all_samples(self._epoch)[self._rank :: self._num_parts])
+        samples = self._samples(self._epoch)
+        for position in range(self._rank, self._length * self._num_parts, self._num_parts):
+            yield samples[position % len(samples)]
 
-    def _all_samples(self, epoch: int) -> list[SampleIndex]:
-        """Return the samples of all processes, theirs taking turns."""
-        sample_indices = epoch_samples(
-            self._phrases_of_image, self._phrases_per_image, self._seed, epoch
-        )
-        num_samples = self._length * self._num_parts
-        return [sample_indices[position % len(sample_indices)] for position in range(num_samples)]
+    def _samples(self, epoch: int) -> EpochSamples:
+        """Return the samples of all processes, which take turns."""
+        return EpochSamples(self._phrases_of_image, self._phrases_per_image, self._seed, epoch)

@@ -58,6 +58,9 @@ class WordVocabulary:
 
 def build_vocabulary(phrases: Iterable[str], min_count: int) -> WordVocabulary:
     """Return the words that occur at least `min_count` times, most frequent first."""
-    counts = Counter(word for phrase in phrases for word in split_words(phrase))
+    counts: Counter[str] = Counter()
+    for phrase, times in Counter(phrases).items():
+        for word in split_words(phrase):
+            counts[word] += times
     kept = sorted((-count, word) for word, count in counts.items() if count >= min_count)
     return WordVocabulary((PAD, EOS, UNK, *(word for _, word in kept)))

@@ -5,7 +5,13 @@ from models.phrases.place_words import CUES, RELATIONS, SIDES
 from models.phrases.places import Anchor, Place
 from pipeline.caching.cache import CacheError, Provenance, write_cache
 from pipeline.errors import InputError
-from pipeline.mentions import Mention, PhraseFacts, nouns_of_images, read_phrase_facts
+from pipeline.mentions import (
+    Mention,
+    PhraseFacts,
+    PhraseFactsTable,
+    nouns_of_images,
+    read_phrase_facts,
+)
 from pipeline.records import ImageRecord, PhraseRecord, read_records
 from tests.place_rows import place_rows
 from tests.stages.noun_world import make_world
@@ -18,20 +24,20 @@ def files(tmp_path, monkeypatch):
 
 
 def test_mentions_of_a_phrase_begin_with_its_head(files):
-    facts = read_phrase_facts(files.nouns)
+    facts = PhraseFactsTable(files.nouns)
     assert facts["a fox by a hut"].mentions == (Mention("fox", 0), Mention("hut", 1))
     assert facts["ein Fuchs ü"].mentions == (Mention("fox", 0),)
     assert facts["that one"].mentions == ()
 
 
 def test_number_and_direction_belong_to_their_phrase(files):
-    facts = read_phrase_facts(files.nouns)
+    facts = PhraseFactsTable(files.nouns)
     assert [text for text, fact in facts.items() if fact.is_plural] == ["ein Fuchs ü"]
     assert [text for text, fact in facts.items() if fact.has_direction] == ["a fox by a hut"]
 
 
 def test_the_place_belongs_to_its_phrase(files):
-    facts = read_phrase_facts(files.nouns)
+    facts = PhraseFactsTable(files.nouns)
     near = Place(relation="near", anchor=Anchor("hut", (9, 14)))
     places = {text: fact.place for text, fact in facts.items()}
     assert places == {text: Place() for text in facts} | {"a fox by a hut": near}
@@ -58,13 +64,27 @@ def test_places_of_every_kind_are_read_as_they_were_written(tmp_path, side, rela
     texts = {"phrase": ["x", "y", "z"], "noun": ["a", "b ü"], "subject": ["sx", "sy", "sz"]}
     write_cache(tmp_path / "nouns.h5", arrays, texts, {}, Provenance("nouns", "n"))
 
-    facts = read_phrase_facts(tmp_path / "nouns.h5")
+    facts = PhraseFactsTable(tmp_path / "nouns.h5")
     assert [fact.place for fact in facts.values()] == places
     assert {text: fact.subject for text, fact in facts.items()} == {
         "x": "sx",
         "y": "sy",
         "z": "sz",
     }
+
+
+@pytest.mark.parametrize("rows", [[], [0], [1], [0, 1], [2, 0]])
+def test_compared_are_the_heads_and_anchors_of_the_asked_phrases(files, rows):
+    facts = PhraseFactsTable(files.nouns)
+    asked = [facts[facts.phrase(row)] for row in rows]
+    expected = {noun for fact in asked for noun in (fact.head, fact.anchor) if noun}
+    assert facts.compared_nouns(np.array(rows, np.int64)) == expected
+
+
+def test_all_facts_in_memory_are_those_of_the_table(files):
+    facts = read_phrase_facts(files.nouns)
+    assert facts == dict(PhraseFactsTable(files.nouns))
+    assert len(facts) > 3
 
 
 def test_only_a_mention_in_the_role_of_the_head_is_the_head():
@@ -77,13 +97,13 @@ def test_only_a_mention_in_the_role_of_the_head_is_the_head():
 
 def test_a_missing_cache_is_named(tmp_path):
     with pytest.raises(CacheError, match=r"nouns\.h5"):
-        read_phrase_facts(tmp_path / "nouns.h5")
+        PhraseFactsTable(tmp_path / "nouns.h5")
 
 
 def test_an_image_has_the_nouns_of_all_its_phrases(files):
     images = read_records(files.images, ImageRecord)
     phrases = read_records(files.phrases, PhraseRecord)
-    found = nouns_of_images(read_phrase_facts(files.nouns), images, phrases)
+    found = nouns_of_images(PhraseFactsTable(files.nouns), images, phrases)
     assert found == [
         {"fox", "hut"},
         {"fox", "zebra"},
@@ -98,11 +118,11 @@ def test_an_image_has_the_nouns_of_all_its_phrases(files):
 def test_phrases_of_images_that_are_not_asked_for_are_passed_over(files):
     images = read_records(files.images, ImageRecord)[3:4]
     phrases = read_records(files.phrases, PhraseRecord)
-    assert nouns_of_images(read_phrase_facts(files.nouns), images, phrases) == [{"hut"}]
+    assert nouns_of_images(PhraseFactsTable(files.nouns), images, phrases) == [{"hut"}]
 
 
 def test_a_phrase_that_the_nouns_stage_has_not_seen_is_named(files):
     images = read_records(files.images, ImageRecord)
     unseen = [PhraseRecord("p", "id0", "train", "a new one")]
     with pytest.raises(InputError, match=r"'a new one'.*dvc repro nouns"):
-        nouns_of_images(read_phrase_facts(files.nouns), images, unseen)
+        nouns_of_images(PhraseFactsTable(files.nouns), images, unseen)

@@ -1,7 +1,17 @@
+import pickle
+
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.records import GroundTruth, ImageRecord, PhraseRecord, read_records, write_records
+from pipeline.records import (
+    FieldTexts,
+    GroundTruth,
+    ImageRecord,
+    PhraseRecord,
+    RecordFile,
+    read_records,
+    write_records,
+)
 
 IMAGES = [
     ImageRecord("1", "a/b.jpg", (3, 5), "train"),
@@ -55,3 +65,39 @@ def test_a_phrase_record_has_no_place_for_boxes(tmp_path):
     write_records(tmp_path / "ground_truth.jsonl", TRUTHS)
     with pytest.raises(InputError, match="boxes_xyxy"):
         read_records(tmp_path / "ground_truth.jsonl", PhraseRecord)
+
+
+@pytest.mark.parametrize("start", ["", "\ufeff"])
+@pytest.mark.parametrize("records", [IMAGES, PHRASES, TRUTHS])
+def test_a_mapped_file_holds_what_is_read_whole(tmp_path, records, start):
+    path = tmp_path / "records.jsonl"
+    write_records(path, records)
+    path.write_text(start + path.read_text("utf-8").rstrip("\n"), "utf-8")
+    mapped = RecordFile(path, type(records[0]))
+    assert [*mapped] == records == read_records(path, type(records[0]))
+    assert (mapped[-1], mapped[:1]) == (records[-1], records[:1])
+    assert [*pickle.loads(pickle.dumps(mapped))] == records
+    with pytest.raises(IndexError):
+        mapped[len(records)]
+
+
+def test_a_mapped_file_keeps_the_splits_that_are_asked_for(tmp_path):
+    write_records(tmp_path / "images.jsonl", IMAGES)
+    assert [*RecordFile(tmp_path / "images.jsonl", ImageRecord, ["val", "new"])] == IMAGES[1:]
+    assert len(RecordFile(tmp_path / "images.jsonl", ImageRecord, ["new"])) == 0
+
+
+def test_a_mapped_file_is_checked_when_it_is_opened(tmp_path):
+    path = tmp_path / "images.jsonl"
+    write_records(path, [*IMAGES, PHRASES[0]])
+    with pytest.raises(InputError, match=r"images\.jsonl:3.*ImageRecord"):
+        RecordFile(path, ImageRecord, ["val"])
+
+
+def test_a_field_of_records_has_the_hashes_of_its_texts_however_they_are_held(tmp_path):
+    write_records(tmp_path / "images.jsonl", IMAGES)
+    kept = RecordFile(tmp_path / "images.jsonl", ImageRecord, ["val"], hashed=["image_id"])
+    computed = RecordFile(tmp_path / "images.jsonl", ImageRecord, ["val"])
+    for records in (kept, computed, IMAGES[1:]):
+        texts = FieldTexts(records, "image_id")
+        assert ([*texts], texts.hashes().tolist()) == (["2\n"], [hash("2\n")])

@@ -9,11 +9,18 @@ from models.classifier.classifier import load_classifier
 from models.classifier.noun_head import load_noun_head
 from pipeline.errors import InputError
 from pipeline.images.batches import image_batches, read_squashed
-from pipeline.mentions import read_phrase_facts
+from pipeline.mentions import PhraseFactsTable
 from pipeline.observe.observer import Observer
 from pipeline.params.schema import NounHeadParams
 from pipeline.records import PhraseRecord, read_records
-from stages.noun_head import NounHeadInputs, compute_features, frequent_nouns, main, run
+from stages.noun_head import (
+    NounHeadInputs,
+    compute_features,
+    find_targets,
+    frequent_nouns,
+    main,
+    run,
+)
 from tests.stages.command import start
 from tests.stages.noun_world import make_world
 
@@ -68,7 +75,7 @@ def test_at_most_max_nouns_get_a_class(inputs):
 
 def test_equally_frequent_nouns_are_ordered_by_the_alphabet(inputs):
     phrases = read_records(inputs.files.phrases, PhraseRecord)
-    facts = read_phrase_facts(inputs.files.nouns)
+    facts = PhraseFactsTable(inputs.files.nouns)
     assert frequent_nouns(phrases, facts, 1, 9) == ["fox", "hut", "zebra"]
 
 
@@ -134,3 +141,9 @@ def test_a_training_that_blows_up_is_one_clear_error(inputs):
     with pytest.raises(InputError, match=r"noun_head: .* at step \d+, in epoch \d+"):
         make(inputs, replace(PARAMS, learning_rate=1e20, weight_decay=10.0, epochs=30))
     assert not (inputs.files.noun_head / "head.safetensors").exists()
+
+
+def test_targets_are_the_known_nouns_of_each_image():
+    said = [{"hut", "owl"}, set(), {"fox", "hut"}, {"owl"}]
+    expected = [[noun in some for noun in ("hut", "fox", "elk")] for some in said]
+    assert find_targets(said, ["hut", "fox", "elk"]).tolist() == expected

@@ -9,7 +9,7 @@ from models.phrases.noun_parser import NounParser
 from models.phrases.place_words import CUES
 from pipeline.caching.cache import Cache
 from pipeline.errors import InputError
-from pipeline.mentions import Mention, read_phrase_facts
+from pipeline.mentions import Mention, PhraseFactsTable
 from pipeline.observe.observer import Observer
 from pipeline.params.schema import NounsParams
 from pipeline.paths import DatasetFiles
@@ -108,7 +108,7 @@ def test_arrays_have_the_dtypes_of_the_contract(project):
 def test_readers_find_phrases_by_their_exact_text(project):
     run_on(PHRASES)
 
-    facts = read_phrase_facts(FILES.nouns)
+    facts = PhraseFactsTable(FILES.nouns)
     mentions = facts["the red dog on the tree"].mentions
     assert mentions == (Mention("dog", 0), Mention("tree", 1))
     assert facts["left one"].mentions == ()
@@ -129,7 +129,7 @@ def test_where_things_are_is_read_as_it_was_parsed(project, tagger):
     run_on(phrases, NounsParams(phrases_per_shard=2, context_nouns=0))
 
     parsed = load_parser(FILES.weights / "tagger", PARAMS, "cpu").parse(phrases)
-    facts = read_phrase_facts(FILES.nouns)
+    facts = PhraseFactsTable(FILES.nouns)
     assert [facts[phrase].place for phrase in phrases] == [one.place for one in parsed]
     assert [facts[phrase].subject for phrase in phrases] == [one.subject for one in parsed]
     anchors = [facts[phrase].anchor for phrase in phrases]

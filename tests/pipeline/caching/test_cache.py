@@ -51,7 +51,10 @@ def test_what_is_written_is_read(written):
     for name, array in ARRAYS.items():
         np.testing.assert_array_equal(cache.array(name), array)
         assert cache.array(name).dtype == array.dtype
+        np.testing.assert_array_equal(cache.mapped(name), array, strict=True)
     assert {name: cache.texts(name) for name in TEXTS} == TEXTS
+    assert {name: [*cache.packed_texts(name)] for name in TEXTS} == TEXTS
+    assert not cache.mapped("maps").flags.writeable
     assert {name: cache.attribute(name) for name in ATTRIBUTES} == ATTRIBUTES
     assert cache.fingerprint == "f00d"
 
@@ -216,6 +219,7 @@ def test_whatever_byte_is_wrong_a_cache_is_read_or_named(written):
         try:
             cache = Cache(written, "cams")
             cache.array("maps")
+            np.nansum(cache.mapped("maps"))
             cache.close()
         except CacheError as error:
             messages.append(str(error))
@@ -237,6 +241,8 @@ def test_a_cache_that_does_not_fit_the_disk_leaves_the_old_one(written, most_byt
 def test_an_array_that_is_not_there_is_named(written, name):
     with pytest.raises(CacheError, match=rf"cams\.h5.*`{name}`"):
         Cache(written, "cams").array(name)
+    with pytest.raises(CacheError, match=rf"cams\.h5.*`{name}`"):
+        Cache(written, "cams").mapped(name)
 
 
 def test_texts_and_attributes_that_are_not_there_are_named(written):

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 from pathlib import Path
 
 import h5py
@@ -43,7 +44,8 @@ def ragged(items):
 
 def run(plan=PLAN, compute=ragged):
     observer = Recorder()
-    return run_shards(plan, compute, observer), observer
+    merged = run_shards(plan, compute, observer)
+    return {name: np.asarray(array) for name, array in merged.items()}, observer
 
 
 def refuse(items):
@@ -244,6 +246,26 @@ def test_removing_shards_leaves_those_of_other_fingerprints():
 def test_shards_that_differ_in_dtype_are_not_merged():
     with pytest.raises(ValueError, match="shards differ"):
         run(compute=lambda items: {"x": np.zeros(1, np.int64 if items.start else np.int32)})
+
+
+def test_a_cache_written_from_shards_has_the_bytes_of_one_written_whole(tmp_path):
+    merged = run_shards(PLAN, ragged, Recorder())
+    whole = {name: np.asarray(array) for name, array in merged.items()}
+    provenance = Provenance("cams", "f00d")
+    for name, arrays in (("merged", merged), ("whole", whole)):
+        write_cache(tmp_path / f"{name}.h5", arrays, {}, {}, provenance)
+    assert (tmp_path / "merged.h5").read_bytes() == (tmp_path / "whole.h5").read_bytes()
+
+
+def test_shards_are_merged_one_at_a_time(tmp_path):
+    shard_bytes, plan = 1 << 20, ShardPlan("cams", "f00d", 20, 1)
+    merged_bytes = plan.num_shards * shard_bytes
+    tracemalloc.start()
+    merged = run_shards(plan, lambda _: {"maps": np.ones((1, shard_bytes // 8))}, Recorder())
+    write_cache(tmp_path / "cams.h5", merged, {}, {}, Provenance("cams", "f00d"))
+    assert tracemalloc.get_traced_memory()[1] < merged_bytes / 3
+    tracemalloc.stop()
+    assert merged["maps"].shape == (20, shard_bytes // 8)
 
 
 STAGE = """

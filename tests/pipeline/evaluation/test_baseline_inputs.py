@@ -68,7 +68,8 @@ def test_a_context_noun_s_map_stands_for_no_head(tables):
     assert build_baseline_inputs(test, 0, index).cam is not None  # its head, the dog, has one
     facts = test.phrase_facts["dog with an umbrella"]
     contexts = (facts.mentions[1], replace(facts.mentions[0], role=1))
-    test.phrase_facts["dog with an umbrella"] = replace(facts, mentions=contexts)
+    changed = {**test.phrase_facts, "dog with an umbrella": replace(facts, mentions=contexts)}
+    test = replace(test, phrase_facts=changed)
     assert build_baseline_inputs(test, 0, index).cam is None
 
 

@@ -172,7 +172,7 @@ def mirrored_tables(tables, folder):
     for image in tables.images:
         with Image.open(tables.image_folder / image.file) as picture:
             ImageOps.mirror(picture).save(folder / image.file)
-        rows = tables.proposals.spans[image.image_id]
+        rows = tables.proposals.span(image.image_id)
         boxes[rows, 0::2] = image.image_hw[1] - boxes[rows, 2::-2]
     arrays = tables.cams.arrays
     return replace(

@@ -98,10 +98,12 @@ def test_parts_of_the_image_are_proposals_that_no_label_fits(world):
 
 def test_boxes_of_one_label_are_also_offered_as_one(world):
     spec = replace(SPEC, merge_floors=(0.75, 0.1))
-    twins = world.tables.proposals.of("a")
-    twins["labels"][:] = 1, 1, 2  # the first two boxes are cats now
-    fields_ = sample(world, A, [0, 1], spec=spec)
-    twins["labels"][:] = 0, 1, 2
+    proposals = world.tables.proposals
+    labels = proposals.arrays["labels"].copy()
+    labels[proposals.span("a")] = 1, 1, 2  # the first two boxes are cats now
+    twins = replace(proposals, arrays={**proposals.arrays, "labels": labels})
+    changed = SimpleNamespace(tables=replace(world.tables, proposals=twins), text=world.text)
+    fields_ = sample(changed, A, [0, 1], spec=spec)
     np.testing.assert_array_equal(fields_["boxes_xyxy"][3:], [[8, 6, 90, 70], [0, 0, 96, 72]])
     np.testing.assert_array_equal(fields_["box_is_merged"], [False, False, False, True, False])
     np.testing.assert_allclose(fields_["box_scores"][3:], [0.85, 0])

@@ -5,9 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.samples.sampler import EpochSampler, epoch_samples
+from pipeline.samples.image_phrases import ImagePhrases
+from pipeline.samples.sampler import EpochSampler, EpochSamples
 
 PHRASES = {0: [0, 1, 2], 2: [3], 3: list(range(4, 15)), 5: [15, 16]}
+
+
+def epoch_samples(table, per_image, seed, epoch):
+    return [*EpochSamples(ImagePhrases.of(table), per_image, seed, epoch)]
 
 
 def of(epoch=0, per_image=5, seed=7):
