@@ -36,7 +36,7 @@ def random_scorer(arch: str, num_nouns: int) -> NounHeadScorer:
     return NounHeadScorer(classifier, random_head(classifier, nouns)).eval().requires_grad_(False)
 
 
-def write_detector(folder: Path, scenes: int = 48, long_side_px: int = 192) -> None:
+def write_detector(folder: Path, scenes: int, long_side_px: int = 192) -> None:
     """Train the drawn world's detector for a few seconds and write its folder."""
     drawn = [scene.draw_scene(0, "pretrain", index, long_side_px) for index in range(scenes)]
     examples = [DetectionExample(one.image, one.boxes_xyxy, one.classes) for one in drawn]

@@ -24,7 +24,7 @@ def tagged_phrases() -> list[list[Word]]:
     return [[(word, tag, *_TAGS[tag]) for word, tag in parts] for parts in some]
 
 
-def write_tagger(folder: Path, steps: int = 60) -> None:
+def write_tagger(folder: Path, steps: int) -> None:
     """Train a small tagger on some of the phrases and write the folder that `NounParser` loads."""
     train_tagger(tagged_phrases(), folder, steps, seed=0)
 

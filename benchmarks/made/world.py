@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -41,7 +41,7 @@ class SilentObserver(Observer):
         return
 
     @override
-    def progress(self, items: "Sequence[Item]", total: int, label: str) -> "Sequence[Item]":  # type: ignore[override]
+    def progress(self, items: Iterable[Item], total: int, label: str) -> Iterable[Item]:
         return items
 
 
@@ -55,6 +55,8 @@ class WorldSizes:
         size_wh: of a picture in pixels.
         arch: of the classifier.
         width: its channel multiplier.
+        scenes: that the detector is trained on.
+        tagger_steps: that the tagger is trained for.
     """
 
     images: int
@@ -62,6 +64,8 @@ class WorldSizes:
     size_wh: tuple[int, int] = SIZE_WH
     arch: str = "mobilenet_v2"
     width: float = 0.25
+    scenes: int = 48
+    tagger_steps: int = 60
 
 
 @dataclass(frozen=True)
@@ -125,8 +129,8 @@ def write_source(sizes: WorldSizes, params: Params, name: str = "own") -> World:
     """Write pictures, phrases and weights; no stage has run on them."""
     world = World(DatasetFiles(name), params, sizes)
     write_pictures(world)
-    write_tagger(world.files.weights / "tagger")
-    write_detector(world.files.weights / "detector")
+    write_tagger(world.files.weights / "tagger", sizes.tagger_steps)
+    write_detector(world.files.weights / "detector", sizes.scenes)
     classifier = random_classifier(sizes.arch, sizes.width)
     save_classifier(world.files.weights / "classifier", classifier)
     save_noun_head(world.files.noun_head, random_head(classifier, tuple(sorted(NOUNS))))

@@ -34,14 +34,15 @@ _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 Spent = Mapping[str, Mapping[str, tuple[float, float]]]  # stage -> world -> seconds, peak KiB
 
 
+WORLD = WorldSizes(30, size_wh=(128, 96))
+
+
 @dataclass(frozen=True)
 class GrowthSizes:
-    """How many pictures there are, and how many times as many."""
+    """How much there is, and how many times as many pictures."""
 
-    images: int = 30
+    world: WorldSizes = WORLD
     times: int = 10
-    phrases: int = 5
-    size_wh: tuple[int, int] = (128, 96)
     rounds: int = 4
 
 
@@ -51,9 +52,8 @@ def measure(sizes: GrowthSizes = GrowthSizes()) -> list[Row]:
     with project_folder() as folder:
         shutil.copy(source, PARAMS_FILE.name)
         apply_values(PARAMS_FILE, [parse_assignment(change) for change in CHANGES])
-        small = WorldSizes(sizes.images, sizes.phrases, sizes.size_wh)
-        world = write_source(small, read_params(), SMALL)
-        write_larger(world, sizes.images * sizes.times, LARGE)
+        world = write_source(sizes.world, read_params(), SMALL)
+        write_larger(world, sizes.world.images * sizes.times, LARGE)
         code = f"from {__name__} import main; main()"
         for _ in range(sizes.rounds):
             run_python(code, folder)
@@ -65,8 +65,8 @@ def rows_of(name: str, spent: list[Spent], sizes: GrowthSizes) -> list[Row]:
     """Return the rows of one stage."""
     pairs = [(one[name][SMALL], one[name][LARGE]) for one in spent]
     what = f"stage {name}" if name != LOADING else "loading of training batches"
-    many = f"{sizes.images * sizes.times} pictures"
-    few = f"{sizes.images} pictures"
+    many = f"{sizes.world.images * sizes.times} pictures"
+    few = f"{sizes.world.images} pictures"
     times = tuple(large[0] / small[0] / sizes.times for small, large in pairs)
     peaks = tuple(large[1] / small[1] for small, large in pairs)
     note = "small networks, so that all else shows; what is paid once a run is in both"

@@ -1,6 +1,6 @@
 """Loading and augmentation of training samples against TransVG's transforms."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 
 import numpy as np
@@ -25,24 +25,15 @@ AUGMENTED = [  # as profiles/default.yaml and profiles/paper.yaml
 ]
 
 
+SIZES = WorldSizes(100)
 BOX = np.array([40.0, 30.0, 300.0, 200.0])  # of the peer's phrase
 
 
-@dataclass(frozen=True)
-class LoadingSizes:
-    """How many pictures with how many phrases a pass loads, and how many passes there are."""
-
-    images: int = 100
-    phrases: int = 5
-    size_wh: tuple[int, int] = (500, 375)
-    rounds: int = 6
-
-
-def measure(sizes: LoadingSizes = LoadingSizes()) -> list[Row]:
+def measure(sizes: WorldSizes = SIZES, num_rounds: int = 6) -> list[Row]:
     """Return a row by pictures with a phrase each, and one by phrases, several of a picture."""
     params = read_with([*AUGMENTED, "cams.image_px=64", "proposals.score_floor=0.2"])
     with project_folder():
-        world = write_source(WorldSizes(sizes.images, sizes.phrases, sizes.size_wh), params)
+        world = write_source(sizes, params)
         stages = world.stages()
         for name in ("annotations", "nouns", "proposals", "cams"):
             stages[name]()
@@ -64,7 +55,7 @@ def measure(sizes: LoadingSizes = LoadingSizes()) -> list[Row]:
             "several": partial(ours, sizes.phrases),
             "peer": peer,
         }
-        seconds = in_turns(works, sizes.rounds)
+        seconds = in_turns(works, num_rounds)
     per_second = len(paths) / np.median(seconds["one"])
     several = [one / sizes.phrases for one in seconds["several"]]
     what = f"{sizes.size_wh[0]} x {sizes.size_wh[1]} JPEGs at {params.train.image_px} px"

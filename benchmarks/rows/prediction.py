@@ -1,7 +1,6 @@
 """What each further phrase of a picture costs a trained model, against the first."""
 
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.made.world import CPU, PICTURES, World, WorldSizes, project_folder, write_source
@@ -19,30 +18,21 @@ from pipeline.serving.phrase_grounder import PhraseGrounder
 from stages.train import build_training
 
 VARIANT = "full"
+SIZES = WorldSizes(10, size_wh=(192, 144))
 
 
-@dataclass(frozen=True)
-class PredictionSizes:
-    """How many pictures of which size the model is asked about."""
-
-    pictures: int = 4
-    size_wh: tuple[int, int] = (192, 144)
-    rounds: int = 10
-
-
-def measure(sizes: PredictionSizes = PredictionSizes()) -> list[Row]:
+def measure(sizes: WorldSizes = SIZES, num_rounds: int = 10) -> list[Row]:
     """Return the row of `PhraseGrounder.ground`, what `camground predict` does."""
     params, source = read_with([]), PARAMS_FILE.resolve()
     with project_folder():
         shutil.copy(source, PARAMS_FILE.name)
-        images = max(10, sizes.pictures)
-        world = write_source(WorldSizes(images, size_wh=sizes.size_wh), params)
+        world = write_source(sizes, params)
         stages = world.stages()
         for name in ("annotations", "nouns", "proposals", "cams"):
             stages[name]()
         model = PhraseGrounder.load(write_model(world), "cpu")
-        pictures = [read_image(PICTURES / f"{number}.jpg") for number in range(sizes.pictures)]
-        timed = list(rounds(model, pictures, 1 + sizes.rounds))[1:]
+        pictures = [read_image(PICTURES / f"{number}.jpg") for number in range(sizes.images)]
+        timed = list(rounds(model, pictures, 1 + num_rounds))[1:]
     return [
         Row(
             "predict",

@@ -3,7 +3,6 @@
 import importlib.machinery
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,21 +27,15 @@ _NOTE = (
 )
 
 
-@dataclass(frozen=True)
-class ProposalSizes:
-    """How many scenes of which longer side."""
-
-    images: int = 160
-    long_side_px: int = 192
-    rounds: int = 5
+SIZES = WorldSizes(160, size_wh=(192, 192))
 
 
-def measure(sizes: ProposalSizes = ProposalSizes()) -> list[Row]:
+def measure(sizes: WorldSizes = SIZES, num_rounds: int = 5) -> list[Row]:
     """Return a row against each of the two."""
     params = read_with([])
     with project_folder():
         paths = draw_scenes(sizes)
-        world = write_source(WorldSizes(sizes.images), params)
+        world = write_source(sizes, params)
         stages, stored = world.stages(), read_detector(world.files.weights / "detector")
         stages["annotations"]()
         infer = build_inferencer(stored)
@@ -51,10 +44,10 @@ def measure(sizes: ProposalSizes = ProposalSizes()) -> list[Row]:
             "bare": bare_forwards(stored, paths, params.proposals),
             "peer": lambda: infer([str(path) for path in paths]),
         }
-        seconds = in_turns(works, sizes.rounds)
+        seconds = in_turns(works, num_rounds)
     cost = ratios_of(seconds["ours"], seconds["bare"])
     gain = ratios_of(seconds["peer"], seconds["ours"])
-    what = f"stage proposals: {sizes.images} scenes of {sizes.long_side_px} px"
+    what = f"stage proposals: {sizes.images} scenes of {max(sizes.size_wh)} px"
     bare = "bare forwards of the same batches"
     peer = "mmdet's DetInferencer with its defaults"
     return [
@@ -63,12 +56,12 @@ def measure(sizes: ProposalSizes = ProposalSizes()) -> list[Row]:
     ]
 
 
-def draw_scenes(sizes: ProposalSizes) -> list[Path]:
+def draw_scenes(sizes: WorldSizes) -> list[Path]:
     """Write scenes where the world's pictures lie, and return their files."""
     PICTURES.mkdir(parents=True)
     paths = [PICTURES / f"{index}.jpg" for index in range(sizes.images)]
     for index, path in enumerate(paths):
-        drawn = scene.draw_scene(1, "test", index, sizes.long_side_px)
+        drawn = scene.draw_scene(1, "test", index, max(sizes.size_wh))
         Image.fromarray(drawn.image).save(path, quality=95)
     return paths
 

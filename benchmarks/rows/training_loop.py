@@ -22,14 +22,15 @@ from pipeline.samples.grounding_tables import GroundingTables
 from pipeline.training.processes import Machine, ProcessGroup
 from stages.train import build_training, train
 
+WORLD = WorldSizes(180, size_wh=(192, 144))
 Span = tuple[float, float]  # begin and end of a step
 
 
 @dataclass(frozen=True)
 class LoopSizes:
-    """How many steps an epoch has, how many epochs there are, and what changes in params.yaml."""
+    """How many pictures, epochs and workers there are, and what changes in params.yaml."""
 
-    steps: int = 10
+    world: WorldSizes = WORLD
     epochs: int = 5
     workers: int = 1
     changes: tuple[str, ...] = ()
@@ -40,10 +41,8 @@ def measure(sizes: LoopSizes = LoopSizes()) -> list[Row]:
     made = ["cams.image_px=64", "proposals.score_floor=0.2", f"train.epochs={sizes.epochs}"]
     params = read_with([*made, *sizes.changes])
     batch = params.train.batch_images
-    # one picture in ten is for evaluation
-    images = -(-10 * sizes.steps * batch // 9) + 1
     with project_folder():
-        world = write_source(WorldSizes(images, size_wh=(192, 144)), params)
+        world = write_source(sizes.world, params)
         for name, stage in world.stages().items():
             if name != "noun_head":
                 stage()
