@@ -21,7 +21,7 @@ import numpy as np
 from typing_extensions import override
 
 from models.grounder.checkpoint import SavedGrounder
-from models.grounder.remembered import FrozenMemory, remember_frozen
+from models.training.remembered import FrozenMemory, remember_frozen
 from models.training.training_step import TrainingStep
 from pipeline.evaluation.inference import Inference, compute_answers
 from pipeline.evaluation.metrics import score_boxes

@@ -8,7 +8,7 @@ the encoders frozen, and its batches come again, as in a second epoch.
 
 import argparse
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
@@ -68,7 +68,7 @@ def _start(params: TrainParams, arch: str, device: torch.device) -> tuple[Traini
 
 
 def _seconds(
-    step: TrainingStep, optimiser: Any, batches: list[Batch], device: torch.device
+    step: TrainingStep, optimiser: Any, batches: Sequence[Batch], device: torch.device
 ) -> float:
     clock = time.perf_counter if device.type == "cuda" else time.process_time
     started = clock()
@@ -91,7 +91,7 @@ def main() -> None:
     for switch in given.only:
         gain = measure(train, switch, given.classifier, device, given.repeats)
         low, high = min(gain.ratios), max(gain.ratios)
-        print(  # noqa: T201
+        print(
             f"{switch}: {median(gain.ratios):.2f} times as fast ({low:.2f} to {high:.2f}, "
             f"n = {len(gain.ratios)}), losses within {gain.loss_gap:.0e}",
             flush=True,

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import chdir
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -85,7 +86,7 @@ def _phrase_lines(images: list[str], phrases: list[str], used: NDArray[np.int64]
 
 def _write_nouns(files: DatasetFiles, phrases: list[str], nouns: NDArray[np.int64]) -> None:
     count = len(phrases)
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "offsets": np.arange(count + 1),
         "noun_index": nouns.astype(np.int32),
         "noun_role": np.zeros(count, np.int8),
@@ -107,7 +108,7 @@ def _write_boxes(files: DatasetFiles, images: list[str], rng: np.random.Generato
     counts = rng.integers(BOXES // 2, BOXES + BOXES // 2 + 1, len(images))
     total = int(counts.sum())
     low = rng.random((total, 2), np.float32) * (HW[1] / 2, HW[0] / 2)
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "offsets": row_offsets(counts),
         "boxes_xyxy": np.concatenate([low, low + 8], axis=1).astype(np.float32),
         "scores": rng.random(total, np.float32),
@@ -176,7 +177,7 @@ def main() -> None:
             maker.start()  # what makes the data is not counted
             maker.join()
         for line in measure(params, given.workers, given.batches):
-            print(line, flush=True)  # noqa: T201
+            print(line, flush=True)
 
 
 if __name__ == "__main__":

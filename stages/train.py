@@ -20,10 +20,10 @@ from models.grad_cam.scorer import NounScorer
 from models.grounder.checkpoint import save_grounder, untrained_grounder, untrained_language
 from models.grounder.config import LanguageSizes, parse_depth
 from models.grounder.grounder import Grounder
-from models.grounder.remembered import FrozenMemory, remember_frozen
 from models.layers.folded_norm import fold_batch_norms
 from models.mmengine_parts import AmpOptimWrapper, OptimWrapper
 from models.noun_classes.detector_labels import noun_label_matches
+from models.training.remembered import FrozenMemory, remember_frozen
 from models.training.training_step import TrainingStep
 from pipeline.caching.atomic import as_write_error, whole_file, whole_folder, work_folder
 from pipeline.caching.fingerprint import fingerprint

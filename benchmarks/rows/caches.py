@@ -16,7 +16,7 @@ from benchmarks.row import Row, at_most, ratios_of
 from benchmarks.timing import CPU, WALL, in_turns
 from pipeline.caching.cache import Cache, Provenance, row_offsets, write_cache
 from pipeline.caching.fingerprint import fingerprint
-from pipeline.caching.shards import ShardPlan, remove_shards, run_shards
+from pipeline.caching.shards import ShardedArray, ShardPlan, remove_shards, run_shards
 from pipeline.samples.grounding_tables import ImageRows
 from stages import cams
 
@@ -127,10 +127,10 @@ def made_arrays(images: range, sizes: CacheSizes) -> Arrays:
     }
 
 
-def write_maps(arrays: Mapping[str, NDArray[Any]], num_images: int) -> None:
+def write_maps(arrays: Mapping[str, NDArray[Any] | ShardedArray], num_images: int) -> None:
     """Write them as the stage `cams` does."""
     written = {name: array for name, array in arrays.items() if name != "counts"}
-    written["offsets"] = row_offsets(arrays["counts"])
+    written["offsets"] = row_offsets(np.asarray(arrays["counts"]))
     texts = {
         "image_id": [str(image) for image in range(num_images)],
         "noun": [f"noun {index}" for index in range(NOUNS)],

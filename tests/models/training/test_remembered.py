@@ -5,13 +5,13 @@ import torch
 
 from models.grounder.checkpoint import new_language
 from models.grounder.config import LanguageSizes
-from models.grounder.remembered import (
+from models.layers.backbone import Backbone
+from models.training.remembered import (
     FrozenMemory,
     RememberedBackbone,
     RememberedLanguage,
     remember_frozen,
 )
-from models.layers.backbone import Backbone
 from tests.models.grounder.tiny_grounder import TinyNetwork, tiny_grounder, tiny_inputs
 
 B, S, N, T = 3, 96, 5, 7
