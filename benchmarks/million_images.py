@@ -121,7 +121,7 @@ def _write_boxes(files: DatasetFiles, images: list[str], rng: np.random.Generato
 
 def _write_maps(files: DatasetFiles, images: list[str], rng: np.random.Generator) -> None:
     total = MAPS * len(images)
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "offsets": np.arange(len(images) + 1) * MAPS,
         "noun_index": rng.integers(len(NOUNS), size=total, dtype=np.int32),
         "maps": rng.random((total, CELLS, CELLS), np.float32).astype(np.float16),

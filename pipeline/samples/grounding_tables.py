@@ -193,7 +193,6 @@ class GroundingTables:
         boxes, labels = proposals
         maps, nouns = cams
         name = _PICTURE
-        phrases = [PhraseRecord(phrase, name, name, phrase) for phrase in facts]
         return cls(
             Path(),
             [ImageRecord(name, name, image_hw, name)],

@@ -212,7 +212,7 @@ def answers_of_records(records):
     tables = GroundingTables.from_caches(FILES, IMAGES, ("test",))
     inference = load_inference(RESULTS.model, params.runtime)
     compared = replace(tables, phrases=records).with_labels_compared(
-        inference.spec.labels, FILES.weights / "language"
+        inference.spec.labels, FILES.weights
     )
     evaluate = replace(params.evaluate, iou=CALIBRATION.iou)
     return compute_answers(inference, compared, evaluate, Observer("evaluate"))[0]
