@@ -29,6 +29,7 @@ class CamEncoding:
         tokens: float (B, P, K h w, D).
         token_mask: True for image cells of nouns that have a map, bool (B, P, K h w).
         attention_maps: float (B, P, K, h, w), in (0, 1) on image cells and 0 on padding.
+        raw_maps: what they started as, float (B, P, K, h, w), likewise.
         map_mask: True for nouns that have a map, bool (B, P, K).
         cell_mask: True = image, bool (B, h, w).
     """
@@ -36,6 +37,7 @@ class CamEncoding:
     tokens: Tensor
     token_mask: Tensor
     attention_maps: Tensor
+    raw_maps: Tensor
     map_mask: Tensor
     cell_mask: Tensor
 
@@ -101,8 +103,10 @@ class CamEncoder(nn.Module):
         features = self._features(deepest, cams, map_mask)  # (M, D, h, w)
         shift = MAX_LOGIT_SHIFT * torch.tanh(self.shift(features))[:, 0]  # (M, h, w)
         shift = _put_back(shift, map_mask)  # (B, P, K, h, w)
-        maps = torch.sigmoid(torch.logit(cams.clamp(*MAP_RANGE)) + shift)  # (B, P, K, h, w)
+        raw = cams.clamp(*MAP_RANGE)
+        maps = torch.sigmoid(torch.logit(raw) + shift)  # (B, P, K, h, w)
         cell_mask = deepest.cell_mask
+        is_seen = map_mask[..., None, None] & cell_mask[:, None, None]  # (B, P, K, h, w)
         tokens = _put_back(features, map_mask)  # (B, P, K, D, h, w)
         tokens = tokens + grid_position_embedding(cell_mask, features.shape[1])[:, None, None]
         tokens = tokens.flatten(-2).transpose(-2, -1) + self.role(noun_roles)[..., None, :]
@@ -110,7 +114,8 @@ class CamEncoder(nn.Module):
         return CamEncoding(
             tokens.flatten(2, 3),
             token_mask.flatten(2),
-            maps * (map_mask[..., None, None] & cell_mask[:, None, None]),
+            maps * is_seen,
+            raw * is_seen,
             map_mask,
             cell_mask,
         )
@@ -159,10 +164,12 @@ def no_cams(deepest: LevelMap, phrase_mask: Tensor, dim: int) -> CamEncoding:
     """
     batch, phrases = phrase_mask.shape
     features = deepest.features
+    no_maps = features.new_zeros(batch, phrases, 0, *features.shape[-2:])
     return CamEncoding(
         tokens=features.new_zeros(batch, phrases, 0, dim),
         token_mask=phrase_mask.new_zeros(batch, phrases, 0),
-        attention_maps=features.new_zeros(batch, phrases, 0, *features.shape[-2:]),
+        attention_maps=no_maps,
+        raw_maps=no_maps,
         map_mask=phrase_mask.new_zeros(batch, phrases, 0),
         cell_mask=deepest.cell_mask,
     )

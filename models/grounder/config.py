@@ -54,6 +54,7 @@ class GrounderConfig:
     cam_blocks: NonNegativeInt
     cam_nouns: Literal["head", "all"]
     cam_weight: NonNegativeFloat
+    cam_ranks: Literal["learned", "raw"]
     fusion: Literal["single", "conv1x1", "concat"]
     fusion_layers: PositiveInt
     reg_token: Literal["learned", "phrase"]
@@ -79,6 +80,7 @@ class GrounderConfig:
     score_bound: NonNegativeFloat
     score_mlp: bool
     score_plain: Share
+    score_unfit: Share
     teacher: Literal["reconstruction", "contrastive", "both"]
     contrast_temperature: PositiveFloat
     mask_sharpness: PositiveFloat

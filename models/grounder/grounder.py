@@ -192,15 +192,22 @@ class Grounder(nn.Module):
         embeddings = self.scorer.embed_boxes(proposals)  # (B, R, D)
         similarities = phrases @ embeddings.transpose(1, 2)  # (B, P, R)
         learned = self.scorer(states, proposals, statistics.features, similarities).float()
-        is_plain = inputs.phrase_is_plain[..., None] & label_fits(inputs)  # (B, P, 1)
-        learned = torch.where(is_plain, self.spec.score_plain * learned, learned)
+        learned = self._weight_learned(inputs) * learned
         prior = prior_logits(inputs, self.spec)  # (B, P, R)
+        if self.spec.cam_ranks == "raw":
+            statistics = cam_statistics(cams.raw_maps, weights, inputs.boxes_xyxy, image_px)
         cam = self.spec.cam_weight * statistics.log_density  # (B, P, R)
         logits = learned + prior + cam
         real = inputs.box_mask[:, None]  # (B, 1, R)
         logits = logits.masked_fill(~real, torch.finfo(logits.dtype).min)
         probs = masked_probs(logits, real)
         return _BoxScores(logits, learned, prior, cam, probs, embeddings)
+
+    def _weight_learned(self, inputs: GroundingInputs) -> Tensor:
+        """Return how much the learned score counts for each phrase, in [0, 1], float (B, P, 1)."""
+        is_plain = inputs.phrase_is_plain[..., None]  # (B, P, 1)
+        where_fit = torch.where(is_plain, self.spec.score_plain, 1.0)
+        return torch.where(label_fits(inputs), where_fit, self.spec.score_unfit)
 
     def _boxes(
         self, inputs: GroundingInputs, states: Tensor, proposals: Tensor, box_logits: Tensor

@@ -109,14 +109,14 @@ PHRASES = ["a red cup", "the dog left of the cup", "чашка"]
 CONFIG = GrounderConfig(
     backbone="classifier", embed_dim=12, levels="5", depth="1+3", visual_window=5,
     heads=3, ffn_dim=17, dropout=0.0, cam="off", cam_input="map", cam_blocks=1,
-    cam_nouns="head", cam_weight=0.0, fusion="concat", fusion_layers=1,
+    cam_nouns="head", cam_weight=0.0, cam_ranks="raw", fusion="concat", fusion_layers=1,
     reg_token="phrase", head="reg_token", proposal_dim=11, label_dim=3,
     decoder_dim=13,
     prior_weight=1.0, prior_floor=0.001, prior_score=0.0, prior_score_unfit=0.0,
     prior_area=0.0, prior_area_unfit=0.0, prior_number=0.0, prior_colour=0.0,
     prior_side=0.0, prior_size=0.0, prior_order=0.0, prior_relation=0.0,
     prior_claim=0.0, prior_wearer=0.0, prior_part_area=0.0,
-    score_bound=2.0, score_mlp=True, score_plain=0.5,
+    score_bound=2.0, score_mlp=True, score_plain=0.5, score_unfit=0.2,
     teacher="both", contrast_temperature=0.1, mask_sharpness=10.0, mask_threshold=0.5,
 )  # fmt: skip
 

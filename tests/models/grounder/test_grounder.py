@@ -127,6 +127,29 @@ def test_the_learned_score_counts_less_where_a_label_fits_and_the_noun_says_all(
     assert whole[is_less].abs().min() > 0
 
 
+def test_the_learned_score_counts_less_where_no_label_fits():
+    inputs = tiny_inputs()
+    inputs.box_priors[0, 1] = 0
+    inputs.box_priors[1, 1] = 1.0  # every box alike: no label tells anything
+    whole, less = (tiny_grounder(score_unfit=value)(inputs).learned_logits for value in (1.0, 0.3))
+    is_less = torch.tensor([[False, True, False], [False, True, False]])
+    torch.testing.assert_close(less[is_less], 0.3 * whole[is_less])
+    assert less[~is_less].equal(whole[~is_less])
+    assert whole[is_less].abs().min() > 0
+
+
+def test_boxes_are_ranked_by_the_learned_or_by_the_raw_map():
+    inputs = tiny_inputs()
+    learned, raw = (tiny_grounder(cam_ranks=ranks)(inputs) for ranks in ("learned", "raw"))
+    assert raw.attention_maps.equal(learned.attention_maps)
+    assert raw.learned_logits.equal(learned.learned_logits)
+    assert not raw.cam_logits.allclose(learned.cam_logits, atol=0.01)
+    unmoved = tiny_grounder(cam_ranks="learned")
+    torch.nn.init.zeros_(unmoved.cam_encoder.shift.weight)
+    torch.nn.init.zeros_(unmoved.cam_encoder.shift.bias)
+    torch.testing.assert_close(unmoved(inputs).cam_logits, raw.cam_logits)
+
+
 def test_a_score_comes_with_its_three_parts():
     inputs = tiny_inputs()
     outputs = tiny_grounder(cam_weight=2.0).eval()(inputs)
