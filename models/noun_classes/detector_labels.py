@@ -61,8 +61,11 @@ def noun_label_similarity(
     """
     means = noun_label_matches(nouns, labels)  # (N, L)
     names = [{_plain(label), *_singulars(_plain(label))} for label in labels]
-    is_name = np.array([[noun in own for own in names] for noun in nouns], np.bool_)
-    return np.where(is_name.reshape(means.shape) & means, 1, means * synonym).astype(np.float32)
+    similarity = (means * synonym).astype(np.float32)
+    for noun, label in np.argwhere(means).tolist():
+        if nouns[noun] in names[label]:
+            similarity[noun, label] = 1
+    return similarity
 
 
 def nouns_of(label: str) -> frozenset[str]:

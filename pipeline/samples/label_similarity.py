@@ -8,7 +8,6 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 from transformers import BertTokenizerFast
 
@@ -40,11 +39,11 @@ class LabelSimilarity:
 
     def __init__(self, nouns: Sequence[str], similarity: Floats) -> None:
         """Keep the similarity of N different nouns and L labels, in [0, 1], float32 (N, L)."""
-        fits_any: NDArray[np.bool_] = np.any(similarity > 0, axis=1)  # (N,)
+        fitting = np.flatnonzero((similarity > 0).any(axis=1))  # (F,) of the N nouns
         self._row_of: dict[str | None, int] = {
-            noun: row for row, noun in enumerate(nouns) if fits_any[row]
+            nouns[noun]: row for row, noun in enumerate(fitting.tolist())
         }
-        self._rows = np.pad(similarity, ((0, 1), (0, 1)))  # (N + 1, L + 1)
+        self._rows = np.pad(similarity[fitting], ((0, 1), (0, 1)))  # (F + 1, L + 1)
         self._rows[-1] = 1
 
     def of(self, heads: Sequence[str | None]) -> Floats:
