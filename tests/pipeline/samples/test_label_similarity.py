@@ -89,14 +89,21 @@ def test_near_labels_count_by_their_cosine_and_named_ones_as_before(weights):
 
 
 def test_near_labels_count_by_the_senses_in_wordnet_and_named_ones_as_before(weights):
-    labels = ["Pug", "poodle dog", "canoe", "wolf"]
+    labels = ["Pug", "poodle dog", "canoe", "wolf", "book jacket"]  # the second sense of a jacket
     dog = 1 - math.log(3, 11)  # Lin's similarity of pug and poodle: a dog is 3 of 11 senses
-    nouns = ["poodle", "pug", "jacket", "wolf"]
-    for floor, near in ((dog - 0.01, 0.25 * dog), (dog + 0.01, 0)):
-        wordnet = WordNetLabels(senses=1, floor=floor, weight=0.25)
+    nouns = ["poodle", "pug", "jacket", "wolf", "kite"]
+    cases = [(1, dog - 0.01, 0.25 * dog, 0.125), (2, dog + 0.01, 0, 0.25)]
+    for senses, floor, near, second in cases:
+        wordnet = WordNetLabels(senses, floor=floor, weight=0.25)
         params = replace(EXACT, similarity="wordnet", synonym=0.125, wordnet=wordnet)
         found = compare_labels(nouns, labels, params, weights).of(nouns)
-        expected = [[near, 0.25, 0, 0, 0], [1, near, 0, 0, 0], [1] * 5, [0, 0, 0, 1, 0]]
+        expected = [
+            [near, 0.25, 0, 0, 0, 0],
+            [1, near, 0, 0, 0, 0],
+            [0, 0, 0, 0, second, 0],
+            [0, 0, 0, 1, 0, 0],
+            [1] * 6,
+        ]
         np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
