@@ -67,13 +67,14 @@ def predict_split(
         InputError: the split has no phrase, or the model, its calibration or a cache is missing or
             damaged.
     """
-    tables = GroundingTables.from_caches(asked.files, asked.image_folder, [asked.split])
     inference = load_inference(asked.results.model, runtime)
-    compared = tables.with_labels_compared(inference.spec.labels, asked.files.weights / "language")
+    tables = GroundingTables.from_caches(
+        asked.files, asked.image_folder, [asked.split]
+    ).with_labels_compared(inference.spec.labels, asked.files.weights / "language")
     calibration = _calibration(asked)
     if calibration is not None:
         params = replace(params, iou=calibration.iou)
-    answers, _ = compute_answers(inference, compared, params, observer)
+    answers, _ = compute_answers(inference, tables, params, observer)
     image_of = {image.image_id: image for image in tables.images}
     return [
         PredictedBox(

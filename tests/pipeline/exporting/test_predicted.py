@@ -57,7 +57,7 @@ def test_the_training_split_is_answered_without_any_ground_truth(results):
 
 
 CALIBRATION = Calibration(
-    dict(zip(CONFIDENCE_FEATURES, (0.3, 0.2, 0.5, 0.7, 0.1), strict=True)), 0.4, 0.3, 23
+    dict(zip(CONFIDENCE_FEATURES, (0.3, 0.2, 0.5, 0.7, 0.1), strict=True)), 0.4, 0.05, 23
 )
 
 
