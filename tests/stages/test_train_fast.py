@@ -1,11 +1,15 @@
 """The ways to train faster, beside the plain way."""
 
 import shutil
+from dataclasses import fields
 
 import pytest
+import torch
 
+from models.training.training_step import TrainingStep
 from pipeline.errors import InputError
 from tests.cached_world import FILES, write_world
+from tests.models.grounder.tiny_grounder import WEIGHTS, tiny_grounder, tiny_inputs, tiny_scorer
 from tests.stages.test_train import StopsAfter, edit_params, made, rows, train
 from tests.tiny_bert import write_tiny_bert
 
@@ -56,7 +60,25 @@ def test_what_is_equal_but_for_rounding_has_the_same_losses(here):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
-def test_a_compiled_training_has_the_losses_of_a_plain_one(here):
-    write_world(here, epochs=1, augment=STILL)
-    assert_losses_of(here, "compile", rows(train()))
+@pytest.mark.parametrize("backend", ["aot_eager", "inductor"])
+def test_a_compiled_visual_encoder_has_the_losses_and_gradients_of_a_plain_one(backend):
+    if backend == "inductor" and not shutil.which("g++"):
+        pytest.skip("needs a C++ compiler")
+    plain, compiled = tiny_grounder(), tiny_grounder()
+    compiled.visual_encoder.compile(backend=backend)
+    (losses, gradient), (plain_losses, plain_gradient) = map(taken, (compiled, plain))
+    torch.testing.assert_close(losses, plain_losses, rtol=EXACT_LOSS, atol=EXACT_LOSS)
+    torch.testing.assert_close(gradient, plain_gradient, rtol=EXACT_LOSS, atol=EXACT_LOSS)
+
+
+def taken(grounder):
+    """Return the losses of a step and its gradient."""
+    inputs = tiny_inputs()
+    step = TrainingStep(grounder, tiny_scorer(), WEIGHTS, "fp32")
+    step.progress = 1.0
+    losses = step(**{field.name: getattr(inputs, field.name) for field in fields(inputs)})
+    losses["loss"].backward()
+    gradients = [
+        weight.grad.flatten() for weight in grounder.parameters() if weight.grad is not None
+    ]
+    return {name: loss.detach() for name, loss in losses.items()}, torch.cat(gradients)
