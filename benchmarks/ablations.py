@@ -230,7 +230,7 @@ def main() -> None:
             add_row(out, measure(params, wanted, setting, seed, memory))
     order = list(wanted.settings)
     rows = [row for row in read_rows(out) if row["setting"] in order]
-    print(*table(sorted(rows, key=lambda row: order.index(row["setting"]))), sep="\n")  # noqa: T201
+    print(*table(sorted(rows, key=lambda row: order.index(row["setting"]))), sep="\n")
 
 
 if __name__ == "__main__":

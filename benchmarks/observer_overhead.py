@@ -8,20 +8,18 @@ import argparse
 import os
 import socket
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from benchmarks.timing import ProcessCost, run_python
 from pipeline.flow.ui import api_address, start_server, stop_server
 
 STAGE = """
 import sys, time
 import numpy as np
-from pipeline.observe.observer import run_stage
-from pipeline.shards import ShardPlan, remove_shards, run_shards
+from pipeline.caching.shards import ShardPlan, remove_shards, run_shards
+from pipeline.observe.run_stage import run_stage
 
 num_shards, cpu_s = int(sys.argv[1]), float(sys.argv[2])
 square = np.random.default_rng(0).random((200, 200))
@@ -39,17 +37,6 @@ def body(observer):
 
 run_stage("cams@overhead", body)
 """
-
-
-def time_stage(arguments: list[str], variables: Mapping[str, str]) -> tuple[float, float]:
-    """Run the stage in a process of its own; return its wall and CPU seconds."""
-    started = time.monotonic()
-    command = [sys.executable, "-c", STAGE, *arguments]
-    process = subprocess.Popen(command, env=os.environ | variables, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise RuntimeError(f"the stage ended with status {status}")
-    return time.monotonic() - started, usage.ru_utime + usage.ru_stime
 
 
 def describe(name: str, plain: list[float], watched: list[float]) -> str:
@@ -76,8 +63,7 @@ def main() -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with tempfile.TemporaryDirectory() as home:
-        project = {"PYTHONPATH": str(Path.cwd()), "DVC_ROOT": home, "OMP_NUM_THREADS": "1"}
-        os.environ.update(project, PREFECT_HOME=home)
+        os.environ.update(DVC_ROOT=home, PREFECT_HOME=home)
         os.environ.pop("PREFECT_API_URL", None)
         server = start_server(port)
         try:
@@ -87,15 +73,15 @@ def main() -> None:
 
 
 def _compare(given: argparse.Namespace, server: Mapping[str, str]) -> None:
-    arguments = [str(given.shards), str(given.seconds)]
-    plain, watched = [], []
+    arguments, here = [str(given.shards), str(given.seconds)], Path.cwd()
+    plain, watched = list[ProcessCost](), list[ProcessCost]()
     for _ in range(given.pairs):
-        plain.append(time_stage(arguments, {}))
-        watched.append(time_stage(arguments, server))
-    print(f"{given.shards} shards of {given.seconds} CPU s each; load {os.getloadavg()[0]:.1f}")  # noqa: T201
-    for name, column in (("wall", 0), ("CPU of the stage", 1)):
-        columns = ([row[column] for row in rows] for rows in (plain, watched))
-        print(describe(name, *columns))  # noqa: T201
+        plain.append(run_python(STAGE, here, *arguments))
+        watched.append(run_python(STAGE, here, *arguments, variables=server))
+    print(f"{given.shards} shards of {given.seconds} CPU s each; load {os.getloadavg()[0]:.1f}")
+    for name, column in (("wall", "wall_s"), ("CPU of the stage", "cpu_s")):
+        columns = ([getattr(cost, column) for cost in costs] for costs in (plain, watched))
+        print(describe(name, *columns))
 
 
 if __name__ == "__main__":

@@ -4,14 +4,14 @@
 what its next picture and each further phrase of a picture take, against one forward pass of its
 detector and one of its image backbone on the same picture; and what the first picture took with
 loading. All are timed in turns in one process, on one thread, as CPU time. A ratio is the median
-over rounds, with the 95 % interval of their mean.
+over rounds, with the least and the largest of them.
 """
 
 import argparse
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -19,19 +19,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.cam_cost import describe_ratio
+from benchmarks.row import ratios_of
+from benchmarks.timing import mean_seconds
 from pipeline.images.images import read_image
 from pipeline.serving.phrase_grounder import PhraseGrounder
 
 PHRASE, FURTHER = "the red thing on the left", 10
 ROUNDS = 10
-
-
-def cpu_seconds(work: Callable[[], object]) -> float:
-    """Return the CPU time of a call."""
-    started = time.process_time()
-    work()
-    return time.process_time() - started
 
 
 @torch.inference_mode()
@@ -50,9 +44,9 @@ def rounds(
     phrases = [f"{PHRASE} {number}" for number in range(FURTHER + 1)]
     for number in range(num_rounds):
         pixels = pictures[number % len(pictures)]
-        bare = cpu_seconds(partial(forward, model, pixels))
-        one = cpu_seconds(partial(model.ground, pixels, phrases[:1]))
-        many = cpu_seconds(partial(model.ground, pixels, phrases))
+        bare = mean_seconds(partial(forward, model, pixels))
+        one = mean_seconds(partial(model.ground, pixels, phrases[:1]))
+        many = mean_seconds(partial(model.ground, pixels, phrases))
         yield {"bare": bare, "next picture": one, "further phrase": (many - one) / FURTHER}
 
 
@@ -71,14 +65,18 @@ def main() -> None:
     first = time.process_time() - started
     timed = list(rounds(model, pictures, given.rounds))
     bare = [one["bare"] for one in timed]
-    print(  # noqa: T201
+    print(
         f"{given.model}, one thread, load {os.getloadavg()[0]:.1f}; detector and backbone take "
         f"{statistics.median(bare):.3f} CPU s"
     )
-    print(f"first picture, with loading, once: {first / statistics.median(bare):.1f}")  # noqa: T201
+    print(f"first picture, with loading, once: {first / statistics.median(bare):.1f}")
     for name in ("next picture", "further phrase"):
         seconds = [one[name] for one in timed]
-        print(describe_ratio(name, seconds, bare))  # noqa: T201
+        ratios = ratios_of(seconds, bare)
+        print(
+            f"{name}: {statistics.median(ratios):.2f} [{min(ratios):.2f}, {max(ratios):.2f}], "
+            f"n = {len(ratios)}"
+        )
 
 
 if __name__ == "__main__":

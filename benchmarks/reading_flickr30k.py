@@ -11,18 +11,16 @@ memory. A disk that has not read them yet adds its own time for 31,783 small rea
 
 import argparse
 import os
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+
+from benchmarks.made.pictures import SIZE_WH, write_picture
+from benchmarks.timing import run_python
 
 SPLITS = {"train": 29783, "val": 1000, "test": 1000}
-SIZE_WH = (500, 375)
 NUM_PICTURES = 8
 SENTENCES = 5
 PHRASES = 3  # visible ones of a sentence: 15 an image, 477k in all; 427k of train have a box
@@ -55,7 +53,9 @@ def write_dataset(root: Path, share: float) -> int:
     rng = np.random.default_rng(0)
     for part in ("Annotations", "Sentences", "flickr30k-images"):
         (root / part).mkdir(parents=True)
-    pictures = [_write_picture(root, rng, number) for number in range(NUM_PICTURES)]
+    pictures = [
+        write_picture(root / f"picture{number}.jpg", number) for number in range(NUM_PICTURES)
+    ]
     first = 0
     for split, count in SPLITS.items():
         ids = [str(1_000_000 + first + index) for index in range(round(count * share))]
@@ -79,34 +79,6 @@ def read_floor(root: Path) -> None:
                 stream.read(TAIL_BYTES)
                 stream.seek(-TAIL_BYTES, os.SEEK_END)
                 stream.read()
-
-
-def run_child(code: str, folder: Path) -> tuple[float, float, float]:
-    """Run Python code in a process of its own; return wall and CPU seconds and peak GiB."""
-    started = time.monotonic()
-    variables = os.environ | {"PYTHONPATH": str(Path.cwd()), "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(
-        [sys.executable, "-c", code],
-        cwd=folder,
-        env=variables,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise RuntimeError(f"the process ended with status {status}")
-    cpu_s = usage.ru_utime + usage.ru_stime
-    return time.monotonic() - started, cpu_s, usage.ru_maxrss / 2**20
-
-
-def _write_picture(root: Path, rng: np.random.Generator, number: int) -> Path:
-    """Write a JPEG of about 130 kB, as the data set's are."""
-    width, height = SIZE_WH
-    coarse = rng.integers(0, 256, (height // 5, width // 5, 3), np.uint8)
-    path = root / f"picture{number}.jpg"
-    smooth = Image.fromarray(coarse).resize(SIZE_WH, Image.Resampling.BICUBIC)
-    smooth.save(path, quality=90)
-    return path
 
 
 def _sentences(rng: np.random.Generator) -> str:
@@ -145,15 +117,18 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         images = write_dataset(Path(folder) / "flickr30k", given.share)
-        run_child(FLOOR, Path(folder))  # what follows finds the files in memory
-        floor, stage = (run_child(code, Path(folder)) for code in (FLOOR, STAGE))
-        imports = run_child(NOTHING, Path(folder))
+        run_python(FLOOR, Path(folder))  # what follows finds the files in memory
+        floor, stage = (run_python(code, Path(folder)) for code in (FLOOR, STAGE))
+        imports = run_python(NOTHING, Path(folder))
         with (Path(folder) / "data/flickr30k/annotations/phrases.jsonl").open() as stream:
             phrases = sum(1 for _ in stream)
-    print(f"{images:,} images, {phrases:,} phrases; load {os.getloadavg()[0]:.1f}")  # noqa: T201
-    for name, row in (("stage", stage), ("its imports alone", imports), ("floor", floor)):
-        print(f"{name}: {row[1]:.1f} CPU s ({row[0]:.1f} s of wall), peak {row[2]:.2f} GiB")  # noqa: T201
-    print(f"stage / floor: {stage[1] / floor[1]:.1f} in CPU time")  # noqa: T201
+    print(f"{images:,} images, {phrases:,} phrases; load {os.getloadavg()[0]:.1f}")
+    for name, cost in (("stage", stage), ("its imports alone", imports), ("floor", floor)):
+        print(
+            f"{name}: {cost.cpu_s:.1f} CPU s ({cost.wall_s:.1f} s of wall), "
+            f"peak {cost.peak_gib:.2f} GiB"
+        )
+    print(f"stage / floor: {stage.cpu_s / floor.cpu_s:.1f} in CPU time")
 
 
 if __name__ == "__main__":

@@ -21,9 +21,8 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
-from models.classifier.classifier import Classifier, ClassifierInfo, build_network
-from models.classifier.noun_head import NounHead
-from models.grad_cam.classifier_scorer import NounHeadScorer
+from benchmarks.made.networks import random_scorer
+from models.classifier.classifier import Classifier
 from models.grounder.checkpoint import new_language, untrained_grounder
 from models.grounder.config import LanguageSizes, parse_depth
 from models.grounder.grounder import Grounder
@@ -37,7 +36,6 @@ from pipeline.runtime import pick_device
 from stages.train import build_optimiser
 
 NUM_WORDS, NUM_LABELS, NUM_NOUNS, NUM_PROPOSALS = 8000, 80, 100, 50
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
 
 
 @dataclass(frozen=True)
@@ -59,12 +57,8 @@ class Cost:
 
 def build_step(params: TrainParams, arch: str, device: torch.device) -> TrainingStep:
     """Return what is trained, with random weights; `arch` is the frozen classifier's."""
-    info = ClassifierInfo(arch, 1.0, MEAN, STD, False, ("x",) * 1000, "none", "none")
-    classifier = Classifier(build_network(arch, 1.0, 1000), info)
-    weight = torch.randn(NUM_NOUNS, classifier.class_weight.shape[1]) / 100
-    nouns = tuple(f"noun {index}" for index in range(NUM_NOUNS))
-    scorer = NounHeadScorer(classifier, NounHead(nouns, weight, torch.zeros(NUM_NOUNS)))
-    grounder = _grounder(params, classifier)
+    scorer = random_scorer(arch, NUM_NOUNS)
+    grounder = _grounder(params, scorer.classifier)
     stir_zeros(grounder.new_parameters())
     return TrainingStep(grounder, scorer.to(device), params.loss, params.precision).to(device)
 
@@ -206,7 +200,7 @@ def main() -> None:
         train = train_params(params, name)
         with ProcessPoolExecutor(1, mp_context=context) as process:
             cost = process.submit(measure, train, given.classifier, device, given.steps).result()
-        print(report(name, train, device, cost), flush=True)  # noqa: T201
+        print(report(name, train, device, cost), flush=True)
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ def test_every_test_file_has_its_module():
     assert {path.relative_to(ROOT) for path in found} <= expected
 
 
-@pytest.mark.parametrize("top", [*ROOMS, "stages"])
+@pytest.mark.parametrize("top", [*ROOMS, "stages", "benchmarks"])
 def test_rooms_and_files_are_small(top):
     files = [path for path in (ROOT / top).rglob("*.py") if path.name != "__init__.py"]
     long = [path for path in files if len(path.read_text("utf-8").splitlines()) > MOST_LINES]

@@ -40,7 +40,7 @@ def place_image(image: NDArray[np.uint8], placement: Placement) -> Floats:
         image = np.asarray(resized)
     content = image.transpose(2, 0, 1)  # (3, *content_hw)
     content = content[..., ::-1] if placement.flip else content
-    return content.astype(np.float32) / np.float32(255)
+    return np.divide(content, np.float32(255), dtype=np.float32, order="C")
 
 
 def pad_to_square(

@@ -127,11 +127,15 @@ def draw_jitter(strength: float, rng: np.random.Generator) -> Callable[[Floats],
 
 def _jittered(image: Floats, factors: Floats, order: NDArray[np.int64]) -> Floats:
     """Move an image away from black, from its mean grey and from its own greys, in some order."""
+    moved = image.copy()  # in place: fresh memory costs more than the sums
     for step in order:
-        grey = np.tensordot(_LUMA, image, 1) if step else np.float32(0)  # (H, W)
+        grey = np.tensordot(_LUMA, moved, 1) if step else np.float32(0)  # (H, W)
         anchor = grey.mean(dtype=np.float64).astype(np.float32) if step == 1 else grey
-        image = np.clip(anchor + factors[step] * (image - anchor), 0, 1)
-    return image
+        moved -= anchor
+        moved *= factors[step]
+        moved += anchor
+        np.clip(moved, 0, 1, out=moved)
+    return moved
 
 
 def _keeps_cams(evidence: Evidence, window: Window) -> bool:
