@@ -7,7 +7,6 @@ what their arithmetic costs.
 """
 
 import argparse
-import json
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -20,6 +19,7 @@ from benchmarks.groups import GROUPS, measure_group
 from benchmarks.machine import describe_machine
 from benchmarks.row import Row
 from benchmarks.table import as_json, as_markdown, as_text, digits
+from models.given_files.safe_load import write_json
 
 
 def group_names(text: str) -> list[str]:
@@ -53,10 +53,9 @@ def main() -> None:
         found = ", ".join(f"{row.name} {digits(row.middle)}" for row in measured)
         sys.stderr.write(f"{found}; {time.monotonic() - started:.0f} s\n")
         rows += measured
+        if given.json:  # what was measured stays if the run is cut off
+            write_json(given.json, as_json(rows, machine), indent=1)
     print(as_markdown(rows, machine) if given.markdown else as_text(rows, machine))
-    if given.json:
-        content = json.dumps(as_json(rows, machine), indent=1, ensure_ascii=False)
-        given.json.write_text(content + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from stages import annotations, cams, noun_head, nouns, proposals
 
 CPU = torch.device("cpu")
 PICTURES = Path("pictures")
+TAGGER_STEPS, DETECTOR_SCENES = 60, 48
 
 
 class SilentObserver(Observer):
@@ -55,8 +56,7 @@ class WorldSizes:
         size_wh: of a picture in pixels.
         arch: of the classifier.
         width: its channel multiplier.
-        scenes: that the detector is trained on.
-        tagger_steps: that the tagger is trained for.
+        trained: folder of a `tagger` and a `detector`; None: they are trained.
     """
 
     images: int
@@ -64,8 +64,7 @@ class WorldSizes:
     size_wh: tuple[int, int] = SIZE_WH
     arch: str = "mobilenet_v2"
     width: float = 0.25
-    scenes: int = 48
-    tagger_steps: int = 60
+    trained: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -129,8 +128,11 @@ def write_source(sizes: WorldSizes, params: Params, name: str = "own") -> World:
     """Write pictures, phrases and weights; no stage has run on them."""
     world = World(DatasetFiles(name), params, sizes)
     write_pictures(world)
-    write_tagger(world.files.weights / "tagger", sizes.tagger_steps)
-    write_detector(world.files.weights / "detector", sizes.scenes)
+    if sizes.trained:
+        shutil.copytree(sizes.trained, world.files.weights)
+    else:
+        write_tagger(world.files.weights / "tagger", TAGGER_STEPS)
+        write_detector(world.files.weights / "detector", DETECTOR_SCENES)
     classifier = random_classifier(sizes.arch, sizes.width)
     save_classifier(world.files.weights / "classifier", classifier)
     save_noun_head(world.files.noun_head, random_head(classifier, tuple(sorted(NOUNS))))

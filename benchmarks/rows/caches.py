@@ -38,7 +38,7 @@ class CacheSizes:
     rounds: int = 6
 
 
-READ, WRITTEN = CacheSizes(20_000), CacheSizes(100_000)
+READ, WRITTEN = CacheSizes(20_000), CacheSizes(200_000)
 
 
 class TimedReads(Dataset[tuple[float, NDArray[np.float16]]]):

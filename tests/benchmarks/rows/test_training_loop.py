@@ -19,8 +19,8 @@ def test_the_time_between_the_steps_of_an_epoch_is_outside():
     assert list(outside([*first, *second], 2)) == pytest.approx([0.5 / 4, 2 / 4])
 
 
-def test_each_epoch_is_a_round():
-    world = WorldSizes(11, 2, (64, 48), scenes=4, tagger_steps=20)
+def test_each_epoch_is_a_round(trained):
+    world = WorldSizes(5, 2, (64, 48), trained=trained)
     (row,) = measure(LoopSizes(world, epochs=2, workers=0, changes=SMALL))
     check_row(row, at_least=False, rounds=2)
     assert max(row.ratios) < 1
