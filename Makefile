@@ -1,4 +1,4 @@
-# make repro | doctor | flow | ui | demo | test | check | clean
+# make repro | doctor | flow | ui | demo | test | check | audit | clean
 PYTHON ?= python3
 VENV   := .venv
 # one worker more than there are cores, for tests wait for servers, too
@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 export PATH := $(abspath $(BIN)):$(PATH)
 export DO_NOT_TRACK := 1
 
-.PHONY: repro doctor flow ui demo test check clean
+.PHONY: repro doctor flow ui demo test check audit clean
 
 repro: $(STAMP)  ## rebuild what params.yaml asks for, then print the results
 ifdef PROFILE
@@ -36,6 +36,9 @@ check: $(STAMP)  ## format, lint, types, import arrows
 	ruff check .
 	mypy
 	lint-imports
+
+audit: $(STAMP)  ## what is installed against the lock, the wheels' hashes and the imports; offline
+	python -m pipeline.doctor.audit
 
 ui: $(STAMP)  ## Prefect server and UI on loopback
 	python -m pipeline.flow.ui
