@@ -318,8 +318,8 @@ def table(rows: Sequence[Steps]) -> str:
         ("peak memory, GiB", [f"{one.peak_gib:.2f}" for one in rows]),
         ("TFLOP a step", [f"{one.flops / 1e12:.3f}" for one in rows]),
         ("GB moved at least", [f"{one.bytes / 1e9:.2f}" for one in rows]),
-        ("TFLOP/s of a product", [f"{one.limits.flops / 1e12:.2f}" for one in rows]),
-        ("GB/s of a copy", [f"{one.limits.bytes / 1e9:.0f}" for one in rows]),
+        ("TFLOP/s of a product", [f"{one.limits.flops / 1e12:.3g}" for one in rows]),
+        ("GB/s of a copy", [f"{one.limits.bytes / 1e9:.3g}" for one in rows]),
         ("floor, ms", [f"{1000 * one.floor_s:.1f}" for one in rows]),
         (f"share of the floor (mark {MARK})", [f"{one.floor_s / one.seconds:.2f}" for one in rows]),
         *(

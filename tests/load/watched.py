@@ -44,9 +44,8 @@ class Ui:
         set_port(self.project, port)
         self.server = Server(port, Path(self.variables["PREFECT_HOME"]))
         command = [sys.executable, "-m", "pipeline.flow.ui"]
-        self.process = self.project.start(
-            *command, output=self._console.open("w"), **self.variables
-        )
+        with self._console.open("w") as console:
+            self.process = self.project.start(*command, output=console, **self.variables)
         wait_for(lambda: "stages report" in self.console() or self.process.poll() is not None, 200)
         assert self.process.poll() is None, self.console()
         self.server.variables()  # it answers in time
