@@ -33,6 +33,7 @@ class Cluster:
     def __init__(self, project: SmallProject, num_workers: int) -> None:
         self._project = project
         self.processes = []
+        (project.folder / "scheduler.log").unlink(missing_ok=True)  # of an earlier cluster
         self._start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
         found = wait_for(lambda: re.search(r"Scheduler at:\s+(tcp://\S+)", self._said()), 120)
         self.address = found[1]
@@ -100,7 +101,7 @@ def make_with_kills(
     process = project.start(sys.executable, *arguments, **cluster.variables)
     for number in kill_at:
         while shards_done(project) < number:
-            assert process.poll() is None, "the stage ended before the kill"
+            assert process.poll() is None, f"ended before the kill: {process.communicate()[0]}"
             time.sleep(0.05)
         cluster.kill_worker()
     console, _ = process.communicate(timeout=1200)
