@@ -1,4 +1,4 @@
-# make repro | doctor | flow | ui | demo | test | check | bench | clean
+# make repro | doctor | flow | ui | demo | test | check | bench | audit | clean
 PYTHON ?= python3
 VENV   := .venv
 # one worker more than there are cores, for tests wait for servers, too
@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 export PATH := $(abspath $(BIN)):$(PATH)
 export DO_NOT_TRACK := 1
 
-.PHONY: repro doctor flow ui demo test check bench clean
+.PHONY: repro doctor flow ui demo test check bench audit clean
 
 repro: $(STAMP)  ## rebuild what params.yaml asks for, then print the results
 ifdef PROFILE
@@ -39,6 +39,9 @@ check: $(STAMP)  ## format, lint, types, import arrows
 
 bench: $(STAMP)  ## speed against named peers, ten minutes; ARGS are those of `python -m benchmarks`
 	python -m benchmarks $(ARGS)
+
+audit: $(STAMP)  ## what is installed against the lock, the wheels' hashes and the imports; offline
+	python -m pipeline.doctor.audit
 
 ui: $(STAMP)  ## Prefect server and UI on loopback
 	python -m pipeline.flow.ui

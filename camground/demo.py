@@ -20,6 +20,8 @@ from pipeline.serving.model_folder import model_name, newest_model
 from pipeline.serving.phrase_grounder import PhraseGrounder
 
 HOST, PORT = "127.0.0.1", 7860
+MOST_OPEN = 100  # connections; more are told that the page is busy
+GRACE_S = 5  # for answers under way when Ctrl-C comes
 
 
 def main() -> None:
@@ -34,7 +36,13 @@ def main() -> None:
         )
         sys.stdout.write(f"{model}: http://{HOST}:{listener.getsockname()[1]}\n")
         sys.stdout.flush()
-        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
+        config = uvicorn.Config(
+            app,
+            log_level="warning",
+            limit_concurrency=MOST_OPEN,
+            timeout_graceful_shutdown=GRACE_S,
+        )
+        uvicorn.Server(config).run(sockets=[listener])
 
 
 def _listen(port: int) -> socket.socket:

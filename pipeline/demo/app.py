@@ -3,13 +3,15 @@
 Everything the page loads comes from here, and its content security policy lets it ask nobody else.
 """
 
+import asyncio
 import base64
 import io
 import tempfile
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -40,6 +42,7 @@ ANSWERS: dict[AnswerName, str] = {
 SHOWN_PX = 1200  # longest side of a picture that is sent back
 SHOWN_CANDIDATES = 12
 UPLOAD = "picture"
+MOST_BYTES = 48 * 2**20  # of a request; a picture of 36 MiB in base64
 
 
 class Asked(BaseModel):
@@ -61,24 +64,16 @@ class Asked(BaseModel):
 def build_app(grounder: PhraseGrounder, name: str, examples: Sequence[Example]) -> FastAPI:
     """Return the application of the page.
 
+    One thread answers, one request after the other, so that memory does not grow with them; the
+    page itself does not wait for it.
+
     Args:
         grounder: answers.
         name: of the model, shown on the page.
         examples: pictures to try.
     """
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)
-    one_at_a_time = Lock()
-
-    @app.middleware("http")
-    async def forbid_others(request: Request, proceed: RequestResponseEndpoint) -> Response:
-        response = await proceed(request)
-        response.headers["Content-Security-Policy"] = POLICY
-        return response
-
-    @app.exception_handler(InputError)
-    async def tell(_request: Request, error: InputError) -> JSONResponse:
-        return JSONResponse({"error": " ".join(str(error).split())}, status_code=400)
+    worker = ThreadPoolExecutor(1)
+    app = _closed_app(worker)
 
     @app.get("/", response_class=HTMLResponse)
     def page() -> str:
@@ -96,11 +91,13 @@ def build_app(grounder: PhraseGrounder, name: str, examples: Sequence[Example]) 
         return FileResponse(_example(examples, number).image)
 
     @app.post("/ground")
-    def ground(asked: Asked) -> dict[str, Any]:
-        pixels = read_asked(asked, examples)
-        with one_at_a_time:
+    async def ground(asked: Asked) -> JSONResponse:
+        def answer() -> JSONResponse:
+            pixels = read_asked(asked, examples)
             found = grounder.ground(pixels, asked.phrases, asked.answer)
-        return describe(pixels, found)
+            return JSONResponse(describe(pixels, found))
+
+        return await asyncio.get_running_loop().run_in_executor(worker, answer)
 
     return app
 
@@ -162,6 +159,44 @@ def _describe_one(pixels: NDArray[np.uint8], found: Found) -> dict[str, Any]:
         "heat_map": None if heat_map is None else _data_url(tint(pixels, heat_map)),
         "candidates": [asdict(one) for one in found.candidates[:SHOWN_CANDIDATES]],
     }
+
+
+def _closed_app(worker: ThreadPoolExecutor) -> FastAPI:
+    """Return an application without pages that forbids others; when it ends, the worker does."""
+
+    @asynccontextmanager
+    async def stop_worker(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        worker.shutdown(cancel_futures=True)
+
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=stop_worker)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)
+
+    @app.middleware("http")
+    async def forbid_others(request: Request, proceed: RequestResponseEndpoint) -> Response:
+        problem = _size_problem(request)
+        response = problem if problem is not None else await proceed(request)
+        response.headers["Content-Security-Policy"] = POLICY
+        return response
+
+    @app.exception_handler(InputError)
+    async def tell(_request: Request, error: InputError) -> JSONResponse:
+        return JSONResponse({"error": " ".join(str(error).split())}, status_code=400)
+
+    return app
+
+
+def _size_problem(request: Request) -> JSONResponse | None:
+    """Return the refusal of a request whose body is too large or of unknown size, or None."""
+    if request.method != "POST":
+        return None
+    length = request.headers.get("content-length", "")
+    if not length.isdecimal():
+        return JSONResponse({"error": "the request does not tell its length"}, status_code=411)
+    if int(length) > MOST_BYTES:
+        error = f"the request is larger than {MOST_BYTES // 2**20} MiB; use a smaller picture"
+        return JSONResponse({"error": error}, status_code=413)
+    return None
 
 
 def _example(examples: Sequence[Example], number: int) -> Example:

@@ -23,6 +23,10 @@ SERVER_SETTINGS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_API_HOST": HOST,
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+    # many task runs in one transaction: the server keeps up with stages of thousands of shards
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "0.5",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "200",
 }
 
 
@@ -35,7 +39,7 @@ def start_server(port: int) -> subprocess.Popen[bytes]:
     # the port is set by the environment: with --port the UI would still call port 4200
     environment = {key: value for key, value in os.environ.items() if key != "PREFECT_API_URL"}
     settings = SERVER_SETTINGS | {"PREFECT_SERVER_API_PORT": str(port)}
-    command = [sys.executable, "-m", "prefect", "server", "start"]
+    command = [sys.executable, "-m", "pipeline.flow.prefect_server"]
     server = subprocess.Popen(command, env=environment | settings, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + START_TIMEOUT_S
     while not is_healthy(api_address(port)):

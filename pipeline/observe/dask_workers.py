@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
-from distributed import Client, Future, as_completed
+from distributed import Client, Future, KilledWorker, as_completed
 
 from pipeline.errors import InputError
 
@@ -34,14 +34,21 @@ def map_on_dask(
         watch: function from an iterable and its length to the same items, for a progress bar.
 
     Raises:
-        InputError: see `connect`.
+        InputError: see `connect`; or all workers that tried one of the units died.
     """
     with connect(address) as client:
         sent = send_once(client, work)
         futures = [client.submit(apply, sent, item, pure=False) for item in items]
         for _ in watch(as_completed(futures), len(futures)):
             pass
-        return client.gather(futures)
+        try:
+            return client.gather(futures)
+        except KilledWorker as error:
+            raise InputError(
+                f"PIPELINE_DASK={address}: one unit of work ended every worker that tried it, the "
+                f"last at {error.last_worker.address} (is its memory too small?); what is done "
+                "is kept"
+            ) from error
 
 
 def connect(address: str) -> Client:

@@ -1,10 +1,7 @@
 """`camground demo`, as a person uses it: in a browser."""
 
-import os
-import re
 import shutil
 import socket
-import subprocess
 import sys
 
 import pytest
@@ -12,7 +9,7 @@ import pytest
 from camground.__main__ import main
 from pipeline.serving.phrase_grounder import PhraseGrounder
 from tests.browser import Browser
-from tests.cached_world import ROOT
+from tests.load.asked import ask, ask_all, bodies, serving
 from tests.served_world import IMAGES, REG_RESULTS, RESULTS, TEST_IMAGES
 
 PHRASES = ["the dog on the cup", "the star"]
@@ -22,15 +19,15 @@ BOXES = """return [...document.querySelectorAll("rect.answer")].map((box) => [
 
 
 @pytest.fixture(scope="module")
-def address(served):
-    """Serve the newest model of the small project on a free port."""
-    command = [sys.executable, "-m", "camground", "demo", "--port", "0"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
-    with subprocess.Popen(
-        command, cwd=served, env=environment, stdout=subprocess.PIPE, text=True
-    ) as process:
-        yield re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())[0]
-        process.terminate()
+def demo(served):
+    """Serve the newest model of the small project on a free port: address and process."""
+    with serving(served) as (address, process):
+        yield address, process
+
+
+@pytest.fixture
+def address(demo):
+    return demo[0]
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +88,17 @@ def test_a_file_that_is_no_picture_is_told_on_the_page(page, tmp_path):
     said = page.wait_for("return document.querySelector('#message.error')?.textContent")
     assert "picture" in said
     assert "/" not in said
+
+
+def test_many_requests_at_once_get_the_answers_of_single_ones_and_memory_stays(demo):
+    address, process = demo
+    requests = bodies(5, (96, 80))
+    single = [ask(address, body) for body in requests]
+    first, second = (ask_all(address, process, 4 * requests) for _ in range(2))
+    assert first.answers == second.answers == 4 * single
+    assert len({str(answer["found"]) for answer in single}) == 5
+    assert second.rss_mib < first.rss_mib + 10
+    assert second.threads <= first.threads < 20  # not one for each request
 
 
 def test_a_port_that_is_taken_is_one_error(served, monkeypatch, capsys):

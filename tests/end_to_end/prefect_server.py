@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 ROOT = Path(__file__).parents[2]
 SMALL = Path(__file__).with_name("small_project")
@@ -38,7 +38,8 @@ class Server:
         }
         server = cls(port, home)
         server.process = subprocess.Popen(
-            [sys.executable, "-m", "prefect", "server", "start", "--no-ui"],
+            [sys.executable, "-m", "pipeline.flow.prefect_server", "--no-ui"],
+            cwd=ROOT,
             env=clean_environment() | settings,
             stdout=subprocess.DEVNULL,
             start_new_session=True,
@@ -111,15 +112,17 @@ class SmallProject:
 
     folder: Path
 
-    def start(self, *command: str, **variables: str) -> subprocess.Popen[str]:
-        """Start a command there."""
+    def start(
+        self, *command: str, output: IO[str] | int = subprocess.PIPE, **variables: str
+    ) -> subprocess.Popen[str]:
+        """Start a command there; `output` gets what it writes."""
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         known = clean_environment() | {"PYTHONPATH": str(ROOT), "PATH": path} | variables
         return subprocess.Popen(
             command,
             cwd=self.folder,
             env=known,
-            stdout=subprocess.PIPE,
+            stdout=output,
             stderr=subprocess.STDOUT,
             text=True,
         )

@@ -140,6 +140,7 @@ async function ask(event) {
     const body = JSON.stringify({ ...asked, phrases: phrases(), answer: byId("answer").value });
     const headers = { "Content-Type": "application/json" };
     const response = await fetch("/ground", { method: "POST", headers, body });
+    if (response.status === 503) throw new Error("too many ask at once; try again in a moment");
     const answer = await response.json();
     if (!response.ok) throw new Error(answer.error || "the request was refused");
     show(answer.picture, answer.width, answer.height);

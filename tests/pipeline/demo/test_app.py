@@ -102,5 +102,13 @@ def test_no_other_file_is(client, name):
     assert client.get(f"/page/{name}").status_code in (400, 404)
 
 
+def test_a_request_that_is_too_large_or_does_not_tell_its_length_is_refused(client, monkeypatch):
+    monkeypatch.setattr("pipeline.demo.app.MOST_BYTES", 100)
+    too_large = asked(client, picture="A" * 101, phrases=["a"])
+    assert (too_large.status_code, set(too_large.json())) == (413, {"error"})
+    in_pieces = client.post("/ground", content=iter([b"{}"]))
+    assert (in_pieces.status_code, set(in_pieces.json())) == (411, {"error"})
+
+
 def test_a_page_of_another_name_is_refused(client):
     assert client.get("/", headers={"Host": "evil.example"}).status_code == 400

@@ -36,3 +36,25 @@ def test_a_scheduler_that_is_not_there_is_one_clear_error(monkeypatch):
     monkeypatch.setattr(observe_dask, "CONNECT_TIMEOUT_S", 0.5)
     with pytest.raises(InputError, match=r"PIPELINE_DASK=tcp://127\.0\.0\.1:9"):
         observe_dask.map_on_dask("tcp://127.0.0.1:9", abs, [-1], lambda items, _: items)
+
+
+@pytest.fixture
+def cluster(request):
+    """A cluster of one worker process, with a setting of its scheduler."""
+    import dask
+    from distributed import LocalCluster
+
+    setting = {f"distributed.scheduler.{name}": value for name, value in request.param.items()}
+    small = {"n_workers": 1, "threads_per_worker": 1, "host": "127.0.0.1"}
+    with (
+        dask.config.set(setting),
+        LocalCluster(**small, dashboard_address="127.0.0.1:0") as cluster,
+    ):
+        yield cluster
+
+
+@pytest.mark.parametrize("cluster", [{"allowed-failures": 0}], indirect=True)
+def test_a_unit_that_ends_its_worker_is_one_clear_error(cluster):
+    address = cluster.scheduler_address
+    with pytest.raises(InputError, match=address):
+        observe_dask.map_on_dask(address, os._exit, [3], lambda items, _: items)
