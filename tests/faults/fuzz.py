@@ -1,0 +1,303 @@
+"""Feed every reader damaged and hostile files, and count how the readings end.
+
+`python -m tests.faults.fuzz --cases 10000 --seed 0 [--reader NAME]`
+
+A case is a reader and a number: good files, of which one is damaged as that number says. It may
+end in records, in counted skips, or in an error of our own that names the file. A fault is all
+else: code that runs, a file opened outside of the folder, a hang, memory, another error. The exit
+status is 1 if there is one; `--replay READER:NUMBER` shows a case again.
+"""
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+import time
+import warnings
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from multiprocessing import get_context
+from multiprocessing.connection import wait
+from pathlib import Path
+from random import Random
+
+import numpy as np
+from PIL import Image
+
+from tests.faults import fuzz_data, fuzz_hostile, fuzz_models, fuzz_mutators
+from tests.faults.fuzz_reader import TARGET, Reader
+from tests.faults.fuzz_watch import Verdict, bound_memory, install, judge
+
+READERS: dict[str, Reader] = {**fuzz_data.READERS, **fuzz_models.READERS}
+WALL_SECONDS = 40  # after which a process without an answer is ended
+HOSTILE_SHARE, FILE_SHARE = 0.15, 0.03
+
+
+@dataclass
+class Row:
+    """Counts of one reader."""
+
+    cases: int = 0
+    records: int = 0
+    skips: int = 0
+    own_errors: int = 0
+    faults: int = 0
+    seconds: float = 0.0
+
+    def add(self, verdict: Verdict, seconds: float) -> None:
+        """Add a case; a reading with skips counts as skips."""
+        self.cases += 1
+        self.seconds += seconds
+        self.faults += bool(verdict.fault)
+        self.own_errors += bool(verdict.own_error)
+        if not verdict.fault and not verdict.own_error:
+            self.skips += verdict.outcome.skips > 0
+            self.records += verdict.outcome.skips == 0
+
+
+@dataclass
+class Bench:
+    """A temporary folder with what lies outside, and the good files of each reader."""
+
+    folder: Path
+    made: dict[str, Path] = field(default_factory=dict)
+
+    def good_files(self, name: str) -> Path:
+        """Return the folder of the good files of a reader."""
+        if name not in self.made:
+            good = self.folder / "good" / name / "case"
+            good.mkdir(parents=True)
+            with _outside_as_working_directory(good):
+                READERS[name].write(good)
+            self.made[name] = good
+        return self.made[name]
+
+    @property
+    def outside(self) -> Path:
+        """Folder that no reader may look into."""
+        return self.folder / "outside"
+
+
+def _outside_as_working_directory(good: Path):
+    import contextlib
+
+    return contextlib.chdir(good)
+
+
+def make_bench(folder: Path) -> Bench:
+    """Fill a temporary folder with the files outside, which are good of their kind."""
+    from tests.faults.fuzz_data import write_one_cache
+
+    outside = folder / "outside"
+    outside.mkdir()
+    for name in ("1.jpg", "25.jpg", "30.jpg", "9.jpg"):
+        Image.fromarray(np.zeros((40, 50, 3), np.uint8)).save(outside / name)
+    (outside / "1.txt").write_text("[/EN#1/people root:x:0:0]\n")
+    write_one_cache(outside)
+    (outside / "cams.h5").rename(outside / "cache.h5")
+    return Bench(folder)
+
+
+def run_case(bench: Bench, name: str, number: int) -> Verdict:
+    """Damage one good file of a reader as a number says, read, and return how it ended."""
+    reader, rng = READERS[name], Random(f"{name}:{number}")
+    good, folder = bench.good_files(name), bench.folder / "case"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(good, folder, symlinks=True, copy_function=_copy)
+    found = {path for glob in reader.targets for path in folder.glob(glob) if path.is_file()}
+    target = rng.choice(sorted(path for path in found if not path.is_symlink()))
+    (folder / TARGET).write_text(str(target))
+    refused = damage(target, rng, bench.outside, reader.is_closed)
+    names = (target.name, target.parent.name + "/", str(folder)) if reader.is_named else ()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        verdict = judge(reader.read, folder, names, refused)
+    ran = bench.outside / "ran"
+    if ran.exists():
+        ran.unlink()
+        return Verdict(fault="runs code", trace=verdict.trace)
+    return verdict
+
+
+def _copy(source: str, to: str) -> str:
+    """Copy a file; link a large one, which is replaced if it is damaged."""
+    (shutil.copyfile if os.stat(source).st_size < 2**18 else os.link)(source, to)
+    return to
+
+
+def damage(target: Path, rng: Random, outside: Path, is_closed: bool) -> bool:
+    """Damage a file; return whether no record may come of it."""
+    content = target.read_bytes()
+    target.unlink()
+    hostile = fuzz_hostile.BY_SUFFIX.get(target.suffix)
+    if hostile and rng.random() < HOSTILE_SHARE:
+        target.write_bytes(rng.choice(hostile)(content, outside))
+        return False
+    if rng.random() < FILE_SHARE:
+        return _other_than_a_file(target, content, rng, outside, is_closed)
+    mutators = fuzz_mutators.BY_SUFFIX.get(target.suffix, fuzz_mutators.BYTES)
+    chosen = [rng.choice(mutators) for _ in range(rng.choice((1, 1, 1, 2)))]
+    changed = content
+    for mutate in sorted(chosen, key=lambda one: one in fuzz_mutators.TEXT):  # those that parse
+        changed = mutate(changed, rng)
+    target.write_bytes(changed.replace(fuzz_mutators.OUTSIDE.encode(), os.fsencode(outside)))
+    return False
+
+
+def _other_than_a_file(
+    target: Path, content: bytes, rng: Random, outside: Path, is_closed: bool
+) -> bool:
+    """Put a folder, a link, a pipe or nothing where a file should be."""
+    choice = rng.choice(("nothing", "folder", "link", "loop", "pipe"))
+    if choice == "folder":
+        target.mkdir()
+    elif choice == "link":
+        elsewhere = outside / f"copy{target.suffix}"
+        elsewhere.write_bytes(content)
+        target.symlink_to(elsewhere)
+    elif choice == "loop":
+        target.symlink_to(target)
+    elif choice == "pipe":
+        os.mkfifo(target)
+    return False
+
+
+def cases_of(names: Sequence[str], cases: int, seed: int) -> list[tuple[str, int]]:
+    """Return so many (reader, number), each reader by its weight, at least one of each."""
+    total = sum(READERS[name].weight for name in names)
+    counts = {name: max(1, round(cases * READERS[name].weight / total)) for name in names}
+    return [(name, seed * 1_000_000 + i) for name, count in counts.items() for i in range(count)]
+
+
+def work(connection, folder: Path) -> None:
+    """Answer cases until there are no more: in a process of its own."""
+    os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1")
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, 1)
+    os.dup2(devnull if "FUZZ_STDERR" not in os.environ else 2, 2)
+    bench = make_bench(folder)
+    install()
+    warmed: set[str] = set()
+    while (case := connection.recv()) is not None:
+        name = case[0]
+        if name not in warmed:
+            warm(bench, name)  # an error here ends the process: the good files are not good
+            warmed.add(name)
+        start = time.process_time()
+        connection.send((case, run_case(bench, *case), time.process_time() - start))
+
+
+def warm(bench: Bench, name: str) -> None:
+    """Read the good files once, so that what a first reading imports is no damage; they must do."""
+    good = bench.good_files(name)
+    folder = bench.folder / "case"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(good, folder, symlinks=True)
+    with _outside_as_working_directory(folder):
+        outcome = READERS[name].read(folder)
+    if not outcome.records:
+        raise RuntimeError(f"{name}: its good files give no record")
+    bound_memory()
+
+
+def run_all(cases: Sequence[tuple[str, int]], workers: int, folder: Path) -> Iterator[tuple]:
+    """Yield ((reader, number), verdict, seconds) of each case; a process that dies is a fault."""
+    context = get_context("spawn")
+    waiting, running = list(reversed(cases)), {}
+
+    def start(index: int) -> None:
+        own, theirs = context.Pipe()
+        place = folder / f"worker{index}"
+        place.mkdir()
+        process = context.Process(target=work, args=(theirs, place), daemon=True)
+        process.start()
+        theirs.close()
+        case = waiting.pop()
+        own.send(case)
+        running[own] = (process, case, time.monotonic())
+
+    started = min(workers, len(cases))
+    for index in range(started):
+        start(index)
+    while running:
+        for own in wait(list(running), timeout=5) or []:
+            process, case, _ = running.pop(own)
+            try:
+                yield own.recv()
+            except (EOFError, ConnectionResetError):
+                process.join()
+                yield case, Verdict(fault=f"ends the process ({process.exitcode})"), 0.0
+                if waiting:
+                    start(started := started + 1)
+                continue
+            following = waiting.pop() if waiting else None
+            own.send(following)
+            if following:
+                running[own] = (process, following, time.monotonic())
+        for own, (process, case, begun) in list(running.items()):
+            if time.monotonic() - begun > WALL_SECONDS:
+                del running[own]
+                process.kill()
+                yield case, Verdict(fault="waits for ever"), float(WALL_SECONDS)
+                if waiting:
+                    start(started := started + 1)
+
+
+def print_table(rows: dict[str, Row]) -> None:
+    """Print one line of counts per reader, and their sum."""
+    total = Row()
+    for row in rows.values():
+        for name in vars(total):
+            setattr(total, name, getattr(total, name) + getattr(row, name))
+    line = "{:<16} {:>7} {:>8} {:>7} {:>11} {:>7} {:>9}"
+    print(line.format("reader", "cases", "records", "skips", "own errors", "faults", "seconds"))
+    for name, row in [*rows.items(), ("all", total)]:
+        numbers = (row.cases, row.records, row.skips, row.own_errors, row.faults)
+        print(line.format(name, *numbers, f"{row.seconds:.1f}"))
+
+
+def replay(text: str) -> int:
+    """Show one case in this process, with the trace of its fault; return 1 if it has one."""
+    name, _, number = text.partition(":")
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
+        bench = make_bench(Path(folder))
+        install()
+        warm(bench, name)
+        verdict = run_case(bench, name, int(number))
+        print(verdict.trace or verdict.own_error or verdict.outcome)
+        print(f"fault: {verdict.fault or 'none'}")
+    return int(bool(verdict.fault))
+
+
+def main() -> int:
+    """Run the cases, print the table and the faults, each kind once."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--cases", type=int, default=1000, help="in all, shared by weight")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--reader", choices=READERS, action="append", help="these alone")
+    parser.add_argument("--workers", type=int, default=2, help="processes")
+    parser.add_argument("--replay", metavar="READER:NUMBER", help="show one case again")
+    options = parser.parse_args()
+    if options.replay:
+        return replay(options.replay)
+    cases = cases_of(options.reader or list(READERS), options.cases, options.seed)
+    rows: dict[str, Row] = defaultdict(Row)
+    faults: dict[tuple[str, str], list[int]] = defaultdict(list)
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
+        for (name, number), verdict, seconds in run_all(cases, options.workers, Path(folder)):
+            rows[name].add(verdict, seconds)
+            if verdict.fault:
+                if (name, verdict.fault) not in faults:
+                    print(f"{name}:{number} {verdict.fault}", file=sys.stderr, flush=True)
+                faults[name, verdict.fault].append(number)
+    print_table(dict(sorted(rows.items())))
+    for (name, fault), numbers in sorted(faults.items()):
+        print(f"{name}: {len(numbers)} x {fault}; --replay {name}:{numbers[0]}")
+    return int(bool(faults))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
