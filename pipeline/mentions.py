@@ -7,7 +7,7 @@ from pathlib import Path
 
 from models.phrases.place_words import CUES, RELATIONS, SIDES
 from models.phrases.places import Anchor, Place
-from pipeline.caching.cache import Cache
+from pipeline.caching.cache import Cache, damage_as_cache_error
 from pipeline.errors import InputError
 from pipeline.records import ImageRecord, PhraseRecord
 
@@ -71,6 +71,11 @@ def read_phrase_facts(path: Path) -> dict[str, PhraseFacts]:
         CacheError: the cache is missing, damaged or foreign.
     """
     cache = Cache(path, stage="nouns")
+    with damage_as_cache_error(path):
+        return _phrase_facts(cache)
+
+
+def _phrase_facts(cache: Cache) -> dict[str, PhraseFacts]:
     nouns, offsets = cache.texts("noun"), cache.array("offsets").tolist()
     mentions = [
         Mention(nouns[index], int(role))

@@ -1,12 +1,14 @@
 """The values that cross stage borders as JSON lines: images, phrases and, apart, ground truth."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from models.given_files.foreign_values import is_finite_number, short_text
 from models.given_files.impostors import cause_of
+from models.given_files.json_files import parse_json
 from models.given_files.text_files import read_lines
 from pipeline.errors import InputError
 
@@ -92,14 +94,49 @@ def read_records(path: Path, kind: type[Record]) -> list[Record]:
         raise InputError(f"{path}: cannot be read: {error}; {REMEDY}") from error
     for number, line in enumerate(lines, start=1):
         try:
-            values = json.loads(line)
-            records.append(kind(**{key: _frozen(value) for key, value in values.items()}))
-        except (ValueError, TypeError, AttributeError) as error:
+            values = {key: _frozen(value) for key, value in parse_json(line).items()}
+            _check_types(values)
+            records.append(kind(**values))
+        except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
             what = f"not a {kind.__name__}: {cause_of(path, error)}"
             raise InputError(f"{path}:{number}: {what}; {REMEDY}") from error
     if not records:
         raise InputError(f"{path}: holds no {kind.__name__}; {REMEDY}")
     return records
+
+
+def _check_types(values: Mapping[str, Any]) -> None:
+    """Check the values of a record.
+
+    Raises:
+        KeyError: no record has such a key.
+        ValueError: a value is of another type than its key's.
+    """
+    for key, value in values.items():
+        if not _IS_RIGHT[key](value):
+            raise ValueError(f"{key} cannot be {short_text(value)}")
+
+
+def _are_two_ints(value: Any) -> bool:
+    return isinstance(value, tuple) and [type(one) for one in value] == [int, int]
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+_IS_RIGHT: Mapping[str, Callable[[Any], bool]] = {
+    **dict.fromkeys(("image_id", "file", "split", "phrase_id", "phrase"), _is_text),
+    "image_hw": lambda value: _are_two_ints(value) and min(value) > 0,
+    "sentence": lambda value: value is None or _is_text(value),
+    "span": lambda value: value is None or _are_two_ints(value),
+    "boxes_xyxy": lambda value: (
+        isinstance(value, tuple)
+        and all(isinstance(box, tuple) and len(box) == 4 for box in value)
+        and all(is_finite_number(side) for box in value for side in box)
+    ),
+    "kinds": lambda value: isinstance(value, tuple) and all(map(_is_text, value)),
+}
 
 
 def _frozen(value: Any) -> Any:

@@ -7,6 +7,8 @@ where its decoder fails.
 import re
 from pathlib import Path
 
+from models.given_files.text_files import check_regular
+
 _START_BYTES = 1024
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _PAGE = "a web page, as a browser saves in place of the file"
@@ -37,6 +39,7 @@ def impostor_of(path: Path) -> str:
     Raises:
         OSError: the file cannot be read.
     """
+    check_regular(path)
     with path.open("rb") as stream:
         return impostor_in(stream.read(_START_BYTES), path.suffix.lower())
 

@@ -5,8 +5,9 @@ import json
 import pickle
 import re
 import struct
+import zipfile
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,16 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from models.given_files.foreign_values import ValueBudget
 from models.given_files.impostors import cause_of, one_line
-from models.given_files.pickled_arrays import ARRAY_STAND_INS, CHECKPOINT_STAND_INS, with_arrays
+from models.given_files.pickled_arrays import (
+    ARRAY_STAND_INS,
+    CHECKPOINT_STAND_INS,
+    PickledArray,
+    with_arrays,
+)
 from models.given_files.state_dicts import state_dict_of
+from models.given_files.text_files import check_regular, read_bytes
 
 _ASKED = re.compile(r"GLOBAL (?P<name>[\w.]+)")  # in torch's message on a file that would run code
 _ADVICE = re.compile(r"(Weights only load failed|Re-running|Please use).*", re.S)
@@ -34,6 +42,7 @@ BROKEN = (  # what decoders raise on bytes that are no weight file
     MemoryError,
     OverflowError,
     struct.error,
+    zipfile.BadZipFile,
     SafetensorError,
 )
 
@@ -79,12 +88,44 @@ def load_weights(path: Path) -> dict[str, Any]:
     Raises:
         ModelFileError: the file is missing, cut off, no weight file, or asks for more than that.
     """
-    stand_ins: list[Any] = [(kind, name) for name, kind in CHECKPOINT_STAND_INS.items()]
-    with _refusing(path), torch.serialization.safe_globals(stand_ins):
-        content = with_arrays(torch.load(path, map_location="cpu", weights_only=True))
+    stand_ins = [(kind, name) for name, kind in CHECKPOINT_STAND_INS.items()]
+    with _refusing(path):
+        content = load_torch(path, stand_ins)
+        content = with_arrays(content, ValueBudget(path.stat().st_size))
     if not isinstance(content, dict):
         raise ModelFileError(f"{path}: holds {type(content).__name__}, not a mapping of tensors")
     return content
+
+
+def load_torch(path: Path, stand_ins: Sequence[Any]) -> Any:
+    """Return the value in a file of torch: tensors, plain values and stand-ins.
+
+    Args:
+        path: the file.
+        stand_ins: classes and functions, each with the name in the file that it stands for.
+
+    Raises:
+        OSError: the file cannot be read; other errors of `BROKEN` and `pickle.UnpicklingError`: it
+            is no such file, names anything else to call, or holds more than its bytes.
+    """
+    check_regular(path)
+    if zipfile.is_zipfile(path):
+        _check_stored(path)
+    with torch.serialization.safe_globals([*stand_ins]):
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _check_stored(path: Path) -> None:
+    """Refuse an archive whose members are packed, which torch never writes: they could be a bomb.
+
+    Raises:
+        ValueError: one is.
+    """
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+    is_packed = any(member.compress_type != zipfile.ZIP_STORED for member in members)
+    if is_packed or sum(member.file_size for member in members) > path.stat().st_size:
+        raise ValueError("its parts are packed, or larger than the file")
 
 
 def load_safetensors(path: Path) -> dict[str, Tensor]:
@@ -94,6 +135,7 @@ def load_safetensors(path: Path) -> dict[str, Tensor]:
         ModelFileError: the file is missing, cut off, or no such file.
     """
     with _refusing(path):
+        check_regular(path)
         return load_file(path)
 
 
@@ -115,6 +157,18 @@ class _ArraysOnly(pickle._Unpickler):
         return _IN_PICKLES[short]
 
 
+def unpickle_arrays(pickled: bytes) -> Any:
+    """Return the value in a pickle of numpy arrays and plain values; of an array its one object.
+
+    Raises:
+        Exception: one of `BROKEN`, or `pickle.UnpicklingError`: it is broken, or names anything else.
+    """
+    content = _ArraysOnly(io.BytesIO(pickled), encoding="latin1").load()
+    if isinstance(content, PickledArray) and not content.has_numbers:
+        content = content.item()
+    return with_arrays(content, ValueBudget(len(pickled)))
+
+
 def load_arrays(path: Path) -> dict[str, Any]:
     """Return the mapping in a pickle of numpy arrays, as detectron2's model zoo has them.
 
@@ -122,7 +176,7 @@ def load_arrays(path: Path) -> dict[str, Any]:
         ModelFileError: the file is missing, cut off, no pickle, or holds more than that.
     """
     with _refusing(path):
-        content = with_arrays(_ArraysOnly(io.BytesIO(path.read_bytes()), encoding="latin1").load())
+        content = unpickle_arrays(read_bytes(path))
     if not isinstance(content, dict):
         raise ModelFileError(f"{path}: holds {type(content).__name__}, not a mapping of arrays")
     return content

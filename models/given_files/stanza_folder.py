@@ -31,7 +31,7 @@ def check_stanza_folder(
         if name == "mwt" and name not in packages:
             continue
         offered = _mapping(english, name)
-        if packages.get(name) not in offered:
+        if not isinstance(packages.get(name), str) or packages[name] not in offered:
             raise FolderError(
                 f"{folder / RESOURCES_FILE} offers no `{name}` model {packages.get(name)!r}"
             )
@@ -43,7 +43,10 @@ def check_stanza_folder(
 def _files(processor: str, package: str, offered: Mapping[str, Any]) -> Iterator[str]:
     """Yield the files of a model and of those that it stands on, such as word vectors."""
     yield f"{processor}/{package}.pt"
-    for needed in _mapping(offered, package).get("dependencies") or ():
+    needs = _mapping(offered, package).get("dependencies") or ()
+    if not isinstance(needs, list) or not all(isinstance(needed, dict) for needed in needs):
+        raise FolderError(f"{RESOURCES_FILE} names no list of models below {package!r}")
+    for needed in needs:
         yield f"{needed.get('model')}/{needed.get('package')}.pt"
 
 

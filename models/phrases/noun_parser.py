@@ -13,6 +13,7 @@ import stanza
 from stanza.models.common.doc import Document
 
 from models.given_files.impostors import cause_of
+from models.given_files.json_files import read_json_value
 from models.given_files.safe_load import BROKEN, ModelFileError, load_weights, plain_reason
 from models.given_files.stanza_folder import LANGUAGE, PROCESSORS, check_stanza_folder
 from models.given_files.text_files import read_text
@@ -225,7 +226,7 @@ def _check_weights(pipeline: stanza.Pipeline, folder: Path, packages: Mapping[st
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(read_text(path))
+        content = read_json_value(path)
     except (OSError, ValueError) as error:
         raise ModelFileError(f"{path}: cannot be read as JSON: {cause_of(path, error)}") from error
     if not isinstance(content, dict):

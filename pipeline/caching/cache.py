@@ -9,21 +9,24 @@ compressed, and carry no times; names and attributes are written in sorted order
 import errno
 import fcntl
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from models.given_files.impostors import cause_of
+from models.given_files.impostors import cause_of, one_line
+from models.given_files.text_files import check_regular
 from pipeline.caching.atomic import whole_file
 from pipeline.errors import InputError
 
 FORMAT_VERSION = 1
+_NUMBERS = "biuf"  # kinds of dtypes that a cache has
 CACHE_SUFFIX = ".h5"
 _READ_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError)  # of h5py on damaged files
 
@@ -102,18 +105,28 @@ def read_provenance(path: Path) -> Provenance:
             (`CacheAccessError`: it cannot be opened now).
     """
     with _open(path) as file:
-        try:
-            attributes = dict(file.attrs)
-        except _READ_ERRORS as error:
-            raise CacheError(f"{path}: is damaged: {error}; {_remedy(path)}") from error
+        attributes = _attributes(path, file)
     if not {"format_version", "stage", "fingerprint"} <= set(attributes):
         raise CacheError(f"{path}: is HDF5 but no cache of this project; {_remedy(path)}")
-    if attributes["format_version"] != FORMAT_VERSION:
+    if str(attributes["format_version"]) != str(FORMAT_VERSION):
         raise CacheError(
             f"{path}: has cache format {attributes['format_version']}, "
             f"this code reads format {FORMAT_VERSION}; {_remedy(path)}"
         )
     return Provenance(str(attributes["stage"]), str(attributes["fingerprint"]))
+
+
+@contextmanager
+def damage_as_cache_error(path: Path) -> Iterator[None]:
+    """Raise `CacheError` where what was read of a cache does not fit together."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
+        raise CacheError(
+            f"{path}: its contents do not belong together: {one_line(error)}; {_remedy(path)}"
+        ) from error
 
 
 class Cache:
@@ -159,7 +172,8 @@ class Cache:
         """
         utf8 = self._read(f"{name}/utf8").tobytes()
         offsets = self._read(f"{name}/offsets").tolist()
-        return [utf8[start:stop].decode() for start, stop in pairwise(offsets)]
+        with damage_as_cache_error(self.path):
+            return [utf8[start:stop].decode() for start, stop in pairwise(offsets)]
 
     def attribute(self, name: str) -> str | int | float:
         """Return one of the stage's own attributes.
@@ -167,11 +181,16 @@ class Cache:
         Raises:
             CacheError: there is no such attribute.
         """
-        attributes = self._opened().attrs
+        attributes = _attributes(self.path, self._opened())
         if name not in attributes:
             raise CacheError(f"{self.path}: has no attribute `{name}`; {_remedy(self.path)}")
         value = attributes[name]
-        return value.item() if isinstance(value, np.generic) else value
+        value = value.item() if isinstance(value, np.generic) else value
+        if not isinstance(value, str | int | float):
+            raise CacheError(
+                f"{self.path}: attribute `{name}` is no plain value; {_remedy(self.path)}"
+            )
+        return value
 
     def close(self) -> None:
         """Close the file; the next read opens it again."""
@@ -192,7 +211,7 @@ class Cache:
     def _read(self, name: str) -> NDArray[Any]:
         file = self._opened()
         try:
-            return file[name][:]
+            return _stored(file, name, self.path)[:]
         except _READ_ERRORS as error:
             raise CacheError(
                 f"{self.path}: `{name}` cannot be read: {error}; {_remedy(self.path)}"
@@ -206,8 +225,40 @@ def _write_texts(group: Any, texts: Sequence[str]) -> None:
     group.create_dataset("utf8", data=utf8, track_times=False)
 
 
+def _attributes(path: Path, file: Any) -> dict[str, Any]:
+    try:
+        return dict(file.attrs)
+    except _READ_ERRORS as error:
+        raise CacheError(f"{path}: is damaged: {error}; {_remedy(path)}") from error
+
+
+def _stored(file: Any, name: str, path: Path) -> Any:
+    """Return a dataset that lies in the file itself, with as many bytes as it has values.
+
+    A link, a virtual or an external dataset would lead into another file; one that is packed, or
+    that only its fill value makes, could be larger than any memory.
+
+    Raises:
+        ValueError: it is one of these.
+    """
+    for parent in (*PurePosixPath(name).parents, PurePosixPath(name)):
+        link = file.get(str(parent), getlink=True) if parent.name else h5py.HardLink()
+        if not isinstance(link, h5py.HardLink):
+            raise ValueError(f"{parent} is a link")
+    dataset = file[name]
+    if not isinstance(dataset, h5py.Dataset) or dataset.shape is None:
+        raise ValueError("it is no array")
+    is_elsewhere = dataset.is_virtual or dataset.external
+    if is_elsewhere or dataset.chunks or dataset.dtype.kind not in _NUMBERS:
+        raise ValueError("it is stored otherwise than a cache is")
+    if dataset.id.get_storage_size() != dataset.nbytes or dataset.nbytes > path.stat().st_size:
+        raise ValueError(f"it says to have {dataset.nbytes} bytes, which the file does not hold")
+    return dataset
+
+
 def _open(path: Path) -> Any:
     try:
+        check_regular(path)
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "")
         return h5py.File(path, "r", locking=False)

@@ -7,7 +7,6 @@ confidence from the images of the other half. This is no supervision of the mode
 Shapes: N phrases, F features of `models.grounder.box_head.CONFIDENCE_FEATURES`, K bins.
 """
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,9 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
+from models.given_files.foreign_values import is_finite_number
 from models.given_files.impostors import cause_of
+from models.given_files.json_files import read_json_value
 from models.grounder.box_head import CONFIDENCE_FEATURES
 from pipeline.errors import InputError
 from pipeline.evaluation.metrics import wilson_interval
@@ -190,8 +191,11 @@ def read_calibration(path: Path) -> Calibration:
         InputError: it is missing or malformed.
     """
     try:
-        calibration = Calibration(**json.loads(path.read_text(encoding="utf-8")))
-        calibration.confidences(np.zeros((1, len(CONFIDENCE_FEATURES))))
+        calibration = Calibration(**read_json_value(path))
+        numbers = [calibration.weights[name] for name in CONFIDENCE_FEATURES]
+        numbers += [calibration.intercept, calibration.iou, calibration.phrases]
+        if not all(map(is_finite_number, numbers)):
+            raise ValueError("a weight, or another number, is none that is finite")
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         cause = cause_of(path, error)
         raise InputError(

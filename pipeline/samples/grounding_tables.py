@@ -3,7 +3,6 @@
 Shapes: M maps of (h, w) cells of an image, P phrases, N head nouns, L labels of the detector.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,9 +11,11 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
+from models.given_files.json_files import parse_json
 from models.phrases.mirroring import with_mirrored
-from pipeline.caching.cache import Cache, CacheError
+from pipeline.caching.cache import Cache, CacheError, damage_as_cache_error
 from pipeline.errors import InputError
 from pipeline.mentions import PhraseFacts, read_phrase_facts
 from pipeline.params.train import LabelParams
@@ -68,15 +69,14 @@ class ImageRows:
         Raises:
             CacheError: the file is damaged.
         """
-        spans = [slice(*bounds) for bounds in pairwise(cache.array("offsets").tolist())]
-        rows = cls(
-            cache.path,
-            tuple(cache.texts(names)),
-            dict(zip(cache.texts("image_id"), spans, strict=True)),
-            {name: cache.array(name) for name in arrays},
-        )
+        texts, columns = tuple(cache.texts(names)), {name: cache.array(name) for name in arrays}
+        bounds, image_ids = cache.array("offsets").tolist(), cache.texts("image_id")
         cache.close()
-        return rows
+        with damage_as_cache_error(cache.path):
+            spans = [slice(start, stop) for start, stop in pairwise(bounds)]
+            for name, column in columns.items():
+                _check_column(name, column, bounds, len(texts))
+            return cls(cache.path, texts, dict(zip(image_ids, spans, strict=True)), columns)
 
     def of(self, image_id: str) -> Arrays:
         """Return the rows of an image, by name of the array.
@@ -90,6 +90,20 @@ class ImageRows:
                 f"`dvc repro {self.path.stem}` makes it anew"
             )
         return {name: array[self.spans[image_id]] for name, array in self.arrays.items()}
+
+
+def _check_column(name: str, column: NDArray[Any], bounds: Sequence[int], num_names: int) -> None:
+    """Check that the runs of rows of an array cover it, and that whole numbers count in the names.
+
+    Raises:
+        ValueError: they do not.
+    """
+    if [0, *bounds, len(column)] != sorted([0, *bounds, len(column)]) or bounds[-1] != len(column):
+        raise ValueError(f"`offsets` do not cut `{name}` into runs")
+    if column.dtype.kind in "iu" and len(column):
+        low, high = int(column.min()), int(column.max())
+        if low < 0 or high >= num_names:
+            raise ValueError(f"`{name}` counts from {low} to {high} in {num_names} names")
 
 
 @dataclass(frozen=True)
@@ -137,7 +151,8 @@ class GroundingTables:
             Cache(files.proposals, stage="proposals"), "label", ("boxes_xyxy", "scores", "labels")
         )
         cams = Cache(files.cams, stage="cams")
-        settings = json.loads(str(cams.attribute("scorer_settings")))
+        with damage_as_cache_error(files.cams):
+            settings = dict(parse_json(str(cams.attribute("scorer_settings"))))
         return cls(
             image_folder,
             images,

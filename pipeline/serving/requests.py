@@ -1,10 +1,10 @@
 """Which phrases are looked for in which pictures: files, folders, or JSON lines."""
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from models.given_files.impostors import cause_of
+from models.given_files.json_files import parse_json
 from models.given_files.text_files import given_files, read_lines
 from pipeline.errors import InputError
 from pipeline.serving.rows import Request
@@ -63,9 +63,9 @@ def _of_list(path: Path) -> Iterator[Request]:
 
 def _request(line: str, path: Path, number: int) -> Request:
     try:
-        values = json.loads(line)
+        values = parse_json(line)
         image, phrase = values["image"], values["phrase"]
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise InputError(
             f'{path}:{number}: is no object {{"image": ..., "phrase": ...}}: {error!r}'
         ) from error

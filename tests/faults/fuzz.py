@@ -14,6 +14,7 @@ import shutil
 import sys
 import tempfile
 import time
+import traceback
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -23,16 +24,18 @@ from multiprocessing import get_context
 from multiprocessing.connection import wait
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
+import psutil
 from PIL import Image
 
 from tests.faults import fuzz_data, fuzz_hostile, fuzz_models, fuzz_mutators
 from tests.faults.fuzz_reader import TARGET, Reader
-from tests.faults.fuzz_watch import Verdict, bound_memory, install, judge
+from tests.faults.fuzz_watch import CPU_SECONDS, Verdict, bound_memory, install, judge
 
 READERS: dict[str, Reader] = {**fuzz_data.READERS, **fuzz_models.READERS}
-WALL_SECONDS = 40  # after which a process without an answer is ended
+WALL_SECONDS = 60  # without an answer and without work, after which a process is ended
 HOSTILE_SHARE, FILE_SHARE = 0.15, 0.03
 
 
@@ -155,7 +158,8 @@ def _other_than_a_file(
     if choice == "folder":
         target.mkdir()
     elif choice == "link":
-        elsewhere = outside / f"copy{target.suffix}"
+        elsewhere = (outside if is_closed else target.parent / ".copies") / f"copy{target.suffix}"
+        elsewhere.parent.mkdir(exist_ok=True)
         elsewhere.write_bytes(content)
         target.symlink_to(elsewhere)
     elif choice == "loop":
@@ -181,13 +185,18 @@ def work(connection, folder: Path) -> None:
     bench = make_bench(folder)
     install()
     warmed: set[str] = set()
+    connection.send(None)
     while (case := connection.recv()) is not None:
         name = case[0]
         if name not in warmed:
             warm(bench, name)  # an error here ends the process: the good files are not good
             warmed.add(name)
         start = time.process_time()
-        connection.send((case, run_case(bench, *case), time.process_time() - start))
+        try:
+            verdict = run_case(bench, *case)
+        except Exception as error:  # noqa: BLE001 - of the fuzzer itself
+            verdict = Verdict(fault=f"no case: {error!r}"[:300], trace=traceback.format_exc())
+        connection.send((case, verdict, time.process_time() - start))
 
 
 def warm(bench: Bench, name: str) -> None:
@@ -205,45 +214,89 @@ def warm(bench: Bench, name: str) -> None:
 
 def run_all(cases: Sequence[tuple[str, int]], workers: int, folder: Path) -> Iterator[tuple]:
     """Yield ((reader, number), verdict, seconds) of each case; a process that dies is a fault."""
-    context = get_context("spawn")
-    waiting, running = list(reversed(cases)), {}
+    crew = Crew(list(reversed(cases)), folder)
+    for _ in range(min(workers, len(cases))):
+        crew.start()
+    while crew.running:
+        for connection in wait(list(crew.running), timeout=5):
+            yield from crew.answer(connection)
+        yield from crew.end_those_that_hang()
 
-    def start(index: int) -> None:
+
+@dataclass
+class Task:
+    """What a process does: a case, None while it begins, and since when."""
+
+    process: Any
+    case: tuple[str, int] | None = None
+    wall: float = 0.0
+    cpu: float = 0.0
+
+
+@dataclass
+class Crew:
+    """Processes that take cases, the last one first, and are replaced when they die."""
+
+    waiting: list[tuple[str, int]]
+    folder: Path
+    running: dict[Any, Task] = field(default_factory=dict)
+    started: int = 0
+
+    def start(self) -> None:
+        """Start a process with a folder of its own."""
+        context = get_context("spawn")
         own, theirs = context.Pipe()
-        place = folder / f"worker{index}"
+        place = self.folder / f"worker{self.started}"
         place.mkdir()
+        self.started += 1
         process = context.Process(target=work, args=(theirs, place), daemon=True)
         process.start()
         theirs.close()
-        case = waiting.pop()
-        own.send(case)
-        running[own] = (process, case, time.monotonic())
+        self.running[own] = Task(process)
 
-    started = min(workers, len(cases))
-    for index in range(started):
-        start(index)
-    while running:
-        for own in wait(list(running), timeout=5) or []:
-            process, case, _ = running.pop(own)
-            try:
-                yield own.recv()
-            except (EOFError, ConnectionResetError):
-                process.join()
-                yield case, Verdict(fault=f"ends the process ({process.exitcode})"), 0.0
-                if waiting:
-                    start(started := started + 1)
+    def answer(self, connection: Any) -> Iterator[tuple]:
+        """Yield the answer of a process, if it has one, and give it the next case."""
+        task = self.running.pop(connection)
+        try:
+            answer = connection.recv()
+        except (EOFError, ConnectionResetError):
+            task.process.join()
+            if task.case is None:
+                raise RuntimeError(f"a process ends at once: {task.process.exitcode}") from None
+            yield task.case, Verdict(fault=f"ends the process ({task.process.exitcode})"), 0.0
+            self._replace()
+            return
+        if answer is not None:
+            yield answer
+        following = self.waiting.pop() if self.waiting else None
+        connection.send(following)
+        if following:
+            now = Task(task.process, following, time.monotonic(), _cpu_seconds(task.process))
+            self.running[connection] = now
+
+    def end_those_that_hang(self) -> Iterator[tuple]:
+        """End processes that use too much time, or none at all; yield what they did."""
+        for connection, task in list(self.running.items()):
+            if task.case is None:
                 continue
-            following = waiting.pop() if waiting else None
-            own.send(following)
-            if following:
-                running[own] = (process, following, time.monotonic())
-        for own, (process, case, begun) in list(running.items()):
-            if time.monotonic() - begun > WALL_SECONDS:
-                del running[own]
-                process.kill()
-                yield case, Verdict(fault="waits for ever"), float(WALL_SECONDS)
-                if waiting:
-                    start(started := started + 1)
+            used = _cpu_seconds(task.process) - task.cpu
+            waits = time.monotonic() - task.wall > WALL_SECONDS and used < 1
+            if waits or used > 3 * CPU_SECONDS:
+                del self.running[connection]
+                task.process.kill()
+                yield task.case, Verdict(fault="waits for ever" if waits else "hangs"), used
+                self._replace()
+
+    def _replace(self) -> None:
+        if self.waiting:
+            self.start()
+
+
+def _cpu_seconds(process: Any) -> float:
+    try:
+        return sum(psutil.Process(process.pid).cpu_times()[:2])
+    except psutil.NoSuchProcess:
+        return 0.0
 
 
 def print_table(rows: dict[str, Row]) -> None:

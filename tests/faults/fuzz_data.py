@@ -185,7 +185,11 @@ def write_caches(folder: Path) -> None:
 
 def read_caches(folder: Path) -> Outcome:
     tables = GroundingTables.from_caches(FILES, folder / FILES.annotations / "images", None)
-    rows = [rows.of(image.image_id) for image in tables.images for rows in (tables.cams, tables.proposals)]
+    rows = [
+        rows.of(image.image_id)
+        for image in tables.images
+        for rows in (tables.cams, tables.proposals)
+    ]
     return Outcome(len(rows))
 
 
@@ -220,7 +224,10 @@ def read_parameters(folder: Path) -> Outcome:
 
 
 def write_lock(folder: Path) -> None:
-    content = {"schema": "2.0", "stages": {"a": {"cmd": "x", "deps": [{"path": "b", "hash": "md5", "md5": "0"}]}}}
+    content = {
+        "schema": "2.0",
+        "stages": {"a": {"cmd": "x", "deps": [{"path": "b", "hash": "md5", "md5": "0"}]}},
+    }
     (folder / "dvc.lock").write_text(yaml.safe_dump(content))
     (folder / ".dvc" / "tmp").mkdir(parents=True)
     (folder / ".dvc" / "tmp" / "rwlock").write_text('{"a": {"write": {"pid": 1, "cmd": "x"}}}')
@@ -234,7 +241,11 @@ def read_lock(folder: Path) -> Outcome:
 
 
 def read_tables(folder: Path) -> Outcome:
-    kinds = {FILES.images: ImageRecord, FILES.phrases: PhraseRecord, FILES.ground_truth: GroundTruth}
+    kinds = {
+        FILES.images: ImageRecord,
+        FILES.phrases: PhraseRecord,
+        FILES.ground_truth: GroundTruth,
+    }
     return Outcome(sum(len(read_records(folder / path, kind)) for path, kind in kinds.items()))
 
 
@@ -298,7 +309,15 @@ def read_asked(folder: Path) -> Outcome:
         return Outcome(len(requests) + len(answers.done))
 
 
-LAYOUTS = ("refer", "referit_json", "transvg_coco", "transvg_old", "transvg_flickr", "simrec", "own")
+LAYOUTS = (
+    "refer",
+    "referit_json",
+    "transvg_coco",
+    "transvg_old",
+    "transvg_flickr",
+    "simrec",
+    "own",
+)
 READERS = {
     "flickr30k": Reader(
         write_flickr30k, partial(read_data, section_of_flickr30k), ("root/**/*.txt", "root/**/*.xml"),

@@ -189,14 +189,20 @@ def _torch_with_pickle(content: bytes) -> bytes:
     """Return a file of torch whose pickle is another."""
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
-        for name, member in {"data.pkl": content, "version": b"3\n", "byteorder": b"little"}.items():
+        for name, member in {
+            "data.pkl": content,
+            "version": b"3\n",
+            "byteorder": b"little",
+        }.items():
             archive.writestr(f"archive/{name}", member)
     return stream.getvalue()
 
 
 def _torch_deflated(num_bytes: int = 3 * _GIB) -> bytes:
     """Return a file of torch with one large tensor of zeros, deflated."""
-    small = _torch_saved({"weight": torch.zeros(num_bytes // 4, device="meta").to_empty(device="meta")})
+    small = _torch_saved(
+        {"weight": torch.zeros(num_bytes // 4, device="meta").to_empty(device="meta")}
+    )
     del small
     head = (
         b"\x80\x02}q\x00X\x06\x00\x00\x00weightq\x01ctorch._utils\n_rebuild_tensor_v2\nq\x02"
@@ -224,12 +230,17 @@ def _joined_zips(first: bytes, second: bytes) -> bytes:
     moved, at = bytearray(central_b), 0
     while at < len(moved):
         name, extra, comment = struct.unpack_from("<HHH", moved, at + 28)
-        struct.pack_into("<I", moved, at + 42, struct.unpack_from("<I", moved, at + 42)[0] + len(local_a))
+        struct.pack_into(
+            "<I", moved, at + 42, struct.unpack_from("<I", moved, at + 42)[0] + len(local_a)
+        )
         at += 46 + name + extra + comment
     central, local = central_a + bytes(moved), local_a + local_b
     counts = (count_a + count_b,) * 2
-    return local + central + b"PK\x05\x06" + struct.pack(
-        "<HHHHIIH", 0, 0, *counts, len(central), len(local), 0
+    return (
+        local
+        + central
+        + b"PK\x05\x06"
+        + struct.pack("<HHHHIIH", 0, 0, *counts, len(central), len(local), 0)
     )
 
 
@@ -305,7 +316,9 @@ H5: tuple[Hostile, ...] = (
     _h5(lambda file, _, name: file.__setitem__(name, h5py.SoftLink(f"/{name}"))),
     _h5(lambda file, _, name: file.__setitem__(name, h5py.SoftLink("/nowhere"))),
     _h5(lambda file, _, name: file.__setitem__(name, np.dtype("f8"))),
-    _h5(lambda file, _, name: file.create_dataset(name, data=["a", "b"], dtype=h5py.string_dtype())),
+    _h5(
+        lambda file, _, name: file.create_dataset(name, data=["a", "b"], dtype=h5py.string_dtype())
+    ),
     _h5(lambda file, _, name: file.create_dataset(name, dtype="f4", shape=None)),
     _h5(lambda file, _, name: file.create_dataset(name, data=np.complex64(1))),
 )
@@ -403,13 +416,19 @@ PICTURES: tuple[Hostile, ...] = (
     lambda content, _: _jpeg_of_size(content, 0, 0),
     lambda *_: _gif_of_size(65_535, 65_535, (9, 9)),
     lambda *_: _gif_of_size(13_000, 13_000, (13_000, 13_000)),
-    lambda *_: b"BM" + struct.pack("<IIIIiiHHIIIIII", 70, 0, 54, 40, 13_000, 13_000, 1, 24, *[0] * 6),
+    lambda *_: (
+        b"BM" + struct.pack("<IIIIiiHHIIIIII", 70, 0, 54, 40, 13_000, 13_000, 1, 24, *[0] * 6)
+    ),
     lambda *_: b"P6\n13000 13000\n255\n" + bytes(100),
     lambda *_: b"P6\n99999999 99999999\n255\n",
-    lambda *_: b"II*\0\x08\0\0\0\x02\0" + struct.pack("<HHIIHHII", 256, 4, 1, 13_000, 257, 4, 1, 13_000),
+    lambda *_: (
+        b"II*\0\x08\0\0\0\x02\0" + struct.pack("<HHIIHHII", 256, 4, 1, 13_000, 257, 4, 1, 13_000)
+    ),
     lambda *_: b"II*\0\x08\0\0\0\x01\0" + struct.pack("<HHII", 273, 4, 2**32 - 1, 8),
     lambda *_: b"8BPS\0\x01" + bytes(6) + struct.pack(">HIIHH", 3, 60_000, 60_000, 8, 3),
-    lambda _, outside: f"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n({outside}/1.txt) run\n".encode(),
+    lambda _, outside: (
+        f"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n({outside}/1.txt) run\n".encode()
+    ),
     lambda *_: b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(60),
     lambda *_: b"icns" + struct.pack(">I", 2**31) + b"it32" + struct.pack(">I", 2**31),
 )

@@ -23,7 +23,16 @@ HUGE_NUMBERS = (-1, 0, 1, 2**15, 2**31 - 1, 2**31, 2**32, 2**63 - 1, 2**63, 2**6
 ODD_VALUES: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 0.5, "", "a", [], {}, [[]], [None], {"": None}, "0", "-1"),
     *(2**31, 2**63, -(2**63) - 1, 10**400, 1e308, float("nan"), float("inf"), -float("inf")),
-    *("\ud800", "a\x00b", "\u2028", "\ufeff", "x" * 300, "x" * 20_000, "[/EN#1/people", "%s {} ${X}"),
+    *(
+        "\ud800",
+        "a\x00b",
+        "\u2028",
+        "\ufeff",
+        "x" * 300,
+        "x" * 20_000,
+        "[/EN#1/people",
+        "%s {} ${X}",
+    ),
     *(f"../{OUTSIDE}/1.jpg", f"{OUTSIDE}/1.jpg", "/etc/passwd", "../outside/1.jpg", "link.jpg"),
     *("../../outside/1.jpg", "sub/../../outside/1", "../outside/1", "..", ".", "/", "link", "a/b"),
     *([1, 2, 3, 4], [1.5, 2, 3], ["a"] * 4, [10**400] * 4, [[1, 2, 3, 4]], [float("nan")] * 4),
@@ -81,13 +90,17 @@ def digits(content: bytes, rng: Random) -> bytes:
     if not places:
         return flip(content, rng)
     at = rng.choice(places)
-    value = rng.choice((*map(str, HUGE_NUMBERS), "9" * 5000, "1e400", "NaN", "0x10", "1_0", "\u0661"))
+    value = rng.choice(
+        (*map(str, HUGE_NUMBERS), "9" * 5000, "1e400", "NaN", "0x10", "1_0", "\u0661")
+    )
     return content[:at] + value.encode() + content[at + 1 :]
 
 
 def mark(content: bytes, rng: Random) -> bytes:
     """Begin with, or hold, what is odd in a text."""
-    odd = rng.choice((b"\xef\xbb\xbf", b"\xff\xfe", b"\x00", b"\xed\xa0\x80", b"\r", b"\xe2\x80\xa8"))
+    odd = rng.choice(
+        (b"\xef\xbb\xbf", b"\xff\xfe", b"\x00", b"\xed\xa0\x80", b"\r", b"\xe2\x80\xa8")
+    )
     at = rng.choice((0, rng.randrange(len(content) + 1)))
     return content[:at] + odd + content[at:]
 
@@ -96,7 +109,16 @@ def of_others(_: bytes, rng: Random) -> bytes:
     """Be no such file at all."""
     return rng.choice(
         (
-            *(b"", b"\n", bytes(500), b"<!DOCTYPE html><html></html>", b"null", b"[]", b"{}", b"[{}]"),
+            *(
+                b"",
+                b"\n",
+                bytes(500),
+                b"<!DOCTYPE html><html></html>",
+                b"null",
+                b"[]",
+                b"{}",
+                b"[{}]",
+            ),
             *(b'""', b"0", b"NaN", b"\x80\x04N.", b"PK\x05\x06" + bytes(18), b"a\tb\n", b"\x89HDF"),
             b"version https://git-lfs.github.com/spec/v1\n",
         )
@@ -214,7 +236,7 @@ def pickled(content: bytes, rng: Random) -> bytes:
         if rng.random() < 0.3:
             return python2_pickle(changed)
         return pickle.dumps(changed, rng.choice((0, 1, 2, 3, 4, 5)))
-    except (RecursionError, KeyError, struct.error, UnicodeEncodeError):
+    except (RecursionError, KeyError, struct.error, UnicodeError, OverflowError):
         return pickle.dumps(rng.choice((None, 0, [], {}, [None])))
 
 
@@ -248,7 +270,14 @@ def saved_by_torch(content: bytes, rng: Random) -> bytes:
     stream = io.BytesIO()
     try:
         torch.save(loaded, stream, _use_new_zipfile_serialization=rng.random() < 0.7)
-    except (RecursionError, RuntimeError, TypeError, pickle.PicklingError, UnicodeEncodeError):
+    except (
+        RecursionError,
+        RuntimeError,
+        TypeError,
+        pickle.PicklingError,
+        UnicodeError,
+        ValueError,
+    ):
         return content[: len(content) // 2]
     return stream.getvalue()
 

@@ -171,7 +171,13 @@ def _place(error: BaseException) -> str:
     own = [frame for frame in frames if frame.filename.startswith(str(ROOT))]
     own = [frame for frame in own if "/tests/" not in frame.filename] or own
     where = f"{Path(own[-1].filename).relative_to(ROOT)}:{own[-1].lineno}" if own else "?"
-    return f"{type(error).__name__} at {where}"
+    kind = type(error)
+    name = (
+        kind.__qualname__
+        if kind.__module__ == "builtins"
+        else f"{kind.__module__}.{kind.__qualname__}"
+    )
+    return f"{name} at {where}"
 
 
 def _stop(*_: object) -> None:
