@@ -218,7 +218,7 @@ def classes_of(content: Mapping[str, Any], path: Path) -> tuple[str, ...]:
         named = {key.lower(): value for key, value in (meta.get("dataset_meta") or meta).items()}
         classes = named.get("classes") or ()
         return (classes,) if isinstance(classes, str) else tuple(map(str, classes))
-    except (AttributeError, TypeError) as error:
+    except (AttributeError, TypeError, ValueError, RuntimeError) as error:  # of a tensor there
         raise ModelFileError(f"{path}: `meta` does not name classes: {error}") from error
 
 

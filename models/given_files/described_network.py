@@ -38,7 +38,7 @@ class Description:
 
 
 def build_with_weights(description: Description, state: Mapping[str, Tensor], path: Path) -> Any:
-    """Return the network of a description with the weights of a file; names and shapes are the same.
+    """Return the network of a description with the weights of a file, of equal names and shapes.
 
     Args:
         description: of the network.

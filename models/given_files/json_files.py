@@ -15,7 +15,7 @@ def parse_json(text: str | bytes, make_object: JsonObject | None = None) -> Any:
 
     Args:
         text: the text, or its bytes in UTF-8.
-        make_object: function that makes a value of the keys and values of each object; None: `dict`.
+        make_object: makes a value of the keys and values of each object; None: `dict`.
 
     Raises:
         ValueError: it is not JSON, holds a number of thousands of digits, or lists and objects lie

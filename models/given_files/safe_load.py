@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError  # noqa: TID251 - downloads nothing
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -45,6 +46,8 @@ BROKEN = (  # what decoders raise on bytes that are no weight file
     zipfile.BadZipFile,
     SafetensorError,
 )
+
+BROKEN_FOLDER = (*BROKEN, ArithmeticError, StrictDataclassError)  # of transformers, on a folder
 
 
 class ModelFileError(ValueError):
@@ -161,7 +164,7 @@ def unpickle_arrays(pickled: bytes) -> Any:
     """Return the value in a pickle of numpy arrays and plain values; of an array its one object.
 
     Raises:
-        Exception: one of `BROKEN`, or `pickle.UnpicklingError`: it is broken, or names anything else.
+        Exception: of `BROKEN`, or `pickle.UnpicklingError`: it is broken, or names anything else.
     """
     content = _ArraysOnly(io.BytesIO(pickled), encoding="latin1").load()
     if isinstance(content, PickledArray) and not content.has_numbers:
@@ -279,7 +282,7 @@ def load_transformers(
         model, report = kind.from_pretrained(
             folder, local_files_only=True, output_loading_info=True, **options
         )
-    except (*BROKEN, pickle.UnpicklingError) as error:
+    except (*BROKEN_FOLDER, pickle.UnpicklingError) as error:
         raise ModelFileError(f"{folder}: its model cannot be loaded: {one_line(error)}") from error
     left_over = [key for key in report["unexpected_keys"] if not is_left_out(key)]
     wrong = {

@@ -6,8 +6,10 @@ weights where a file has none: neither ends in an error.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Literal
 
 from models.given_files.impostors import impostor_of
@@ -20,6 +22,28 @@ WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")  # the first that is t
 MOST_ENTRIES = 2**24  # of a vocabulary
 _INDEX = ".index.json"  # behind the name of weights that lie in several files
 _UPPER_CASE = re.compile(r"[A-Z]")
+
+
+class tokenizer_errors(AbstractContextManager[None]):  # noqa: N801 - as contextlib's own
+    """Raise `FolderError` where tokenizers cannot read a file.
+
+    The library raises `Exception` itself, and a panic that is none where it meets what it takes to
+    be impossible: neither can be named in an `except`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Begin for a folder, which the message names."""
+        self._folder = folder
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Replace an error of the library."""
+        if kind is not None and (kind is Exception or kind.__name__ == "PanicException"):
+            raise FolderError(f"{self._folder} holds no tokenizer: {error}") from error
 
 
 class FolderError(ValueError):

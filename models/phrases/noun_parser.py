@@ -1,6 +1,5 @@
 """Nouns and places of phrases: stanza tags the words; `noun_rules` and `places` read them."""
 
-import json
 import pickle
 import re
 import unicodedata
@@ -16,7 +15,6 @@ from models.given_files.impostors import cause_of
 from models.given_files.json_files import read_json_value
 from models.given_files.safe_load import BROKEN, ModelFileError, load_weights, plain_reason
 from models.given_files.stanza_folder import LANGUAGE, PROCESSORS, check_stanza_folder
-from models.given_files.text_files import read_text
 from models.given_files.transformers_folder import FolderError
 from models.phrases.noun_rules import NounMention, find_nouns, speaks_of_several
 from models.phrases.places import Place, find_place, find_subject

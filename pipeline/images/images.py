@@ -66,8 +66,8 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     """Return a picture as it is shown, RGB uint8 (H, W, 3).
 
     Raises:
-        BadImageError: the file is missing, truncated, no picture, has more than `MOST_PIXELS`, or is
-            of 32-bit grey values, whose range is unknown.
+        BadImageError: the file is missing, truncated, no picture, has more than `MOST_PIXELS`, or
+            is of 32-bit grey values, whose range is unknown.
     """
     try:
         with _opened(path) as image:

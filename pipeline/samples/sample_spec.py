@@ -3,7 +3,6 @@
 Shapes: P phrases, T tokens.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path

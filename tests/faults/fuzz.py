@@ -9,6 +9,7 @@ status is 1 if there is one; `--replay READER:NUMBER` shows a case again.
 """
 
 import argparse
+import contextlib
 import os
 import shutil
 import sys
@@ -16,10 +17,9 @@ import tempfile
 import time
 import traceback
 import warnings
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from multiprocessing import get_context
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -73,7 +73,7 @@ class Bench:
         if name not in self.made:
             good = self.folder / "good" / name / "case"
             good.mkdir(parents=True)
-            with _outside_as_working_directory(good):
+            with contextlib.chdir(good):
                 READERS[name].write(good)
             self.made[name] = good
         return self.made[name]
@@ -84,22 +84,14 @@ class Bench:
         return self.folder / "outside"
 
 
-def _outside_as_working_directory(good: Path):
-    import contextlib
-
-    return contextlib.chdir(good)
-
-
 def make_bench(folder: Path) -> Bench:
     """Fill a temporary folder with the files outside, which are good of their kind."""
-    from tests.faults.fuzz_data import write_one_cache
-
     outside = folder / "outside"
     outside.mkdir()
     for name in ("1.jpg", "25.jpg", "30.jpg", "9.jpg"):
         Image.fromarray(np.zeros((40, 50, 3), np.uint8)).save(outside / name)
     (outside / "1.txt").write_text("[/EN#1/people root:x:0:0]\n")
-    write_one_cache(outside)
+    fuzz_data.write_one_cache(outside)
     (outside / "cams.h5").rename(outside / "cache.h5")
     return Bench(folder)
 
@@ -127,7 +119,7 @@ def run_case(bench: Bench, name: str, number: int) -> Verdict:
 
 def _copy(source: str, to: str) -> str:
     """Copy a file; link a large one, which is replaced if it is damaged."""
-    (shutil.copyfile if os.stat(source).st_size < 2**18 else os.link)(source, to)
+    (shutil.copyfile if Path(source).stat().st_size < 2**18 else os.link)(source, to)
     return to
 
 
@@ -138,35 +130,34 @@ def damage(target: Path, rng: Random, outside: Path, is_closed: bool) -> bool:
     hostile = fuzz_hostile.BY_SUFFIX.get(target.suffix)
     if hostile and rng.random() < HOSTILE_SHARE:
         target.write_bytes(rng.choice(hostile)(content, outside))
-        return False
+        return target.suffix == ".h5"  # which opens other files where Python does not see it
     if rng.random() < FILE_SHARE:
-        return _other_than_a_file(target, content, rng, outside, is_closed)
+        _replace_by_no_file(target, content, rng, outside if is_closed else target.parent / ".own")
+        return False
     mutators = fuzz_mutators.BY_SUFFIX.get(target.suffix, fuzz_mutators.BYTES)
     chosen = [rng.choice(mutators) for _ in range(rng.choice((1, 1, 1, 2)))]
+    parsing = [mutate for mutate in chosen if mutate not in fuzz_mutators.TEXT][:1]
     changed = content
-    for mutate in sorted(chosen, key=lambda one: one in fuzz_mutators.TEXT):  # those that parse
+    for mutate in (*parsing, *(mutate for mutate in chosen if mutate in fuzz_mutators.TEXT)):
         changed = mutate(changed, rng)
     target.write_bytes(changed.replace(fuzz_mutators.OUTSIDE.encode(), os.fsencode(outside)))
     return False
 
 
-def _other_than_a_file(
-    target: Path, content: bytes, rng: Random, outside: Path, is_closed: bool
-) -> bool:
-    """Put a folder, a link, a pipe or nothing where a file should be."""
+def _replace_by_no_file(target: Path, content: bytes, rng: Random, elsewhere: Path) -> None:
+    """Put a folder, a link into a folder elsewhere, a link to itself, a pipe or nothing there."""
     choice = rng.choice(("nothing", "folder", "link", "loop", "pipe"))
     if choice == "folder":
         target.mkdir()
     elif choice == "link":
-        elsewhere = (outside if is_closed else target.parent / ".copies") / f"copy{target.suffix}"
-        elsewhere.parent.mkdir(exist_ok=True)
-        elsewhere.write_bytes(content)
-        target.symlink_to(elsewhere)
+        elsewhere.mkdir(exist_ok=True)
+        copy = elsewhere / f"copy{target.suffix}"
+        copy.write_bytes(content)
+        target.symlink_to(copy)
     elif choice == "loop":
         target.symlink_to(target)
     elif choice == "pipe":
         os.mkfifo(target)
-    return False
 
 
 def cases_of(names: Sequence[str], cases: int, seed: int) -> list[tuple[str, int]]:
@@ -205,7 +196,7 @@ def warm(bench: Bench, name: str) -> None:
     folder = bench.folder / "case"
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(good, folder, symlinks=True)
-    with _outside_as_working_directory(folder):
+    with contextlib.chdir(folder):
         outcome = READERS[name].read(folder)
     if not outcome.records:
         raise RuntimeError(f"{name}: its good files give no record")
@@ -299,6 +290,12 @@ def _cpu_seconds(process: Any) -> float:
         return 0.0
 
 
+def tell(text: object) -> None:
+    """Print a line at once."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
 def print_table(rows: dict[str, Row]) -> None:
     """Print one line of counts per reader, and their sum."""
     total = Row()
@@ -306,10 +303,10 @@ def print_table(rows: dict[str, Row]) -> None:
         for name in vars(total):
             setattr(total, name, getattr(total, name) + getattr(row, name))
     line = "{:<16} {:>7} {:>8} {:>7} {:>11} {:>7} {:>9}"
-    print(line.format("reader", "cases", "records", "skips", "own errors", "faults", "seconds"))
+    tell(line.format("reader", "cases", "records", "skips", "own errors", "faults", "seconds"))
     for name, row in [*rows.items(), ("all", total)]:
         numbers = (row.cases, row.records, row.skips, row.own_errors, row.faults)
-        print(line.format(name, *numbers, f"{row.seconds:.1f}"))
+        tell(line.format(name, *numbers, f"{row.seconds:.1f}"))
 
 
 def replay(text: str) -> int:
@@ -320,8 +317,8 @@ def replay(text: str) -> int:
         install()
         warm(bench, name)
         verdict = run_case(bench, name, int(number))
-        print(verdict.trace or verdict.own_error or verdict.outcome)
-        print(f"fault: {verdict.fault or 'none'}")
+        tell(verdict.trace or verdict.own_error or verdict.outcome)
+        tell(f"fault: {verdict.fault or 'none'}")
     return int(bool(verdict.fault))
 
 
@@ -344,11 +341,11 @@ def main() -> int:
             rows[name].add(verdict, seconds)
             if verdict.fault:
                 if (name, verdict.fault) not in faults:
-                    print(f"{name}:{number} {verdict.fault}", file=sys.stderr, flush=True)
+                    tell(f"{name}:{number} {verdict.fault}")
                 faults[name, verdict.fault].append(number)
     print_table(dict(sorted(rows.items())))
     for (name, fault), numbers in sorted(faults.items()):
-        print(f"{name}: {len(numbers)} x {fault}; --replay {name}:{numbers[0]}")
+        tell(f"{name}: {len(numbers)} x {fault}; --replay {name}:{numbers[0]}")
     return int(bool(faults))
 
 

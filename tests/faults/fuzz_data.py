@@ -1,4 +1,4 @@
-"""Readers of data sets, proposals, pictures, caches, parameters and results, each with good files."""
+"""Readers of data sets, proposals, pictures, caches, parameters, results: each with good files."""
 
 import json
 import shutil
@@ -320,7 +320,7 @@ LAYOUTS = (
 )
 READERS = {
     "flickr30k": Reader(
-        write_flickr30k, partial(read_data, section_of_flickr30k), ("root/**/*.txt", "root/**/*.xml"),
+        write_flickr30k, partial(read_data, section_of_flickr30k), ("root/**/*.[tx]*",),
         weight=10, is_closed=True,
     ),
     **{
@@ -330,7 +330,7 @@ READERS = {
         )
         for layout in LAYOUTS
     },
-    "proposals_tsv": Reader(write_tsv, partial(read_proposals, "given.tsv", 0), ("*.t*",), weight=6),
+    "proposals_tsv": Reader(write_tsv, partial(read_proposals, "given.tsv", 0), ("*.t*",), 6),
     "proposals_npz": Reader(write_npz, partial(read_proposals, "npz", 1), ("npz/*",), weight=6),
     "pictures": Reader(write_images, read_pictures, ("*",), weight=20),
     "cache": Reader(write_one_cache, read_one_cache, ("cams.h5",), weight=10),

@@ -1,6 +1,6 @@
-"""Files made by hand to do harm: code, bombs, links that lead out. By the suffix of what they replace.
+"""Files made by hand to do harm, by the suffix of what they replace: code, bombs, links out.
 
-Each is a function of the good file and of the folder outside, and gives the bytes to take its place.
+Each is a function of the good file and of the folder outside; it gives the bytes in its place.
 No reader may take a record from one.
 """
 
@@ -200,10 +200,6 @@ def _torch_with_pickle(content: bytes) -> bytes:
 
 def _torch_deflated(num_bytes: int = 3 * _GIB) -> bytes:
     """Return a file of torch with one large tensor of zeros, deflated."""
-    small = _torch_saved(
-        {"weight": torch.zeros(num_bytes // 4, device="meta").to_empty(device="meta")}
-    )
-    del small
     head = (
         b"\x80\x02}q\x00X\x06\x00\x00\x00weightq\x01ctorch._utils\n_rebuild_tensor_v2\nq\x02"
         b"((X\x07\x00\x00\x00storageq\x03ctorch\nFloatStorage\nq\x04X\x01\x00\x00\x000q\x05"

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from tests.faults.fuzz_watch import Outcome
 
-
 TARGET = ".target"  # a file in the folder: path of the damaged one
 
 

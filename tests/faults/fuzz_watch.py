@@ -1,4 +1,4 @@
-"""Watch one reading of hostile files: what it opens and runs, how long it takes and how much memory.
+"""Watch one reading of hostile files: what it opens and runs, how much time and memory it takes.
 
 A reading may end in records, in counted skips, or in an error of our own that names a file. All
 else is a fault. Audit hooks see what Python opens and starts; they stay for the life of a process.
@@ -9,6 +9,7 @@ import resource
 import signal
 import sys
 import sysconfig
+import tempfile
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -128,6 +129,8 @@ def judge(
     Path("/proc/self/clear_refs").write_text("5")
     _WATCH.seen.clear()
     os.chdir(folder)
+    (folder / ".tmp").mkdir(exist_ok=True)
+    tempfile.tempdir = str(folder / ".tmp")  # of libraries
     _WATCH.folder = os.path.realpath(folder)
     signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
     try:
@@ -144,6 +147,7 @@ def judge(
         signal.setitimer(signal.ITIMER_PROF, 0)
         _WATCH.folder = ""
         os.chdir(here)
+        tempfile.tempdir = None
     grown = _peak() - before
     if _WATCH.seen:
         return Verdict(fault=_WATCH.seen[0], trace=verdict.trace)

@@ -9,7 +9,6 @@ Shapes: M boxes of an image.
 """
 
 import base64
-import binascii
 import io
 import lzma
 import pickle
@@ -188,7 +187,7 @@ def _decoded(text: str, dtype: Any, count: int) -> NDArray[Any]:
     """Return the numbers in a base64 text."""
     try:
         content = base64.b64decode(text, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # also of letters beyond ASCII
         raise BadRowError(f"is not base64: {error}") from error
     if len(content) != count * np.dtype(dtype).itemsize:
         raise BadRowError(f"{len(content)} bytes are not {count} numbers of {np.dtype(dtype).name}")
