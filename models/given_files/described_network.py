@@ -4,7 +4,8 @@ A description may ask for more memory than there is. So its whole numbers must b
 weight has, or small, and the network is built without memory before it is built.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from models.given_files.impostors import one_line
 from models.given_files.safe_load import BROKEN, ModelFileError, load_into
 
 _UNBUILDABLE = (*BROKEN, ArithmeticError)
+_NO_MEMORY = "meta"  # torch's device of tensors without values
 _SMALL = 10_000  # layers, pixels, classes: a network of so many small parts takes seconds
 
 
@@ -52,22 +54,35 @@ def build_with_weights(description: Description, state: Mapping[str, Tensor], pa
         if not isinstance(weight, Tensor):
             raise ModelFileError(f"{path}: {name} is no tensor")
     sides = (side for weight in state.values() for side in weight.shape)
-    try:
+    with _unbuildable(description.path):
         _check_sizes(description.values, max((_SMALL, *sides)))
-        with torch.device("meta"):
-            sketch = description.build()
-    except NotImplementedError:  # the network needs values to be built
-        sketch = None
-    except _UNBUILDABLE as error:
-        raise ModelFileError(f"{description.path}: is of no network: {one_line(error)}") from error
+        sketch = _sketch(description)
     if sketch is not None:
-        _check_shapes(sketch.state_dict(), state, path, description.owner)
-    try:
+        _check_shapes(sketch, state, path, description.owner)
+    with _unbuildable(description.path):
         network = description.build()
-    except _UNBUILDABLE as error:
-        raise ModelFileError(f"{description.path}: is of no network: {one_line(error)}") from error
     load_into(network, state, path, description.owner)
     return network
+
+
+@contextmanager
+def _unbuildable(path: Path) -> Iterator[None]:
+    """Raise `ModelFileError` where a description is of no network."""
+    try:
+        yield
+    except _UNBUILDABLE as error:
+        raise ModelFileError(f"{path}: is of no network: {one_line(error)}") from error
+
+
+def _sketch(description: Description) -> Mapping[str, Tensor] | None:
+    """Return the weights of a network without their values; None if it needs values to be built."""
+    try:
+        with torch.device(_NO_MEMORY):
+            return description.build().state_dict()
+    except RuntimeError as error:
+        if _NO_MEMORY not in str(error):
+            raise
+        return None
 
 
 def _check_sizes(values: Any, largest: int) -> None:

@@ -75,8 +75,12 @@ def cause_of(path: Path, error: Exception) -> str:
 
 
 def one_line(error: Exception, most: int = 300) -> str:
-    """Return the text of an error on one line, without colour codes, at most `most` characters."""
+    """Return the text of an error on one line, without colour codes, at most `most` characters.
+
+    Half of a character, which no terminal shows, is written as in JSON.
+    """
     text = " ".join(_COLOUR_CODE.sub("", str(error)).split())
     if not any(map(str.isalpha, text)):  # of a KeyError, the key alone
         text = " ".join([type(error).__name__, text]).rstrip()
+    text = text.encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= most else text[:most] + " ..."

@@ -43,7 +43,7 @@ def check_stanza_folder(
 def _files(processor: str, package: str, offered: Mapping[str, Any]) -> Iterator[str]:
     """Yield the files of a model and of those that it stands on, such as word vectors."""
     yield f"{processor}/{package}.pt"
-    needs = _mapping(offered, package).get("dependencies") or ()
+    needs = _mapping(offered, package).get("dependencies") or []
     if not isinstance(needs, list) or not all(isinstance(needed, dict) for needed in needs):
         raise FolderError(f"{RESOURCES_FILE} names no list of models below {package!r}")
     for needed in needs:

@@ -21,10 +21,10 @@ from transformers import BertConfig, BertTokenizerFast
 
 from models.classifier.classifier import Classifier, build_network
 from models.given_files.described_network import Description, build_with_weights
-from models.given_files.impostors import cause_of
+from models.given_files.impostors import cause_of, one_line
 from models.given_files.json_files import read_json_value
 from models.given_files.safe_load import (
-    BROKEN,
+    BROKEN_FOLDER,
     ModelFileError,
     check_weights,
     load_safetensors,
@@ -102,8 +102,8 @@ def load_grounder(folder: Path) -> SavedGrounder:
         words = _read_words(folder / WORDS_FILE)
     except ModelFileError:
         raise
-    except (*BROKEN, ArithmeticError) as error:
-        raise ModelFileError(f"{folder}: is not a grounder's folder: {error}") from error
+    except BROKEN_FOLDER as error:
+        raise ModelFileError(f"{folder}: is not a grounder's folder: {one_line(error)}") from error
     if len(words) != spec.num_words:
         raise ModelFileError(
             f"{folder / WORDS_FILE}: has {len(words)} words, {SPEC_FILE} has num_words "

@@ -290,6 +290,7 @@ def _open_error(path: Path, error: OSError) -> CacheError:
 def _is_locked(path: Path) -> bool:
     """Return whether another holder of the file keeps readers out, as HDF5 does while it writes."""
     try:
+        check_regular(path)
         with path.open("rb") as stream:
             fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:

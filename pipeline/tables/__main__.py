@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from models.given_files.foreign_values import is_finite_number
+from models.given_files.impostors import one_line
 from models.given_files.json_files import read_json_value
 from pipeline.caching.atomic import whole_file
 from pipeline.errors import InputError
@@ -163,7 +164,7 @@ def _stage_names(params: Params) -> list[str]:
 
 def _foreign(files: ResultFiles, error: Exception) -> InputError:
     return InputError(
-        f"{files.evaluation}: is not what the evaluate stage writes ({error!r}); "
+        f"{files.evaluation}: is not what the evaluate stage writes ({one_line(error)}); "
         f"`dvc repro evaluate` makes it anew"
     )
 
