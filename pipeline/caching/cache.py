@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 from models.given_files.impostors import cause_of, one_line
 from models.given_files.text_files import check_regular
 from pipeline.caching.atomic import whole_file
+from pipeline.caching.global_heap import has_endless_heap
 from pipeline.errors import InputError
 
 FORMAT_VERSION = 1
@@ -261,6 +262,8 @@ def _open(path: Path) -> Any:
         check_regular(path)
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "")
+        if has_endless_heap(path):
+            raise OSError("the texts of its attributes are damaged")
         return h5py.File(path, "r", locking=False)
     except OSError as error:
         raise _open_error(path, error) from error
