@@ -161,10 +161,12 @@ def _replace_by_no_file(target: Path, content: bytes, rng: Random, elsewhere: Pa
 
 
 def cases_of(names: Sequence[str], cases: int, seed: int) -> list[tuple[str, int]]:
-    """Return so many (reader, number), each reader by its weight, at least one of each."""
+    """Return so many (reader, number) in any order, of each reader by its weight, one at least."""
     total = sum(READERS[name].weight for name in names)
     counts = {name: max(1, round(cases * READERS[name].weight / total)) for name in names}
-    return [(name, seed * 1_000_000 + i) for name, count in counts.items() for i in range(count)]
+    cases = [(name, seed * 1_000_000 + i) for name, count in counts.items() for i in range(count)]
+    Random(seed).shuffle(cases)
+    return cases
 
 
 def work(connection, folder: Path) -> None:
@@ -336,7 +338,8 @@ def main() -> int:
     cases = cases_of(options.reader or list(READERS), options.cases, options.seed)
     rows: dict[str, Row] = defaultdict(Row)
     faults: dict[tuple[str, str], list[int]] = defaultdict(list)
-    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
+    stopped = contextlib.suppress(KeyboardInterrupt)  # Ctrl-C: the table of what was done
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder, stopped:
         for (name, number), verdict, seconds in run_all(cases, options.workers, Path(folder)):
             rows[name].add(verdict, seconds)
             if verdict.fault:

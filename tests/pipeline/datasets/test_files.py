@@ -138,7 +138,8 @@ def test_a_link_that_stays_inside_is_a_picture(finder):
 
 
 def test_a_picture_in_a_folder_below_is_no_link_to_one_outside(finder, outside):
-    (finder.folder / "elsewhere" / "secret.jpg").symlink_to(outside / "secret.jpg")
+    (finder.folder / "below").mkdir()
+    (finder.folder / "below" / "secret.jpg").symlink_to(outside / "secret.jpg")
     assert finder.find("secret.jpg") == "secret.jpg"  # which is not there
 
 
