@@ -108,8 +108,16 @@ def weight_files(folder: Path) -> tuple[str, ...]:
             shards = read_json(folder / index).get("weight_map")
             if not isinstance(shards, dict) or not shards:
                 raise FolderError(f"{folder / index} has no `weight_map`")
-            return (index, *sorted(set(map(str, shards.values()))))
+            names = sorted(set(map(str, shards.values())))
+            if not all(is_file_name(one) for one in names):
+                raise FolderError(f"{folder / index} names a file that is not in its folder")
+            return (index, *names)
     return (WEIGHT_FILES[0],)
+
+
+def is_file_name(name: str) -> bool:
+    """Return whether a text is the name of a file in a folder, not a path that leads elsewhere."""
+    return name not in ("", "..") and name == Path(name).name and not set(name) & set("\0*?[")
 
 
 def check_vocabulary(folder: Path, kind: ModelType, vocab_size: int | None) -> None:

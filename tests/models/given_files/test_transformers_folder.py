@@ -244,3 +244,11 @@ def test_an_entry_of_a_tokenizer_has_a_number(tmp_path, number):
     (tmp_path / "tokenizer.json").write_text(json.dumps(content))
     with pytest.raises(FolderError, match=r"tokenizer\.json"):
         check_vocabulary(tmp_path, "bert", None)
+
+
+@pytest.mark.parametrize("name", ["../a.bin", "/etc/passwd", "a/b.bin", "*", "..", ""])
+def test_a_shard_lies_in_its_folder(tmp_path, name):
+    index = {"weight_map": {"a": "model-1.safetensors", "b": name}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(FolderError, match=r"model\.safetensors\.index\.json"):
+        weight_files(tmp_path)

@@ -205,3 +205,20 @@ def test_a_calibration_of_other_features_is_refused(tmp_path):
     (tmp_path / "calibration.json").write_text(json.dumps(values))
     with pytest.raises(InputError, match=r"calibration\.json"):
         read_calibration(tmp_path / "calibration.json")
+
+
+@pytest.mark.parametrize("key", ["weights", "intercept", "iou", "phrases"])
+@pytest.mark.parametrize("value", ["NaN", "1e999", "1" + 400 * "0", '"1"', "null", "[1]"])
+def test_a_number_of_a_calibration_is_finite(tmp_path, key, value):
+    content = {"weights": dict.fromkeys(CONFIDENCE_FEATURES, 1), "intercept": 0}
+    content |= {"iou": 0.5, "phrases": 7}
+    (tmp_path / "calibration.json").write_text(json.dumps(content))
+    read_calibration(tmp_path / "calibration.json")
+    if key == "weights":
+        content["weights"][CONFIDENCE_FEATURES[-1]] = "HERE"
+    else:
+        content[key] = "HERE"
+    text = json.dumps(content).replace('"HERE"', value)
+    (tmp_path / "calibration.json").write_text(text)
+    with pytest.raises(InputError, match=r"calibration\.json"):
+        read_calibration(tmp_path / "calibration.json")
