@@ -58,7 +58,7 @@ def is_readable(rwlock: Path) -> bool:
         return isinstance(read_json_value(rwlock), dict)
     except FileNotFoundError:
         return True
-    except ValueError:  # no JSON, or no UTF-8
+    except (OSError, ValueError):  # a pipe, a folder, no JSON, or no UTF-8
         return False
 
 
