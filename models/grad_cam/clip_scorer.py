@@ -195,7 +195,12 @@ def open_clip_scorer(
         ) from error
 
     def scorer_of(nouns: Sequence[str]) -> ClipScorer:
-        texts = ClipTexts(model, tokenizer, prompt, nouns, backgrounds)
-        return ClipScorer(model, texts, images.image_mean, images.image_std)
+        try:
+            texts = ClipTexts(model, tokenizer, prompt, nouns, backgrounds)
+            return ClipScorer(model, texts, images.image_mean, images.image_std)
+        except (LookupError, RuntimeError, TypeError) as error:  # of a piece without an embedding
+            raise ModelFileError(
+                f"{folder}: tokenizer, image processor and model do not fit: {one_line(error)}"
+            ) from error
 
     return scorer_of

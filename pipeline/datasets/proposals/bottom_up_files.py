@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from models.given_files.impostors import cause_of
 from models.given_files.safe_load import BROKEN, plain_reason, unpickle_arrays
 from models.given_files.text_files import check_regular, given_files
+from models.ranges import LARGEST
 from pipeline.datasets.files import check_file
 from pipeline.errors import InputError
 
@@ -230,6 +231,8 @@ def _size(arrays: Mapping[str, Any]) -> tuple[int, int]:
 def _check_size(height: int, width: int) -> None:
     if min(height, width) < 1:
         raise BadRowError(f"an image of {height} x {width} pixels has none")
+    if max(height, width) > LARGEST:
+        raise BadRowError(f"an image has no side of more than {LARGEST} pixels")
 
 
 def _read_arrays(path: Path) -> tuple[dict[str, Any], set[str]]:

@@ -65,6 +65,7 @@ def test_a_row_without_boxes_is_whole():
         (original_row().replace(encoded(BOXES), "?" + encoded(BOXES)), "base64"),
         (original_row().replace("\t480\t", "\t0\t"), r"\b0 x 640\b"),
         (original_row().replace("\t640\t", "\t-640\t"), r"480 x -640"),
+        (original_row().replace("\t640\t", f"\t1{400 * '0'}\t"), "side"),
     ],
 )
 def test_a_broken_row_says_what_is_wrong(line, message):
