@@ -153,7 +153,8 @@ def _results(
     """Return what begins the report: accuracies and pictures."""
     with _made_by_stages(inputs.results.evaluation):
         sections = _result_sections(metrics)
-    with _made_by_stages(inputs.results.predictions, inputs.results.evaluation):
+    tables = inputs.results.predictions, inputs.results.evaluation, inputs.files.images
+    with _made_by_stages(*tables):
         return [*sections, *_gallery(inputs, params, metrics, observer)]
 
 

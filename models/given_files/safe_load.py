@@ -239,8 +239,14 @@ def check_weights(state: Mapping[str, Any], where: object) -> None:
         NonFiniteError: names the first tensor that holds NaN or infinity.
     """
     for name, weight in state.items():
-        if isinstance(weight, Tensor) and not weight.isfinite().all():
+        if isinstance(weight, Tensor) and not _widened(weight).isfinite().all():
             raise NonFiniteError(f"{where}: the weight {name} holds values that are not finite")
+
+
+def _widened(weight: Tensor) -> Tensor:
+    """Return a tensor in a type that torch can judge: not so numbers of eight bits."""
+    is_narrow = weight.is_floating_point() and weight.element_size() == 1
+    return weight.float() if is_narrow else weight
 
 
 def load_into(network: nn.Module, state: Mapping[str, Tensor], path: Path, owner: str) -> None:

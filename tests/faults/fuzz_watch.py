@@ -27,7 +27,17 @@ ROOT = Path(__file__).parents[2]
 _OPEN_TO_ALL = tuple(
     os.path.realpath(path)
     for path in (
-        *("/usr", "/lib", "/lib64", "/proc", "/sys", "/dev", "/etc/ld.so.cache", "/etc/localtime"),
+        *(
+            "/usr",
+            "/lib",
+            "/lib64",
+            "/proc",
+            "/sys",
+            "/dev/null",
+            "/dev/urandom",
+            "/etc/ld.so.cache",
+            "/etc/localtime",
+        ),
         *(sys.prefix, sys.base_prefix, sysconfig.get_paths()["stdlib"], ROOT),
     )
 )
