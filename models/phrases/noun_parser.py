@@ -10,6 +10,7 @@ from typing import Any
 
 import stanza
 from stanza.models.common.doc import Document
+from stanza.pipeline.core import PipelineRequirementsException
 
 from models.given_files.impostors import cause_of
 from models.given_files.json_files import read_json_value
@@ -22,7 +23,7 @@ from models.phrases.tokens import TaggedToken
 
 TAGGER_FILE = "tagger.json"
 _CONSTANT = "SOS_tensor"  # old models of stanza store it among their weights
-_LOAD_ERRORS = (*BROKEN, pickle.UnpicklingError)
+_LOAD_ERRORS = (*BROKEN, pickle.UnpicklingError, PipelineRequirementsException)
 _WORD = re.compile(r"[^\W_]+(?:[-.][^\W_]+)*|['\u2019]s\b|\S")
 _ENDING = re.compile(r"(?:n['\u2019]t|['\u2019][^\W\d_]{0,2})\Z")  # "don't", "man's", "dogs'"
 _QUASI_APOSTROPHE = re.compile(r"(?<=[^\W_])[`\u00b4\u02bc\u2018\u2032\uff07](?=s\b)")
