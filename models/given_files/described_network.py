@@ -18,6 +18,7 @@ from models.given_files.impostors import one_line
 from models.given_files.safe_load import BROKEN, ModelFileError, load_into
 
 _UNBUILDABLE = (*BROKEN, ArithmeticError)
+_SHOWN = 4  # of wrong weights
 _NO_MEMORY = "meta"  # torch's device of tensors without values
 _SMALL = 10_000  # layers, pixels, classes: a network of so many small parts takes seconds
 
@@ -106,12 +107,12 @@ def _check_shapes(
     """Refuse weights of other names or shapes.
 
     Raises:
-        ModelFileError: names the first.
+        ModelFileError: names the first few.
     """
+    wrong = []
     for name in sorted({*expected, *state}):
         shapes = [tuple(one[name].shape) if name in one else None for one in (expected, state)]
         if shapes[0] != shapes[1]:
-            said, found = (shape or "none" for shape in shapes)
-            raise ModelFileError(
-                f"{path}: does not fit {owner}: {name} must have shape {said}, has {found}"
-            )
+            wrong.append(f"{name} must have shape {shapes[0]}, has {shapes[1]}")
+    if wrong:
+        raise ModelFileError(f"{path}: does not fit {owner}: {'; '.join(wrong[:_SHOWN])}")

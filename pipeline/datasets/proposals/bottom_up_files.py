@@ -264,6 +264,8 @@ def _array(content: bytes) -> NDArray[Any]:
     """
     stream = io.BytesIO(content)
     shape, is_fortran, dtype = _read_header(stream)
+    if min(shape, default=0) < 0:
+        raise ValueError(f"an array has no shape {shape}")
     flat = np.frombuffer(content, dtype, offset=stream.tell())
     return flat.reshape(shape, order="F" if is_fortran else "C")
 
