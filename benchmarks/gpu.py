@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -231,7 +231,7 @@ def _apart(seconds: dict[str, float]) -> dict[str, float]:
 
 @contextmanager
 def _hooks(
-    parts: dict[str, nn.Module | None], sums: dict[str, float], device: torch.device
+    parts: Mapping[str, nn.Module | None], sums: dict[str, float], device: torch.device
 ) -> Iterator[None]:
     """Add the seconds of each module's forward passes to `sums`, by its name."""
     began: dict[str, float] = {}

@@ -12,6 +12,8 @@ from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 
+from models.given_files.foreign_values import is_finite_number
+from models.given_files.json_files import read_json_value
 from pipeline.caching.atomic import whole_file, work_folder
 from pipeline.errors import InputError
 from pipeline.lifetime import end_with_parent
@@ -145,7 +147,17 @@ def read_seconds() -> dict[str, float]:
     """Return the seconds of the last run of each stage here, in the order in which they ended."""
     files = work_folder("seconds", "").glob("*/seconds.json")
     ended = sorted(files, key=lambda path: path.stat().st_mtime_ns)
-    return {path.parent.name: json.loads(path.read_text(encoding="utf-8")) for path in ended}
+    return {path.parent.name: _seconds_in(path) for path in ended}
+
+
+def _seconds_in(path: Path) -> float:
+    try:
+        seconds = read_json_value(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: holds no time: {error}; remove it") from error
+    if not is_finite_number(seconds):
+        raise InputError(f"{path}: holds no time; remove it")
+    return float(seconds)
 
 
 def show_error(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from models.phrases.place_words import CUES, RELATIONS, SIDES
 from models.phrases.places import Anchor, Place
-from pipeline.caching.cache import Cache
+from pipeline.caching.cache import Cache, damage_as_cache_error
 from pipeline.errors import InputError
 from pipeline.records import ImageRecord, PhraseRecord
 from pipeline.text_index import HashedTexts, TextIndex
@@ -100,8 +100,31 @@ class PhraseFactsTable(Mapping[str, PhraseFacts]):
         self._phrases, self._subjects = cache.packed_texts("phrase"), cache.packed_texts("subject")
         self._arrays = {name: cache.mapped(name) for name in _ARRAYS}
         cache.close()
-        self._index = TextIndex(self._phrases)
+        with damage_as_cache_error(path):
+            self._index = TextIndex(self._phrases)
+            self._check()
         self._recent = lru_cache(_KEPT)(self.facts)
+
+    def _check(self) -> None:
+        """Check that all arrays are of these phrases, and that numbers count in their lists.
+
+        Raises:
+            ValueError: they are not, or do not.
+        """
+        offsets, counts = self._arrays["offsets"], {"noun_role": 2, "noun_index": len(self._nouns)}
+        num_mentions = len(self._arrays["noun_index"])
+        if offsets[0] != 0 or offsets[-1] != num_mentions or (np.diff(offsets) < 0).any():
+            raise ValueError("`offsets` do not cut the nouns into runs")
+        for name, column in self._arrays.items():
+            size = {"offsets": len(self) + 1, "noun_index": num_mentions, "noun_role": num_mentions}
+            if len(column) != size.get(name, len(self)):
+                raise ValueError(f"`{name}` is of {len(column)} phrases or nouns, not of all")
+        counts |= {"anchor_index": len(self._nouns)}
+        counts |= {"place_side": len(SIDES), "relation": len(RELATIONS)}
+        for name, count in counts.items():
+            column, least = self._arrays[name], 0 if name.startswith("noun") else -1
+            if len(column) and not least <= int(column.min()) <= int(column.max()) < count:
+                raise ValueError(f"`{name}` counts beyond its {count} entries")
 
     def __len__(self) -> int:
         return len(self._phrases)

@@ -4,7 +4,7 @@ import json
 import mmap
 from array import array
 from codecs import BOM_UTF8
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar, overload
@@ -13,7 +13,9 @@ import numpy as np
 import orjson
 from typing_extensions import override
 
+from models.given_files.foreign_values import is_finite_number, short_text
 from models.given_files.impostors import cause_of
+from models.given_files.text_files import check_regular
 from pipeline.errors import InputError
 from pipeline.text_index import Hashes
 
@@ -188,6 +190,7 @@ def _lines(path: Path, kind: type[Record]) -> Iterator[tuple[int, dict[str, Any]
     """
     start = 0
     try:
+        check_regular(path)
         stream = path.open("rb")
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error}; {REMEDY}") from error
@@ -197,8 +200,9 @@ def _lines(path: Path, kind: type[Record]) -> Iterator[tuple[int, dict[str, Any]
                 start, line = len(BOM_UTF8), line.removeprefix(BOM_UTF8)
             try:
                 values = orjson.loads(line)
+                _check_types({key: _frozen(value) for key, value in values.items()})
                 kind(**values)
-            except (ValueError, TypeError, AttributeError) as error:
+            except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
                 what = f"not a {kind.__name__}: {cause_of(path, error)}"
                 raise InputError(f"{path}:{number}: {what}; {REMEDY}") from error
             yield start, values
@@ -215,6 +219,40 @@ def _mapped(path: Path) -> mmap.mmap:
 def _record(kind: type[Record], values: dict[str, Any]) -> Record:
     """Return a record with the tuples that JSON holds as lists."""
     return kind(**{key: _frozen(value) for key, value in values.items()})
+
+
+def _check_types(values: Mapping[str, Any]) -> None:
+    """Check the values of a record.
+
+    Raises:
+        KeyError: no record has such a key.
+        ValueError: a value is of another type than its key's.
+    """
+    for key, value in values.items():
+        if not _IS_RIGHT[key](value):
+            raise ValueError(f"{key} cannot be {short_text(value)}")
+
+
+def _are_two_ints(value: Any) -> bool:
+    return isinstance(value, tuple) and [type(one) for one in value] == [int, int]
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+_IS_RIGHT: Mapping[str, Callable[[Any], bool]] = {
+    **dict.fromkeys(("image_id", "file", "split", "phrase_id", "phrase"), _is_text),
+    "image_hw": lambda value: _are_two_ints(value) and min(value) > 0,
+    "sentence": lambda value: value is None or _is_text(value),
+    "span": lambda value: value is None or _are_two_ints(value),
+    "boxes_xyxy": lambda value: (
+        isinstance(value, tuple)
+        and all(isinstance(box, tuple) and len(box) == 4 for box in value)
+        and all(is_finite_number(side) for box in value for side in box)
+    ),
+    "kinds": lambda value: isinstance(value, tuple) and all(map(_is_text, value)),
+}
 
 
 def _frozen(value: Any) -> Any:

@@ -6,18 +6,21 @@ writes  report/report.html, report/report.md, report/pictures/, report/data.json
 params  report
 """
 
+import csv
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from models.given_files.impostors import cause_of
+from models.given_files.impostors import cause_of, one_line
+from models.given_files.json_files import parse_json
 from models.given_files.safe_load import write_json
-from models.given_files.text_files import split_lines
+from models.given_files.text_files import read_text, split_lines
 from pipeline.caching.atomic import whole_file
 from pipeline.caching.fingerprint import fingerprint
 from pipeline.command_line import stage_call
@@ -55,6 +58,15 @@ from pipeline.reporting.result_sections import (
 )
 
 Row = Mapping[str, Any]
+_FOREIGN = (  # what building a section of a foreign file raises
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    csv.Error,
+)
 FILTERS = {
     "kind": "kind",
     "words": "words",
@@ -97,32 +109,73 @@ def run(
     metrics = _read_json(inputs.results.evaluation)
     stamp = fingerprint(Path(__file__), params, [inputs.results.evaluation])
     observer.fact("fingerprint", stamp)
+    results, data = _results(inputs, params, metrics, observer), _collect_data(inputs, metrics)
     title = f"{inputs.results.dataset}, {inputs.results.model_name}"
-    results = [*_result_sections(metrics), *_gallery(inputs, params, metrics, observer)]
-    noun_head = _read_json(inputs.files.noun_head / "summary.json")
-    data = collect_data(
-        _read_json(inputs.files.annotations / "summary.json"),
-        _read_json(inputs.files.cams_coverage),
-        metrics["splits"],
-    )
-    sections = [*results, data_section(data), nouns_section(noun_head)]
+    sections = [*results, *_data_sections(inputs, data)]
     sections += _origin_sections(inputs, metrics, shown_params)
     subtitle = "Weakly supervised phrase grounding: accuracy, baselines, pictures, origin"
     pictures = pictures_of(sections)
+    with _made_by_stages(inputs.results.folder, inputs.files.folder):
+        html, markdown = (write(title, subtitle, sections) for write in (to_html, to_markdown))
+        pages = {"report.html": html.encode(), "report.md": markdown.encode()}
     shutil.rmtree(inputs.results.report, ignore_errors=True)  # an output as a whole
     for picture in pictures:
         _write(inputs.results.report / "pictures" / picture.name, picture.content)
     with whole_file(inputs.results.report / "data.json") as partial:
         write_json(partial, data, indent=1, sort_keys=True)
-    html, markdown = (write(title, subtitle, sections) for write in (to_html, to_markdown))
-    _write(inputs.results.report / "report.html", html.encode())
-    _write(inputs.results.report / "report.md", markdown.encode())
+    for name, content in pages.items():
+        _write(inputs.results.report / name, content)
     _write_plots(inputs.results, metrics["splits"])
     for picture in (picture for picture in pictures if picture.name.endswith(".png")):
         observer.image(picture.name.partition(".")[0], picture.content, picture.caption)
     files = [(f"pictures/{picture.name}", picture.content) for picture in pictures]
     observer.markdown("report", to_markdown(title, subtitle, results), files)
     observer.log(f"open {(inputs.results.report / 'report.html').resolve()}")
+
+
+@contextmanager
+def _made_by_stages(*paths: Path) -> Iterator[None]:
+    """Raise an `InputError` that names files which are not what their stages write."""
+    try:
+        yield
+    except InputError:
+        raise
+    except _FOREIGN as error:
+        names = " or ".join(map(str, paths))
+        raise InputError(
+            f"{names}: is not what its stage writes: {one_line(error)}; `dvc repro` makes it anew"
+        ) from error
+
+
+def _results(
+    inputs: ReportInputs, params: ReportParams, metrics: Row, observer: Observer
+) -> list[Section]:
+    """Return what begins the report: accuracies and pictures."""
+    with _made_by_stages(inputs.results.evaluation):
+        sections = _result_sections(metrics)
+    tables = inputs.results.predictions, inputs.results.evaluation, inputs.files.images
+    with _made_by_stages(*tables):
+        return [*sections, *_gallery(inputs, params, metrics, observer)]
+
+
+def _collect_data(inputs: ReportInputs, metrics: Row) -> dict[str, Any]:
+    """Return what is known of the data set, the content of `data.json`."""
+    summary, coverage = inputs.files.annotations / "summary.json", inputs.files.cams_coverage
+    with _made_by_stages(summary, coverage, inputs.results.evaluation):
+        data = collect_data(_read_json(summary), _read_json(coverage), metrics["splits"])
+        json.dumps(data, ensure_ascii=False).encode()  # half of a character is none that is written
+        return data
+
+
+def _data_sections(inputs: ReportInputs, data: Mapping[str, Any]) -> list[Section]:
+    nouns, summary = (
+        inputs.files.noun_head / "summary.json",
+        inputs.files.annotations / "summary.json",
+    )
+    with _made_by_stages(summary, inputs.files.cams_coverage):
+        sections = [data_section(data)]
+    with _made_by_stages(nouns):
+        return [*sections, nouns_section(_read_json(nouns))]
 
 
 def _result_sections(metrics: Row) -> list[Section]:
@@ -135,18 +188,21 @@ def _result_sections(metrics: Row) -> list[Section]:
 
 def _origin_sections(inputs: ReportInputs, metrics: Row, shown: Mapping[str, Any]) -> list[Section]:
     files, origin = inputs.files, metrics["provenance"]
-    return [
-        curves_section(_read_text(inputs.results.curves)),
-        weights_section(_read_json(files.weights / "manifest.json"), origin),
-        params_section({**shown, "fingerprint of the results": origin["fingerprint"]}),
-    ]
+    manifest, curves = files.weights / "manifest.json", inputs.results.curves
+    with _made_by_stages(curves):
+        sections = [curves_section(_read_text(curves))]
+    with _made_by_stages(manifest, inputs.results.evaluation):
+        sections.append(weights_section(_read_json(manifest), origin))
+        stamp = {"fingerprint of the results": origin["fingerprint"]}
+        sections.append(params_section({**shown, **stamp}))
+    return sections
 
 
 def _gallery(
     inputs: ReportInputs, params: ReportParams, metrics: Row, observer: Observer
 ) -> list[Section]:
     lines = split_lines(_read_text(inputs.results.predictions))
-    kept = [row for row in map(json.loads, lines) if "attention" in row]
+    kept = [row for row in map(parse_json, lines) if "attention" in row]
     iou = metrics["provenance"]["iou"]
     chosen = choose_rows(kept, params.pictures, "reg", iou, params.seed)
     images = read_records(inputs.files.images, ImageRecord)
@@ -186,8 +242,10 @@ def _tags(row: Row, is_hit: bool) -> dict[str, list[str]]:
 
 def _write_plots(results: ResultFiles, splits: Mapping[str, Row]) -> None:
     """Write the charts that `dvc plots` puts beside those of another experiment."""
+    with _made_by_stages(results.evaluation, results.curves):
+        pictures = list(plots(splits, _read_text(results.curves)))
     shutil.rmtree(results.plots, ignore_errors=True)  # an output as a whole
-    for picture in plots(splits, _read_text(results.curves)):
+    for picture in pictures:
         _write(results.plots / picture.name, picture.content)
 
 
@@ -198,7 +256,7 @@ def _write(path: Path, content: bytes) -> None:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             f"{path}: cannot be read: {cause_of(path, error)}; `dvc repro` makes it"
@@ -207,8 +265,10 @@ def _read_text(path: Path) -> str:
 
 def _read_json(path: Path) -> Any:
     try:
-        return json.loads(_read_text(path))
-    except json.JSONDecodeError as error:
+        return parse_json(_read_text(path))
+    except InputError:
+        raise
+    except ValueError as error:
         cause = cause_of(path, error)
         raise InputError(f"{path}: is not JSON: {cause}; `dvc repro` makes it anew") from error
 

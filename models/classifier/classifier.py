@@ -3,7 +3,6 @@
 Shapes: B images, C channels, N classes, H W pixels, (h, w) cells of the last layer.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -21,11 +20,13 @@ from models.classifier.timm_network import (
     is_timm,
     maps_layer,
 )
+from models.given_files.described_network import Description, build_with_weights
+from models.given_files.foreign_values import is_finite_number
 from models.given_files.impostors import cause_of
+from models.given_files.json_files import read_json_value
 from models.given_files.safe_load import (
     ModelFileError,
     check_weights,
-    load_into,
     load_safetensors,
     write_json,
 )
@@ -246,10 +247,14 @@ def load_classifier(folder: Path) -> Classifier:
             another shape or not finite.
     """
     info = read_classifier_info(folder)
-    network = build_network(info.arch, info.width, len(info.classes))
     path = folder / _WEIGHTS_FILE
-    owner = f"{info.arch} of width {info.width}, as {_INFO_FILE} says"
-    load_into(network, load_safetensors(path), path, owner)
+    description = Description(
+        folder / _INFO_FILE,
+        f"{info.arch} of width {info.width}, as {_INFO_FILE} says",
+        asdict(info),
+        lambda: build_network(info.arch, info.width, len(info.classes)),
+    )
+    network = build_with_weights(description, load_safetensors(path), path)
     return Classifier(network, info).eval()
 
 
@@ -261,13 +266,33 @@ def read_classifier_info(folder: Path) -> ClassifierInfo:
     """
     path = folder / _INFO_FILE
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        return ClassifierInfo(
+        values = read_json_value(path)
+        info = ClassifierInfo(
             **{field.name: _frozen(values[field.name]) for field in fields(ClassifierInfo)}
         )
+        _check_info(info)
+        return info
     except (OSError, ValueError, KeyError, TypeError) as error:
         cause = cause_of(path, error)
         raise ModelFileError(f"{path}: does not describe a classifier: {cause}") from error
+
+
+def _check_info(info: ClassifierInfo) -> None:
+    """Check the values that were read.
+
+    Raises:
+        ValueError: names the one that is none of its kind.
+    """
+    for name in ("arch", "training_set", "licence"):
+        if not isinstance(getattr(info, name), str):
+            raise ValueError(f"{name} must be a text")
+    if not isinstance(info.classes, tuple) or not all(isinstance(one, str) for one in info.classes):
+        raise ValueError("classes must be texts")
+    for name, values in (("width", (info.width,)), ("mean", info.mean), ("std", info.std)):
+        if not isinstance(values, tuple) or not all(map(is_finite_number, values)):
+            raise ValueError(f"{name} must be finite")
+    if (len(info.mean), len(info.std), info.bgr in (True, False)) != (3, 3, True):
+        raise ValueError("mean and std must be three numbers, bgr true or false")
 
 
 def _frozen(value: Any) -> Any:

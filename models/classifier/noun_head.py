@@ -3,7 +3,6 @@
 Shapes: C channels, N nouns.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from models.given_files.impostors import cause_of
+from models.given_files.json_files import read_json_value
 from models.given_files.safe_load import ModelFileError, check_weights, load_safetensors, write_json
 
 _NOUNS_FILE, _WEIGHTS_FILE = "nouns.json", "head.safetensors"
@@ -73,7 +73,7 @@ def read_head_nouns(folder: Path) -> tuple[str, ...]:
     """
     path = folder / _NOUNS_FILE
     try:
-        nouns = json.loads(path.read_text(encoding="utf-8"))
+        nouns = read_json_value(path)
     except (OSError, ValueError) as error:
         cause = cause_of(path, error)
         raise ModelFileError(f"{path}: holds no nouns of a head: {cause}") from error

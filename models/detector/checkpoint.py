@@ -1,7 +1,6 @@
 """A detector's folder (config.py, weights.pth, detector.json), and reading of checkpoints."""
 
 import io
-import json
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,11 +16,12 @@ from yaml import YAMLError
 import models.detector.bottom_up_network  # makes its parts known to mmdet  # noqa: F401
 from models.detector.config_text import read_config_text
 from models.detector.openmmlab import MODELS, Config, ConfigDict, mmdet_scope
+from models.given_files.described_network import Description, build_with_weights
 from models.given_files.impostors import cause_of, impostor_of, one_line
+from models.given_files.json_files import read_json_value
 from models.given_files.safe_load import (
     ModelFileError,
     check_weights,
-    load_into,
     load_weights,
     write_json,
 )
@@ -92,9 +92,12 @@ def read_info(folder: Path) -> DetectorInfo:
     """
     path = folder / INFO_FILE
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json_value(path)
         values["classes"] = tuple(values["classes"])
-        return DetectorInfo(**{field.name: values[field.name] for field in fields(DetectorInfo)})
+        info = DetectorInfo(**{field.name: values[field.name] for field in fields(DetectorInfo)})
+        if not all(isinstance(one, str) for one in (info.name, *info.classes)):
+            raise ValueError("name and classes must be texts")
+        return info
     except (OSError, ValueError, KeyError, TypeError) as error:
         cause = cause_of(path, error)
         raise ModelFileError(f"{path}: does not describe a detector: {cause}") from error
@@ -215,7 +218,7 @@ def classes_of(content: Mapping[str, Any], path: Path) -> tuple[str, ...]:
         named = {key.lower(): value for key, value in (meta.get("dataset_meta") or meta).items()}
         classes = named.get("classes") or ()
         return (classes,) if isinstance(classes, str) else tuple(map(str, classes))
-    except (AttributeError, TypeError) as error:
+    except (AttributeError, TypeError, ValueError, RuntimeError) as error:  # of a tensor there
         raise ModelFileError(f"{path}: `meta` does not name classes: {error}") from error
 
 
@@ -247,6 +250,12 @@ def read_detector(folder: Path) -> StoredDetector:
             f"{folder / INFO_FILE}: names {len(info.classes)} classes, {CONFIG_FILE} has "
             f"num_classes {num_classes}"
         )
-    model, path = build_model(config), folder / WEIGHTS_FILE
-    load_into(model, load_weights(path), path, f"its config {CONFIG_FILE}")
+    path = folder / WEIGHTS_FILE
+    description = Description(
+        folder / CONFIG_FILE,
+        f"its config {CONFIG_FILE}",
+        config.to_dict(),
+        lambda: build_model(config),
+    )
+    model = build_with_weights(description, load_weights(path), path)
     return StoredDetector(config, info, model)

@@ -7,6 +7,8 @@ where its decoder fails.
 import re
 from pathlib import Path
 
+from models.given_files.text_files import check_regular
+
 _START_BYTES = 1024
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _PAGE = "a web page, as a browser saves in place of the file"
@@ -37,6 +39,7 @@ def impostor_of(path: Path) -> str:
     Raises:
         OSError: the file cannot be read.
     """
+    check_regular(path)
     with path.open("rb") as stream:
         return impostor_in(stream.read(_START_BYTES), path.suffix.lower())
 
@@ -72,6 +75,12 @@ def cause_of(path: Path, error: Exception) -> str:
 
 
 def one_line(error: Exception, most: int = 300) -> str:
-    """Return the text of an error on one line, without colour codes, at most `most` characters."""
-    text = " ".join(_COLOUR_CODE.sub("", str(error)).split()) or type(error).__name__
+    """Return the text of an error on one line, without colour codes, at most `most` characters.
+
+    Half of a character, which no terminal shows, is written as in JSON.
+    """
+    text = " ".join(_COLOUR_CODE.sub("", str(error)).split())
+    if not any(map(str.isalpha, text)):  # of a KeyError, the key alone
+        text = " ".join([type(error).__name__, text]).rstrip()
+    text = text.encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= most else text[:most] + " ..."

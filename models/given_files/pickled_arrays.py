@@ -8,7 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
+
+from models.given_files.foreign_values import ValueBudget
 
 _KINDS = ("b1", "i1", "i2", "i4", "i8", "u1", "f2", "f4", "f8")  # of numbers that torch has
 
@@ -68,6 +72,17 @@ class PickledArray:
         values = flat.reshape(shape, order="F" if is_fortran else "C")
         return np.array(values, dtype.numpy().newbyteorder("="), order="C")
 
+    def item(self) -> Any:
+        """Return the one object of an array of objects.
+
+        Raises:
+            ValueError: it holds another number of them, or something else.
+        """
+        objects = self._state[4] if len(self._state) == 5 else None
+        if not isinstance(objects, list) or len(objects) != 1:
+            raise ValueError("an array holds no single object")
+        return objects[0]
+
 
 class Ignored:
     """An object whose values nobody needs, such as a buffer of logged numbers."""
@@ -92,18 +107,42 @@ def pickled_buffer(content: bytes, dtype: PickledDtype, shape: Any, order: str) 
     return array
 
 
-def with_arrays(value: Any) -> Any:
+def with_arrays(value: Any, budget: ValueBudget) -> Any:
     """Return a value in which stand-ins of arrays of numbers are arrays; mappings change in place.
 
+    Args:
+        value: of a file.
+        budget: of the file.
+
     Raises:
-        ValueError: an array has fewer or more values than its shape says.
+        ValueError: an array has fewer or more values than its shape says, a tensor is none of plain
+            numbers or has more than its file, or the value holds itself many times.
     """
     if isinstance(value, PickledArray):
         return value.numpy() if value.has_numbers else value
+    if isinstance(value, Tensor):
+        _check_tensor(value)
+    if isinstance(value, dict | list | tuple):
+        budget.spend(len(value))
     if isinstance(value, dict):
         for key, item in value.items():
-            value[key] = with_arrays(item)
-    return type(value)(map(with_arrays, value)) if type(value) in (list, tuple) else value
+            value[key] = with_arrays(item, budget)
+    if type(value) in (list, tuple):
+        return type(value)(with_arrays(item, budget) for item in value)
+    return value
+
+
+def _check_tensor(tensor: Tensor) -> None:
+    """Refuse a tensor that is no weight, or a view that is larger than what the file holds.
+
+    Raises:
+        ValueError: it is one.
+    """
+    is_dense = tensor.layout is torch.strided and tensor.device.type == "cpu"
+    if not is_dense or tensor.is_quantized or tensor.is_nested:
+        raise ValueError("a tensor is sparse, quantised, or without values")
+    if tensor.nbytes > tensor.untyped_storage().nbytes():
+        raise ValueError(f"a tensor of shape {tuple(tensor.shape)} repeats fewer values")
 
 
 def ignored_attribute(*_: object) -> None:

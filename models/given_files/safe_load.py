@@ -5,20 +5,29 @@ import json
 import pickle
 import re
 import struct
+import zipfile
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError  # noqa: TID251 - downloads nothing
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from models.given_files.foreign_values import ValueBudget
 from models.given_files.impostors import cause_of, one_line
-from models.given_files.pickled_arrays import ARRAY_STAND_INS, CHECKPOINT_STAND_INS, with_arrays
+from models.given_files.pickled_arrays import (
+    ARRAY_STAND_INS,
+    CHECKPOINT_STAND_INS,
+    PickledArray,
+    with_arrays,
+)
 from models.given_files.state_dicts import state_dict_of
+from models.given_files.text_files import check_regular, read_bytes
 
 _ASKED = re.compile(r"GLOBAL (?P<name>[\w.]+)")  # in torch's message on a file that would run code
 _ADVICE = re.compile(r"(Weights only load failed|Re-running|Please use).*", re.S)
@@ -34,8 +43,11 @@ BROKEN = (  # what decoders raise on bytes that are no weight file
     MemoryError,
     OverflowError,
     struct.error,
+    zipfile.BadZipFile,
     SafetensorError,
 )
+
+BROKEN_FOLDER = (*BROKEN, ArithmeticError, StrictDataclassError)  # of transformers, on a folder
 
 
 class ModelFileError(ValueError):
@@ -79,12 +91,44 @@ def load_weights(path: Path) -> dict[str, Any]:
     Raises:
         ModelFileError: the file is missing, cut off, no weight file, or asks for more than that.
     """
-    stand_ins: list[Any] = [(kind, name) for name, kind in CHECKPOINT_STAND_INS.items()]
-    with _refusing(path), torch.serialization.safe_globals(stand_ins):
-        content = with_arrays(torch.load(path, map_location="cpu", weights_only=True))
+    stand_ins = [(kind, name) for name, kind in CHECKPOINT_STAND_INS.items()]
+    with _refusing(path):
+        content = load_torch(path, stand_ins)
+        content = with_arrays(content, ValueBudget(path.stat().st_size))
     if not isinstance(content, dict):
         raise ModelFileError(f"{path}: holds {type(content).__name__}, not a mapping of tensors")
     return content
+
+
+def load_torch(path: Path, stand_ins: Sequence[Any]) -> Any:
+    """Return the value in a file of torch: tensors, plain values and stand-ins.
+
+    Args:
+        path: the file.
+        stand_ins: classes and functions, each with the name in the file that it stands for.
+
+    Raises:
+        OSError: the file cannot be read; other errors of `BROKEN` and `pickle.UnpicklingError`: it
+            is no such file, names anything else to call, or holds more than its bytes.
+    """
+    check_regular(path)
+    if zipfile.is_zipfile(path):
+        _check_stored(path)
+    with torch.serialization.safe_globals([*stand_ins]):
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _check_stored(path: Path) -> None:
+    """Refuse an archive whose members are packed, which torch never writes: they could be a bomb.
+
+    Raises:
+        ValueError: one is.
+    """
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+    is_packed = any(member.compress_type != zipfile.ZIP_STORED for member in members)
+    if is_packed or sum(member.file_size for member in members) > path.stat().st_size:
+        raise ValueError("its parts are packed, or larger than the file")
 
 
 def load_safetensors(path: Path) -> dict[str, Tensor]:
@@ -94,6 +138,7 @@ def load_safetensors(path: Path) -> dict[str, Tensor]:
         ModelFileError: the file is missing, cut off, or no such file.
     """
     with _refusing(path):
+        check_regular(path)
         return load_file(path)
 
 
@@ -115,6 +160,18 @@ class _ArraysOnly(pickle._Unpickler):
         return _IN_PICKLES[short]
 
 
+def unpickle_arrays(pickled: bytes) -> Any:
+    """Return the value in a pickle of numpy arrays and plain values; of an array its one object.
+
+    Raises:
+        Exception: of `BROKEN`, or `pickle.UnpicklingError`: it is broken, or names anything else.
+    """
+    content = _ArraysOnly(io.BytesIO(pickled), encoding="latin1").load()
+    if isinstance(content, PickledArray) and not content.has_numbers:
+        content = content.item()
+    return with_arrays(content, ValueBudget(len(pickled)))
+
+
 def load_arrays(path: Path) -> dict[str, Any]:
     """Return the mapping in a pickle of numpy arrays, as detectron2's model zoo has them.
 
@@ -122,7 +179,7 @@ def load_arrays(path: Path) -> dict[str, Any]:
         ModelFileError: the file is missing, cut off, no pickle, or holds more than that.
     """
     with _refusing(path):
-        content = with_arrays(_ArraysOnly(io.BytesIO(path.read_bytes()), encoding="latin1").load())
+        content = unpickle_arrays(read_bytes(path))
     if not isinstance(content, dict):
         raise ModelFileError(f"{path}: holds {type(content).__name__}, not a mapping of arrays")
     return content
@@ -182,8 +239,14 @@ def check_weights(state: Mapping[str, Any], where: object) -> None:
         NonFiniteError: names the first tensor that holds NaN or infinity.
     """
     for name, weight in state.items():
-        if isinstance(weight, Tensor) and not weight.isfinite().all():
+        if isinstance(weight, Tensor) and not _widened(weight).isfinite().all():
             raise NonFiniteError(f"{where}: the weight {name} holds values that are not finite")
+
+
+def _widened(weight: Tensor) -> Tensor:
+    """Return a tensor in a type that torch can judge: not so numbers of eight bits."""
+    is_narrow = weight.is_floating_point() and weight.element_size() == 1
+    return weight.float() if is_narrow else weight
 
 
 def load_into(network: nn.Module, state: Mapping[str, Tensor], path: Path, owner: str) -> None:
@@ -225,7 +288,7 @@ def load_transformers(
         model, report = kind.from_pretrained(
             folder, local_files_only=True, output_loading_info=True, **options
         )
-    except (*BROKEN, pickle.UnpicklingError) as error:
+    except (*BROKEN_FOLDER, pickle.UnpicklingError) as error:
         raise ModelFileError(f"{folder}: its model cannot be loaded: {one_line(error)}") from error
     left_over = [key for key in report["unexpected_keys"] if not is_left_out(key)]
     wrong = {

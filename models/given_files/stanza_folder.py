@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from models.given_files.impostors import impostor_of
-from models.given_files.transformers_folder import FolderError, read_json
+from models.given_files.transformers_folder import FolderError, is_file_name, read_json
 
 RESOURCES_FILE, LANGUAGE = "resources.json", "en"
 PROCESSORS = ("tokenize", "mwt", "pos")  # the second is used where the folder names one
@@ -31,7 +31,7 @@ def check_stanza_folder(
         if name == "mwt" and name not in packages:
             continue
         offered = _mapping(english, name)
-        if packages.get(name) not in offered:
+        if not isinstance(packages.get(name), str) or packages[name] not in offered:
             raise FolderError(
                 f"{folder / RESOURCES_FILE} offers no `{name}` model {packages.get(name)!r}"
             )
@@ -42,9 +42,18 @@ def check_stanza_folder(
 
 def _files(processor: str, package: str, offered: Mapping[str, Any]) -> Iterator[str]:
     """Yield the files of a model and of those that it stands on, such as word vectors."""
-    yield f"{processor}/{package}.pt"
-    for needed in _mapping(offered, package).get("dependencies") or ():
-        yield f"{needed.get('model')}/{needed.get('package')}.pt"
+    yield _file(processor, package)
+    needs = _mapping(offered, package).get("dependencies") or []
+    if not isinstance(needs, list) or not all(isinstance(needed, dict) for needed in needs):
+        raise FolderError(f"{RESOURCES_FILE} names no list of models below {package!r}")
+    for needed in needs:
+        yield _file(str(needed.get("model")), str(needed.get("package")))
+
+
+def _file(processor: str, package: str) -> str:
+    if not is_file_name(processor) or not is_file_name(package):
+        raise FolderError(f"{RESOURCES_FILE} names a model that is not in its folder: {package!r}")
+    return f"{processor}/{package}.pt"
 
 
 def _check_model(file: Path) -> None:

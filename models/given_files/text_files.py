@@ -4,10 +4,33 @@
 a lone carriage return; all of them occur in captions.
 """
 
+import errno
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 _SIDE_FILE = "._"  # prefix of the AppleDouble files that a Mac leaves beside the real ones
+
+
+def check_regular(path: Path) -> None:
+    """Refuse a pipe, a socket or a device, which a reader would wait for or never see the end of.
+
+    Raises:
+        OSError: it is one, or there is nothing.
+    """
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise OSError(errno.EINVAL, "it is a pipe, a socket or a device", str(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the bytes of a file.
+
+    Raises:
+        OSError: the file cannot be read, or is a pipe, a socket or a device.
+    """
+    check_regular(path)
+    return path.read_bytes()
 
 
 def read_text(path: Path) -> str:
@@ -17,7 +40,7 @@ def read_text(path: Path) -> str:
         OSError: the file cannot be read.
         UnicodeDecodeError: it is not UTF-8.
     """
-    return path.read_bytes().decode("utf-8-sig")
+    return read_bytes(path).decode("utf-8-sig")
 
 
 def split_lines(text: str) -> list[str]:

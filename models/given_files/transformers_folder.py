@@ -4,20 +4,46 @@ transformers makes a tokenizer of special tokens alone where the vocabulary is m
 weights where a file has none: neither ends in an error.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Literal
 
 from models.given_files.impostors import impostor_of
+from models.given_files.json_files import read_json_value
+from models.given_files.text_files import read_text
 
 ModelType = Literal["bert", "clip"]
 CONFIG_FILE, TOKENIZER_FILE = "config.json", "tokenizer.json"
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")  # the first that is there is loaded
+MOST_ENTRIES = 2**24  # of a vocabulary
 _INDEX = ".index.json"  # behind the name of weights that lie in several files
 _UPPER_CASE = re.compile(r"[A-Z]")
+
+
+class tokenizer_errors(AbstractContextManager[None]):  # noqa: N801 - as contextlib's own
+    """Raise `FolderError` where tokenizers cannot read a file.
+
+    The library raises `Exception` itself, and a panic that is none where it meets what it takes to
+    be impossible: neither can be named in an `except`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Begin for a folder, which the message names."""
+        self._folder = folder
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Replace an error of the library."""
+        if kind is not None and (kind is Exception or kind.__name__ == "PanicException"):
+            raise FolderError(f"{self._folder} holds no tokenizer: {error}") from error
 
 
 class FolderError(ValueError):
@@ -63,6 +89,8 @@ def check_folder(folder: Path, kind: ModelType) -> None:
     if needs.others and not any((folder / name).is_file() for name in needs.others):
         raise FolderError(f"{folder / needs.others[0]} is missing")
     text = config.get("text_config") or {} if kind == "clip" else config
+    if not isinstance(text, dict):
+        raise FolderError(f"{folder / CONFIG_FILE} has a `text_config` that is no object")
     check_vocabulary(folder, kind, text.get("vocab_size", needs.vocab_size))
 
 
@@ -80,8 +108,16 @@ def weight_files(folder: Path) -> tuple[str, ...]:
             shards = read_json(folder / index).get("weight_map")
             if not isinstance(shards, dict) or not shards:
                 raise FolderError(f"{folder / index} has no `weight_map`")
-            return (index, *sorted(set(map(str, shards.values()))))
+            names = sorted(set(map(str, shards.values())))
+            if not all(is_file_name(one) for one in names):
+                raise FolderError(f"{folder / index} names a file that is not in its folder")
+            return (index, *names)
     return (WEIGHT_FILES[0],)
+
+
+def is_file_name(name: str) -> bool:
+    """Return whether a text is the name of a file in a folder, not a path that leads elsewhere."""
+    return name not in ("", "..") and name == Path(name).name and not set(name) & set("\0*?[")
 
 
 def check_vocabulary(folder: Path, kind: ModelType, vocab_size: int | None) -> None:
@@ -122,8 +158,8 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     _check_file(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        content = read_json_value(path)
+    except (OSError, ValueError) as error:
         raise FolderError(f"{path} is not JSON: {error}") from error
     if not isinstance(content, dict):
         raise FolderError(f"{path} must hold a JSON object")
@@ -145,13 +181,19 @@ def _entries_of_tokenizer(path: Path) -> int:
     if not isinstance(vocabulary, dict) or not vocabulary:
         raise FolderError(f"{path} has no vocabulary (model.vocab)")
     added = content.get("added_tokens") or []
-    return len({*vocabulary.values(), *(token.get("id") for token in added)})
+    try:
+        ids = {*vocabulary.values(), *(token["id"] for token in added)}
+    except (TypeError, KeyError) as error:
+        raise FolderError(f"{path} has an entry without a number") from error
+    if not all(type(one) is int and 0 <= one < 2 * MOST_ENTRIES for one in ids):
+        raise FolderError(f"{path} has an entry whose number is none of a vocabulary")
+    return len(ids)
 
 
 def _lines(path: Path) -> list[str]:
     """Return the lines of a text file; what else Unicode calls an end of line is an entry."""
     try:
-        return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+        return read_text(path).removesuffix("\n").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise FolderError(f"{path} is no UTF-8 text: {error}") from error
 

@@ -14,8 +14,13 @@ from torch.nn import functional as F
 from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
 
 from models.given_files.impostors import one_line
-from models.given_files.safe_load import ModelFileError, is_position_index, load_transformers
-from models.given_files.transformers_folder import check_folder
+from models.given_files.safe_load import (
+    BROKEN_FOLDER,
+    ModelFileError,
+    is_position_index,
+    load_transformers,
+)
+from models.given_files.transformers_folder import check_folder, tokenizer_errors
 from models.grad_cam.scorer import NounScorer, NounScores, in_whole_cells
 
 _TEXTS_AT_ONCE = 256
@@ -179,15 +184,23 @@ def open_clip_scorer(
     try:
         check_folder(folder, "clip")
         model = load_transformers(CLIPModel, folder, is_position_index).eval()
-        tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+        with tokenizer_errors(folder):
+            tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
         images = CLIPImageProcessor.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, RuntimeError) as error:
+    except ModelFileError:
+        raise
+    except BROKEN_FOLDER as error:
         raise ModelFileError(
             f"{folder}: holds no CLIP of transformers: {one_line(error)}"
         ) from error
 
     def scorer_of(nouns: Sequence[str]) -> ClipScorer:
-        texts = ClipTexts(model, tokenizer, prompt, nouns, backgrounds)
-        return ClipScorer(model, texts, images.image_mean, images.image_std)
+        try:
+            texts = ClipTexts(model, tokenizer, prompt, nouns, backgrounds)
+            return ClipScorer(model, texts, images.image_mean, images.image_std)
+        except (LookupError, RuntimeError, TypeError) as error:  # of a piece without an embedding
+            raise ModelFileError(
+                f"{folder}: tokenizer, image processor and model do not fit: {one_line(error)}"
+            ) from error
 
     return scorer_of

@@ -9,7 +9,6 @@ words.json             the decoder's vocabulary, in order
 ```
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -21,11 +20,13 @@ from torch import nn
 from transformers import BertConfig, BertTokenizerFast
 
 from models.classifier.classifier import Classifier, build_network
-from models.given_files.impostors import cause_of
+from models.given_files.described_network import Description, build_with_weights
+from models.given_files.impostors import cause_of, one_line
+from models.given_files.json_files import read_json_value
 from models.given_files.safe_load import (
+    BROKEN_FOLDER,
     ModelFileError,
     check_weights,
-    load_into,
     load_safetensors,
     write_json,
 )
@@ -87,15 +88,22 @@ def load_grounder(folder: Path) -> SavedGrounder:
     """
     try:
         spec = _read_spec(folder / SPEC_FILE)
-        language = language_of(BertConfig(**_read_json(folder / LANGUAGE_FILE)))
-        grounder = build_grounder(spec, _network(spec), language)
+        config = BertConfig(**_read_json(folder / LANGUAGE_FILE))
+        description = Description(
+            folder / SPEC_FILE,
+            f"{SPEC_FILE} and {LANGUAGE_FILE}",
+            [asdict(spec), config.to_dict()],
+            lambda: build_grounder(spec, _network(spec), language_of(config)),
+        )
         path = folder / WEIGHTS_FILE
-        load_into(grounder, load_safetensors(path), path, f"{SPEC_FILE} and {LANGUAGE_FILE}")
+        grounder = build_with_weights(description, load_safetensors(path), path)
         tokenizer = load_tokenizer(folder / TOKENIZER_FOLDER)
-        check_tokenizer(tokenizer, language, folder / TOKENIZER_FOLDER)
-        words = tuple(_read_json(folder / WORDS_FILE))
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
-        raise ModelFileError(f"{folder}: is not a grounder's folder: {error}") from error
+        check_tokenizer(tokenizer, grounder.language_encoder, folder / TOKENIZER_FOLDER)
+        words = _read_words(folder / WORDS_FILE)
+    except ModelFileError:
+        raise
+    except BROKEN_FOLDER as error:
+        raise ModelFileError(f"{folder}: is not a grounder's folder: {one_line(error)}") from error
     if len(words) != spec.num_words:
         raise ModelFileError(
             f"{folder / WORDS_FILE}: has {len(words)} words, {SPEC_FILE} has num_words "
@@ -122,9 +130,16 @@ def _read_spec(path: Path) -> GrounderSpec:
     return GrounderSpec(**frozen)
 
 
+def _read_words(path: Path) -> tuple[str, ...]:
+    words = _read_json(path)
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise ModelFileError(f"{path}: must hold a list of words")
+    return tuple(words)
+
+
 def _read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return read_json_value(path)
     except (OSError, ValueError) as error:
         raise ModelFileError(f"{path}: is not JSON: {cause_of(path, error)}") from error
 

@@ -7,8 +7,6 @@ fits a logistic regression to the boxes of the evaluation splits, and writes it 
 Shapes: B images, P phrases, R proposals, N phrases of any images, F features.
 """
 
-import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +19,9 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchvision.ops import box_iou
 
+from models.given_files.foreign_values import is_finite_number
 from models.given_files.impostors import cause_of
+from models.given_files.json_files import read_json_value
 from models.given_files.safe_load import BROKEN, ModelFileError
 from models.grounder.batch import GroundingInputs, GroundingOutputs
 
@@ -60,15 +60,13 @@ def read_calibration(path: Path) -> Calibration | None:
     if not path.is_file():
         return None
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        weights = {name: float(weight) for name, weight in values["weights"].items()}
-        calibration = Calibration(
-            weights, float(values["intercept"]), float(values["iou"]), int(values["phrases"])
-        )
+        calibration = Calibration(**read_json_value(path))
+        weights = calibration.weights
         if weights.keys() != set(CONFIDENCE_FEATURES):
             raise ValueError(f"is of {sorted(weights)}, not of {sorted(CONFIDENCE_FEATURES)}")
-        if not all(map(math.isfinite, (*weights.values(), calibration.intercept, calibration.iou))):
-            raise ValueError("a number is not finite")
+        numbers = [*weights.values(), calibration.intercept, calibration.iou, calibration.phrases]
+        if not all(map(is_finite_number, numbers)):
+            raise ValueError("a weight, or another number, is none that is finite")
     except BROKEN as error:
         raise ModelFileError(f"{path}: holds no calibration: {cause_of(path, error)}") from error
     return calibration

@@ -13,12 +13,18 @@ from torch.nn import functional as F
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
 from models.given_files.impostors import one_line
-from models.given_files.safe_load import ModelFileError, is_position_index, load_transformers
+from models.given_files.safe_load import (
+    BROKEN_FOLDER,
+    ModelFileError,
+    is_position_index,
+    load_transformers,
+)
 from models.given_files.transformers_folder import (
     CONFIG_FILE,
     FolderError,
     check_vocabulary,
     read_json,
+    tokenizer_errors,
 )
 
 _LEFT_OUT = re.compile(r"(^|\.)(pooler|cls)\.")  # weights that no state needs
@@ -98,6 +104,10 @@ def read_bert_config(folder: Path) -> BertConfig:
         return BertConfig.from_pretrained(folder)
     except FolderError as error:
         raise ModelFileError(str(error)) from error
+    except ModelFileError:
+        raise
+    except BROKEN_FOLDER as error:
+        raise ModelFileError(f"{path}: describes no BERT: {one_line(error)}") from error
 
 
 @torch.inference_mode()
@@ -126,8 +136,9 @@ def load_tokenizer(folder: Path) -> BertTokenizerFast:
     """
     try:
         check_vocabulary(folder, "bert", None)
-        return BertTokenizerFast.from_pretrained(folder)
-    except (FolderError, OSError, ValueError, KeyError, TypeError) as error:
+        with tokenizer_errors(folder):
+            return BertTokenizerFast.from_pretrained(folder)
+    except BROKEN_FOLDER as error:
         raise ModelFileError(f"{folder}: holds no tokenizer of BERT: {one_line(error)}") from error
 
 

@@ -1,6 +1,5 @@
 """Nouns and places of phrases: stanza tags the words; `noun_rules` and `places` read them."""
 
-import json
 import pickle
 import re
 import unicodedata
@@ -11,11 +10,12 @@ from typing import Any
 
 import stanza
 from stanza.models.common.doc import Document
+from stanza.pipeline.core import PipelineRequirementsException
 
 from models.given_files.impostors import cause_of
+from models.given_files.json_files import read_json_value
 from models.given_files.safe_load import BROKEN, ModelFileError, load_weights, plain_reason
 from models.given_files.stanza_folder import LANGUAGE, PROCESSORS, check_stanza_folder
-from models.given_files.text_files import read_text
 from models.given_files.transformers_folder import FolderError
 from models.phrases.noun_rules import NounMention, find_nouns, speaks_of_several
 from models.phrases.places import Place, find_place, find_subject
@@ -23,7 +23,7 @@ from models.phrases.tokens import TaggedToken
 
 TAGGER_FILE = "tagger.json"
 _CONSTANT = "SOS_tensor"  # old models of stanza store it among their weights
-_LOAD_ERRORS = (*BROKEN, pickle.UnpicklingError)
+_LOAD_ERRORS = (*BROKEN, pickle.UnpicklingError, PipelineRequirementsException)
 _WORD = re.compile(r"[^\W_]+(?:[-.][^\W_]+)*|['\u2019]s\b|\S")
 _ENDING = re.compile(r"(?:n['\u2019]t|['\u2019][^\W\d_]{0,2})\Z")  # "don't", "man's", "dogs'"
 _QUASI_APOSTROPHE = re.compile(r"(?<=[^\W_])[`\u00b4\u02bc\u2018\u2032\uff07](?=s\b)")
@@ -225,7 +225,7 @@ def _check_weights(pipeline: stanza.Pipeline, folder: Path, packages: Mapping[st
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(read_text(path))
+        content = read_json_value(path)
     except (OSError, ValueError) as error:
         raise ModelFileError(f"{path}: cannot be read as JSON: {cause_of(path, error)}") from error
     if not isinstance(content, dict):

@@ -25,7 +25,7 @@ from models.detector.checkpoint import (
     read_config,
     save_detector,
 )
-from models.given_files.impostors import cause_of, impostor_of
+from models.given_files.impostors import cause_of, impostor_of, one_line
 from models.given_files.safe_load import (
     ModelFileError,
     is_position_index,
@@ -107,7 +107,8 @@ def copy_folder(source: Path, folder: Path, patterns: Iterable[str]) -> None:
         patterns: globs of the files to copy, relative to `source`.
 
     Raises:
-        ModelFileError: a weight file is cut off, or holds more than tensors and plain values.
+        ModelFileError: a weight file is cut off, or holds more than tensors and plain values, or a
+            file cannot be copied.
     """
     copied = sorted({file for pattern in patterns for file in given_files(source, pattern)})
     for file in copied:
@@ -116,7 +117,10 @@ def copy_folder(source: Path, folder: Path, patterns: Iterable[str]) -> None:
     for file in copied:
         to = folder / file.relative_to(source)
         to.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, to)
+        try:
+            shutil.copyfile(file, to)
+        except OSError as error:
+            raise ModelFileError(f"{file}: cannot be copied: {one_line(error)}") from error
 
 
 def _check_weights(path: Path) -> None:

@@ -10,20 +10,24 @@ import errno
 import fcntl
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from models.given_files.impostors import cause_of
+from models.given_files.impostors import cause_of, one_line
+from models.given_files.text_files import check_regular
 from pipeline.caching.atomic import whole_file
+from pipeline.caching.global_heap import has_endless_heap
 from pipeline.errors import InputError
 from pipeline.text_index import PackedTexts
 
 FORMAT_VERSION = 1
+_NUMBERS = "biuf"  # kinds of dtypes that a cache has
 CACHE_SUFFIX = ".h5"
 # of h5py on damaged files
 _READ_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError)
@@ -122,18 +126,28 @@ def read_provenance(path: Path) -> Provenance:
             (`CacheAccessError`: it cannot be opened now).
     """
     with _open(path) as file:
-        try:
-            attributes = dict(file.attrs)
-        except _READ_ERRORS as error:
-            raise CacheError(f"{path}: is damaged: {error}; {_remedy(path)}") from error
+        attributes = _attributes(path, file)
     if not {"format_version", "stage", "fingerprint"} <= set(attributes):
         raise CacheError(f"{path}: is HDF5 but no cache of this project; {_remedy(path)}")
-    if attributes["format_version"] != FORMAT_VERSION:
+    if str(attributes["format_version"]) != str(FORMAT_VERSION):
         raise CacheError(
             f"{path}: has cache format {attributes['format_version']}, "
             f"this code reads format {FORMAT_VERSION}; {_remedy(path)}"
         )
     return Provenance(str(attributes["stage"]), str(attributes["fingerprint"]))
+
+
+@contextmanager
+def damage_as_cache_error(path: Path) -> Iterator[None]:
+    """Raise `CacheError` where what was read of a cache does not fit together."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
+        raise CacheError(
+            f"{path}: its contents do not belong together: {one_line(error)}; {_remedy(path)}"
+        ) from error
 
 
 class Cache:
@@ -177,7 +191,9 @@ class Cache:
         Raises:
             CacheError: there are no such texts, or they cannot be read.
         """
-        return [*PackedTexts(self._read(f"{name}/utf8"), self._read(f"{name}/offsets"))]
+        utf8, offsets = self._read(f"{name}/utf8"), self._read(f"{name}/offsets")
+        with damage_as_cache_error(self.path):
+            return [*PackedTexts(utf8, offsets)]
 
     def mapped(self, name: str) -> NDArray[Any]:
         """Return a whole array, read-only, as a map of the file.
@@ -211,11 +227,16 @@ class Cache:
         Raises:
             CacheError: there is no such attribute.
         """
-        attributes = self._opened().attrs
+        attributes = _attributes(self.path, self._opened())
         if name not in attributes:
             raise CacheError(f"{self.path}: has no attribute `{name}`; {_remedy(self.path)}")
         value = attributes[name]
-        return value.item() if isinstance(value, np.generic) else value
+        value = value.item() if isinstance(value, np.generic) else value
+        if not isinstance(value, str | int | float):
+            raise CacheError(
+                f"{self.path}: attribute `{name}` is no plain value; {_remedy(self.path)}"
+            )
+        return value
 
     def close(self) -> None:
         """Close the file; the next read opens it again."""
@@ -248,7 +269,7 @@ class Cache:
     def _dataset(self, name: str) -> Any:
         file = self._opened()
         try:
-            return file[name]
+            return _stored(file, name, self.path)
         except _READ_ERRORS as error:
             raise self._read_error(name, error) from error
 
@@ -274,10 +295,44 @@ def _write_texts(group: Any, texts: Sequence[str]) -> None:
     group.create_dataset("utf8", data=utf8, track_times=False)
 
 
+def _attributes(path: Path, file: Any) -> dict[str, Any]:
+    try:
+        return dict(file.attrs)
+    except _READ_ERRORS as error:
+        raise CacheError(f"{path}: is damaged: {error}; {_remedy(path)}") from error
+
+
+def _stored(file: Any, name: str, path: Path) -> Any:
+    """Return a dataset that lies in the file itself, with as many bytes as it has values.
+
+    A link, a virtual or an external dataset would lead into another file; one that is packed, or
+    that only its fill value makes, could be larger than any memory.
+
+    Raises:
+        ValueError: it is one of these.
+    """
+    for parent in (*PurePosixPath(name).parents, PurePosixPath(name)):
+        link = file.get(str(parent), getlink=True) if parent.name else h5py.HardLink()
+        if not isinstance(link, h5py.HardLink):
+            raise ValueError(f"{parent} is a link")
+    dataset = file[name]
+    if not isinstance(dataset, h5py.Dataset) or dataset.shape is None:
+        raise ValueError("it is no array")
+    is_elsewhere = dataset.is_virtual or dataset.external
+    if is_elsewhere or dataset.chunks or dataset.dtype.kind not in _NUMBERS:
+        raise ValueError("it is stored otherwise than a cache is")
+    if dataset.id.get_storage_size() != dataset.nbytes or dataset.nbytes > path.stat().st_size:
+        raise ValueError(f"it says to have {dataset.nbytes} bytes, which the file does not hold")
+    return dataset
+
+
 def _open(path: Path) -> Any:
     try:
+        check_regular(path)
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "")
+        if has_endless_heap(path):
+            raise OSError("the texts of its attributes are damaged")
         return h5py.File(path, "r", locking=False)
     except OSError as error:
         raise _open_error(path, error) from error
@@ -307,6 +362,7 @@ def _open_error(path: Path, error: OSError) -> CacheError:
 def _is_locked(path: Path) -> bool:
     """Return whether another holder of the file keeps readers out, as HDF5 does while it writes."""
     try:
+        check_regular(path)
         with path.open("rb") as stream:
             fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:

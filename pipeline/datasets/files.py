@@ -1,7 +1,6 @@
 """Finding and reading the files of a data set, with errors that name the file."""
 
 import filecmp
-import json
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -10,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from models.given_files.impostors import cause_of, impostor_of
+from models.given_files.json_files import parse_json
 from models.given_files.text_files import read_text
 from pipeline.errors import InputError
 
@@ -23,16 +23,36 @@ def find_file(root: Path, names: Sequence[str], key: str) -> Path:
         key: key of params.yaml that names the root, for messages.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none, or it is a link that leads out of the root.
     """
     if root.is_file() and any(root.name == Path(name).name for name in names):
         return root
     for name in names:
         if (root / name).is_file():
+            check_inside(root, root / name)
             return root / name
     if not root.exists():
         raise InputError(f"{root}: no such folder; set {key} to where the data set lies")
     raise InputError(f"{root}: holds none of {', '.join(names)}; {key} must name their folder")
+
+
+def leads_out(folder: Path, path: Path) -> bool:
+    """Return whether a path lies outside of a folder, once links in both are followed."""
+    real, root = os.path.realpath(path), os.path.realpath(folder)
+    return os.path.commonpath((real, root)) != root
+
+
+def check_inside(folder: Path, path: Path) -> None:
+    """Refuse a file of a data set that lies elsewhere: who gave the data could name any file.
+
+    Raises:
+        InputError: `path` lies outside of the folder, once links are followed.
+    """
+    if leads_out(folder, path):
+        raise InputError(
+            f"{path}: is a link that leads out of {folder}; put the file itself there, or name the "
+            "folder that holds it"
+        )
 
 
 JsonObject = Callable[[list[tuple[str, Any]]], dict[str, Any]]
@@ -72,10 +92,13 @@ def read_json(
         return build(pairs) if keep is None else keep(build(pairs))
 
     try:
-        return json.loads(read_text(path), object_pairs_hook=make_value)
+        check_inside(path.parent, path)
+        return parse_json(read_text(path), make_value)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:  # also of a number with thousands of digits
+    except InputError:
+        raise
+    except ValueError as error:  # also of a number with thousands of digits
         cause = cause_of(path, error)
         raise InputError(f"{path}: is not JSON: {cause}; fetch or convert it again") from error
 
@@ -99,8 +122,26 @@ _NAME_OF_2014 = re.compile(rf"{COCO_2014}(\d{{12}}\.jpg)")
 _IMAGES = "images"  # the folder of the photographs beside others of SAIAPR TC-12
 
 
-class AmbiguousPictureError(InputError):
+class PictureNameError(InputError):
+    """A name of a picture that cannot be used.
+
+    Attributes:
+        cause: the same text for every case; the message names the files.
+    """
+
+    cause = ""
+
+
+class AmbiguousPictureError(PictureNameError):
     """A name of a picture fits several files; the message names them."""
+
+    cause = "the name of the image fits several files"
+
+
+class OutsidePictureError(PictureNameError):
+    """A name of a picture leads out of its folder, by itself or by a link; the message names it."""
+
+    cause = "the image lies outside of its folder"
 
 
 class PictureFinder:
@@ -127,12 +168,18 @@ class PictureFinder:
         Raises:
             AmbiguousPictureError: folders below hold several files of that name that differ, none
                 or several of them in a folder `images`.
+            OutsidePictureError: the name or a link leads out of the folder.
         """
         path = PurePosixPath(name)
         candidates = [path]
         if match := _NAME_OF_2014.fullmatch(path.name):
             candidates.append(path.with_name(match[1]))
         for candidate in candidates:
+            if leads_out(self.folder, self.folder / candidate):
+                raise OutsidePictureError(
+                    f"{self.folder / candidate}: lies outside of {self.folder}; put the picture "
+                    "itself there, or let `images` name the folder that holds it"
+                )
             if (self.folder / candidate).is_file():
                 return name if candidate is path else candidate.as_posix()
             if len(candidate.parts) == 1 and candidate.name in self._paths_by_name:
@@ -156,5 +203,8 @@ class PictureFinder:
             folders.sort()
             below = Path(parent).relative_to(self.folder)
             for file in sorted(files):
+                path = Path(parent) / file
+                if path.is_symlink() and leads_out(self.folder, path):
+                    continue
                 paths.setdefault(file, []).append((below / file).as_posix())
         return paths

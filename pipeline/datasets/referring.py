@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from models.given_files.foreign_values import short_text
 from pipeline.datasets.box_formats import BoxForm, check_box
 from pipeline.datasets.duplicates import mark_file
-from pipeline.datasets.files import AmbiguousPictureError, PictureFinder
+from pipeline.datasets.files import PictureFinder, PictureNameError
 from pipeline.datasets.reading import BadRecord, ImageReading, ReadingPlan
 from pipeline.datasets.texts import name_problem, text_problem
 from pipeline.images.images import BadImageError, whole_image_hw
@@ -52,14 +53,14 @@ class ReferredPicture:
         file: below the folder of the pictures.
         split: of the phrases.
         referrals: in the order of the files; without boxes in training.
-        ambiguity: why the file cannot be told, if its name fits several.
+        problem: cause and detail, if its name cannot be used.
     """
 
     image_id: str
     file: str
     split: str
     referrals: tuple[Referral, ...]
-    ambiguity: str | None = None
+    problem: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -120,8 +121,8 @@ def read_referred_picture(images: Path, form: BoxForm, item: ReferredPicture) ->
         form: meaning of the four numbers of a box.
         item: the picture.
     """
-    if item.ambiguity:
-        return _unusable("the name of the image fits several files", item.ambiguity)
+    if item.problem:
+        return _unusable(*item.problem)
     try:
         image_hw = whole_image_hw(images / item.file)
         mark = mark_file(images / item.file)
@@ -143,8 +144,8 @@ def _find_picture(
 ) -> ReferredPicture:
     try:
         return ReferredPicture(image_id, finder.find(picture), split, referrals)
-    except AmbiguousPictureError as error:
-        return ReferredPicture(image_id, picture, split, referrals, str(error))
+    except PictureNameError as error:
+        return ReferredPicture(image_id, picture, split, referrals, (error.cause, str(error)))
 
 
 def _read_phrases(image: ImageRecord, form: BoxForm, referrals: Iterable[Referral]) -> ImageReading:
@@ -177,7 +178,8 @@ def _usable_boxes(
     for values in referral.boxes:
         box, problem = check_box(values, form, image_hw)
         if problem:
-            detail = f"{referral.phrase_id}: {values} in an image of {image_hw} (height, width)"
+            given = short_text(values)
+            detail = f"{referral.phrase_id}: {given} in an image of {image_hw} (height, width)"
             bad.append(BadRecord("phrase", problem, detail))
         if box:
             boxes.append(box)

@@ -4,10 +4,10 @@ DVC writes `.dvc/tmp/rwlock` (who reads and writes which outputs now) and `dvc.l
 DVC killed while it does leaves a part of a file, on which every later `dvc` command fails.
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from models.given_files.json_files import read_json_value
 from pipeline.doctor.findings import Finding, Level, missing
 from pipeline.params.reader import ParamsError, read_yaml
 
@@ -55,10 +55,10 @@ def _is_whole(lock: Path) -> bool:
 def is_readable(rwlock: Path) -> bool:
     """Return whether DVC can read its lock file, or there is none."""
     try:
-        return isinstance(json.loads(rwlock.read_text(encoding="utf-8")), dict)
+        return isinstance(read_json_value(rwlock), dict)
     except FileNotFoundError:
         return True
-    except ValueError:  # no JSON, or no UTF-8
+    except (OSError, ValueError):  # a pipe, a folder, no JSON, or no UTF-8
         return False
 
 

@@ -9,6 +9,8 @@ colour profiles. Of an animation the first frame counts.
 import os
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.given_files.impostors import cause_of
+from models.given_files.text_files import check_regular
 from pipeline.errors import InputError
 from pipeline.images.exif import ORIENTATION, orientation_in
 
@@ -48,6 +51,13 @@ _DECODE_ERRORS = (  # of Pillow's decoders on damaged files
 )
 
 
+# Grey, palettes and others become RGB through copies of up to 20 bytes a pixel: a gigabyte at most
+MOST_PIXELS = 50_000_000
+_FORMATS = (  # of pictures; Pillow has others for drawings, which a program of its own must run
+    *("AVIF", "BMP", "DIB", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TGA", "TIFF", "WEBP"),
+)
+
+
 class BadImageError(InputError):
     """A file is no whole picture; the message names file and cause."""
 
@@ -56,13 +66,12 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     """Return a picture as it is shown, RGB uint8 (H, W, 3).
 
     Raises:
-        BadImageError: the file is missing, truncated, no picture, or of 32-bit grey values, whose
-            range is unknown.
+        BadImageError: the file is missing, truncated, no picture, has more than `MOST_PIXELS`, or
+            is of 32-bit grey values, whose range is unknown.
     """
     try:
-        with Image.open(path) as image:
+        with _opened(path) as image:
             image.load()
-            _check_pixels(image)
             turn = _TURNS.get(_orientation(image))
             return np.array(_as_rgb(image if turn is None else image.transpose(turn)))  # (H, W, 3)
     except _DECODE_ERRORS as error:
@@ -76,8 +85,7 @@ def image_hw_of(path: Path) -> tuple[int, int]:
         BadImageError: the file is missing or no picture; missing pixels go unnoticed.
     """
     try:
-        with Image.open(path) as image:
-            _check_pixels(image)
+        with _opened(path) as image:
             width, height = image.size
             sideways = _orientation(image) in _SIDEWAYS
     except _DECODE_ERRORS as error:
@@ -129,9 +137,15 @@ def _orientation(image: Image.Image) -> int:
     return value if isinstance(value, int) and value in _TURNS else 1
 
 
-def _check_pixels(image: Image.Image) -> None:
-    if 0 in image.size:
-        raise ValueError("it has no pixels")
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """Open a picture whose header says that it has pixels, but not too many."""
+    check_regular(path)
+    with Image.open(path, formats=_FORMATS) as image:
+        width, height = image.size
+        if not 0 < width * height <= MOST_PIXELS:
+            raise ValueError(f"it has {width} x {height} pixels, {MOST_PIXELS} are most")
+        yield image
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:

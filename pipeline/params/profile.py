@@ -79,6 +79,8 @@ def set_value(params: MutableMapping[str, Any], dotted: str, value: Any) -> None
         if not isinstance(target, MutableMapping) or key not in target:
             raise ParamsError(f"{dotted}: params.yaml has no section {key!r}")
         target = target[key]
+    if not isinstance(target, MutableMapping):
+        raise ParamsError(f"{dotted}: params.yaml has no section {'.'.join(parents)!r}")
     target[leaf] = _in_one_line(value) if isinstance(value, list) else value
 
 

@@ -4,7 +4,6 @@ Unknown and missing keys are errors, and so are values of a wrong type or out of
 """
 
 import math
-import reprlib
 import types
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields, is_dataclass
@@ -24,15 +23,15 @@ from typing import (
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from models.given_files.foreign_values import short_text
 from models.given_files.impostors import cause_of, impostor_of
+from models.given_files.text_files import check_regular
 from pipeline.errors import InputError
 
 T = TypeVar("T")
 MOST_BYTES = (
     1_000_000  # of a file that a person writes; also the most values that aliases make of it
 )
-_SHORT = reprlib.Repr()  # of a value that may be endless
-_SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother = 3, 120, 120
 
 
 class ParamsError(InputError):
@@ -67,6 +66,7 @@ def read_yaml(path: Path, most_bytes: int = MOST_BYTES) -> dict[str, Any]:
             twice, is no mapping, or holds itself by an alias.
     """
     try:
+        check_regular(path)
         if path.stat().st_size > most_bytes:
             raise ParamsError(f"{path}: has more than {most_bytes} bytes")
         content = load_yaml(path.read_text(encoding="utf-8"))
@@ -136,7 +136,7 @@ def build(kind: type[T], values: object, where: str) -> T:
 
 
 def _wrong(where: str, expected: str, value: object) -> ParamsError:
-    return ParamsError(f"{where}: must be {expected}, got {_SHORT.repr(value)}")
+    return ParamsError(f"{where}: must be {expected}, got {short_text(value)}")
 
 
 def _convert(kind: Any, value: object, where: str) -> Any:

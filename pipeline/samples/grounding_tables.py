@@ -3,7 +3,6 @@
 Shapes: M maps of (h, w) cells of an image, P phrases, N head nouns, L labels of the detector.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,8 +14,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from models.given_files.json_files import parse_json
 from models.phrases.mirroring import with_mirrored
-from pipeline.caching.cache import Cache, CacheError
+from pipeline.caching.cache import Cache, CacheError, damage_as_cache_error
 from pipeline.errors import InputError
 from pipeline.mentions import PhraseFacts, PhraseFactsTable
 from pipeline.params.train import LabelParams
@@ -74,15 +74,15 @@ class ImageRows:
         Raises:
             CacheError: the file is damaged.
         """
-        rows = cls(
-            cache.path,
-            tuple(cache.texts(names)),
-            TextIndex(cache.packed_texts("image_id")),
-            cache.mapped("offsets"),
-            {name: cache.mapped(name) for name in arrays},
-        )
+        texts, image_ids = tuple(cache.texts(names)), cache.packed_texts("image_id")
+        offsets, columns = cache.mapped("offsets"), {name: cache.mapped(name) for name in arrays}
         cache.close()
-        return rows
+        with damage_as_cache_error(cache.path):
+            if len(offsets) != len(image_ids) + 1:
+                raise ValueError("`offsets` are not one more than the images")
+            for name, column in columns.items():
+                _check_column(name, column, offsets, len(texts))
+            return cls(cache.path, texts, TextIndex(image_ids), offsets, columns)
 
     @classmethod
     def of_one(cls, image_id: str, names: tuple[str, ...], arrays: Arrays) -> Self:
@@ -113,6 +113,22 @@ class ImageRows:
         """
         span = self.span(image_id)
         return {name: array[span].copy() for name, array in self.arrays.items()}
+
+
+def _check_column(
+    name: str, column: NDArray[Any], offsets: NDArray[np.int64], num_names: int
+) -> None:
+    """Check that the runs of rows of an array cover it, and that whole numbers count in the names.
+
+    Raises:
+        ValueError: they do not.
+    """
+    if offsets[0] != 0 or offsets[-1] != len(column) or (np.diff(offsets) < 0).any():
+        raise ValueError(f"`offsets` do not cut `{name}` into runs")
+    if column.dtype.kind in "iu" and len(column):
+        low, high = int(column.min()), int(column.max())
+        if low < 0 or high >= num_names:
+            raise ValueError(f"`{name}` counts from {low} to {high} in {num_names} names")
 
 
 @dataclass(frozen=True)
@@ -159,7 +175,8 @@ class GroundingTables:
             Cache(files.proposals, stage="proposals"), "label", ("boxes_xyxy", "scores", "labels")
         )
         cams = Cache(files.cams, stage="cams")
-        settings = json.loads(str(cams.attribute("scorer_settings")))
+        with damage_as_cache_error(files.cams):
+            settings = dict(parse_json(str(cams.attribute("scorer_settings"))))
         return cls(
             image_folder,
             images,

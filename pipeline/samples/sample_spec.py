@@ -3,7 +3,6 @@
 Shapes: P phrases, T tokens.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.given_files.impostors import cause_of
+from models.given_files.json_files import read_json_value
 from models.given_files.safe_load import write_json
 from pipeline.errors import InputError
 from pipeline.params.reader import ParamsError, build
@@ -124,7 +124,7 @@ def read_sample_spec(folder: Path) -> SampleSpec:
     """
     path = folder / _FILE
     try:
-        return build(SampleSpec, json.loads(path.read_text(encoding="utf-8")), path.name)
+        return build(SampleSpec, read_json_value(path), path.name)
     except ParamsError as error:
         raise InputError(f"{path}: no sizes of samples: {error}; train again") from error
     except (OSError, ValueError) as error:

@@ -1,6 +1,5 @@
 """A file of JSON lines that grows as pictures are answered, and goes on after a kill."""
 
-import json
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from models.given_files.json_files import parse_json
+from models.given_files.text_files import check_regular
 from pipeline.errors import InputError
 from pipeline.serving.rows import Kind, Request, Row, request_of, to_line
 
@@ -54,6 +55,7 @@ def open_answers(path: Path | None, kind: Kind) -> Iterator[AnswerFile]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
+        check_regular(path)
         lines, num_bytes = _whole_lines(path)
         done = _rows_of(path, lines, kind)
         with path.open("r+b") as stream:
@@ -80,7 +82,7 @@ def _rows_of(path: Path, lines: Sequence[bytes], kind: Kind) -> dict[Request, Ro
     rows: dict[Request, Row] = {}
     for number, line in enumerate(lines, start=1):
         try:
-            row: Any = json.loads(line)
+            row: Any = parse_json(line)
             rows[request_of(row)] = row
             has_why = kind.with_why if NO_ANSWER in row else "candidates" in row
             own = Kind(row["model"], row["answer"], has_why)

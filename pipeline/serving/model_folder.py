@@ -13,13 +13,13 @@ weights/         detector/, tagger/, what the scorer and the labels need; manife
 """
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from models.given_files.impostors import cause_of
+from models.given_files.json_files import read_json_value
 from pipeline.errors import InputError
 from pipeline.params.read import PARAMS_FILE, read_params
 from pipeline.params.reader import build
@@ -183,11 +183,15 @@ def read_packed(folder: Path) -> Mapping[str, Any]:
     """
     path = folder / PACKED_FILE
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json_value(path)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: is not JSON: {cause_of(path, error)}") from error
     if not isinstance(content, dict) or set(content) != _KEYS or content["format"] != FORMAT:
         raise InputError(f"{path}: is not of format {FORMAT}, with the keys {sorted(_KEYS)}")
+    files, names = content["files"], (content["dataset"], content["variant"])
+    is_listed = isinstance(files, dict) and all(isinstance(one, str) for one in files.values())
+    if not is_listed or not all(isinstance(name, str) for name in names):
+        raise InputError(f"{path}: does not map files to hashes, or has names that are no texts")
     return content
 
 

@@ -1,12 +1,12 @@
 """A folder that holds all of a trained model, for others to load: `camground pack`."""
 
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from models.given_files.json_files import read_json_value
 from models.given_files.safe_load import write_json
 from models.grad_cam.load_scorer import PARTS
 from pipeline.caching.atomic import whole_folder
@@ -95,7 +95,7 @@ def _read_evaluation(place: ResultPlace) -> Mapping[str, Any] | None:
 
 def _read_json(path: Path) -> Mapping[str, Any]:
     try:
-        content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content: Mapping[str, Any] = read_json_value(path)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read: {error}; `dvc repro` makes it anew") from error
     return content

@@ -1,12 +1,12 @@
 """Which phrases are looked for in which pictures: files, folders, or JSON lines."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from models.given_files.impostors import cause_of
+from models.given_files.json_files import parse_json
 from models.given_files.text_files import given_files, read_lines
 from pipeline.errors import InputError
 from pipeline.serving.placed_phrases import Span, place_phrases
@@ -80,9 +80,9 @@ def _placed(requests: Sequence[Request]) -> list[Request]:
 
 def _request(line: str, path: Path, number: int) -> Request:
     try:
-        values = json.loads(line)
+        values = parse_json(line)
         image, phrase = values["image"], values["phrase"]
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise InputError(
             f'{path}:{number}: is no object {{"image": ..., "phrase": ...}}: {error!r}'
         ) from error

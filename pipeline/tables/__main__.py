@@ -6,7 +6,6 @@ table as CSV and LaTeX. They compare variants, so no stage of one variant can ma
 (docs/decisions/0007).
 """
 
-import json
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from models.given_files.foreign_values import is_finite_number
+from models.given_files.impostors import one_line
+from models.given_files.json_files import read_json_value
 from pipeline.caching.atomic import whole_file
 from pipeline.errors import InputError
 from pipeline.params.read import read_params, train_params
@@ -66,13 +68,10 @@ def result_rows(files: ResultFiles) -> Iterator[tuple[str, ...]]:
         InputError: evaluation.json is not what the evaluate stage writes.
     """
     evaluation = read_evaluation(files)
-    try:
-        for split, metrics in sorted(evaluation.get("splits", {}).items()):
-            methods = metrics["methods"]
-            cells = [shown([methods[name]] if name in methods else []) for name in COLUMNS]
-            yield (files.dataset, files.model_name, split, str(metrics["phrases"]), *cells)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise _foreign(files, error) from error
+    for split, metrics in sorted(evaluation.get("splits", {}).items()):
+        methods = metrics["methods"]
+        cells = [shown([methods[name]] if name in methods else []) for name in COLUMNS]
+        yield (files.dataset, files.model_name, split, str(metrics["phrases"]), *cells)
 
 
 def read_evaluation(files: ResultFiles) -> dict[str, Any]:
@@ -84,11 +83,27 @@ def read_evaluation(files: ResultFiles) -> dict[str, Any]:
     if not files.evaluation.is_file():
         return {}
     try:
-        evaluation: dict[str, Any] = json.loads(files.evaluation.read_text(encoding="utf-8"))
-        evaluation["splits"], evaluation["provenance"]["seed"]
-    except (ValueError, KeyError, TypeError) as error:
+        evaluation: dict[str, Any] = read_json_value(files.evaluation)
+        _check_evaluation(evaluation)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _foreign(files, error) from error
     return evaluation
+
+
+def _check_evaluation(evaluation: dict[str, Any]) -> None:
+    """Check what the tables show.
+
+    Raises:
+        ValueError: a number is none.
+        Exception: a `KeyError`, `TypeError` or `AttributeError`: a key or a mapping is missing.
+    """
+    numbers = [evaluation["provenance"]["seed"]]
+    for split in evaluation["splits"].values():
+        numbers.append(split["phrases"])
+        for row in split["methods"].values():
+            numbers += [row[name] for name in ("accuracy", "low", "high")]
+    if not all(map(is_finite_number, numbers)):
+        raise ValueError("a count, a share or the seed is no finite number")
 
 
 def collect_sections(params: Params) -> list[Section]:
@@ -149,7 +164,7 @@ def _stage_names(params: Params) -> list[str]:
 
 def _foreign(files: ResultFiles, error: Exception) -> InputError:
     return InputError(
-        f"{files.evaluation}: is not what the evaluate stage writes ({error!r}); "
+        f"{files.evaluation}: is not what the evaluate stage writes ({one_line(error)}); "
         f"`dvc repro evaluate` makes it anew"
     )
 

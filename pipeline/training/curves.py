@@ -5,10 +5,14 @@ over the steps since the row before; `vision_gap` in the last row of each epoch.
 """
 
 import csv
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from models.given_files.impostors import cause_of
+from models.given_files.text_files import read_text
 from pipeline.caching.atomic import whole_file
+from pipeline.errors import InputError
 
 GAP = "vision_gap"
 Row = dict[str, str]
@@ -21,6 +25,9 @@ class CurveFile:
         """Keep the rows that an earlier run wrote for the epochs it finished; forget later ones.
 
         Without any the file is begun, for a training of no epoch has one too.
+
+        Raises:
+            InputError: the file is damaged.
         """
         self._path = path
         self._steps_per_row = steps_per_row
@@ -59,7 +66,21 @@ class CurveFile:
 
 
 def _read(path: Path) -> list[Row]:
+    """Return the rows of the file, none if it is not there.
+
+    Raises:
+        InputError: it is not what was written, such as a row that is cut off.
+    """
     if not path.exists():
         return []
-    with path.open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
+    try:
+        rows = list(csv.DictReader(io.StringIO(read_text(path), newline="")))
+        for row in rows:
+            int(row["epoch"]), int(row["step"])
+            if None in row or None in row.values():
+                raise ValueError("a row has another number of cells than the first line")
+    except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:
+        raise InputError(
+            f"{path}: is no file of curves: {cause_of(path, error)}; remove it"
+        ) from error
+    return rows

@@ -142,3 +142,13 @@ def test_the_seconds_of_a_stage_are_kept_outside_its_outputs(arguments, monkeypa
     monkeypatch.setenv("PIPELINE_PART", "0/2")  # has done a part of the work
     arguments("shapes").run("nouns", lambda _: None)
     assert list(read_seconds()) == ["cams@shapes"]
+
+
+@pytest.mark.parametrize("text", ["", "null", "NaN", '"1"', "[" * 99_999])
+def test_a_time_that_is_none_is_named(monkeypatch, tmp_path, text):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    file = tmp_path / ".work" / "seconds" / "cams@shapes" / "seconds.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+    with pytest.raises(InputError, match=r"seconds\.json"):
+        read_seconds()

@@ -101,3 +101,24 @@ def test_a_field_of_records_has_the_hashes_of_its_texts_however_they_are_held(tm
     for records in (kept, computed, IMAGES[1:]):
         texts = FieldTexts(records, "image_id")
         assert ([*texts], texts.hashes().tolist()) == (["2\n"], [hash("2\n")])
+
+
+@pytest.mark.parametrize(
+    ("kind", "line"),
+    [
+        (ImageRecord, '{"image_id": 1, "file": "a", "image_hw": [3, 5], "split": "val"}'),
+        (ImageRecord, '{"image_id": "1", "file": "a", "image_hw": [3, "5"], "split": "val"}'),
+        (ImageRecord, '{"image_id": "1", "file": "a", "image_hw": [3, 0], "split": "val"}'),
+        (ImageRecord, '{"image_id": "1", "file": "a", "image_hw": [true, 5], "split": "val"}'),
+        (GroundTruth, '{"phrase_id": "1", "boxes_xyxy": [[0, 1, 2]]}'),
+        (GroundTruth, '{"phrase_id": "1", "boxes_xyxy": [[0, 1, 2, NaN]]}'),
+        (GroundTruth, f'{{"phrase_id": "1", "boxes_xyxy": [[0, 1, 2, 1{400 * "0"}]]}}'),
+        (GroundTruth, f'{{"phrase_id": "1", "boxes_xyxy": {700 * "["}1{700 * "]"}}}'),
+        (GroundTruth, f'{{"phrase_id": "1", "boxes_xyxy": {9999 * "["}1{9999 * "]"}}}'),
+        (GroundTruth, '{"phrase_id": "1", "boxes_xyxy": [], "kinds": "people"}'),
+    ],
+)
+def test_a_value_of_another_type_is_no_record(tmp_path, kind, line):
+    (tmp_path / "table.jsonl").write_text(line + "\n")
+    with pytest.raises(InputError, match=rf"table\.jsonl:1: .*{kind.__name__}"):
+        read_records(tmp_path / "table.jsonl", kind)

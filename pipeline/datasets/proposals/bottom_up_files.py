@@ -9,20 +9,25 @@ Shapes: M boxes of an image.
 """
 
 import base64
-import binascii
+import io
+import lzma
 import pickle
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.given_files.impostors import cause_of
-from models.given_files.text_files import given_files
+from models.given_files.safe_load import BROKEN, plain_reason, unpickle_arrays
+from models.given_files.text_files import check_regular, given_files
+from models.ranges import LARGEST
 from pipeline.datasets.files import check_file
 from pipeline.errors import InputError
 
@@ -49,7 +54,16 @@ _NEEDLESS = {  # names of arrays that say nothing on where a box is or what is i
     *("image_id", "features", "num_bbox", "num_boxes", "soft_labels"),
     *("attrs_id", "attrs_conf"),
 }
-_NPZ_ERRORS = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
+_READ = {*_SIZES, *_BOXES, *_SCORES, *_LABELS}
+_INFO, _UNTOUCHED, _NPY = "info", ("x",), ".npy"
+MOST_BYTES = 2**24  # of one array: a million boxes
+_NPZ_ERRORS = (  # of zipfile, NumPy's headers and pickles on damaged files
+    *BROKEN,
+    SyntaxError,
+    tokenize.TokenError,
+    zlib.error,
+    lzma.LZMAError,
+)
 
 
 class BadRowError(ValueError):
@@ -135,15 +149,13 @@ def read_npz(path: Path) -> GivenBoxes:
         BadRowError: it cannot be read, or holds no boxes.
     """
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as content:
-            arrays = {name: content[name] for name in content.files if name not in ("x", "info")}
-            arrays |= _read_info(path) if "info" in content.files else {}
-    except (*_NPZ_ERRORS, pickle.UnpicklingError) as error:
+        arrays, names = _read_arrays(path)
+    except _NPZ_ERRORS as error:
         cause = cause_of(path, error)
         raise BadRowError(f"is no npz file with plain arrays: {cause}") from error
     name = next((key for key in _BOXES if key in arrays), None)
     if name is None:
-        raise BadRowError(f"holds no bbox, boxes or norm_bb but {', '.join(sorted(arrays))}")
+        raise BadRowError(f"holds no bbox, boxes or norm_bb but {', '.join(sorted(names))}")
     boxes = _numbers(arrays, name)
     columns = f"(M, {'4 or more' if name == 'norm_bb' else 4})"
     if boxes.ndim != 2 or boxes.shape[1] < 4 or (boxes.shape[1] > 4 and name != "norm_bb"):
@@ -153,7 +165,7 @@ def read_npz(path: Path) -> GivenBoxes:
     labels, labels_name = _column(arrays, _LABELS, len(boxes))
     if labels is not None and not all(map(float.is_integer, labels.tolist())):
         raise BadRowError(f"{labels_name} are no whole numbers")
-    unread = set(arrays) - {*_NEEDLESS, *_SIZES, name, scores_name, labels_name}
+    unread = names - {*_NEEDLESS, *_SIZES, name, scores_name, labels_name}
     return GivenBoxes(
         path.stem,
         image_hw,
@@ -176,7 +188,7 @@ def _decoded(text: str, dtype: Any, count: int) -> NDArray[Any]:
     """Return the numbers in a base64 text."""
     try:
         content = base64.b64decode(text, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # also of letters beyond ASCII
         raise BadRowError(f"is not base64: {error}") from error
     if len(content) != count * np.dtype(dtype).itemsize:
         raise BadRowError(f"{len(content)} bytes are not {count} numbers of {np.dtype(dtype).name}")
@@ -219,35 +231,63 @@ def _size(arrays: Mapping[str, Any]) -> tuple[int, int]:
 def _check_size(height: int, width: int) -> None:
     if min(height, width) < 1:
         raise BadRowError(f"an image of {height} x {width} pixels has none")
+    if max(height, width) > LARGEST:
+        raise BadRowError(f"an image has no side of more than {LARGEST} pixels")
 
 
-class _InfoUnpickler(pickle.Unpickler):
-    """An unpickler of mappings, texts, numbers and numpy's arrays that refuses all else."""
+def _read_arrays(path: Path) -> tuple[dict[str, Any], set[str]]:
+    """Return the arrays in an npz file that are of use, and the names of all that it holds.
 
-    def find_class(self, module: str, name: str) -> Any:
-        """Return the function or class that rebuilds an array.
-
-        Raises:
-            UnpicklingError: the pickle names any other global.
-        """
-        allowed = {
-            "_reconstruct": np.empty(0).__reduce__()[0],
-            "scalar": np.float64(0).__reduce__()[0],
-            "ndarray": np.ndarray,
-            "dtype": np.dtype,
-        }
-        if module.split(".")[0] != "numpy" or name not in allowed:
-            raise pickle.UnpicklingError(f"info asks for {module}.{name}, which will not be run")
-        return allowed[name]
+    Raises:
+        Exception: one of `_NPZ_ERRORS`.
+    """
+    check_regular(path)
+    with zipfile.ZipFile(path) as archive:
+        names = {name.removesuffix(_NPY) for name in archive.namelist()}
+        arrays = {name: _array(_member(archive, name)) for name in sorted(names & _READ)}
+        info = _info(_member(archive, _INFO)) if _INFO in names else {}
+    return arrays | info, (names - {_INFO, *_UNTOUCHED}) | set(info)
 
 
-def _read_info(path: Path) -> dict[str, Any]:
+def _member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """Return the bytes of an array in its file."""
+    member = archive.getinfo(f"{name}{_NPY}")
+    if member.file_size > MOST_BYTES:
+        raise ValueError(f"{name} has more than {MOST_BYTES} bytes")
+    return archive.read(member)
+
+
+def _array(content: bytes) -> NDArray[Any]:
+    """Return the array in the bytes of an npy file; as many values as its header says must follow.
+
+    `numpy.load` makes room for what a header says before it looks for the values.
+    """
+    stream = io.BytesIO(content)
+    shape, is_fortran, dtype = _read_header(stream)
+    if min(shape, default=0) < 0:
+        raise ValueError(f"an array has no shape {shape}")
+    flat = np.frombuffer(content, dtype, offset=stream.tell())
+    return flat.reshape(shape, order="F" if is_fortran else "C")
+
+
+def _read_header(stream: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Return shape, whether the first axis runs fastest, and dtype."""
+    version = np.lib.format.read_magic(stream)
+    if version == (1, 0):
+        return np.lib.format.read_array_header_1_0(stream)
+    if version == (2, 0):
+        return np.lib.format.read_array_header_2_0(stream)
+    raise ValueError(f"npy version {version} is unknown")
+
+
+def _info(content: bytes) -> dict[str, Any]:
     """Return MILVLG's `info`: a mapping, pickled into an array of one object."""
-    with zipfile.ZipFile(path) as archive, archive.open("info.npy") as stream:
-        np.lib.format.read_magic(stream)
-        np.lib.format.read_array_header_1_0(stream)
-        content = _InfoUnpickler(stream).load()
-    info = content.item() if isinstance(content, np.ndarray) and content.size == 1 else content
+    stream = io.BytesIO(content)
+    _read_header(stream)
+    try:
+        info = unpickle_arrays(stream.read())
+    except pickle.UnpicklingError as error:
+        raise ValueError(f"info {plain_reason(error)}, which will not be run") from error
     if not isinstance(info, dict):
         raise ValueError("info is no mapping")
-    return cast("dict[str, Any]", info)
+    return {str(name): value for name, value in info.items()}

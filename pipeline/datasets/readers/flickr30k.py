@@ -19,7 +19,7 @@ from pathlib import Path
 from models.given_files.impostors import impostor_of
 from models.given_files.text_files import read_lines, read_text, split_lines
 from pipeline.datasets.duplicates import mark_file
-from pipeline.datasets.files import check_file
+from pipeline.datasets.files import check_file, check_inside, leads_out
 from pipeline.datasets.readers.flickr30k_boxes import BadAnnotationError, BoxFile, parse_boxes
 from pipeline.datasets.reading import BadRecord, ImageReading, ReadingPlan
 from pipeline.datasets.texts import name_problem, text_problem
@@ -114,9 +114,10 @@ def read_flickr30k_image(root: Path, images: Path, item: tuple[str, str]) -> Ima
     image_id, split = item
     file = f"{image_id}.jpg"
     try:
+        _check_place(images, images / file)
         image_hw = whole_image_hw(images / file)
         mark = mark_file(images / file)
-        lines = split_lines(_read_text(root / "Sentences" / f"{image_id}.txt"))
+        lines = split_lines(_read_text(root, root / "Sentences" / f"{image_id}.txt"))
         boxes = None if split == "train" else _read_boxes(root, image_id, image_hw)
     except BadImageError as error:
         return _unusable("the image cannot be read", str(error))
@@ -168,7 +169,7 @@ def _visible_phrases(
 def _read_boxes(root: Path, image_id: str, image_hw: tuple[int, int]) -> BoxFile:
     """Return the boxes of an annotation, which must be of an image of this size."""
     path = root / "Annotations" / f"{image_id}.xml"
-    boxes = parse_boxes(_read_text(path), str(path))
+    boxes = parse_boxes(_read_text(root, path), str(path))
     if boxes.image_hw != image_hw:
         raise BadAnnotationError(
             f"{path}: is for an image of {boxes.image_hw} pixels (height, width), "
@@ -181,7 +182,13 @@ def _unusable(cause: str, detail: str) -> ImageReading:
     return ImageReading(None, bad=(BadRecord("image", cause, detail),))
 
 
-def _read_text(path: Path) -> str:
+def _check_place(folder: Path, path: Path) -> None:
+    if leads_out(folder, path):
+        raise BadAnnotationError(f"{path}: lies outside of {folder}; put the file itself there")
+
+
+def _read_text(root: Path, path: Path) -> str:
+    _check_place(root, path)
     try:
         what = impostor_of(path)
         text = read_text(path)
@@ -202,6 +209,7 @@ def _read_ids(path: Path) -> list[str]:
     """
     if not path.is_file():
         return []
+    check_inside(path.parent, path)
     check_file(path)
     try:
         ids = (line.strip(" \t") for line in read_lines(path))

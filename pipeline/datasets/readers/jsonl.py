@@ -6,13 +6,13 @@ picture, from 0), which training ignores. Optional are `id`, `sentence` with `sp
 the `score` and `confidence` of a box that was predicted, which nothing looks at.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from models.given_files.json_files import parse_json
 from models.given_files.text_files import given_files, read_lines
-from pipeline.datasets.files import check_file, unique_keys
+from pipeline.datasets.files import check_file, check_inside, unique_keys
 from pipeline.datasets.referring import TRAIN, Referral, ReferringData
 from pipeline.errors import InputError
 from pipeline.params.datasets import OwnDataset
@@ -41,6 +41,7 @@ def read_own_lines(name: str, section: OwnDataset) -> ReferringData:
 
 
 def _read_file(path: Path) -> Iterator[Referral]:
+    check_inside(path.parent, path)
     check_file(path)
     try:
         lines = read_lines(path)
@@ -83,8 +84,8 @@ def _parse(line: str, where: str) -> Mapping[str, Any]:
         InputError: the message names file, line and key.
     """
     try:
-        values = json.loads(line, object_pairs_hook=unique_keys)
-    except (ValueError, RecursionError) as error:  # also of a number with thousands of digits
+        values = parse_json(line, unique_keys)
+    except ValueError as error:  # also of a number with thousands of digits
         raise InputError(f"{where}: is not JSON: {error}") from error
     if not isinstance(values, dict):
         raise InputError(f"{where}: must be a JSON object")

@@ -10,7 +10,10 @@ import struct
 from pathlib import Path
 from typing import Any
 
+from models.given_files.foreign_values import ValueBudget
 from models.given_files.impostors import cause_of
+from models.given_files.text_files import read_bytes
+from pipeline.datasets.files import check_inside
 from pipeline.errors import InputError
 
 BROKEN_PICKLE = (  # what unpicklers raise on bytes that are no pickle
@@ -48,9 +51,11 @@ def read_plain_pickle(path: Path) -> Any:
     Raises:
         InputError: the file cannot be read, is broken, or holds anything but plain values.
     """
+    check_inside(path.parent, path)
     try:
-        content = io.BytesIO(path.read_bytes())
-        return _with_texts(_PlainValues(content, encoding="bytes").load())
+        pickled = read_bytes(path)
+        values = _PlainValues(io.BytesIO(pickled), encoding="bytes").load()
+        return _with_texts(values, ValueBudget(len(pickled)))
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     except BROKEN_PICKLE as error:
@@ -58,15 +63,22 @@ def read_plain_pickle(path: Path) -> Any:
         raise InputError(f"{path}: is refused as a pickle: {cause}; get it anew") from error
 
 
-def _with_texts(value: Any) -> Any:
-    """Turn byte strings into texts, however deep they lie."""
+def _with_texts(value: Any, budget: ValueBudget) -> Any:
+    """Turn byte strings into texts, however deep they lie.
+
+    Raises:
+        ValueError: the values are more than the budget.
+    """
     if isinstance(value, bytes):
         try:
             return value.decode("utf-8")
         except UnicodeDecodeError:
             return value.decode("latin-1")
     if isinstance(value, dict):
-        return {_with_texts(key): _with_texts(item) for key, item in value.items()}
+        budget.spend(2 * len(value))
+        pairs = value.items()
+        return {_with_texts(key, budget): _with_texts(item, budget) for key, item in pairs}
     if isinstance(value, list | tuple):
-        return type(value)(_with_texts(item) for item in value)
+        budget.spend(len(value))
+        return type(value)(_with_texts(item, budget) for item in value)
     return value

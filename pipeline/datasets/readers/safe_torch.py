@@ -5,16 +5,16 @@ unpickling does not check its input: a damaged array changed NumPy's number type
 process. So the names of NumPy are mapped to the classes below, which decode numbers from bytes.
 """
 
+import pickle
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from models.given_files.impostors import cause_of
-from models.given_files.safe_load import plain_reason
-from pipeline.datasets.readers.safe_pickle import BROKEN_PICKLE
+from models.given_files.safe_load import BROKEN, load_torch, plain_reason
+from pipeline.datasets.files import check_inside
 from pipeline.errors import InputError
 
 _KINDS = ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "f4", "f8")  # of numbers in a box
@@ -80,10 +80,10 @@ def load_list(path: Path) -> list[Any]:
     Raises:
         InputError: the file is broken, names anything else to call, or holds no list.
     """
+    check_inside(path.parent, path)
     try:
-        with torch.serialization.safe_globals(_STAND_INS):
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except (*BROKEN_PICKLE, RuntimeError, OSError) as error:
+        content = load_torch(path, _STAND_INS)
+    except (*BROKEN, pickle.UnpicklingError) as error:
         cause = cause_of(path, ValueError(plain_reason(error)))
         raise InputError(f"{path}: is refused as a list of torch: {cause}; get it anew") from error
     if not isinstance(content, list):

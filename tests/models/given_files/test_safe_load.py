@@ -1,12 +1,20 @@
 import json
+import os
 import pickle
+import zipfile
 
 import numpy as np
 import pytest
 import torch
 
 from models.detector.checkpoint import DetectorInfo
-from models.given_files.safe_load import ModelFileError, load_arrays, load_weights, write_json
+from models.given_files.safe_load import (
+    ModelFileError,
+    load_arrays,
+    load_safetensors,
+    load_weights,
+    write_json,
+)
 
 INFO = DetectorInfo("bottom-up", (), "Visual Genome", "MIT")
 
@@ -110,3 +118,64 @@ def test_the_bytes_are_utf8_lines_that_end_with_a_newline(tmp_path, sort_keys):
     assert data.endswith(b"}\n")
     assert b"\r" not in data
     assert (data.index(b'"a"') < data.index(b'"b"')) == sort_keys
+
+
+def packed(path, content):
+    """Return a copy of a file of torch whose parts are packed, as torch never writes them."""
+    torch.save(content, path)
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, part in parts.items():
+            archive.writestr(name, part)
+
+
+def test_a_packed_file_is_refused_unread(tmp_path):
+    packed(tmp_path / "a.pth", {"a": torch.zeros(10**6)})
+    assert (tmp_path / "a.pth").stat().st_size < 10**5
+    with pytest.raises(ModelFileError, match=r"a\.pth.*packed"):
+        load_weights(tmp_path / "a.pth")
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        torch.ones(1).expand(2**40),
+        torch.zeros(3).as_strided((2**20, 2**20), (0, 0)),
+        torch.zeros(2, 3, device="meta"),
+        torch.eye(3).to_sparse(),
+    ],
+)
+def test_a_tensor_has_no_more_values_than_its_file(tmp_path, tensor):
+    torch.save({"a": {"b": [tensor]}}, tmp_path / "a.pth")
+    with pytest.raises(ModelFileError, match=r"a\.pth.*tensor"):
+        load_weights(tmp_path / "a.pth")
+
+
+def test_a_part_of_a_tensor_is_a_tensor(tmp_path):
+    whole = torch.arange(12.0).reshape(3, 4)
+    torch.save({"a": whole[1:, 2:], "b": whole.T}, tmp_path / "a.pth")
+    loaded = load_weights(tmp_path / "a.pth")
+    assert torch.equal(loaded["a"], whole[1:, 2:])
+    assert torch.equal(loaded["b"], whole.T)
+
+
+@pytest.mark.parametrize("load", [load_weights, load_arrays])
+def test_values_that_name_one_another_over_and_over_are_refused_at_once(tmp_path, load):
+    value = [1] * 10
+    for _ in range(12):
+        value = [value] * 10
+    path = tmp_path / "a.pkl"
+    if load is load_weights:
+        torch.save({"meta": value}, path)
+    else:
+        path.write_bytes(pickle.dumps({"meta": value}, 2))
+    with pytest.raises(ModelFileError, match=r"a\.pkl.*many"):
+        load(path)
+
+
+@pytest.mark.parametrize("load", [load_weights, load_arrays, load_safetensors])
+def test_a_pipe_is_no_file(tmp_path, load):
+    os.mkfifo(tmp_path / "a")
+    with pytest.raises(ModelFileError, match=r"/a: .*pipe"):
+        load(tmp_path / "a")

@@ -98,3 +98,14 @@ def test_a_tokenizer_whose_weights_do_not_fit_is_refused(real, tmp_path, name):
     torch.save(content, file)
     with pytest.raises(ModelFileError, match=rf"{name}/combined\.pt.*{first}"):
         NounParser(folder, "cpu", 1)
+
+
+@pytest.mark.parametrize(
+    "needs", [[{"model": "pretrain", "package": "../../x"}], {"a": 1}, [1], "x"]
+)
+def test_the_models_below_lie_in_the_folder(folder, needs):
+    content = json.loads((folder / "resources.json").read_text())
+    content["en"]["pos"]["mine"]["dependencies"] = needs
+    (folder / "resources.json").write_text(json.dumps(content))
+    with pytest.raises(FolderError, match=r"resources\.json"):
+        check_stanza_folder(folder, "mine")

@@ -4,9 +4,16 @@ import shutil
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
 
 from models.given_files.safe_load import ModelFileError
-from models.given_files.transformers_folder import FolderError, check_folder, weight_files
+from models.given_files.transformers_folder import (
+    FolderError,
+    check_folder,
+    check_vocabulary,
+    tokenizer_errors,
+    weight_files,
+)
 from models.grad_cam.clip_scorer import load_clip_scorer
 from models.grounder.checkpoint import untrained_language
 from models.grounder.config import LanguageSizes
@@ -222,3 +229,26 @@ def test_a_missing_shard_is_named(sharded):
     folder, _ = sharded
     (folder / "model-00002-of-00002.safetensors").unlink()
     refuse(folder, "bert", "model-00002-of-00002.safetensors")
+
+
+def test_errors_of_tokenizers_have_no_class_of_their_own(tmp_path):
+    with pytest.raises(FolderError, match=str(tmp_path)), tokenizer_errors(tmp_path):
+        Tokenizer.from_str('{"model": {"type": "nothing"}}')
+    with pytest.raises(KeyError), tokenizer_errors(tmp_path):
+        raise KeyError("ours")
+
+
+@pytest.mark.parametrize("number", ["1", None, -1, 2**40, [1]])
+def test_an_entry_of_a_tokenizer_has_a_number(tmp_path, number):
+    content = {"model": {"vocab": {"a": 0, "b": number}}}
+    (tmp_path / "tokenizer.json").write_text(json.dumps(content))
+    with pytest.raises(FolderError, match=r"tokenizer\.json"):
+        check_vocabulary(tmp_path, "bert", None)
+
+
+@pytest.mark.parametrize("name", ["../a.bin", "/etc/passwd", "a/b.bin", "*", "..", ""])
+def test_a_shard_lies_in_its_folder(tmp_path, name):
+    index = {"weight_map": {"a": "model-1.safetensors", "b": name}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(FolderError, match=r"model\.safetensors\.index\.json"):
+        weight_files(tmp_path)

@@ -91,6 +91,8 @@ def test_a_written_calibration_comes_back(tmp_path):
         {"weights": [1.0, 2.0, 3.0, 4.0, 5.0]},
         {"intercept": math.inf},
         {"iou": "half"},
+        {"iou": "0.5"},
+        {"phrases": None},
         {"iou": 10**400},
     ],
 )

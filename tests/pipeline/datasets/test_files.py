@@ -2,7 +2,13 @@ import os
 
 import pytest
 
-from pipeline.datasets.files import AmbiguousPictureError, PictureFinder, find_file, read_json
+from pipeline.datasets.files import (
+    AmbiguousPictureError,
+    OutsidePictureError,
+    PictureFinder,
+    find_file,
+    read_json,
+)
 from pipeline.errors import InputError
 
 NAMES = ("a.json", "anns/a.json")
@@ -62,7 +68,6 @@ def finder(tmp_path):
         ("elsewhere/26.jpg", "elsewhere/26.jpg"),
         ("elsewhere/25.jpg", "elsewhere/25.jpg"),
         ("images/26.jpg", "images/26.jpg"),
-        ("../25.jpg", "../25.jpg"),
         ("25.jpeg", "25.jpeg"),
         ("26.png", "26.png"),
         ("COCO_train2014_000000000009.jpg", "val2017/000000000009.jpg"),
@@ -107,3 +112,49 @@ def test_the_photographs_of_saiapr_are_those_in_images(tmp_path):
     for folder in ("00/images", "00/a_mask"):
         write(tmp_path, **{folder: folder})
     assert PictureFinder(tmp_path).find("7.jpg") == "00/images/7.jpg"
+
+
+@pytest.fixture
+def outside(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("outside")
+    (folder / "secret.jpg").write_text("x")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "name", ["../25.jpg", "/etc/passwd", "a/../../25.jpg", "link.jpg", "to/secret.jpg"]
+)
+def test_a_picture_outside_of_its_folder_is_none(finder, outside, name):
+    (finder.folder / "link.jpg").symlink_to(outside / "secret.jpg")
+    (finder.folder / "to").symlink_to(outside)
+    with pytest.raises(OutsidePictureError, match=name):
+        finder.find(name)
+
+
+def test_a_link_that_stays_inside_is_a_picture(finder):
+    (finder.folder / "link.jpg").symlink_to("25.jpg")
+    assert finder.find("link.jpg") == "link.jpg"
+    assert finder.find("elsewhere/../25.jpg") == "elsewhere/../25.jpg"
+
+
+def test_a_picture_in_a_folder_below_is_no_link_to_one_outside(finder, outside):
+    (finder.folder / "below").mkdir()
+    (finder.folder / "below" / "secret.jpg").symlink_to(outside / "secret.jpg")
+    assert finder.find("secret.jpg") == "secret.jpg"  # which is not there
+
+
+def test_a_file_of_a_data_set_is_no_link_to_one_outside(tmp_path, outside):
+    (outside / "a.json").write_text("{}")
+    (tmp_path / "a.json").symlink_to(outside / "a.json")
+    with pytest.raises(InputError, match=r"a\.json.*link"):
+        find_file(tmp_path, NAMES, "key")
+    with pytest.raises(InputError, match=r"a\.json.*link"):
+        read_json(tmp_path / "a.json")
+    (tmp_path / "root").symlink_to(outside)  # the folder itself may lie elsewhere
+    assert read_json(find_file(tmp_path / "root", NAMES, "key")) == {}
+
+
+def test_a_pipe_is_no_file(tmp_path):
+    os.mkfifo(tmp_path / "a.json")
+    with pytest.raises(InputError, match=r"a\.json.*pipe"):
+        read_json(tmp_path / "a.json")

@@ -1,3 +1,4 @@
+import os
 import struct
 import zlib
 
@@ -5,7 +6,13 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from pipeline.images.images import BadImageError, image_hw_of, read_image, whole_image_hw
+from pipeline.images.images import (
+    MOST_PIXELS,
+    BadImageError,
+    image_hw_of,
+    read_image,
+    whole_image_hw,
+)
 
 # an asymmetric picture, unequal sides: red top left, blue bottom right
 UPRIGHT = np.zeros((3, 5, 3), np.uint8)
@@ -332,3 +339,45 @@ def test_whatever_bytes_are_wrong_a_picture_is_read_or_named(tmp_path, suffix):
             continue
         assert min(image_hw) > 0
         assert image_hw_of(path) == whole_image_hw(path) == image_hw
+
+
+def png_that_says(path, width, height):
+    """Write a PNG of this size with next to no bytes."""
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(bytes(100))), (b"IEND", b"")]
+    parts = [
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in chunks
+    ]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+    return path
+
+
+@pytest.mark.parametrize("size", [(1, MOST_PIXELS + 1), (10_000, 5_001), (2**31 - 1, 2**31 - 1)])
+@pytest.mark.parametrize("read", [read_image, image_hw_of, whole_image_hw])
+def test_more_pixels_than_memory_should_hold_are_refused_by_the_header(tmp_path, size, read):
+    with pytest.raises(BadImageError, match=r"bomb\.png.*pixels"):
+        read(png_that_says(tmp_path / "bomb.png", *size))
+
+
+def test_as_many_pixels_as_are_allowed_are_a_picture(tmp_path):
+    path = png_that_says(tmp_path / "large.png", 5_000, MOST_PIXELS // 5_000)
+    assert image_hw_of(path) == (MOST_PIXELS // 5_000, 5_000)
+
+
+def test_a_drawing_that_another_program_would_run_is_no_picture(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (tmp_path / "gs").write_text("#!/bin/sh\ntouch " + str(tmp_path / "ran"))
+    (tmp_path / "gs").chmod(0o755)
+    eps = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n%%EOF\n"
+    (tmp_path / "a.jpg").write_bytes(eps)
+    with pytest.raises(BadImageError, match=r"a\.jpg"):
+        read_image(tmp_path / "a.jpg")
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("read", [read_image, image_hw_of, whole_image_hw])
+def test_a_pipe_is_no_picture(tmp_path, read):
+    os.mkfifo(tmp_path / "a.jpg")
+    with pytest.raises(BadImageError, match=r"a\.jpg.*pipe"):
+        read(tmp_path / "a.jpg")

@@ -12,6 +12,7 @@ from pipeline.params.profile import (
     main,
     parse_assignment,
     read_values,
+    set_value,
 )
 from pipeline.params.read import PARAMS_FILE, read_params
 from pipeline.params.reader import ParamsError
@@ -147,3 +148,8 @@ def test_a_list_may_be_filled_and_emptied_again_and_its_comment_stays(params_fil
     apply_values(params_file, [("run.targets", []), ("train.windows", [[0, 0, 1, 1]])])
     assert read_params(params_file) == read_params(ROOT / PARAMS_FILE)
     assert params_file.read_text(encoding="utf-8").splitlines()[:40] == before
+
+
+def test_a_number_has_no_keys_below_it():
+    with pytest.raises(ParamsError, match=r"train\.epochs\.x"):
+        set_value({"train": {"epochs": 3}}, "train.epochs.x", 1)

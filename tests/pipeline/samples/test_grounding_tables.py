@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import h5py
 import numpy as np
 import pytest
 
@@ -120,3 +121,24 @@ def test_labels_are_compared_anew_as_params_say_and_nothing_else_changes(tables)
     assert compared.proposals is tables.proposals
     with pytest.raises(InputError, match="language"):
         tables.with_labels_compared(replace(params, similarity="text"), FILES.weights)
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "at", "value"),
+    [
+        (FILES.proposals, "labels", 0, 99),
+        (FILES.proposals, "labels", 0, -1),
+        (FILES.proposals, "offsets", 1, 10**9),
+        (FILES.proposals, "offsets", -1, 1),
+        (FILES.cams, "noun_index", 1, 2),
+        (FILES.nouns, "noun_index", 0, 10**6),
+        (FILES.nouns, "relation", 0, 120),
+    ],
+)
+def test_numbers_of_a_damaged_cache_point_nowhere(tmp_path, monkeypatch, file, name, at, value):
+    monkeypatch.chdir(tmp_path)
+    write_world(tmp_path)
+    with h5py.File(file, "r+") as cache:
+        cache[name][at] = value
+    with pytest.raises(CacheError, match=file.name):
+        GroundingTables.from_caches(FILES, IMAGES, None)

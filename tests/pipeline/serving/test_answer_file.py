@@ -97,3 +97,14 @@ def test_lines_with_and_without_why_do_not_mix(tmp_path):
 def test_a_file_that_cannot_be_written_is_named(tmp_path):
     with pytest.raises(InputError, match="cannot be written"):
         add(tmp_path, REQUESTS[0])
+
+
+@pytest.mark.parametrize("image", ["[1]", "{}"])
+def test_a_line_about_what_is_no_name_is_none_of_ours(tmp_path, image):
+    line = f'{{"image": {image}, "phrase": "a", "model": "m", "answer": "reg", "error": "x"}}'
+    (tmp_path / "out.jsonl").write_text(line + "\n")
+    with (
+        pytest.raises(InputError, match=r"out\.jsonl:1"),
+        open_answers(tmp_path / "out.jsonl", Kind("m", "reg", False)),
+    ):
+        pass

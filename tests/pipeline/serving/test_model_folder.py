@@ -129,3 +129,13 @@ def test_a_setting_that_cannot_be_is_refused(packed):
     (packed / PACKED_FILE).write_text(json.dumps(content))
     with pytest.raises(InputError, match="max_boxes"):
         find_parts(packed)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("files", [1]), ("files", {"a": 1}), ("dataset", 3), ("variant", None)]
+)
+def test_packed_names_and_hashes_are_texts(packed, key, value):
+    content = json.loads((packed / PACKED_FILE).read_text())
+    (packed / PACKED_FILE).write_text(json.dumps({**content, key: value}))
+    with pytest.raises(InputError, match=PACKED_FILE):
+        find_parts(packed)

@@ -111,3 +111,16 @@ def test_a_broken_metrics_file_is_named(here):
         files.evaluation.write_text(content)
         with pytest.raises(InputError, match=r"evaluation\.json"):
             list(tables.result_rows(files))
+
+
+@pytest.mark.parametrize("value", ["NaN", '"0.5"', "null", "1" + 400 * "0"])
+@pytest.mark.parametrize("key", ["accuracy", "low", "high", "phrases", "seed"])
+def test_a_number_that_is_none_is_an_error_that_names_the_file(here, key, value):
+    write_metrics("full", 0.5)
+    path = ResultFiles("shapes", "full").evaluation
+    text = path.read_text()
+    start = text.index(f'"{key}": ') + len(key) + 4
+    end = min(place for mark in ",}" if (place := text.find(mark, start)) > 0)
+    path.write_text(text[:start] + value + text[end:])
+    with pytest.raises(SystemExit, match=r"evaluation\.json"):
+        tables.main()

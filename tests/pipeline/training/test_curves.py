@@ -1,5 +1,6 @@
 import pytest
 
+from pipeline.errors import InputError
 from pipeline.training.curves import CurveFile
 
 
@@ -44,3 +45,13 @@ def test_a_training_that_starts_anew_has_no_old_rows(tmp_path, kept):
 def test_a_training_of_no_epoch_leaves_a_file_without_rows(tmp_path):
     CurveFile(tmp_path / "curves.csv", 1, finished_epochs=0)
     assert lines(tmp_path / "curves.csv") == ["epoch,step"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"epoch,step\nx,1\n", b"epoch,step\n1\n", b"epoch,step\n1,2,3\n", b"a,b\n1,2\n", b"\xff\n1\n"],
+)
+def test_a_damaged_file_is_named(tmp_path, content):
+    (tmp_path / "curves.csv").write_bytes(content)
+    with pytest.raises(InputError, match=r"curves\.csv"):
+        CurveFile(tmp_path / "curves.csv", 1, 1)

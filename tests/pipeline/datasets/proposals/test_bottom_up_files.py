@@ -1,6 +1,10 @@
 import base64
 import os
+import pickle
 import re
+import struct
+import tracemalloc
+import zipfile
 
 import numpy as np
 import pytest
@@ -61,6 +65,7 @@ def test_a_row_without_boxes_is_whole():
         (original_row().replace(encoded(BOXES), "?" + encoded(BOXES)), "base64"),
         (original_row().replace("\t480\t", "\t0\t"), r"\b0 x 640\b"),
         (original_row().replace("\t640\t", "\t-640\t"), r"480 x -640"),
+        (original_row().replace("\t640\t", f"\t1{400 * '0'}\t"), "side"),
     ],
 )
 def test_a_broken_row_says_what_is_wrong(line, message):
@@ -191,3 +196,61 @@ def test_a_folder_goes_on_after_a_cut_file_and_names_it(tmp_path, kept):
 def test_no_file_and_an_empty_folder_are_input_errors(tmp_path, name):
     with pytest.raises(InputError, match=r"nothing\.tsv|\.npz"):
         list(read_given(tmp_path / name))
+
+
+def npy(descr, shape, content=b""):
+    """Return an array's file that says what it likes of what follows."""
+    head = f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head + content
+
+
+def shared_lists():
+    value = [1] * 10
+    for _ in range(12):
+        value = [value] * 10
+    return pickle.dumps({"boxes": value}, 2)
+
+
+BOMBS = {
+    "more bytes than a million boxes": {"bbox": npy("'<f4'", "(2000000, 4)", bytes(32_000_000))},
+    "a shape without values": {"bbox": npy("'<f4'", "(1000000000000, 4)")},
+    "a shape below zero": {"bbox": npy("'<f4'", "(-3, 4)", bytes(48))},
+    "values of a gigabyte": {"bbox": npy("'|V1000000000'", "(3, 4)", bytes(48))},
+    "a header that is cut off": {"bbox": npy("'<f4'", "(3, 4)" + 5000 * "(")},
+    "lists in lists": {
+        "bbox": npy("'<f4'", "(1, 4)", bytes(16)),
+        "info": npy("'|O'", "()", shared_lists()),
+    },
+    "the last place of a memo": {
+        "bbox": npy("'<f4'", "(1, 4)", bytes(16)),
+        "info": npy("'|O'", "()", b"\x80\x02K\x01r\xff\xff\xff\x7f."),
+    },
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_a_bomb_of_an_npz_is_an_error_that_takes_no_memory(tmp_path, bomb):
+    with zipfile.ZipFile(tmp_path / "7.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in BOMBS[bomb].items():
+            archive.writestr(f"{name}.npy", content)
+    tracemalloc.start()
+    with pytest.raises(BadRowError, match="npz"):
+        read_npz(tmp_path / "7.npz")
+    assert tracemalloc.get_traced_memory()[1] < 8_000_000
+    tracemalloc.stop()
+
+
+def test_base64_has_ascii_letters_alone():
+    with pytest.raises(BadRowError, match="base64"):
+        read_row(original_row().replace(encoded(BOXES), "é" + encoded(BOXES)[1:]))
+
+
+@pytest.mark.parametrize(("offset", "value"), [(6, 1), (8, 99)])  # encrypted; packed as nobody does
+def test_a_zip_that_cannot_be_unpacked_is_an_error(tmp_path, offset, value):
+    np.savez(tmp_path / "7.npz", bbox=BOXES)
+    content = bytearray((tmp_path / "7.npz").read_bytes())
+    struct.pack_into("<H", content, content.index(b"PK\x03\x04") + offset, value)
+    struct.pack_into("<H", content, content.index(b"PK\x01\x02") + offset + 2, value)
+    (tmp_path / "7.npz").write_bytes(content)
+    with pytest.raises(BadRowError, match="npz"):
+        read_npz(tmp_path / "7.npz")

@@ -257,3 +257,28 @@ def test_every_real_image_and_phrase_parses(real):
     assert (len(readings) - len(val), len(val)) == (4000, 247)
     assert sum(len(reading.ground_truth) for reading in val) == 3239
     assert sum(len(reading.phrases) for reading in val) == 3239
+
+
+@pytest.mark.parametrize("part", ["Sentences/7.txt", "Annotations/7.xml", "flickr30k-images/7.jpg"])
+def test_a_file_that_lies_elsewhere_makes_a_bad_image(root, tmp_path_factory, part):
+    good = next(image_id for image_id, split in plan(root).items if split != "train")
+    for folder, suffix in (
+        ("Sentences", "txt"),
+        ("Annotations", "xml"),
+        ("flickr30k-images", "jpg"),
+    ):
+        content = (root / folder / f"{good}.{suffix}").read_bytes()
+        (root / folder / f"7.{suffix}").write_bytes(content)
+    assert read_image_of(root, ("7", "test")).bad == ()
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "secret"
+    (root / part).rename(elsewhere)
+    (root / part).symlink_to(elsewhere)
+    reading = read_image_of(root, ("7", "test"))
+    assert reading.image is None
+    assert part in reading.bad[0].detail
+
+
+def test_an_id_leads_nowhere_else(root):
+    good = next(image_id for image_id, split in plan(root).items if split == "train")
+    reading = read_image_of(root, (f"../../{root.name}/flickr30k-images/{good}", "train"))
+    assert reading.image is None

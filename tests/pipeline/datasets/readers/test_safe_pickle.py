@@ -83,3 +83,13 @@ def test_a_value_that_holds_itself_is_refused(tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match="No such file"):
         read_plain_pickle(tmp_path / "refs.p")
+
+
+def test_lists_that_name_one_another_over_and_over_are_refused_at_once(tmp_path):
+    value = ["x"] * 10
+    for _ in range(12):
+        value = [value] * 10
+    (tmp_path / "refs.p").write_bytes(pickle.dumps(value, 2))
+    assert (tmp_path / "refs.p").stat().st_size < 1000
+    with pytest.raises(InputError, match=r"refs\.p.*many"):
+        read_plain_pickle(tmp_path / "refs.p")

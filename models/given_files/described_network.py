@@ -1,0 +1,118 @@
+"""Build a network as a file that others wrote describes it, and fill it with the weights beside it.
+
+A description may ask for more memory than there is. So its whole numbers must be sizes that a
+weight has, or small, and the network is built without memory before it is built.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from models.given_files.foreign_values import short_text
+from models.given_files.impostors import one_line
+from models.given_files.safe_load import BROKEN, ModelFileError, load_into
+
+_UNBUILDABLE = (*BROKEN, ArithmeticError)
+_SHOWN = 4  # of wrong weights
+_NO_MEMORY = "meta"  # torch's device of tensors without values
+_SMALL = 10_000  # layers, pixels, classes: a network of so many small parts takes seconds
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a network is said to be, by a file that others wrote.
+
+    Attributes:
+        path: of the file, for messages.
+        owner: what the network is, such as `resnet18 of width 0.5`, for messages.
+        values: its content: mappings, sequences and plain values.
+        build: makes the network, with random weights.
+    """
+
+    path: Path
+    owner: str
+    values: Any
+    build: Callable[[], nn.Module]
+
+
+def build_with_weights(description: Description, state: Mapping[str, Tensor], path: Path) -> Any:
+    """Return the network of a description with the weights of a file, of equal names and shapes.
+
+    Args:
+        description: of the network.
+        state: tensors by name.
+        path: of the weight file, for messages.
+
+    Raises:
+        ModelFileError: there is no such network, or the weights are not those of it, or not finite.
+    """
+    for name, weight in state.items():
+        if not isinstance(weight, Tensor):
+            raise ModelFileError(f"{path}: {name} is no tensor")
+    sides = (side for weight in state.values() for side in weight.shape)
+    with _unbuildable(description.path):
+        _check_sizes(description.values, max((_SMALL, *sides)))
+        sketch = _sketch(description)
+    if sketch is not None:
+        _check_shapes(sketch, state, path, description.owner)
+    with _unbuildable(description.path):
+        network = description.build()
+    load_into(network, state, path, description.owner)
+    return network
+
+
+@contextmanager
+def _unbuildable(path: Path) -> Iterator[None]:
+    """Raise `ModelFileError` where a description is of no network."""
+    try:
+        yield
+    except _UNBUILDABLE as error:
+        raise ModelFileError(f"{path}: is of no network: {one_line(error)}") from error
+
+
+def _sketch(description: Description) -> Mapping[str, Tensor] | None:
+    """Return the weights of a network without their values; None if it needs values to be built."""
+    try:
+        with torch.device(_NO_MEMORY):
+            return description.build().state_dict()
+    except RuntimeError as error:
+        if _NO_MEMORY not in str(error):
+            raise
+        return None
+
+
+def _check_sizes(values: Any, largest: int) -> None:
+    """Refuse a whole number that is no size of a weight.
+
+    Raises:
+        ValueError: there is one.
+    """
+    if isinstance(values, int) and values > largest:
+        raise ValueError(f"{short_text(values)} is no size of its weights")
+    if isinstance(values, Mapping):
+        values = [*values.values()]
+    if isinstance(values, list | tuple):
+        for value in values:
+            _check_sizes(value, largest)
+
+
+def _check_shapes(
+    expected: Mapping[str, Tensor], state: Mapping[str, Tensor], path: Path, owner: str
+) -> None:
+    """Refuse weights of other names or shapes.
+
+    Raises:
+        ModelFileError: names the first few.
+    """
+    wrong = []
+    for name in sorted({*expected, *state}):
+        shapes = [tuple(one[name].shape) if name in one else None for one in (expected, state)]
+        if shapes[0] != shapes[1]:
+            wrong.append(f"{name} must have shape {shapes[0]}, has {shapes[1]}")
+    if wrong:
+        raise ModelFileError(f"{path}: does not fit {owner}: {'; '.join(wrong[:_SHOWN])}")
