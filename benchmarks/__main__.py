@@ -16,9 +16,9 @@ from pathlib import Path
 import torch
 
 from benchmarks.groups import GROUPS, measure_group
-from benchmarks.machine import describe_machine
-from benchmarks.row import Row
-from benchmarks.table import as_json, as_markdown, as_text, digits
+from benchmarks.ratios.machine import describe_machine
+from benchmarks.ratios.row import Row
+from benchmarks.ratios.table import as_json, as_markdown, as_text, digits
 from models.given_files.safe_load import write_json
 
 

@@ -5,7 +5,7 @@ from importlib import import_module
 
 import torch
 
-from benchmarks.row import Row
+from benchmarks.ratios.row import Row
 from pipeline.runtime import keep_freed_memory
 
 GROUPS = {  # name -> the function that measures its rows

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from benchmarks.timing import ProcessCost, run_python
+from benchmarks.ratios.timing import ProcessCost, run_python
 from pipeline.flow.ui import api_address, start_server, stop_server
 
 STAGE = """

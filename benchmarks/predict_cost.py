@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.row import ratios_of
-from benchmarks.timing import mean_seconds
+from benchmarks.ratios.row import ratios_of
+from benchmarks.ratios.timing import mean_seconds
 from pipeline.images.images import read_image
 from pipeline.serving.phrase_grounder import PhraseGrounder
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.made.pictures import SIZE_WH, write_picture
-from benchmarks.timing import run_python
+from benchmarks.ratios.timing import run_python
 
 SPLITS = {"train": 29783, "val": 1000, "test": 1000}
 NUM_PICTURES = 8

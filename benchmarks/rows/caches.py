@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.made.world import SilentObserver, project_folder
-from benchmarks.row import Row, at_most, ratios_of
-from benchmarks.timing import CPU, WALL, in_turns
+from benchmarks.ratios.row import Row, at_most, ratios_of
+from benchmarks.ratios.timing import CPU, WALL, in_turns
 from pipeline.caching.cache import Cache, Provenance, row_offsets, write_cache
 from pipeline.caching.fingerprint import fingerprint
 from pipeline.caching.shards import ShardedArray, ShardPlan, remove_shards, run_shards

@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from benchmarks.made.networks import random_scorer
-from benchmarks.row import Row, at_least, ratios_of
-from benchmarks.timing import CPU, in_turns
+from benchmarks.ratios.row import Row, at_least, ratios_of
+from benchmarks.ratios.timing import CPU, in_turns
 from models.grad_cam.explainer import NounExplainer
 
 LAST, INNER = "layer4", "layer3"

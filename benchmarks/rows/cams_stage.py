@@ -3,9 +3,9 @@
 import torch
 
 from benchmarks.made.world import PICTURES, WorldSizes, project_folder, write_source
-from benchmarks.row import Row, at_most, ratios_of
+from benchmarks.ratios.row import Row, at_most, ratios_of
+from benchmarks.ratios.timing import CPU, in_turns
 from benchmarks.step_cost import read_with
-from benchmarks.timing import CPU, in_turns
 from models.grad_cam.load_scorer import ScorerSource, load_scorer
 from models.noun_classes.detector_labels import noun_label_matches
 from pipeline.images.batches import image_batches

@@ -10,9 +10,9 @@ from pathlib import Path
 import torch
 
 from benchmarks.made.world import World, WorldSizes, project_folder, write_larger, write_source
-from benchmarks.row import Row, at_most
+from benchmarks.ratios.row import Row, at_most
+from benchmarks.ratios.timing import CPU, MEMORY, Work, mean_seconds, run_python
 from benchmarks.rows.loading import training_dataset
-from benchmarks.timing import CPU, MEMORY, Work, mean_seconds, run_python
 from pipeline.params.profile import apply_values, parse_assignment
 from pipeline.params.read import PARAMS_FILE, read_params
 from pipeline.paths import DatasetFiles

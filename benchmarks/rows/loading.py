@@ -7,9 +7,9 @@ import numpy as np
 
 from benchmarks.made.transvg import load_sample
 from benchmarks.made.world import PICTURES, World, WorldSizes, project_folder, write_source
-from benchmarks.row import Row, at_least, ratios_of
+from benchmarks.ratios.row import Row, at_least, ratios_of
+from benchmarks.ratios.timing import CPU, Work, in_turns
 from benchmarks.step_cost import read_with
-from benchmarks.timing import CPU, Work, in_turns
 from models.grounder.checkpoint import untrained_language
 from models.grounder.config import LanguageSizes
 from pipeline.params.train import TrainParams

@@ -7,9 +7,9 @@ import stanza
 from benchmarks.made.phrases import natural_phrases
 from benchmarks.made.tagger import write_full_size_tagger
 from benchmarks.made.world import SilentObserver, project_folder
-from benchmarks.row import Row, at_least, ratios_of
+from benchmarks.ratios.row import Row, at_least, ratios_of
+from benchmarks.ratios.timing import CPU, in_turns
 from benchmarks.step_cost import read_with
-from benchmarks.timing import CPU, in_turns
 from models.phrases.train_tagger import PACKAGE
 from pipeline.paths import DatasetFiles
 from pipeline.records import PhraseRecord, write_records

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from benchmarks.made.world import CPU, PICTURES, World, WorldSizes, project_folder, write_source
 from benchmarks.predict_cost import rounds
-from benchmarks.row import Row, at_most, ratios_of
+from benchmarks.ratios.row import Row, at_most, ratios_of
+from benchmarks.ratios.timing import CPU as CPU_TIME
 from benchmarks.step_cost import read_with
-from benchmarks.timing import CPU as CPU_TIME
 from models.grounder.checkpoint import save_grounder
 from pipeline.images.images import read_image
 from pipeline.params.read import PARAMS_FILE

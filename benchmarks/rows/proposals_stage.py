@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 
 from benchmarks.made.world import PICTURES, WorldSizes, project_folder, write_source
-from benchmarks.row import Row, at_least, at_most, ratios_of
+from benchmarks.ratios.row import Row, at_least, at_most, ratios_of
+from benchmarks.ratios.timing import CPU, Work, in_turns
 from benchmarks.step_cost import read_with
-from benchmarks.timing import CPU, Work, in_turns
 from models.detector.checkpoint import StoredDetector, read_detector
 from models.detector.detector import Detector
 from models.detector.openmmlab import EXTENSION, Config

@@ -11,8 +11,8 @@ from pathlib import Path
 from dvc.repo import Repo
 
 from benchmarks.made.pictures import write_picture
-from benchmarks.row import Row, at_most, ratios_of
-from benchmarks.timing import WALL, in_turns, run_process
+from benchmarks.ratios.row import Row, at_most, ratios_of
+from benchmarks.ratios.timing import WALL, in_turns, run_process
 
 
 @dataclass(frozen=True)

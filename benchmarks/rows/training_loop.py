@@ -15,9 +15,9 @@ from benchmarks.made.world import (
     project_folder,
     write_source,
 )
-from benchmarks.row import Row, at_most
+from benchmarks.ratios.row import Row, at_most
+from benchmarks.ratios.timing import WALL
 from benchmarks.step_cost import read_with
-from benchmarks.timing import WALL
 from pipeline.samples.grounding_tables import GroundingTables
 from pipeline.training.processes import Machine, ProcessGroup
 from stages.train import build_training, train

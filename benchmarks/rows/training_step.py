@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from benchmarks.made.networks import random_scorer
-from benchmarks.row import Row, at_least, at_most, ratios_of
+from benchmarks.ratios.row import Row, at_least, at_most, ratios_of
+from benchmarks.ratios.timing import CPU, in_turns
 from benchmarks.step_cost import NUM_NOUNS, build_step, random_batch, read_with
-from benchmarks.timing import CPU, in_turns
 from models.grounder.batch import GroundingInputs
 from models.grounder.fusion import FusionBranch, join
 from models.layers.attention import LayerSizes, TokenSet

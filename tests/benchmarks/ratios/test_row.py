@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks.row import Row, at_least, at_most, ratios_of
+from benchmarks.ratios.row import Row, at_least, at_most, ratios_of
 
 
 def row(mark, *ratios):

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from benchmarks.row import Row
+from benchmarks.ratios.row import Row
 
 HEADINGS = ("row", "what", "against", "ratio", "interval", "mark", "met", "by", "equal to")
 _READING = (

@@ -1,6 +1,6 @@
 import torch
 
-from benchmarks.machine import commit, describe_machine
+from benchmarks.ratios.machine import commit, describe_machine
 
 
 def test_the_machine_is_named():

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 Work = Callable[[], object]
 Clock = Callable[[], float]
 CPU, WALL, MEMORY = "CPU time", "wall time", "memory"  # what a row may compare

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from benchmarks.row import Row, at_least, at_most
-from benchmarks.table import as_json, as_markdown, as_text, digits
+from benchmarks.ratios.row import Row, at_least, at_most
+from benchmarks.ratios.table import as_json, as_markdown, as_text, digits
 
 MACHINE = {"CPU": "a processor", "cores": "3", "commit": "abc1234"}
 ROWS = [

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from benchmarks.timing import in_turns, mean_seconds, run_process, run_python
+from benchmarks.ratios.timing import in_turns, mean_seconds, run_process, run_python
 
 
 def test_works_take_turns_after_a_round_that_is_not_timed():
@@ -28,7 +28,9 @@ def test_a_process_is_waited_for_and_its_cpu_time_is_its_own(tmp_path):
 
 
 def test_python_code_finds_the_project_from_any_folder(tmp_path):
-    code = "import sys; from benchmarks.row import at_most; open(sys.argv[1], 'w').write('x')"
+    code = (
+        "import sys; from benchmarks.ratios.row import at_most; open(sys.argv[1], 'w').write('x')"
+    )
     run_python(code, tmp_path, "made")
     assert (tmp_path / "made").read_text() == "x"
 
