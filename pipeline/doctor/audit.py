@@ -9,6 +9,7 @@ there is a problem.
 
 import ast
 import base64
+import csv
 import hashlib
 import re
 import sys
@@ -96,12 +97,13 @@ def file_problems(found: Iterable[Distribution]) -> Iterator[str]:
     """
     listed: dict[Path, list[tuple[Distribution, FileHash]]] = {}
     for distribution in found:
-        if distribution.files is None:
+        record = distribution.read_text("RECORD")  # `files` leaves out what is missing, in some
+        if record is None:
             yield f"{distribution.name}: has no list of its files"
-        for file in distribution.files or ():
-            if file.hash is not None:  # RECORD itself has none, nor has bytecode compiled here
-                path = Path(str(distribution.locate_file(file)))
-                listed.setdefault(path, []).append((distribution, file.hash))
+        for name, given, *_ in csv.reader((record or "").splitlines()):
+            if given:  # RECORD itself has none, nor has bytecode compiled here
+                path = Path(str(distribution.locate_file(name)))
+                listed.setdefault(path, []).append((distribution, FileHash(given)))
     for path, owners in listed.items():
         names = ", ".join(sorted(owner.name for owner, _ in owners))
         if not path.is_file():

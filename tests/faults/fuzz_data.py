@@ -82,7 +82,7 @@ def write_data(layout: str, folder: Path) -> None:
 
 def read_data(section_of, folder: Path) -> Outcome:
     """Read a data set as the stage does, and write its tables."""
-    plan = compute_plan(NAME, section_of(folder))
+    plan = compute_plan(NAME, section_of(folder), folder / "drawn")
     readings = list(map(plan.read, plan.items))
     summary = summarise(readings, plan.bad, plan.remarks)
     files = DatasetFiles(NAME)

@@ -1,5 +1,6 @@
 """Damaged files for every reader, some hundred in all, and the watch over them."""
 
+import mmap
 import os
 import time
 from pathlib import Path
@@ -42,7 +43,7 @@ FAULTS = {
     "KeyError": lambda _: {}["a"],
     "names no file": lambda _: _raise(InputError("something is wrong")),
     "hangs": lambda _: _spin(),
-    "MiB": lambda _: np.ones(2**27 + 2**25),
+    "MiB": lambda _: np.frombuffer(mmap.mmap(-1, 5 * 2**28), np.uint8).fill(1),
     "characters": lambda _: _raise(InputError("a.json" + 9999 * "x")),
     "terminal": lambda _: _raise(InputError("a.json: \ud800")),
 }

@@ -197,7 +197,7 @@ def test_a_missing_or_foreign_cache_is_named(here):
 
 def test_a_missing_model_is_named(here):
     save_untrained(here)
-    with pytest.raises(InputError, match="not a grounder's folder"):
+    with pytest.raises(InputError, match=r"other/model/spec\.json"):
         run_evaluate(ResultFiles("shapes", "other"))
 
 

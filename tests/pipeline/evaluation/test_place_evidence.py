@@ -12,7 +12,7 @@ from pipeline.evaluation.place_evidence import (
     place_evidence,
 )
 from pipeline.records import ImageRecord
-from pipeline.samples.sample_facts import NounSlots, SampleFacts
+from pipeline.samples.sample_facts import EarlierPhrases, NounSlots, SampleFacts
 
 # by score: the middle, the right and the left cup, the lamp above the right cup, a doubtful cup
 BOXES = [[40, 20, 50, 36], [80, 20, 90, 36], [10, 20, 30, 36], [82, 2, 90, 12], [60, 20, 64, 26]]
@@ -24,6 +24,8 @@ MIDDLE, RIGHT, LEFT, LAMP, DOUBTFUL = range(5)
 def evidence(place, matches=CUP, anchors=(0, 0, 0, 1, 0)):
     """Return the evidence for the boxes, of which each has a label of its own."""
     no_slots = NounSlots([[]], *(np.zeros((1, 1), kind) for kind in (int, bool, int)))
+    nothing = np.zeros((1, 0, 6), np.float32), np.zeros((1, 0), bool)
+    earlier = EarlierPhrases(*nothing, np.array([-1]), np.zeros(1, bool))
     facts = SampleFacts(
         image=ImageRecord("a", "a.jpg", (40, 100), "val"),
         phrases=["phrase"],
@@ -38,6 +40,7 @@ def evidence(place, matches=CUP, anchors=(0, 0, 0, 1, 0)):
         },
         label_similarity=np.append(matches, 0)[None].astype(np.float32),
         anchor_similarity=np.array([[*anchors, 0]], np.float32),
+        earlier=earlier,
         slots=no_slots,
         maps=np.zeros((1, 1, 1), np.float32),
         confidences=np.zeros(1, np.float32),
