@@ -186,6 +186,7 @@ def open_clip_scorer(
         model = load_transformers(CLIPModel, folder, is_position_index).eval()
         with tokenizer_errors(folder):
             tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+            tokenizer(["a"])  # a setting of a wrong type comes to light in use
         images = CLIPImageProcessor.from_pretrained(folder, local_files_only=True)
     except ModelFileError:
         raise

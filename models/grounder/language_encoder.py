@@ -137,7 +137,9 @@ def load_tokenizer(folder: Path) -> BertTokenizerFast:
     try:
         check_vocabulary(folder, "bert", None)
         with tokenizer_errors(folder):
-            return BertTokenizerFast.from_pretrained(folder)
+            tokenizer = BertTokenizerFast.from_pretrained(folder)
+            tokenizer(["a"])  # a setting of a wrong type comes to light in use
+        return tokenizer
     except BROKEN_FOLDER as error:
         raise ModelFileError(f"{folder}: holds no tokenizer of BERT: {one_line(error)}") from error
 

@@ -1,9 +1,11 @@
+import json
 from dataclasses import replace
 
 import pytest
 import torch
 from transformers import BertConfig, BertModel
 
+from models.given_files.safe_load import ModelFileError
 from models.grounder.checkpoint import learn_tokenizer, new_language
 from models.grounder.config import LanguageSizes
 from models.grounder.language_encoder import embed_texts, load_language, load_tokenizer
@@ -116,6 +118,15 @@ def test_a_tokenizer_survives_its_folder(tmp_path):
     tokenizer.save_pretrained(tmp_path)
     text = "smallest RED circles of 9"
     assert load_tokenizer(tmp_path)(text)["input_ids"] == tokenizer(text)["input_ids"]
+
+
+def test_a_setting_of_a_wrong_type_is_no_tokenizer(tmp_path):
+    learn_tokenizer(PHRASES, 200).save_pretrained(tmp_path)
+    settings = json.loads((tmp_path / "tokenizer_config.json").read_text())
+    settings["model_max_length"] = "12"
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
+    with pytest.raises(ModelFileError, match=str(tmp_path)):
+        load_tokenizer(tmp_path)
 
 
 def test_a_text_is_the_mean_of_its_own_word_pieces_whatever_stands_beside_it():
