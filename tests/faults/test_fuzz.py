@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.given_files.safe_load import ModelFileError
 from pipeline.errors import InputError
 from tests.faults import fuzz, fuzz_watch
 from tests.faults.fuzz import READERS, cases_of, make_bench, run_case, warm
@@ -45,7 +46,7 @@ FAULTS = {
     "hangs": lambda _: _spin(),
     "MiB": lambda _: np.frombuffer(mmap.mmap(-1, 5 * 2**28), np.uint8).fill(1),
     "characters": lambda _: _raise(InputError("a.json" + 9999 * "x")),
-    "terminal": lambda _: _raise(InputError("a.json: \ud800")),
+    "terminal": lambda _: _raise(ModelFileError("a.json: \ud800")),
 }
 
 
