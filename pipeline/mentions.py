@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from models.phrases.place_words import CUES, RELATIONS, SIDES
 from models.phrases.places import Anchor, Place
-from pipeline.caching.cache import Cache, damage_as_cache_error
+from pipeline.caching.cache import Cache, check_runs, damage_as_cache_error
 from pipeline.errors import InputError
 from pipeline.records import ImageRecord, PhraseRecord
 from pipeline.text_index import HashedTexts, TextIndex
@@ -111,15 +111,13 @@ class PhraseFactsTable(Mapping[str, PhraseFacts]):
         Raises:
             ValueError: they are not, or do not.
         """
-        offsets, counts = self._arrays["offsets"], {"noun_role": 2, "noun_index": len(self._nouns)}
-        num_mentions = len(self._arrays["noun_index"])
-        if offsets[0] != 0 or offsets[-1] != num_mentions or (np.diff(offsets) < 0).any():
-            raise ValueError("`offsets` do not cut the nouns into runs")
+        num_nouns, num_mentions = len(self._nouns), len(self._arrays["noun_index"])
+        check_runs(self._arrays["offsets"], num_mentions)
+        sizes = {"offsets": len(self) + 1, "noun_index": num_mentions, "noun_role": num_mentions}
         for name, column in self._arrays.items():
-            size = {"offsets": len(self) + 1, "noun_index": num_mentions, "noun_role": num_mentions}
-            if len(column) != size.get(name, len(self)):
+            if len(column) != sizes.get(name, len(self)):
                 raise ValueError(f"`{name}` is of {len(column)} phrases or nouns, not of all")
-        counts |= {"anchor_index": len(self._nouns)}
+        counts = {"noun_role": 2, "noun_index": num_nouns, "anchor_index": num_nouns}
         counts |= {"place_side": len(SIDES), "relation": len(RELATIONS)}
         for name, count in counts.items():
             column, least = self._arrays[name], 0 if name.startswith("noun") else -1

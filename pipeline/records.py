@@ -94,7 +94,7 @@ def read_records(path: Path, kind: type[Record]) -> list[Record]:
         InputError: the file is missing, is not UTF-8 or holds no record, or a line is not a record
             of this kind; the message names file, line and remedy.
     """
-    return [_record(kind, values) for _, values in _lines(path, kind)]
+    return [record for _, record in _records(path, kind)]
 
 
 class RecordFile(Sequence[Record]):
@@ -122,11 +122,11 @@ class RecordFile(Sequence[Record]):
             InputError: as `read_records`.
         """
         starts, columns = array("q"), {name: array("q") for name in hashed}
-        for start, values in _lines(path, kind):
-            if splits is None or values["split"] in splits:
+        for start, record in _records(path, kind):
+            if splits is None or getattr(record, "split") in splits:  # noqa: B009
                 starts.append(start)
                 for name, column in columns.items():
-                    column.append(hash(values[name]))
+                    column.append(hash(getattr(record, name)))
         self._path = path
         self._kind: type[Record] = kind
         self._starts = np.array(starts, np.int64)  # (N,)
@@ -182,8 +182,8 @@ class FieldTexts(Generic[Record]):
         return np.fromiter(map(hash, texts), np.int64, len(self._records))
 
 
-def _lines(path: Path, kind: type[Record]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield where each line of a file begins, and the values that make a record of it.
+def _records(path: Path, kind: type[Record]) -> Iterator[tuple[int, Record]]:
+    """Yield where each line of a file begins, and its record.
 
     Raises:
         InputError: as `read_records`.
@@ -199,13 +199,12 @@ def _lines(path: Path, kind: type[Record]) -> Iterator[tuple[int, dict[str, Any]
             if number == 1 and line.startswith(BOM_UTF8):
                 start, line = len(BOM_UTF8), line.removeprefix(BOM_UTF8)
             try:
-                values = orjson.loads(line)
-                _check_types({key: _frozen(value) for key, value in values.items()})
-                kind(**values)
+                record = _record(kind, orjson.loads(line))
+                _check_types(vars(record))
             except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
                 what = f"not a {kind.__name__}: {cause_of(path, error)}"
                 raise InputError(f"{path}:{number}: {what}; {REMEDY}") from error
-            yield start, values
+            yield start, record
             start += len(line)
     if not start:
         raise InputError(f"{path}: holds no {kind.__name__}; {REMEDY}")

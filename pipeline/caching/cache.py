@@ -137,6 +137,16 @@ def read_provenance(path: Path) -> Provenance:
     return Provenance(str(attributes["stage"]), str(attributes["fingerprint"]))
 
 
+def check_runs(offsets: NDArray[np.int64], num_rows: int) -> None:
+    """Check that offsets, int64 (N + 1,), cut rows into N runs, as `row_offsets` makes them.
+
+    Raises:
+        ValueError: they do not.
+    """
+    if offsets[0] != 0 or offsets[-1] != num_rows or (np.diff(offsets) < 0).any():
+        raise ValueError(f"`offsets` do not cut {num_rows} rows into runs")
+
+
 @contextmanager
 def damage_as_cache_error(path: Path) -> Iterator[None]:
     """Raise `CacheError` where what was read of a cache does not fit together."""

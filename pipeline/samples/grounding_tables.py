@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from models.given_files.json_files import parse_json
 from models.phrases.mirroring import with_mirrored
-from pipeline.caching.cache import Cache, CacheError, damage_as_cache_error
+from pipeline.caching.cache import Cache, CacheError, check_runs, damage_as_cache_error
 from pipeline.errors import InputError
 from pipeline.mentions import PhraseFacts, PhraseFactsTable
 from pipeline.params.train import LabelParams
@@ -80,8 +80,9 @@ class ImageRows:
         with damage_as_cache_error(cache.path):
             if len(offsets) != len(image_ids) + 1:
                 raise ValueError("`offsets` are not one more than the images")
+            check_runs(offsets, int(offsets[-1]))
             for name, column in columns.items():
-                _check_column(name, column, offsets, len(texts))
+                _check_column(name, column, int(offsets[-1]), len(texts))
             return cls(cache.path, texts, TextIndex(image_ids), offsets, columns)
 
     @classmethod
@@ -115,16 +116,14 @@ class ImageRows:
         return {name: array[span].copy() for name, array in self.arrays.items()}
 
 
-def _check_column(
-    name: str, column: NDArray[Any], offsets: NDArray[np.int64], num_names: int
-) -> None:
-    """Check that the runs of rows of an array cover it, and that whole numbers count in the names.
+def _check_column(name: str, column: NDArray[Any], num_rows: int, num_names: int) -> None:
+    """Check that an array has as many rows, and that whole numbers count in the names.
 
     Raises:
         ValueError: they do not.
     """
-    if offsets[0] != 0 or offsets[-1] != len(column) or (np.diff(offsets) < 0).any():
-        raise ValueError(f"`offsets` do not cut `{name}` into runs")
+    if len(column) != num_rows:
+        raise ValueError(f"`{name}` has {len(column)} rows, not {num_rows} as `offsets` say")
     if column.dtype.kind in "iu" and len(column):
         low, high = int(column.min()), int(column.max())
         if low < 0 or high >= num_names:
