@@ -5,6 +5,7 @@ the vocabulary, S input pixels per side, (h, w) cells of the CAMs, D, U channels
 """
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -89,6 +90,17 @@ class GroundingInputs:
     noun_roles: Tensor
     noun_classes: Tensor
     noun_confidences: Tensor
+
+    @cached_property
+    def has_fit(self) -> Tensor:
+        """Whether labels tell which boxes a phrase may mean, bool (B, P, 1).
+
+        They do not where the head noun fits no label of the image's boxes, or fits all alike.
+        """
+        real = self.box_mask[:, None]  # (B, 1, R)
+        fits = self.box_priors * real  # (B, P, R)
+        all_alike = ((fits == 1) | ~real).all(-1, keepdim=True)
+        return (fits > 0).any(-1, keepdim=True) & ~all_alike
 
     def to(self, device: torch.device) -> "GroundingInputs":
         """Return the batch on another device."""

@@ -20,7 +20,6 @@ from models.grounder.config import GrounderSpec, parse_levels
 from models.grounder.fusion import Fusion
 from models.grounder.language_encoder import LanguageEncoder
 from models.grounder.phrase_decoder import PhraseDecoder, attended_proposal
-from models.grounder.priors.label import label_fits
 from models.grounder.priors.prior import prior_logits
 from models.grounder.proposal_encoder import ProposalEncoder
 from models.grounder.visual_encoder import LevelMap, VisualEncoder
@@ -207,7 +206,7 @@ class Grounder(nn.Module):
         """Return how much the learned score counts for each phrase, in [0, 1], float (B, P, 1)."""
         is_plain = inputs.phrase_is_plain[..., None]  # (B, P, 1)
         where_fit = torch.where(is_plain, self.spec.score_plain, 1.0)
-        return torch.where(label_fits(inputs), where_fit, self.spec.score_unfit)
+        return torch.where(inputs.has_fit, where_fit, self.spec.score_unfit)
 
     def _boxes(
         self, inputs: GroundingInputs, states: Tensor, proposals: Tensor, box_logits: Tensor

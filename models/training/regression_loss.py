@@ -5,10 +5,9 @@ Shapes: B images, P phrases, R proposals.
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torchvision.ops import generalized_box_iou_loss
+from torchvision.ops import box_iou, generalized_box_iou_loss
 
 from models.grounder.box_head import encode_boxes
 from models.training.distributed import global_count
@@ -47,21 +46,11 @@ def select_pseudo_targets(
     probs = box_probs.detach()
     best = probs.argmax(-1)  # (B, P)
     best_xyxy = boxes_xyxy.detach().gather(1, best[..., None].expand(-1, -1, 4))  # (B, P, 4)
-    ious = pairwise_iou(best_xyxy, boxes_xyxy.detach())  # (B, P, R)
+    ious = box_iou(best_xyxy, boxes_xyxy.detach()).nan_to_num(0.0)  # (B, P, R)
     gaps = probs.gather(-1, best[..., None]) - probs
     itself = F.one_hot(best, probs.shape[-1]).bool()
     learners = (ious >= thresholds.iou) & (gaps >= thresholds.margin) | itself
     return best_xyxy, learners & box_mask[:, None]
-
-
-def pairwise_iou(boxes_xyxy: Tensor, others_xyxy: Tensor) -> Tensor:
-    """Return IoU of (B, P, 4) with (B, R, 4), float (B, P, R); 0 where both have no area."""
-    first, second = boxes_xyxy[:, :, None], others_xyxy[:, None]
-    low = torch.maximum(first[..., :2], second[..., :2])
-    high = torch.minimum(first[..., 2:], second[..., 2:])
-    shared = (high - low).clamp(min=0).prod(-1)  # (B, P, R)
-    areas = [(boxes[..., 2:] - boxes[..., :2]).prod(-1) for boxes in (first, second)]
-    return shared / (areas[0] + areas[1] - shared).clamp(min=torch.finfo(shared.dtype).tiny)
 
 
 def regression_loss(

@@ -43,13 +43,3 @@ def several_for_one(inputs: GroundingInputs, config: GrounderConfig, is_plural: 
         Not negative, float32 (B, N, R).
     """
     return config.prior_number * (inputs.box_is_merged[:, None] & ~is_plural[..., None])
-
-
-def label_fits(inputs: GroundingInputs) -> Tensor:
-    """Return whether labels tell which boxes a phrase may mean, bool (B, P, 1).
-
-    They do not where the head noun fits no label of the image's boxes, or fits all alike.
-    """
-    fits = inputs.box_priors * inputs.box_mask[:, None]  # (B, P, R)
-    all_alike = ((fits == 1) | ~inputs.box_mask[:, None]).all(-1, keepdim=True)
-    return (fits > 0).any(-1, keepdim=True) & ~all_alike

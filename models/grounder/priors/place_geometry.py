@@ -7,6 +7,7 @@ Shapes: B images, P phrases, R proposals, C = len(CUES) cues.
 
 import torch
 from torch import Tensor
+from torchvision.ops import box_iou
 
 from models.phrases.place_words import CUES, RELATIONS, TOUCHING
 
@@ -127,13 +128,6 @@ def relation_fits(boxes_shares: Tensor) -> Tensor:
     stacked = torch.stack([fits[relation] for relation in RELATIONS], dim=1).clamp(-1, 1)
     same = box_iou(boxes_shares, boxes_shares) > SAME_BOX_IOU
     return stacked.masked_fill(same[:, None], -1.0)
-
-
-def box_iou(boxes: Tensor, others: Tensor) -> Tensor:
-    """Return the IoU of every pair, float32 (B, R, S), of boxes (B, R, 4) and (B, S, 4)."""
-    inside = _intersections(boxes, others)
-    union = _areas(boxes)[..., None] + _areas(others)[:, None] - inside
-    return inside / union.clamp(min=NEGLIGIBLE)
 
 
 def shares_of_others(boxes: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ from torch import Tensor
 from models.grounder.batch import GroundingInputs
 from models.grounder.config import GrounderConfig
 from models.grounder.priors.box_evidence import area_shares, log_colour, log_scores
-from models.grounder.priors.label import label_fits, label_logits, several_for_one
+from models.grounder.priors.label import label_logits, several_for_one
 from models.grounder.priors.place import place_logits
 from models.grounder.priors.sentence import sentence_logits
 
@@ -36,14 +36,13 @@ def prior_logits(inputs: GroundingInputs, config: GrounderConfig) -> Tensor:
     Where the head noun fits no label of the image's boxes, or fits all alike, labels and scores
     count for nothing, nor does a phrase about several things favour boxes around several.
     """
-    has_fit = label_fits(inputs)  # (B, P, 1)
     is_plural = inputs.phrase_is_plural
     area = area_shares(inputs)[:, None]  # (B, 1, R)
     informed = label_logits(inputs.box_priors, is_plural, inputs, config)
     uninformed = config.prior_area_unfit * area.log() + config.prior_score_unfit * log_scores(
         inputs
     )
-    by_label = torch.where(has_fit, informed, uninformed)  # (B, P, R)
+    by_label = torch.where(inputs.has_fit, informed, uninformed)  # (B, P, R)
     by_label = by_label - several_for_one(inputs, config, is_plural)
     by_words = config.prior_colour * log_colour(inputs.box_colours, inputs.box_mask, area)
     return by_label + by_words + place_logits(inputs, config) + sentence_logits(inputs, config)

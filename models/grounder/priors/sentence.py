@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torchvision.ops import box_iou
 
 from models.grounder.batch import GroundingInputs
 from models.grounder.config import GrounderConfig
-from models.grounder.priors.label import label_fits, label_logits, several_for_one
-from models.grounder.priors.place_geometry import box_iou, shares_of_others
+from models.grounder.priors.label import label_logits, several_for_one
+from models.grounder.priors.place_geometry import shares_of_others
 
 LOWEST_INSIDE = 0.05  # of a box, added to its share inside its wearer before the logarithm
 LOWEST_PART = 0.03  # of the wearer's area, before the logarithm
@@ -56,7 +57,7 @@ def sentence_logits(inputs: GroundingInputs, config: GrounderConfig) -> Tensor:
     by_wearer = config.prior_wearer * torch.log(inside + LOWEST_INSIDE)
     by_area = config.prior_part_area * part.clamp(LOWEST_PART, 1).log()
     worn = by_wearer + by_area * inputs.phrase_is_body[..., None]
-    claimed = config.prior_claim * earlier.claims * label_fits(inputs)
+    claimed = config.prior_claim * earlier.claims * inputs.has_fit
     return torch.where(is_worn, worn, -claimed)
 
 
@@ -67,7 +68,7 @@ def earlier_boxes(inputs: GroundingInputs, config: GrounderConfig) -> EarlierBox
     logits = label_logits(fits.flatten(1, 2), several, inputs, config)
     logits = (logits - several_for_one(inputs, config, several)).view_as(fits)
     logits = logits.masked_fill(fits == 0, torch.finfo(logits.dtype).min)
-    overlaps = box_iou(inputs.boxes_xyxy, inputs.boxes_xyxy)  # (B, R, R)
+    overlaps = box_iou(inputs.boxes_xyxy, inputs.boxes_xyxy).nan_to_num(0.0)  # (B, R, R)
     claims = torch.zeros_like(inputs.box_priors)  # (B, P, R)
     picks = []
     for number in range(fits.shape[2]):

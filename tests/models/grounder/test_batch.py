@@ -18,3 +18,12 @@ def test_values_are_the_same_on_the_device_where_they_are():
     inputs = tiny_inputs()
     again = inputs.to(torch.device("cpu"))
     assert all(torch.equal(getattr(again, f.name), getattr(inputs, f.name)) for f in fields(inputs))
+
+
+def test_labels_tell_something_where_a_real_box_fits_better_than_another():
+    inputs = tiny_inputs()
+    real, padded = inputs.box_mask[1], ~inputs.box_mask[1]
+    inputs.box_priors[1, 0] = 1.0 * real  # all real boxes alike, padding not
+    inputs.box_priors[1, 1] = 0.5 * real  # fits all, none wholly
+    inputs.box_priors[1, 2] = 1.0 * padded  # fits padding alone
+    assert inputs.has_fit[1].tolist() == [[False], [True], [False]]

@@ -1,13 +1,13 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
-from torchvision.ops import box_iou, generalized_box_iou_loss
+from torchvision.ops import generalized_box_iou_loss
 
 from models.training.regression_loss import (
     PseudoLabelThresholds,
     giou_loss,
-    pairwise_iou,
     regression_loss,
     select_pseudo_targets,
 )
@@ -25,17 +25,11 @@ def _probs(*values):
     return torch.tensor([[values]])
 
 
-def test_overlaps_equal_torchvisions():
-    torch.manual_seed(0)
-    corners = torch.rand(2, 7, 2) * 30
-    boxes = torch.cat([corners, corners + torch.rand(2, 7, 2) * 20], dim=-1)
-    expected = torch.stack([box_iou(image[:3], image) for image in boxes])
-    torch.testing.assert_close(pairwise_iou(boxes[:, :3], boxes), expected)
-
-
-def test_two_points_do_not_overlap():
-    point = torch.full((1, 1, 4), 5.0)
-    assert pairwise_iou(point, point).item() == 0
+def test_a_box_without_an_area_overlaps_nothing_and_learns_where_no_overlap_is_asked_for():
+    points = torch.full((1, 5, 4), 5.0)
+    anywhere = replace(GATES, iou=0.0)
+    _, learners = select_pseudo_targets(points, _probs(0.5, 0.3, 0.1, 0.1, 0.0), MASKS[1], anywhere)
+    assert learners.tolist() == [[[True, True, True, True, False]]]
 
 
 def test_the_learners_overlap_the_most_trusted_box_and_lag_behind_it():

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import torch
 
-from models.grounder.priors.label import label_fits, label_logits, several_for_one
+from models.grounder.priors.label import label_logits, several_for_one
 from tests.models.grounder.tiny_grounder import B, P, R, tiny_config, tiny_inputs
 
 CONFIG = tiny_config(
@@ -31,12 +31,3 @@ def test_one_for_several_and_several_for_one_cost_the_same_in_two_places():
     prices = several_for_one(inputs, CONFIG, several)[0]
     torch.testing.assert_close(prices[0], torch.zeros(R))
     torch.testing.assert_close(prices[1], 0.7 * merged.float())
-
-
-def test_labels_tell_something_where_a_real_box_fits_better_than_another():
-    inputs = tiny_inputs()
-    real, padded = inputs.box_mask[1], ~inputs.box_mask[1]
-    inputs.box_priors[1, 0] = 1.0 * real  # all real boxes alike, padding not
-    inputs.box_priors[1, 1] = 0.5 * real  # fits all, none wholly
-    inputs.box_priors[1, 2] = 1.0 * padded  # fits padding alone
-    assert label_fits(inputs)[1].tolist() == [[False], [True], [False]]

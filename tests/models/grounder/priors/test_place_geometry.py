@@ -3,7 +3,6 @@ import pytest
 import torch
 
 from models.grounder.priors.place_geometry import (
-    box_iou,
     order_logits,
     relation_fits,
     relation_logits,
@@ -218,9 +217,3 @@ def test_logits_of_any_boxes_are_finite(count):
     ):
         assert found.shape == (B, P, count)
         assert found.isfinite().all()
-
-
-def test_the_overlap_of_two_boxes_is_a_share_of_their_union():
-    boxes = torch.tensor([[(0.0, 0.0, 0.4, 0.5), (0.2, 0.0, 0.6, 0.5), (0.7, 0.7, 0.7, 0.9)]])
-    expected = [[1, 1 / 3, 0], [1 / 3, 1, 0], [0, 0, 0]]
-    np.testing.assert_allclose(box_iou(boxes, boxes)[0], expected, atol=1e-6)

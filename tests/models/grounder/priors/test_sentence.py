@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from models.grounder.priors.sentence import earlier_boxes, sentence_logits
-from tests.models.grounder.tiny_grounder import B, E, P, tiny_config, tiny_inputs
+from tests.models.grounder.tiny_grounder import B, E, P, R, tiny_config, tiny_inputs
 from tests.oracles import sentence_loops
 
 CONFIG = tiny_config(
@@ -102,6 +102,12 @@ def test_the_second_of_two_people_is_the_other_one_and_a_third_is_neither():
     inputs.earlier_priors[:, :, 1] = 0  # there is but one earlier phrase
     logits = sentence_logits(inputs, CONFIG)[0, 0]
     torch.testing.assert_close(logits[:4], torch.tensor([-2.3, 0.0, 0.0, 0.0]))
+
+
+def test_boxes_without_an_area_claim_nothing():
+    inputs = crowded(0)
+    inputs.boxes_xyxy[..., 2:] = inputs.boxes_xyxy[..., :2] = 5
+    assert earlier_boxes(inputs, CONFIG).claims.tolist() == torch.zeros(B, P, R).tolist()
 
 
 def test_several_claim_nothing():
