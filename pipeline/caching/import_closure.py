@@ -4,10 +4,10 @@
 """
 
 import ast
+import re
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-
-from ruamel.yaml import YAML
 
 CODE_FOLDERS = ("models", "pipeline", "stages")
 # `observe` only reports, `command_line` and `lifetime` only start and end a process, `errors` only
@@ -107,21 +107,34 @@ def _is_room(root: Path, folder: Path, num_imported: int) -> bool:
 
 
 def write_code_dependencies(dvc_file: Path) -> None:
-    """Rewrite the code dependencies in dvc.yaml of every stage that has a file of its name."""
-    editor = YAML()
-    editor.preserve_quotes = True
-    editor.width = 4096
-    editor.indent(mapping=2, sequence=4, offset=2)
-    graph = editor.load(dvc_file.read_text(encoding="utf-8"))
-    for name, stage in graph["stages"].items():
-        if not (dvc_file.parent / "stages" / f"{name}.py").is_file():
-            continue  # runs the code of another stage
-        listed = stage.get("do", stage)["deps"]
-        for path in [path for path in listed if path.split("/")[0] in CODE_FOLDERS]:
-            listed.remove(path)
-        listed.extend(code_dependencies(dvc_file.parent / "stages" / f"{name}.py"))
-    with dvc_file.open("w", encoding="utf-8") as stream:
-        editor.dump(graph, stream)
+    """Rewrite the code dependencies in dvc.yaml of every stage that has a file of its name.
+
+    They stand at the end of the flow sequence `deps`, on lines of their own.
+    """
+    lines = dvc_file.read_text(encoding="utf-8").splitlines()
+    written = _with_code(lines, dvc_file.parent / "stages")
+    dvc_file.write_text("\n".join([*written, ""]), encoding="utf-8")
+
+
+def _with_code(lines: list[str], stages: Path) -> Iterator[str]:
+    """Yield the lines of dvc.yaml, those that name code made anew."""
+    stage_file, is_within_deps = stages, False
+    for line in lines:
+        if heading := re.match(r"  (\w+):", line):
+            stage_file = stages / f"{heading[1]}.py"
+        if line == "    ]" and is_within_deps and stage_file.is_file():
+            yield from _wrapped(code_dependencies(stage_file))
+        is_within_deps = line == "    deps: [" or (is_within_deps and line != "    ]")
+        if line.lstrip().split("/")[0] not in CODE_FOLDERS:
+            yield line
+
+
+def _wrapped(paths: list[str]) -> list[str]:
+    indent = 6 * " "
+    text = ", ".join(paths) + ","
+    return textwrap.wrap(
+        text, 100, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
+    )
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 from pipeline.caching.import_closure import code_dependencies, import_closure
 from tests.conftest import ROOT
@@ -97,22 +98,36 @@ def test_a_room_is_listed_where_half_of_it_is_imported_and_holds_no_other_room(r
     ]
 
 
-def test_it_rewrites_the_code_dependencies_and_leaves_all_else(rooms):
-    before = """# of the graph
+GRAPH = """# of the graph
 stages:
-  cams:
-    foreach: ${run.datasets}
-    do:
-      cmd: python -m stages.cams ${item}
-      deps:
-        - data/${item}/weights  # made before
-        - pipeline/gone.py
-      params: [cams, "weights.${item}"]
+  cams: &cams
+    cmd: python -m stages.cams ${item}
+    deps: [
+      "data/${item}/weights",  # made before
+CODE    ]
+    outs: [
+      "data/${item}/cams.h5",
+    ]
+  target_cams:
+    <<: *cams
+    deps: [
+      "data/${item}/cams.h5",
+    ]
 """
-    (rooms / "dvc.yaml").write_text(before)
+
+
+def test_it_rewrites_the_code_dependencies_and_leaves_all_else(rooms):
+    for name in ("six", "seven", "eight"):
+        (rooms / "pipeline" / f"file_number_{name}.py").write_text("")
+        with (rooms / "stages" / "cams.py").open("a") as stream:
+            stream.write(f"\nimport pipeline.file_number_{name}")
+    (rooms / "dvc.yaml").write_text(GRAPH.replace("CODE", "      pipeline/gone.py, models/a,\n"))
     command = [sys.executable, "-m", "pipeline.caching.import_closure"]
     done = subprocess.run(command, cwd=rooms, env={"PYTHONPATH": str(ROOT)}, capture_output=True)
     assert done.returncode == 0, done.stderr
-    listed = code_dependencies(rooms / "stages" / "cams.py")
-    after = before.replace("pipeline/gone.py", "\n        - ".join(listed))
-    assert (rooms / "dvc.yaml").read_text() == after
+    text = (rooms / "dvc.yaml").read_text()
+    code = text.partition("made before\n")[2].partition("    ]\n")[0]
+    assert text == GRAPH.replace("CODE", code)
+    assert [len(line) <= 100 for line in code.splitlines()] == [True, True]
+    listed = yaml.safe_load(text)["stages"]["cams"]["deps"]
+    assert listed == ["data/${item}/weights", *code_dependencies(rooms / "stages" / "cams.py")]
