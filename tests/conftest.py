@@ -6,10 +6,13 @@ os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", DO_NOT_TRACK="1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read by torch when it is imported
 os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_ENABLED", "false")
 
+import shutil
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).parent.parent
 
@@ -43,22 +46,48 @@ def real() -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_detector(tmp_path_factory) -> Path:
-    """Return the folder of a detector that was trained on bright rectangles."""
-    from tests.tiny_detector import write_tiny_detector
+def made_once(tmp_path_factory, worker_id) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Return a function that lets the process that asks first make a folder; each has a copy."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent
 
-    return write_tiny_detector(tmp_path_factory.mktemp("weights") / "detector")
+    def copy_of(name: str, make: Callable[[Path], object]) -> Path:
+        first, unfinished = shared / "made_once" / name, shared / "unfinished" / name
+        unfinished.parent.mkdir(exist_ok=True)
+        with FileLock(unfinished.with_suffix(".lock")):
+            if not first.is_dir():
+                shutil.rmtree(unfinished, ignore_errors=True)
+                unfinished.mkdir()
+                make(unfinished)
+                first.parent.mkdir(exist_ok=True)
+                unfinished.rename(first)
+        own = tmp_path_factory.mktemp(name) / name
+        shutil.copytree(first, own, symlinks=True)
+        return own
+
+    return copy_of
 
 
 @pytest.fixture(scope="session")
-def served(tmp_path_factory) -> Path:
+def tiny_detector(made_once) -> Path:
+    """Return the folder of a detector that was trained on bright rectangles."""
+    from tests.tiny_detector import write_tiny_detector
+
+    return (
+        made_once("detector", lambda folder: write_tiny_detector(folder / "detector")) / "detector"
+    )
+
+
+@pytest.fixture(scope="session")
+def served(made_once) -> Path:
     """Return the folder of a small project with a model that can be asked about pictures."""
     from tests.served_world import write_served_world
 
-    folder = tmp_path_factory.mktemp("served")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("DVC_ROOT", str(folder))
-        patch.delenv("PIPELINE_PART", raising=False)
-        write_served_world(folder)
-    return folder
+    def make(folder: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            patch.setenv("DVC_ROOT", str(folder))
+            patch.delenv("PIPELINE_PART", raising=False)
+            write_served_world(folder)
+
+    return made_once("served", make)

@@ -72,6 +72,8 @@ def test_a_second_time_nothing_runs_and_the_tables_show_both(project, asked):
     assert stages_run(again) == []
     done = project.python("-m", "camground", "results")
     assert done.returncode == 0, done.stderr
+    assert "full" in done.stdout
+    assert "report.html" in done.stdout
     told = (project.folder / "results/report.md").read_text("utf-8")
     assert "| trained on | variant | shapes test | own asked |" in told
     assert "| target\\_cams@shapes-own |" in told
@@ -97,11 +99,18 @@ def test_without_the_training_split_a_dataset_that_is_trained_on_is_refused(proj
 
 def test_what_readme_shows_runs_as_shown(project):
     served = ("camground demo",)  # would run until it is stopped
-    for line in commands():
-        if line.startswith("camground") and "flickr30k" not in line and line not in served:
-            done = project.python("-m", *shlex.split(line))
-            assert done.returncode == 0, f"{line}: {done.stderr[-2000:]}"
-    shown = project.python("-c", f"{python_code()}\nprint(found[0].box_xyxy, found[1].score)")
+    lines = [
+        shlex.split(line)[1:]
+        for line in commands()
+        if line.startswith("camground") and "flickr30k" not in line and line not in served
+    ]
+    shown = project.python(
+        "-c",
+        "from camground.__main__ import main\n"
+        f"for line in {lines}:\n    assert main(line) == 0, line\n"
+        f"{python_code()}\nprint(found[0].box_xyxy, found[1].score)",
+    )
     assert shown.returncode == 0, shown.stderr[-2000:]
+    assert len(lines) == 4
     assert json.loads((project.folder / "boxes.json").read_text())["info"]["split"] == "train"
     assert list((project.folder / "drawn").iterdir())
