@@ -19,7 +19,7 @@ from benchmarks.groups import GROUPS, measure_group
 from benchmarks.ratios.machine import describe_machine
 from benchmarks.ratios.row import Row
 from benchmarks.ratios.table import as_json, as_markdown, as_text, digits
-from models.given_files.safe_load import write_json
+from models.given_files.json_files import write_json
 
 
 def group_names(text: str) -> list[str]:

@@ -26,6 +26,7 @@ from models.training.training_step import TrainingStep
 from pipeline.evaluation.inference import Inference, compute_answers
 from pipeline.evaluation.metrics import score_boxes
 from pipeline.evaluation.phrase_results import evaluation_splits
+from pipeline.freed_memory import keep_freed_memory
 from pipeline.observe.observer import Observer
 from pipeline.params.read import read_params, train_params
 from pipeline.params.reader import build, read_yaml
@@ -33,7 +34,7 @@ from pipeline.params.schema import Params
 from pipeline.params.train import TrainParams
 from pipeline.paths import DatasetFiles, image_folder
 from pipeline.records import GroundTruth, read_records
-from pipeline.runtime import keep_freed_memory, pick_device, seed_everything
+from pipeline.runtime import pick_device, seed_everything
 from pipeline.samples.dataset import GroundingDataset
 from pipeline.samples.grounding_tables import GroundingTables
 from pipeline.training.processes import Machine, ProcessGroup

@@ -17,9 +17,10 @@ import torch
 
 from benchmarks.step_cost import build_step, random_batch, read_with
 from models.training.training_step import Batch, TrainingStep
+from pipeline.freed_memory import keep_freed_memory
 from pipeline.params.read import train_params
 from pipeline.params.train import AugmentParams, TrainParams
-from pipeline.runtime import keep_freed_memory, pick_device
+from pipeline.runtime import pick_device
 from stages.train import build_optimiser
 
 STILL = AugmentParams(flip=0.0, jitter=0.0, crop=0.0, scales=1, translate=False)

@@ -6,7 +6,7 @@ from importlib import import_module
 import torch
 
 from benchmarks.ratios.row import Row
-from pipeline.runtime import keep_freed_memory
+from pipeline.freed_memory import keep_freed_memory
 
 GROUPS = {  # name -> the function that measures its rows
     "cams": "cams:measure_cams",

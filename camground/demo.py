@@ -15,7 +15,7 @@ import uvicorn
 from pipeline.demo.app import build_app
 from pipeline.demo.examples import find_examples
 from pipeline.errors import InputError
-from pipeline.runtime import keep_freed_memory
+from pipeline.freed_memory import keep_freed_memory
 from pipeline.serving.model_folder import model_name, newest_model
 from pipeline.serving.phrase_grounder import PhraseGrounder
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from pipeline.errors import InputError
+from pipeline.freed_memory import keep_freed_memory
 from pipeline.images.images import read_image
-from pipeline.runtime import keep_freed_memory
 from pipeline.serving.answer_file import NO_ANSWER, AnswerFile, open_answers
 from pipeline.serving.drawing import draw_found, write_drawing
 from pipeline.serving.found import ANSWERS

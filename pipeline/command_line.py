@@ -16,13 +16,13 @@ from models.given_files.foreign_values import is_finite_number
 from models.given_files.json_files import read_json_value
 from pipeline.caching.atomic import whole_file, work_folder
 from pipeline.errors import InputError
+from pipeline.freed_memory import keep_freed_memory
 from pipeline.lifetime import end_with_parent
 from pipeline.observe.observer import Observer
 from pipeline.observe.run_stage import run_stage
 from pipeline.params.read import read_params
 from pipeline.params.schema import NAME, Params
 from pipeline.paths import DatasetFiles, ResultFiles, image_folder
-from pipeline.runtime import keep_freed_memory
 
 NAME_FLAGS = ("--dataset", "--variant")
 DVC_STAGE = "DVC_STAGE"  # set by DVC for what it runs

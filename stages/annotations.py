@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 
-from models.given_files.safe_load import write_json
+from models.given_files.json_files import write_json
 from pipeline.caching.atomic import whole_file, whole_folder
 from pipeline.caching.fingerprint import fingerprint
 from pipeline.command_line import stage_call

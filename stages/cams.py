@@ -23,7 +23,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.given_files.safe_load import write_json
+from models.given_files.json_files import write_json
 from models.grad_cam.explainer import LayerError, NounExplainer
 from models.grad_cam.load_scorer import (
     PARTS,

@@ -22,7 +22,8 @@ from torch import Tensor
 from models.classifier.classifier import Classifier, load_classifier
 from models.classifier.noun_head import NounHead, save_noun_head
 from models.classifier.train_noun_head import NounHeadFit, average_precisions, fit_noun_head
-from models.given_files.safe_load import ModelFileError, NonFiniteError, write_json
+from models.given_files.json_files import write_json
+from models.given_files.safe_load import ModelFileError, NonFiniteError
 from pipeline.caching.atomic import whole_file
 from pipeline.caching.fingerprint import fingerprint
 from pipeline.caching.shards import ShardPlan, remove_shards, run_shards

@@ -18,8 +18,7 @@ from typing import Any
 import numpy as np
 
 from models.given_files.impostors import cause_of, one_line
-from models.given_files.json_files import parse_json
-from models.given_files.safe_load import write_json
+from models.given_files.json_files import parse_json, write_json
 from models.given_files.text_files import read_text, split_lines
 from pipeline.caching.atomic import whole_file
 from pipeline.caching.fingerprint import fingerprint

@@ -17,7 +17,8 @@ from models.classifier.timm_network import is_timm, timm_input
 from models.classifier.train_classifier import ClassifierFit, train_classifier
 from models.detector.checkpoint import DetectorInfo, save_detector
 from models.detector.train_detector import DetectionExample, DetectorFit, train_detector
-from models.given_files.safe_load import ModelFileError, NonFiniteError, write_json
+from models.given_files.json_files import write_json
+from models.given_files.safe_load import ModelFileError, NonFiniteError
 from models.noun_classes.wordnet import read_wordnet
 from models.phrases.train_tagger import train_tagger
 from models.pretrained import hub

@@ -23,13 +23,8 @@ from models.classifier.timm_network import (
 from models.given_files.described_network import Description, build_with_weights
 from models.given_files.foreign_values import is_finite_number
 from models.given_files.impostors import cause_of
-from models.given_files.json_files import read_json_value
-from models.given_files.safe_load import (
-    ModelFileError,
-    check_weights,
-    load_safetensors,
-    write_json,
-)
+from models.given_files.json_files import read_json_value, write_json
+from models.given_files.safe_load import ModelFileError, check_weights, load_safetensors
 
 ARCHITECTURES = ("mobilenet_v2", "resnet10", "resnet18", "resnet34", "resnet50", "squeezenet1_1")
 _NARROW_BLOCKS = {"resnet10": (1, 1, 1, 1), "resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3)}

@@ -10,8 +10,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from models.given_files.impostors import cause_of
-from models.given_files.json_files import read_json_value
-from models.given_files.safe_load import ModelFileError, check_weights, load_safetensors, write_json
+from models.given_files.json_files import read_json_value, write_json
+from models.given_files.safe_load import ModelFileError, check_weights, load_safetensors
 
 _NOUNS_FILE, _WEIGHTS_FILE = "nouns.json", "head.safetensors"
 

@@ -18,13 +18,8 @@ from models.detector.config_text import read_config_text
 from models.detector.openmmlab import MODELS, Config, ConfigDict, mmdet_scope
 from models.given_files.described_network import Description, build_with_weights
 from models.given_files.impostors import cause_of, impostor_of, one_line
-from models.given_files.json_files import read_json_value
-from models.given_files.safe_load import (
-    ModelFileError,
-    check_weights,
-    load_weights,
-    write_json,
-)
+from models.given_files.json_files import read_json_value, write_json
+from models.given_files.safe_load import ModelFileError, check_weights, load_weights
 
 CONFIG_FILE, WEIGHTS_FILE, INFO_FILE = "config.py", "weights.pth", "detector.json"
 _CONFIG_ERRORS = (  # what a Python file, its base files, and mmdet's parts raise

@@ -1,4 +1,4 @@
-"""JSON that others wrote, parsed with one kind of error."""
+"""JSON files: what others wrote is parsed with one kind of error, ours have equal bytes."""
 
 import json
 from collections.abc import Callable
@@ -35,3 +35,16 @@ def read_json_value(path: Path) -> Any:
         ValueError: as `parse_json`; or it is not UTF-8.
     """
     return parse_json(read_text(path))
+
+
+def write_json(path: Path, content: object, *, indent: int, sort_keys: bool = False) -> None:
+    """Write a JSON file in UTF-8 that ends with a newline; equal contents give equal bytes.
+
+    Args:
+        path: in a folder that is there.
+        content: mappings, sequences and plain values.
+        indent: spaces a level.
+        sort_keys: whether keys are ordered by the alphabet instead of as they come.
+    """
+    text = json.dumps(content, indent=indent, sort_keys=sort_keys, ensure_ascii=False)
+    path.write_text(text + "\n", encoding="utf-8", newline="\n")

@@ -1,7 +1,6 @@
-"""Read weight files that somebody else wrote, without running code in them; write JSON files."""
+"""Read weight files that somebody else wrote, without running code in them."""
 
 import io
-import json
 import pickle
 import re
 import struct
@@ -308,16 +307,3 @@ def load_transformers(
 def is_position_index(key: str) -> bool:
     """Return whether a weight only counts positions, which old files of transformers hold."""
     return key.endswith("position_ids")
-
-
-def write_json(path: Path, content: object, *, indent: int, sort_keys: bool = False) -> None:
-    """Write a JSON file in UTF-8 that ends with a newline; equal contents give equal bytes.
-
-    Args:
-        path: in a folder that is there.
-        content: mappings, sequences and plain values.
-        indent: spaces a level.
-        sort_keys: whether keys are ordered by the alphabet instead of as they come.
-    """
-    text = json.dumps(content, indent=indent, sort_keys=sort_keys, ensure_ascii=False)
-    path.write_text(text + "\n", encoding="utf-8", newline="\n")

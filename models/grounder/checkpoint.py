@@ -22,13 +22,12 @@ from transformers import BertConfig, BertTokenizerFast
 from models.classifier.classifier import Classifier, build_network
 from models.given_files.described_network import Description, build_with_weights
 from models.given_files.impostors import cause_of, one_line
-from models.given_files.json_files import read_json_value
+from models.given_files.json_files import read_json_value, write_json
 from models.given_files.safe_load import (
     BROKEN_FOLDER,
     ModelFileError,
     check_weights,
     load_safetensors,
-    write_json,
 )
 from models.grounder.config import GrounderConfig, GrounderSpec, LanguageSizes
 from models.grounder.grounder import Grounder, build_grounder

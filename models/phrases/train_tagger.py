@@ -20,7 +20,8 @@ from stanza.models.tagger import parse_args
 from stanza.resources.common import logging_level_context
 
 from models.finite import check_loss
-from models.given_files.safe_load import check_weights, write_json
+from models.given_files.json_files import write_json
+from models.given_files.safe_load import check_weights
 
 PACKAGE = "embedded"
 Word = tuple[str, str, str, str]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from models.given_files.safe_load import write_json
+from models.given_files.json_files import write_json
 from pipeline.caching.atomic import whole_file
 from pipeline.command_line import StageCall, stage_call
 from pipeline.errors import InputError

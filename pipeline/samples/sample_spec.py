@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.given_files.impostors import cause_of
-from models.given_files.json_files import read_json_value
-from models.given_files.safe_load import write_json
+from models.given_files.json_files import read_json_value, write_json
 from pipeline.errors import InputError
 from pipeline.params.reader import ParamsError, build
 from pipeline.params.train import LabelParams, TrainParams

@@ -6,8 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from models.given_files.json_files import read_json_value
-from models.given_files.safe_load import write_json
+from models.given_files.json_files import read_json_value, write_json
 from models.grad_cam.load_scorer import PARTS
 from pipeline.caching.atomic import whole_folder
 from pipeline.errors import InputError

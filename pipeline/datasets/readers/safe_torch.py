@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from models.given_files.impostors import cause_of
-from models.given_files.safe_load import BROKEN, load_torch, plain_reason
 from pipeline.datasets.files import check_inside
 from pipeline.errors import InputError
 
@@ -80,6 +79,8 @@ def load_list(path: Path) -> list[Any]:
     Raises:
         InputError: the file is broken, names anything else to call, or holds no list.
     """
+    from models.given_files.safe_load import BROKEN, load_torch, plain_reason  # slow to import
+
     check_inside(path.parent, path)
     try:
         content = load_torch(path, _STAND_INS)

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from models.detector.checkpoint import DetectorInfo
+from models.given_files.json_files import write_json
 from models.given_files.safe_load import (
     ModelFileError,
     load_arrays,
     load_safetensors,
     load_weights,
-    write_json,
 )
 
 INFO = DetectorInfo("bottom-up", (), "Visual Genome", "MIT")
