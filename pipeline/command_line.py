@@ -17,7 +17,6 @@ from models.given_files.json_files import read_json_value
 from pipeline.caching.atomic import whole_file, work_folder
 from pipeline.errors import InputError
 from pipeline.freed_memory import keep_freed_memory
-from pipeline.lifetime import end_with_parent
 from pipeline.observe.observer import Observer
 from pipeline.observe.run_stage import run_stage
 from pipeline.params.read import read_params
@@ -25,7 +24,6 @@ from pipeline.params.schema import NAME, Params
 from pipeline.paths import DatasetFiles, ResultFiles, image_folder
 
 NAME_FLAGS = ("--dataset", "--variant")
-DVC_STAGE = "DVC_STAGE"  # set by DVC for what it runs
 TRAINED_ON = "--trained_on"  # spelt as dvc.yaml's key, for DVC writes it
 
 
@@ -97,8 +95,6 @@ def stage_call(
         InputError: params.yaml is wrong, or does not have the name.
     """
     sys.excepthook = show_error
-    if DVC_STAGE in os.environ:
-        end_with_parent()
     keep_freed_memory()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     parser = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])

@@ -6,7 +6,18 @@ import signal
 import sys
 from multiprocessing import parent_process
 
+DVC_STAGE = "DVC_STAGE"  # set by DVC for what it runs
 _PR_SET_PDEATHSIG = 1  # of Linux's prctl.h
+_LOCATING = "-m"  # what `python -m` calls the program while it imports its packages
+
+
+def end_with_dvc() -> None:
+    """Make the kernel end this process with the DVC that runs it, before it imports its module.
+
+    It does nothing outside of DVC, nor in other processes that import the packages of a stage.
+    """
+    if DVC_STAGE in os.environ and sys.argv[:1] == [_LOCATING]:
+        end_with_parent()
 
 
 def end_with_parent() -> None:

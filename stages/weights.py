@@ -166,7 +166,7 @@ def convert(section: WeightFiles, key: str, weights: Path, observer: Observer) -
     fetched = work_folder("weights", "hub")
     for name, part in parts.items():
         with _as_input_error(f"{key}.{name}"):
-            paths[name] = Path(part.path or hub.fetch(*hub_of(part), fetched))
+            paths[name] = Path(part.path or hub.fetch(*hub_of(part), fetched, make_folder))
         origins[name] = check_source(part, paths[name], f"{key}.{name}")
         observer.log(f"{name}: {origins[name].source}, sha256 {origins[name].sha256}")
     for name, part in parts.items():

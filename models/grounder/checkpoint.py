@@ -62,7 +62,7 @@ def save_grounder(
     Args:
         folder: made if it is not there.
         grounder: the model.
-        tokenizer: of its language encoder.
+        tokenizer: of its language encoder; it forgets how long its last texts were to be.
         words: the decoder's vocabulary, `grounder.spec.num_words` of them, in order of their ids.
 
     Raises:
@@ -76,6 +76,8 @@ def save_grounder(
     config = grounder.language_encoder.bert.config.to_dict()
     write_json(folder / LANGUAGE_FILE, {key: config[key] for key in sorted(config)}, indent=1)
     write_json(folder / WORDS_FILE, list(words), indent=1)
+    tokenizer.backend_tokenizer.no_truncation()  # set where it was asked in this process alone
+    tokenizer.backend_tokenizer.no_padding()
     tokenizer.save_pretrained(folder / TOKENIZER_FOLDER)
 
 

@@ -4,9 +4,8 @@ A download is reused: torch and huggingface_hub keep caches of their own.
 """
 
 import re
-import shutil
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -23,19 +22,22 @@ HASH_IN_NAME = re.compile(r"-(?=\d*[a-f])([0-9a-f]{8,64})\.pth$")  # of its sha2
 STANZA_LANGUAGE = "en"
 WEIGHTS_FILE = "model.safetensors"
 TRANSFORMERS_FILES = ("*.json", "vocab.txt", "merges.txt", WEIGHTS_FILE)
+MakeFolder = Callable[[Path, Callable[[Path], None]], object]
 
 
 class HubError(OSError):
     """A failed download; the message names the cause, and what to get from where by hand."""
 
 
-def fetch(hub: str, name: str, folder: Path) -> Path:
+def fetch(hub: str, name: str, folder: Path, make_folder: MakeFolder) -> Path:
     """Return the file or folder that a hub publishes under a name.
 
     Args:
         hub: torchvision, timm, mmdet, transformers or stanza.
         name: as the function of that hub takes it.
         folder: for downloads that have no cache of their own.
+        make_folder: function of a folder and of what fills an empty one, which makes the folder
+            whole or not at all, and only if it is not there.
 
     Raises:
         HubError: there is no such hub or name, or the hub cannot be reached.
@@ -50,7 +52,7 @@ def fetch(hub: str, name: str, folder: Path) -> Path:
         case "transformers":
             return fetch_transformers(name)
         case "stanza":
-            return fetch_stanza(name, folder)
+            return fetch_stanza(name, folder, make_folder)
     raise HubError(f"path: no hub publishes {name}; docs/weights.md says where it lies")
 
 
@@ -137,28 +139,29 @@ def _snapshot(name: str, patterns: Sequence[str], what: str) -> Path:
         )
 
 
-def fetch_stanza(package: str, folder: Path) -> Path:
+def fetch_stanza(package: str, folder: Path, make_folder: MakeFolder) -> Path:
     """Return a folder of English stanza models: tokenize, mwt and one tagger.
 
     Args:
         package: of the tagger, such as `combined_charlm`.
         folder: where the folder of the package is made.
+        make_folder: as for `fetch`.
 
     Raises:
         HubError: stanza has no such package, or its servers cannot be reached.
     """
-    target = folder / f"stanza-{package}"
-    if target.is_dir():
-        return target
     processors = {"tokenize": "combined", "mwt": "combined", "pos": package}
     command = f"stanza.download('en', 'stanza', None, {processors}) of Python's stanza"
-    partial = folder / f".{target.name}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    with _hub_errors("https://huggingface.co/stanfordnlp/stanza-en", f"what {command} makes"):
-        stanza.download(
-            STANZA_LANGUAGE, str(partial), package=None, processors=processors, verbose=False
-        )
-    return partial.rename(target)
+
+    def download(models: Path) -> None:
+        with _hub_errors("https://huggingface.co/stanfordnlp/stanza-en", f"what {command} makes"):
+            stanza.download(
+                STANZA_LANGUAGE, str(models), package=None, processors=processors, verbose=False
+            )
+
+    target = folder / f"stanza-{package}"
+    make_folder(target, download)
+    return target
 
 
 def _fetch_file(url: str) -> Path:

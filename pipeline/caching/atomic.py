@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from pipeline.errors import InputError
 
 PARTIAL, LOCK = ".partial", ".lock"
-_NUMBER = re.compile(r"\b(?:os error|Errno) (\d+)")
+_NUMBER = re.compile(r"\b(?:os error |Errno |errno = )(\d+)")
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 
@@ -112,8 +112,7 @@ def as_write_error(path: Path, numbers: Container[int] | None = None) -> Iterato
 def _disk_error(error: BaseException | None) -> int | None:
     """Return the number of the error of the disk that an error is, tells of or was led to by.
 
-    safetensors and `shutil.copytree` tell of it in their text alone, and h5py's second error, when
-    it closes the file, not at all.
+    safetensors, h5py and `shutil.copytree` tell of it in their text, h5py's later ones not at all.
     """
     while error is not None:
         if isinstance(error, OSError) and error.errno is not None:

@@ -8,6 +8,7 @@ compressed, and carry no times; names and attributes are written in sorted order
 
 import errno
 import fcntl
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from models.given_files.impostors import cause_of, one_line
 from models.given_files.text_files import check_regular
 from pipeline.caching.atomic import whole_file
 from pipeline.caching.global_heap import has_endless_heap
+from pipeline.caching.hdf5_room import check_room, cut_to_size, most_bytes, reserve
 from pipeline.errors import InputError
 from pipeline.text_index import PackedTexts
 
@@ -96,8 +98,10 @@ def write_cache(
     twice = sorted((set(arrays) & set(texts)) | (set(attributes) & set(reserved)))
     if twice:
         raise ValueError(f"{path}: `{twice[0]}` is given twice")
-    with whole_file(path) as partial, h5py.File(partial, "w", locking=False) as file:
-        for name, value in sorted({**attributes, **reserved}.items()):
+    own = {**attributes, **reserved}
+    sizes = [math.prod(array.shape) * array.dtype.itemsize for array in arrays.values()]
+    with whole_file(path) as partial, _new_file(partial, most_bytes(sizes, texts, own)) as file:
+        for name, value in sorted(own.items()):
             file.attrs[name] = value
         for name in sorted({*arrays, *texts}):
             if name in texts:
@@ -287,6 +291,16 @@ class Cache:
         return CacheError(f"{self.path}: `{name}` cannot be read: {error}; {_remedy(self.path)}")
 
 
+@contextmanager
+def _new_file(path: Path, num_bytes: int) -> Iterator[Any]:
+    """Yield a new HDF5 file that has room for so many bytes; it keeps those that it needs."""
+    check_room(path, num_bytes)
+    with h5py.File(path, "w", locking=False) as file:
+        reserve(file.id.get_vfd_handle(), num_bytes)
+        yield file
+    cut_to_size(path)
+
+
 def _write_array(file: Any, name: str, array: NDArray[Any] | Blocks) -> None:
     if isinstance(array, np.ndarray):
         file.create_dataset(name, data=array, track_times=False)
@@ -375,10 +389,8 @@ def _is_locked(path: Path) -> bool:
         check_regular(path)
         with path.open("rb") as stream:
             fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:  # it cannot be opened at all, or its disk knows no locks
-        return False
+    except OSError as error:  # another one: it cannot be opened at all, or its disk knows no locks
+        return isinstance(error, BlockingIOError)
     return False
 
 

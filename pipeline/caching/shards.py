@@ -170,8 +170,8 @@ def _write(plan: ShardPlan, file: Path, arrays: Arrays) -> None:
     provenance = Provenance(plan.stage, plan.fingerprint)
     try:
         write_cache(file, arrays, {}, attributes, provenance)
-    except WriteError as error:
-        if file.parent.is_dir():
+    except (WriteError, FileNotFoundError) as error:
+        if FileNotFoundError not in (type(error), type(error.__cause__)):
             raise
         raise InputError(
             f"{file.parent}: another run of this stage has merged the shards and removed them; "

@@ -14,7 +14,7 @@ from pipeline.params.reader import ParamsError, read_yaml
 TMP = Path(".dvc") / "tmp"
 RWLOCK, GUARD = "rwlock", "rwlock.lock"
 LOCK = "dvc.lock"
-MOST_BYTES = 100_000_000  # of a lock file
+MOST_BYTES = 10_000_000  # of a lock file: a hundred data sets; DVC needs minutes to read more
 
 
 def check_dvc_files(root: Path) -> Iterator[Finding]:
@@ -30,14 +30,17 @@ def check_dvc_files(root: Path) -> Iterator[Finding]:
         )
     if (root / LOCK).is_file() and not _is_whole(root / LOCK):
         yield missing(
-            f"dvc: {LOCK} is half written, as a killed DVC leaves it; every dvc command fails",
+            f"dvc: {LOCK} is half written, as a killed DVC leaves it, or damaged; dvc fails",
             f"`git checkout {LOCK}` if git has it, else `rm {LOCK}`: `dvc repro` then takes what "
             "is unchanged from DVC's run cache",
         )
 
 
 def _is_whole(lock: Path) -> bool:
-    """Return whether every stage has its command, and every file in it a path and a hash."""
+    """Return whether every stage has its command, and every file in it a path and a hash.
+
+    A file that is larger than DVC makes it, by itself or by aliases, is not whole.
+    """
     try:
         stages = read_yaml(lock, MOST_BYTES)["stages"]
         entries = [

@@ -44,7 +44,7 @@ def find_leftovers(root: Path) -> Iterator[Leftover]:
     for folder in sorted(path for path in work.glob("*/*") if path.is_dir()):
         if not {folder.relative_to(work), folder.relative_to(work).parent} & KEPT:
             yield Leftover(folder, _num_bytes(folder))
-    for top in WRITTEN:
+    for top in (*WRITTEN, work_folder("weights", "hub")):
         for lock in sorted((root / top).rglob(f".*{LOCK}")):
             yield Leftover(lock, _num_bytes(lock.with_suffix(PARTIAL)))
 

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 from tqdm import tqdm
 
@@ -19,6 +20,16 @@ class Observer:
 
     def __init__(self, stage: str) -> None:
         self.stage = stage
+        self._bars: WeakSet[tqdm[Any]] = WeakSet()
+
+    def __reduce__(self) -> tuple[type["Observer"], tuple[str]]:
+        """Pickle as an observer that writes to the console, and has no bar yet."""
+        return Observer, (self.stage,)
+
+    def close(self) -> None:
+        """Leave no progress bar open, so that the next line on the console is one of its own."""
+        for bar in [*self._bars]:
+            bar.close()
 
     def log(self, message: str) -> None:
         """Write one log line."""
@@ -29,7 +40,9 @@ class Observer:
 
     def progress(self, items: Iterable[Item], total: int, label: str) -> Iterable[Item]:
         """Return `items`, with a progress bar while they are consumed."""
-        return tqdm(items, total=total, desc=f"[{self.stage}] {label}", mininterval=1.0)
+        bar = tqdm(items, total=total, desc=f"[{self.stage}] {label}", mininterval=1.0)
+        self._bars.add(bar)
+        return bar
 
     def map(self, work: Callable[[Item], Value], items: Sequence[Item], label: str) -> list[Value]:
         """Return `work(item)` of every item, in order; each is reported as one unit of work.

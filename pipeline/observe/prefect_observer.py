@@ -56,10 +56,6 @@ class PrefectObserver(Observer):
         keep_off_the_console()
         let_forked_processes_end()
 
-    def __reduce__(self) -> tuple[type[Observer], tuple[str]]:
-        """Pickle as an observer that writes to the console."""
-        return Observer, (self.stage,)
-
     def watch(self, body: Callable[[Observer], Value]) -> Value:
         """Return `body(self)`, run as a flow run below the task run that the environment names."""
         outcome = Outcome(lambda: body(self))

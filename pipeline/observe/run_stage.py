@@ -4,6 +4,7 @@ import importlib.util
 import os
 import re
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,12 +28,14 @@ def run_stage(stage: str, body: Callable[[Observer], Value]) -> Value:
     """
     address = answering_address() if os.environ.get("RANK", "0") == "0" else None
     if address is None or importlib.util.find_spec("prefect") is None:
-        return body(Observer(stage))
+        with closing(Observer(stage)) as observer:
+            return body(observer)
     use_server(address)
     from pipeline.observe.prefect_observer import PrefectObserver  # slow to import
 
     parameters = {"stage": stage, "params": tracked_params(stage)}
-    return PrefectObserver(stage, parameters).watch(body)
+    with closing(PrefectObserver(stage, parameters)) as observer:
+        return observer.watch(body)
 
 
 def tracked_params(stage: str, folder: Path = Path()) -> dict[str, Any]:

@@ -29,9 +29,8 @@ from models.given_files.text_files import check_regular
 from pipeline.errors import InputError
 
 T = TypeVar("T")
-MOST_BYTES = (
-    1_000_000  # of a file that a person writes; also the most values that aliases make of it
-)
+MOST_BYTES = 1_000_000  # of a file that a person writes
+MOST_VALUES = 1_000_000  # that aliases make of a file of any size
 
 
 class ParamsError(InputError):
@@ -67,7 +66,8 @@ def read_yaml(path: Path, most_bytes: int = MOST_BYTES) -> dict[str, Any]:
     """
     try:
         check_regular(path)
-        if path.stat().st_size > most_bytes:
+        num_bytes = path.stat().st_size
+        if num_bytes > most_bytes:
             raise ParamsError(f"{path}: has more than {most_bytes} bytes")
         content = load_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -83,7 +83,7 @@ def read_yaml(path: Path, most_bytes: int = MOST_BYTES) -> dict[str, Any]:
         raise ParamsError(
             f"{path}: must hold a mapping of sections" + (f", but it is {what}" if what else "")
         )
-    if not _has_at_most(content, most_bytes):
+    if not _has_at_most(content, max(num_bytes, MOST_VALUES)):  # a value is a byte at least
         raise ParamsError(f"{path}: an alias (`*name`) lies in what it stands for, or is too much")
     return content
 

@@ -4,7 +4,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 
 from pipeline.command_line import read_seconds, stage_call
@@ -93,26 +92,6 @@ def test_ctrl_c_is_a_word_and_the_signal_is_passed_on():
     done = run_stage_that("import os, signal; os.kill(os.getpid(), signal.SIGINT)")
     assert done.returncode == -signal.SIGINT
     assert done.stderr == "stopped\n"
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
-@pytest.mark.parametrize(("variables", "ends"), [({"DVC_STAGE": "cams@shapes"}, True), ({}, False)])
-def test_a_stage_of_dvc_ends_with_it(variables, ends):
-    script = "stage_call('Doc.'); print('up', flush=True); time.sleep(60)"
-    script = f"import time; from pipeline.command_line import stage_call; {script}"
-    starting = "import subprocess, sys; subprocess.run([sys.executable, '-c', *sys.argv[1:]])"
-    command = [sys.executable, "-c", starting, script, "shapes"]
-    environment = {key: text for key, text in os.environ.items() if key != "DVC_STAGE"}
-    with subprocess.Popen(
-        command, cwd=ROOT, env=environment | variables, stdout=subprocess.PIPE
-    ) as dvc:
-        assert dvc.stdout.readline() == b"up\n"
-        [stage] = psutil.Process(dvc.pid).children()
-        dvc.kill()
-        _, alive = psutil.wait_procs([stage], 10 if ends else 0.3)
-        for process in alive:
-            process.kill()
-    assert bool(alive) != ends
 
 
 def test_every_named_error_is_an_input_error():

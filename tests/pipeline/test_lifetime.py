@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -6,25 +7,45 @@ import pytest
 
 from tests.conftest import ROOT
 
-CHILD = """
-import time
-from pipeline.lifetime import end_with_parent
-{}
-print('up', flush=True)
-time.sleep(60)
-"""
-PARENT = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"
+WAIT = "import time; print('up', flush=True); time.sleep(60)"
+ASKING = f"from pipeline.lifetime import end_with_parent; end_with_parent(); {WAIT}"
+PARENT = "import subprocess, sys; subprocess.run([sys.executable, *sys.argv[1:]])"
+UNDER_DVC = {"DVC_STAGE": "nouns@shapes"}
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux ends a process with its parent"
+)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
-@pytest.mark.parametrize(("call", "ends"), [("end_with_parent()", True), ("", False)])
-def test_a_process_ends_with_a_parent_that_is_killed(call, ends):
-    command = [sys.executable, "-c", PARENT, CHILD.format(call)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as parent:
+def outlives_its_parent(arguments, is_to_end, **variables):
+    """Return whether `python ARGUMENTS` goes on once it has said `up` and its parent is killed."""
+    inherited = {key: text for key, text in os.environ.items() if key not in UNDER_DVC}
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT, *arguments],
+        cwd=ROOT,
+        env=inherited | variables,
+        stdout=subprocess.PIPE,
+    ) as parent:
         assert parent.stdout.readline() == b"up\n"
         [child] = psutil.Process(parent.pid).children()
         parent.kill()
-        _, alive = psutil.wait_procs([child], 10 if ends else 0.3)
+        _, alive = psutil.wait_procs([child], 10 if is_to_end else 0.3)
         for process in alive:
             process.kill()
-    assert bool(alive) != ends
+    return bool(alive)
+
+
+@pytest.mark.parametrize(("script", "ends"), [(ASKING, True), (WAIT, False)])
+def test_a_process_that_asks_ends_with_a_parent_that_is_killed(script, ends):
+    assert outlives_its_parent(["-c", script], ends) != ends
+
+
+@pytest.mark.parametrize(("variables", "ends"), [(UNDER_DVC, True), ({}, False)])
+def test_a_stage_that_still_imports_pytorch_ends_with_its_dvc(tmp_path, variables, ends):
+    (tmp_path / "torch.py").write_text(WAIT)
+    command = ["-m", "stages.nouns", "shapes"]
+    assert outlives_its_parent(command, ends, PYTHONPATH=str(tmp_path), **variables) != ends
+
+
+def test_a_process_that_a_stage_starts_may_import_it_and_go_on():
+    assert outlives_its_parent(["-c", f"import stages; {WAIT}"], False, **UNDER_DVC)

@@ -58,6 +58,7 @@ def test_dropout_comes_back(saved):
 
 def test_saving_again_gives_the_same_bytes(saved, tmp_path):
     folder, grounder, tokenizer = saved
+    tokenizer(["a", "red square"], padding="max_length", truncation=True, max_length=7)
     save_grounder(tmp_path, grounder, tokenizer, WORDS)
     files = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
     assert files

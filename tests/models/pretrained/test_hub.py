@@ -8,10 +8,12 @@ from pathlib import Path
 
 import huggingface_hub
 import pytest
+import stanza
 import torchvision
 import yaml
 
 from models.pretrained.hub import HASH_IN_NAME, HubError, _fetch_file, _hub_errors, fetch, mmdet_url
+from pipeline.caching.atomic import make_folder
 from tests.conftest import ROOT
 
 CONTENT = b"weights" * 1000
@@ -108,20 +110,39 @@ def hugging_face(tmp_path, monkeypatch):
 @pytest.mark.parametrize("weights", ["model.safetensors", "pytorch_model.bin"])
 def test_what_hugging_face_s_cache_holds_is_not_fetched(hugging_face, tmp_path, weights):
     (hugging_face / weights).write_bytes(b"1")
-    assert fetch("transformers", "who/what", tmp_path) == hugging_face
+    assert fetch("transformers", "who/what", tmp_path, make_folder) == hugging_face
 
 
 def test_a_weight_file_of_timm_in_hugging_face_s_cache_is_not_fetched(hugging_face, tmp_path):
     (hugging_face / "model.safetensors").write_bytes(b"1")
-    assert fetch("timm", "who/what", tmp_path) == hugging_face / "model.safetensors"
+    assert fetch("timm", "who/what", tmp_path, make_folder) == hugging_face / "model.safetensors"
 
 
 def test_stanza_models_that_were_fetched_are_not_fetched_again(tmp_path):
     (tmp_path / "stanza-combined").mkdir()
-    assert fetch("stanza", "combined", tmp_path) == tmp_path / "stanza-combined"
+    assert fetch("stanza", "combined", tmp_path, make_folder) == tmp_path / "stanza-combined"
     with pytest.raises(HubError, match=r"get what stanza\.download\('en', 'stanza', None, \{"):
-        fetch("stanza", "other", tmp_path)
+        fetch("stanza", "other", tmp_path, make_folder)
     assert not (tmp_path / "stanza-other").exists()
+
+
+def test_two_runs_that_fetch_stanza_models_at_a_time_do_not_disturb_each_other(
+    tmp_path, monkeypatch
+):
+    begun = []
+
+    def download(_, models, **__):
+        begun.append(models)
+        (Path(models) / "resources.json").write_text(str(len(begun)))
+        if len(begun) == 1:
+            fetch("stanza", "combined", tmp_path, make_folder)  # begins later and ends before
+        (Path(models) / "en.pt").write_bytes(b"1")
+
+    monkeypatch.setattr(stanza, "download", download)
+    folder = fetch("stanza", "combined", tmp_path, make_folder)
+    assert {path.name for path in folder.iterdir()} == {"resources.json", "en.pt"}
+    assert (folder / "resources.json").read_text() == "2"
+    assert [*tmp_path.iterdir()] == [folder]
 
 
 def test_a_long_cause_is_named_from_its_beginning_on_one_line_and_the_time_out_put_back():
@@ -139,4 +160,4 @@ def test_a_long_cause_is_named_from_its_beginning_on_one_line_and_the_time_out_p
 
 def test_what_no_hub_has_is_said():
     with pytest.raises(HubError, match=r"bottom_up_attention.*docs/weights\.md"):
-        fetch("none", "bottom_up_attention", Path())
+        fetch("none", "bottom_up_attention", Path(), make_folder)

@@ -351,15 +351,22 @@ def test_parts_that_are_started_twice_end_at_the_same_bytes(tmp_path, unbroken):
     assert not [*(tmp_path / ".work").rglob(".*")]
 
 
-def test_a_part_whose_shards_are_merged_and_removed_meanwhile_is_told_so(monkeypatch):
-    replace = Path.replace
+@pytest.mark.parametrize("step", ["open", "replace"])
+def test_a_part_whose_shards_are_merged_and_removed_meanwhile_is_told_so(monkeypatch, step):
+    take = getattr(Path, step)
 
-    def remove_then_replace(self, target):
+    def remove_then_take(self, *arguments):
         remove_shards(PLAN)
-        return replace(self, target)
+        return take(self, *arguments)
 
-    monkeypatch.setattr(Path, "replace", remove_then_replace)
+    monkeypatch.setattr(Path, step, remove_then_take)
     with pytest.raises(InputError, match="merged"):
+        run()
+
+
+def test_shards_whose_folder_cannot_be_made_are_not_said_to_be_merged(work):
+    work.write_text("a file in its place")
+    with pytest.raises(InputError, match="cannot be written"):
         run()
 
 

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -64,6 +65,16 @@ def test_a_half_written_dvc_lock_stops_dvc_and_the_remedy_brings_the_outputs_bac
     assert not list(check_dvc_files(repository))
     assert dvc(repository, "repro") == 0
     assert lock.read_text() == whole
+
+
+def test_a_dvc_lock_whose_aliases_make_a_thousand_million_values_is_named_in_seconds(tmp_path):
+    levels = ["- &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"]
+    levels += [f"- &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+    (tmp_path / "dvc.lock").write_text("\n".join(["stages:", *levels]))
+    begin = time.process_time()
+    (finding,) = check_dvc_files(tmp_path)
+    assert "dvc.lock" in finding.what
+    assert time.process_time() - begin < 3
 
 
 @pytest.mark.parametrize(("left", "status"), [("{", 0), (None, 0)])

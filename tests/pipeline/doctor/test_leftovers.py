@@ -21,8 +21,13 @@ LEFT = (
     ".work/train/feed/epoch_000001.pth",
     "data/shapes/.cams.h5.77.partial",
     "results/shapes/full/.model.78.partial/half",
+    ".work/weights/hub/.stanza-x.79.partial/half",
 )
-LOCKS = ("data/shapes/.cams.h5.77.lock", "results/shapes/full/.model.78.lock")
+LOCKS = (
+    "data/shapes/.cams.h5.77.lock",
+    "results/shapes/full/.model.78.lock",
+    ".work/weights/hub/.stanza-x.79.lock",
+)
 KEPT = (
     ".work/seconds/cams@shapes/seconds.json",
     ".work/weights/hub/stanza-x/en.pt",

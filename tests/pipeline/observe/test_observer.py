@@ -35,6 +35,17 @@ def test_progress_passes_items_on_and_shows_label_and_total(capsys):
     assert "3/3" in shown
 
 
+def test_what_follows_a_bar_that_an_error_left_open_begins_a_line(capsys):
+    observer = Observer("cams")
+    bar = iter(observer.progress(iter("abc"), 3, "shards"))
+    next(bar)
+    assert not capsys.readouterr().err.endswith("\n")
+    observer.close()
+    assert capsys.readouterr().err.endswith("\n")
+    bar.close()
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize(("given", "address"), [(None, None), ("", None)])
 def test_no_cluster_is_named_where_the_environment_names_none(monkeypatch, given, address):
     monkeypatch.delenv("PIPELINE_DASK", raising=False)

@@ -36,6 +36,13 @@ def test_values_and_errors_of_a_stage_are_those_of_the_process():
         run_stage("cams@shapes", lambda _: 1 / 0)
 
 
+def test_the_line_after_an_error_in_a_progress_bar_is_one_of_its_own(capsys):
+    with pytest.raises(ZeroDivisionError) as held:  # and with it the bar, as Python's hook does
+        run_stage("cams@shapes", lambda observer: observer.map(lambda _: 1 / 0, [1, 2], "shards"))
+    assert capsys.readouterr().err.endswith("\n")
+    assert held.tb is not None
+
+
 def test_tracked_parameters_are_those_that_dvc_lists():
     assert list(tracked_params("train@shapes-full", ROOT)) == ["train", "variants.full"]
     assert list(tracked_params("annotations@shapes", ROOT)) == ["annotations", "datasets.shapes"]
