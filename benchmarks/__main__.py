@@ -7,6 +7,7 @@ what their arithmetic costs.
 """
 
 import argparse
+import os
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -20,6 +21,9 @@ from benchmarks.ratios.machine import describe_machine
 from benchmarks.ratios.row import Row
 from benchmarks.ratios.table import as_json, as_markdown, as_text, digits
 from models.given_files.json_files import write_json
+
+
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # read as NumPy is imported
 
 
 def group_names(text: str) -> list[str]:
@@ -45,6 +49,7 @@ def main() -> None:
     parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
     given = parser.parse_args()
     torch.set_num_threads(1)
+    os.environ |= ONE_THREAD
     machine, rows = describe_machine(), list[Row]()
     for name in given.only:
         started = time.monotonic()

@@ -101,10 +101,11 @@ def random_batch(params: TrainParams, batch_images: int, seed: int = 0) -> dict[
     pixel_mask[:, side * 3 // 4 :] = False
     corners = uniform(batch, NUM_PROPOSALS, 2) * side / 2
     sides = (1 + uniform(batch, NUM_PROPOSALS, 2)) * side / 8
-    images = uniform(batch, 3, side, side) * pixel_mask[:, None]
+    pixels = below(256, batch, 3, side, side).byte() * pixel_mask[:, None]
     return {
-        "images": images,
-        "clean_images": images,
+        "images": pixels,
+        "colour_factors": 0.6 + 0.8 * uniform(batch, 3),
+        "colour_order": torch.arange(3).expand(batch, 3),
         "pixel_mask": pixel_mask,
         "phrase_mask": every(batch, phrases),
         "phrase_is_plural": ~every(batch, phrases),

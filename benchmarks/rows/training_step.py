@@ -118,7 +118,7 @@ def measure_mining(
     params = read_with([*sizes.given, f"train.phrases_per_image={sizes.phrases}"]).train
     step, batch = ready_step(params, sizes)
     optimiser = build_optimiser(step.grounder, params)
-    inputs = GroundingInputs(**batch)
+    inputs = GroundingInputs.from_batch(batch, HOST)
     with torch.no_grad():
         outputs = step.grounder(inputs)
     outputs = replace(outputs, attention_maps=outputs.attention_maps.requires_grad_())

@@ -4,11 +4,15 @@ Shapes: B images, P phrases of an image, R proposals, T word pieces, W words, K 
 the vocabulary, S input pixels per side, (h, w) cells of the CAMs, D, U channels.
 """
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
+from typing import Self
 
 import torch
 from torch import Tensor
+
+from models.layers.pictures import to_inputs
 
 
 @dataclass(frozen=True)
@@ -102,12 +106,10 @@ class GroundingInputs:
         all_alike = ((fits == 1) | ~real).all(-1, keepdim=True)
         return (fits > 0).any(-1, keepdim=True) & ~all_alike
 
-    def to(self, device: torch.device) -> "GroundingInputs":
-        """Return the batch on another device."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return GroundingInputs(
-            **{name: value.to(device, non_blocking=True) for name, value in values.items()}
-        )
+    @classmethod
+    def from_batch(cls, batch: Mapping[str, Tensor], device: torch.device) -> Self:
+        """Return a loader's batch on a device, see `to_inputs`."""
+        return cls(**to_inputs(batch, device))
 
 
 @dataclass(frozen=True)

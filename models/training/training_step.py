@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from models.grad_cam.scorer import NounScorer
 from models.grounder.batch import GroundingInputs, GroundingOutputs
 from models.grounder.grounder import Grounder
+from models.layers.pictures import to_inputs
 from models.training.config import LossWeights
 from models.training.distributed import all_reduce_mean
 from models.training.losses import compute_losses
@@ -70,9 +71,8 @@ class TrainingStep(nn.Module):
         return scalars
 
     def data_preprocessor(self, data: Batch, training: bool = True) -> dict[str, Tensor]:  # noqa: ARG002 - mmengine passes it
-        """Return the batch on the device of the weights."""
-        device = self.grounder.phrase_embedding.weight.device
-        return {name: value.to(device, non_blocking=True) for name, value in data.items()}
+        """Return a loader's batch as the fields of `GroundingInputs`, where the weights are."""
+        return to_inputs(data, self.grounder.phrase_embedding.weight.device)
 
     def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss to minimise, and all scalars to log as means over the processes."""

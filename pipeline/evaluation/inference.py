@@ -125,7 +125,7 @@ def compute_answers(
     watched = observer.progress(starts, len(starts), "model")
     with loader.naming_lost_samples():
         for start, batch in zip(watched, loader, strict=True):
-            model_inputs = GroundingInputs(**batch).to(inference.device)
+            model_inputs = GroundingInputs.from_batch(batch, inference.device)
             batches.append(answer_batch(inference.saved.grounder, model_inputs, params.iou))
             batch_indices = sample_indices[start : start + params.batch_images]
             image_px = inference.spec.image_px

@@ -160,7 +160,7 @@ def _as_rgb(image: Image.Image) -> Image.Image:
         shown = image.convert("RGBA")
         white = Image.new("RGBA", shown.size, "white")
         return Image.alpha_composite(white, shown).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")  # which would copy it
 
 
 def _bad_image(path: Path, error: Exception) -> BadImageError:

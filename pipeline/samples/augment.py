@@ -5,8 +5,9 @@ truth decides where to crop. Shapes: H W pixels, R proposals, P phrases, (h, w) 
 the whole image.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import ceil, floor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,6 @@ SCALE_STEP_PX = 32  # [C] TransVG: between the lengths that the longer side may 
 CROP_KEEPS_CAM = 0.95  # of the head noun's CAM
 CROP_KEEPS_BOX = 0.9  # of the area of each of the likeliest proposals
 LIKELY_BOXES = 3
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 
 
 @dataclass(frozen=True)
@@ -82,20 +82,28 @@ def draw_crop(evidence: Evidence, rng: np.random.Generator) -> Window:
 
     It keeps 95 % of every head noun's CAM and 90 % of the three proposals of the largest
     prior x share of the CAM inside. Its sides are those that TransVG gets by resizing the image
-    first; here the one affine map does both at once.
+    first, rounded outwards to whole pixels; here the one affine map does both at once.
     """
     height, width = evidence.image_hw
     likely = evidence.boxes_xyxy[likely_boxes(evidence)]
+    whole = whole_window(evidence.image_hw)
+    least_mass = CROP_KEEPS_CAM * _mass_inside(evidence, whole)  # (P,)
+    least_area = CROP_KEEPS_BOX * _areas_inside(likely, whole)  # (R,)
     smallest, largest = CROP_SIDES_PX
     for _ in range(CROP_TRIES):
-        scale = rng.choice(CROP_SHORT_SIDES_PX) / min(height, width)
-        full = np.array([width, height]) * scale
-        sides = rng.uniform(smallest, np.minimum(full, largest)) / scale
-        x1, y1 = rng.uniform(0, 1, 2) * ((width, height) - sides)
-        window = (float(x1), float(y1), float(x1 + sides[0]), float(y1 + sides[1]))
-        if _keeps_cams(evidence, window) and _keeps_boxes(likely, window):
+        scale = CROP_SHORT_SIDES_PX[rng.integers(len(CROP_SHORT_SIDES_PX))] / min(height, width)
+        wide, tall = (
+            (smallest + share * (min(side * scale, largest) - smallest)) / scale
+            for side, share in zip((width, height), rng.random(2).tolist(), strict=True)
+        )
+        left, top = rng.random(2).tolist()
+        x1, y1 = left * (width - wide), top * (height - tall)
+        x2, y2 = min(width, ceil(x1 + wide)), min(height, ceil(y1 + tall))
+        window = (float(floor(x1)), float(floor(y1)), float(x2), float(y2))
+        keeps_boxes = (_areas_inside(likely, window) >= least_area).all()
+        if keeps_boxes and (_mass_inside(evidence, window) >= least_mass).all():
             return window
-    return whole_window(evidence.image_hw)
+    return whole
 
 
 def likely_boxes(evidence: Evidence) -> NDArray[np.intp]:
@@ -107,7 +115,7 @@ def likely_boxes(evidence: Evidence) -> NDArray[np.intp]:
     return np.unique(ranks[:, :LIKELY_BOXES])
 
 
-def draw_jitter(strength: float, rng: np.random.Generator) -> Callable[[Floats], Floats]:
+def draw_colours(strength: float, rng: np.random.Generator) -> tuple[Floats, NDArray[np.int64]]:
     """Draw a change of brightness, contrast and saturation, in random order.
 
     Args:
@@ -115,37 +123,24 @@ def draw_jitter(strength: float, rng: np.random.Generator) -> Callable[[Floats],
         rng: draws the factors, the order, and whether anything is done at all (4 in 5).
 
     Returns:
-        A function of RGB in [0, 1], float32 (3, H, W), to the same.
+        The factors, float32 (3,), 1 where nothing is done; the order of the three, int64 (3,).
     """
     chance = rng.random()
     factors = rng.uniform(1 - strength, 1 + strength, 3).astype(np.float32)
     order = rng.permutation(3)
-    if strength == 0 or chance >= JITTER_CHANCE:
-        return lambda image: image
-    return lambda image: _jittered(image, factors, order)
+    if chance >= JITTER_CHANCE:
+        factors = np.ones_like(factors)
+    return factors, order
 
 
-def _jittered(image: Floats, factors: Floats, order: NDArray[np.int64]) -> Floats:
-    """Move an image away from black, from its mean grey and from its own greys, in some order."""
-    moved = image.copy()  # in place: fresh memory costs more than the sums
-    for step in order:
-        grey = np.tensordot(_LUMA, moved, 1) if step else np.float32(0)  # (H, W)
-        anchor = grey.mean(dtype=np.float64).astype(np.float32) if step == 1 else grey
-        moved -= anchor
-        moved *= factors[step]
-        moved += anchor
-        np.clip(moved, 0, 1, out=moved)
-    return moved
+def _mass_inside(evidence: Evidence, window: Window) -> Floats:
+    """Return the sum of each phrase's map inside a window, float32 (P,)."""
+    shares = windows_of(np.array([window]), evidence.image_hw)
+    return cam_mass(evidence.head_cams, shares)[:, 0]
 
 
-def _keeps_cams(evidence: Evidence, window: Window) -> bool:
-    windows = np.array([window, whole_window(evidence.image_hw)])
-    inside, total = cam_mass(evidence.head_cams, windows_of(windows, evidence.image_hw)).T
-    return bool((inside >= CROP_KEEPS_CAM * total).all())
-
-
-def _keeps_boxes(boxes_xyxy: Floats, window: Window) -> bool:
+def _areas_inside(boxes_xyxy: Floats, window: Window) -> NDArray[np.float64]:
+    """Return the area of each box inside a window, (R,)."""
     low = np.maximum(boxes_xyxy[:, :2], window[:2])
     high = np.minimum(boxes_xyxy[:, 2:], window[2:])
-    kept = box_areas(np.concatenate([low, high], axis=1))
-    return bool((kept >= CROP_KEEPS_BOX * box_areas(boxes_xyxy)).all())
+    return box_areas(np.concatenate([low, high], axis=1))

@@ -14,6 +14,7 @@ from pipeline.geometry.boxes import box_areas
 from pipeline.geometry.cam_boxes import sums_inside
 
 Floats = NDArray[np.float32]
+Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 Range = tuple[float, float]
 _ANY: Range = (0.0, 1.0)
@@ -52,12 +53,12 @@ RANGES = {
 
 
 def colour_shares(
-    image: Floats, pixel_mask: Mask, phrases: Sequence[str], boxes_xyxy: Floats
+    image: Pixels, pixel_mask: Mask, phrases: Sequence[str], boxes_xyxy: Floats
 ) -> Floats:
     """Return how much of each box has a colour that each phrase names.
 
     Args:
-        image: RGB in [0, 1], float32 (3, H, W).
+        image: RGB, uint8 (3, H, W).
         pixel_mask: image, not padding, bool (H, W).
         phrases: P texts.
         boxes_xyxy: pixels, inside the image, float32 (R, 4).
@@ -70,7 +71,7 @@ def colour_shares(
     shares = np.zeros((len(named_colours), len(boxes_xyxy)), np.float32)  # (P, R)
     if not any(named_colours):
         return shares
-    hsv = to_hsv(image)
+    hsv = to_hsv(np.divide(image, 255, dtype=np.float32))
     for names in filter(None, set(named_colours)):
         is_named = [names == others for others in named_colours]
         shares[is_named] = _share_inside(has_colour(hsv, names) & pixel_mask, boxes_xyxy)

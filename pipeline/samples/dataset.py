@@ -1,7 +1,7 @@
 """Samples for the grounder: an image with some of its phrases, all fields as NumPy arrays.
 
-The fields are those of the grounder's inputs without the batch dimension; nothing in them comes
-from an annotated box.
+The fields are those that `models.layers.pictures.to_inputs` takes, without the batch dimension;
+nothing in them comes from an annotated box.
 """
 
 from collections.abc import Sequence
@@ -16,8 +16,8 @@ from models.phrases.places import Place
 from pipeline.errors import InputError
 from pipeline.mentions import HEAD_ROLE
 from pipeline.params.train import AugmentParams, TrainParams
-from pipeline.samples.augment import SCALE_STEP_PX, Evidence, draw_jitter, draw_placement
-from pipeline.samples.colours import Mask, colour_shares
+from pipeline.samples.augment import SCALE_STEP_PX, Evidence, draw_colours, draw_placement
+from pipeline.samples.colours import Mask, Pixels, colour_shares
 from pipeline.samples.fields import (
     Fields,
     box_fields,
@@ -86,12 +86,12 @@ class GroundingDataset(Dataset[Fields]):
         placement = draw_placement(
             facts.phrases, _evidence(facts), self.spec.image_px, augment, rng
         )
-        image = image_fields(pixels, placement, draw_jitter(augment.jitter, rng), self.spec)
+        image = image_fields(pixels, placement, draw_colours(augment.jitter, rng), self.spec)
         texts = facts.subjects if self.spec.subject_words else facts.phrases
         if placement.flip:
             texts = [mirror_phrase(text) for text in texts]
         boxes = box_fields(facts, placement, self.spec)
-        seen = (image["clean_images"], image["pixel_mask"])
+        seen = (image["images"], image["pixel_mask"])
         anchors = [_anchor_text(*one) for one in zip(facts.phrases, facts.places, strict=True)]
         return {
             **image,
@@ -106,7 +106,7 @@ class GroundingDataset(Dataset[Fields]):
             **noun_fields(facts, placement, self.spec, self.text.noun_classes),
         }
 
-    def _colours(self, seen: tuple[Floats, Mask], texts: list[str], boxes: Fields) -> Floats:
+    def _colours(self, seen: tuple[Pixels, Mask], texts: list[str], boxes: Fields) -> Floats:
         """Return how much of each box has a colour that each text names, float32 (P, R)."""
         named = texts if self.spec.with_colours else [""] * len(texts)
         return colour_shares(*seen, named, boxes["boxes_xyxy"])

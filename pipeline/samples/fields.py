@@ -5,7 +5,7 @@ its sentence, T tokens, W words, R proposals, Q windows, K noun slots, M maps, (
 of the grounder's coarsest grid.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,23 +50,24 @@ def read_annotated(folder: Path, record: ImageRecord) -> NDArray[np.uint8]:
 def image_fields(
     pixels: NDArray[np.uint8],
     placement: Placement,
-    jitter: Callable[[Floats], Floats],
+    colours: tuple[Floats, NDArray[np.int64]],
     spec: SampleSpec,
 ) -> Fields:
-    """Return the image in its square, with and without a change of colours, and where it is.
+    """Return the image in its square, uint8, how its colours shall change, and where it is.
 
     Args:
         pixels: RGB, uint8 (H, W, 3).
         placement: where they go.
-        jitter: changes RGB in [0, 1], float32 (3, h, w).
+        colours: factors and order, as `models.layers.pictures.change_colours` takes them.
         spec: sizes.
     """
-    clean = place_image(pixels, placement)
+    content = place_image(pixels, placement)
     side, corner = spec.image_px, placement.offset_xy
-    real = np.ones(clean.shape[1:], np.bool_)
+    real = np.ones(content.shape[1:], np.bool_)
     return {
-        "images": pad_to_square(jitter(clean), side, corner),  # (3, S, S)
-        "clean_images": pad_to_square(clean, side, corner),  # (3, S, S)
+        "images": pad_to_square(content, side, corner),  # (3, S, S)
+        "colour_factors": colours[0],  # (3,)
+        "colour_order": colours[1],  # (3,)
         "pixel_mask": pad_to_square(real, side, corner),  # (S, S)
     }
 

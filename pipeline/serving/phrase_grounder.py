@@ -170,7 +170,7 @@ class PhraseGrounder:
         sample = GroundingDataset(tables, self.spec, text).sample(
             SampleIndex(0, indices, None), pixels
         )
-        inputs = GroundingInputs(**collate([sample])).to(self.device)
+        inputs = GroundingInputs.from_batch(collate([sample]), self.device)
         outputs = self.saved.grounder(inputs)
         squares = answer_boxes(outputs, inputs)[answer][0].cpu().numpy()  # (P, 4)
         if not np.isfinite(squares).all():

@@ -169,11 +169,12 @@ def test_bfloat16_trains_on_the_cpu_and_is_not_float32(here):
     assert low["reconstruction_loss"] != high["reconstruction_loss"]
 
 
-def gradients(step, batches):
+def gradients(step, batches_of_samples):
     """Return outputs of real phrases, and the gradient of the sum of their losses."""
     step.zero_grad()
     found = []
-    for batch in batches:
+    for samples in batches_of_samples:
+        batch = step.data_preprocessor(collate(samples))
         inputs = GroundingInputs(**batch)
         outputs = step.grounder(inputs)
         real = inputs.phrase_mask
@@ -197,8 +198,8 @@ def test_phrases_together_give_what_they_give_one_by_one(here):
     step.eval()
     together = [dataset[SampleIndex(0, (0, 1, 2), None)]]
     alone = [dataset[SampleIndex(0, (number,), None)] for number in range(3)]
-    outputs, grads = gradients(step, [collate(together)])
-    outputs_alone, grads_alone = gradients(step, [collate([one]) for one in alone])
+    outputs, grads = gradients(step, [together])
+    outputs_alone, grads_alone = gradients(step, [[one] for one in alone])
     torch.testing.assert_close(outputs, outputs_alone, rtol=1e-5, atol=1e-4)
     assert grads.keys() == grads_alone.keys()
     largest = max(grad.abs().max() for grad in grads.values())
@@ -215,7 +216,8 @@ def test_padding_changes_nothing(here):
         dataset[SampleIndex(image, phrases, None)] for image, phrases in ((2, (10,)), (1, (3, 4)))
     )
     alone, padded = (
-        step.grounder(GroundingInputs(**collate(samples))) for samples in ([short], [short, long])
+        step.grounder(GroundingInputs.from_batch(collate(samples), CPU))
+        for samples in ([short], [short, long])
     )
     torch.testing.assert_close(alone.box_probs[0, 0], padded.box_probs[0, 0, :1])
     torch.testing.assert_close(alone.pred_boxes_xyxy[0, 0], padded.pred_boxes_xyxy[0, 0])
@@ -240,7 +242,8 @@ def test_mining_asks_the_scorer_that_the_cams_explain(here, kind, tiny_detector)
     (FILES.weights / "detector" / "detector.json").write_text(named)
     write_tiny_clip(FILES.weights / "clip")
     step, dataset = build_training(FILES, known(), train_params(read_params(), "full"), CPU)
-    losses = step(**collate([dataset[SampleIndex(0, (0, 1, 2), None)]]))
+    batch = step.data_preprocessor(collate([dataset[SampleIndex(0, (0, 1, 2), None)]]))
+    losses = step(**batch)
     assert dataset.text.noun_classes == {"cat": 0, "dog": 1}
     assert 0 < losses["mining_loss"] < 1
     losses["mining_loss"].backward()
@@ -255,9 +258,8 @@ def rename_classes(here, *classes):
 def test_a_batch_field_for_every_input_and_a_rate_for_every_weight(here):
     write_world(here)
     step, dataset = build_training(FILES, known(), train_params(read_params(), "full"), CPU)
-    assert set(dataset[SampleIndex(0, (0,), None)]) == {
-        field.name for field in fields(GroundingInputs)
-    }
+    batch = step.data_preprocessor(collate([dataset[SampleIndex(0, (0,), None)]]))
+    assert set(batch) == {field.name for field in fields(GroundingInputs)}
     grouped = [*step.grounder.new_parameters(), *step.grounder.pretrained_parameters()]
     trained = [weight for weight in step.parameters() if weight.requires_grad]
     assert {id(weight) for weight in grouped} == {id(weight) for weight in trained}

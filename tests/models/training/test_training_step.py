@@ -84,8 +84,8 @@ def tiny_scorer_of_nouns():
 
 def test_a_batch_goes_to_the_device_of_the_weights():
     step = TrainingStep(tiny_grounder(), None, WEIGHTS, "fp32").to("meta")
-    moved = step.data_preprocessor({"a": torch.ones(2)})
-    assert moved["a"].device.type == "meta"
+    moved = step.data_preprocessor(batch())
+    assert {value.device.type for value in moved.values()} == {"meta"}
 
 
 def test_the_vision_gap_is_measured_without_dropout_and_counts_no_padded_phrase():

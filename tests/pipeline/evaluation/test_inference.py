@@ -30,7 +30,7 @@ def world(tmp_path, monkeypatch):
 
 def batch(dataset, *indices):
     samples = [dataset[SampleIndex(image, phrases, None)] for image, phrases in indices]
-    return GroundingInputs(**collate(samples))
+    return GroundingInputs.from_batch(collate(samples), torch.device("cpu"))
 
 
 def test_padding_changes_no_answer(world):

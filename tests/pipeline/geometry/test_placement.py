@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from pipeline.geometry.boxes import Placement, letterbox, whole_window
 from pipeline.geometry.placement import (
@@ -25,13 +26,13 @@ def drawn_rectangle(image_hw, box):
 
 
 def extent(content):
-    rows, columns = np.nonzero(content[0] > 0.5)
+    rows, columns = np.nonzero(content[0] > 127)
     return [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
 
 
 @pytest.mark.parametrize("corner", [(0, 0), (9, 23)])
 @pytest.mark.parametrize("flip", [False, True])
-@pytest.mark.parametrize("window", [(0.0, 0.0, 110.0, 70.0), (13.0, 5.5, 95.0, 66.0)])
+@pytest.mark.parametrize("window", [(0.0, 0.0, 110.0, 70.0), (13.0, 5.0, 95.0, 66.0)])
 def test_a_drawn_rectangle_follows_its_image(flip, window, corner):
     placement = replace(letterbox(window, 96, flip), offset_xy=corner)
     content = place_image(drawn_rectangle((70, 110), (31, 17, 67, 58)), placement)
@@ -45,7 +46,26 @@ def test_a_drawn_rectangle_follows_its_image(flip, window, corner):
 def test_an_image_of_the_right_size_is_not_resampled():
     image = np.random.default_rng(0).integers(0, 256, (31, 64, 3), np.uint8)
     content = place_image(image, letterbox(whole_window((31, 64)), 64))
-    np.testing.assert_array_equal(content, (image / np.float32(255)).transpose(2, 0, 1))
+    np.testing.assert_array_equal(content, image.transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize("long_side", [173, 53, 19])
+def test_an_image_is_resized_as_pillow_does_but_for_the_last_bit_of_some_bytes(long_side):
+    image = np.random.default_rng(0).integers(0, 256, (67, 89, 3), np.uint8)
+    placement = letterbox(whole_window((67, 89)), long_side)
+    height, width = placement.content_hw
+    resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
+    found = place_image(image, placement).transpose(1, 2, 0).astype(int)
+    difference = np.abs(found - np.asarray(resized))
+    assert difference.max() <= 1
+    assert (difference > 0).mean() < 0.01
+
+
+def test_nothing_outside_a_window_shines_in():
+    image = np.zeros((31, 64, 3), np.uint8)
+    image[5:20, 9:40] = 200
+    content = place_image(image, letterbox((9.0, 5.0, 40.0, 20.0), 96))
+    assert (content == 200).all()
 
 
 def test_a_mirror_turns_columns_around():

@@ -1,14 +1,10 @@
 import numpy as np
-import pytest
-import torch
-from torchvision.transforms.v2 import functional as tv
 
 from pipeline.params.train import AugmentParams
 from pipeline.samples.augment import (
     Evidence,
-    _jittered,
+    draw_colours,
     draw_crop,
-    draw_jitter,
     draw_placement,
     likely_boxes,
 )
@@ -75,7 +71,7 @@ def test_the_sides_of_a_crop_are_those_of_transvg():
     windows = np.array([draw_crop(evidence((), ((),)), rng(seed)) for seed in range(400)])
     sides = (windows[:, 2:] - windows[:, :2]) / (110, 70)  # of images of 628, 785, 942 x 400 ... px
     assert sides[:, 0].min() > 384 / 942.9
-    assert sides[:, 0].max() < 600 / 628
+    assert sides[:, 0].max() < 600 / 628 + 2 / 110  # rounded outwards at both ends
     assert sides[:, 1].min() > 384 / 600
     assert sides[:, 1].min() < 0.7
     assert sides[:, 1].max() > 0.97
@@ -85,6 +81,7 @@ def test_a_crop_lies_inside_the_image_and_is_not_always_the_same():
     windows = np.array([draw_crop(evidence(), rng(seed)) for seed in range(50)])
     assert (windows[:, :2] >= 0).all()
     assert (windows[:, 2:] <= (110, 70)).all()
+    assert (windows == windows.round()).all()
     assert len(np.unique(windows, axis=0)) > 20
 
 
@@ -128,8 +125,8 @@ def test_no_proposals_are_likely_where_there_are_none():
 
 
 def changes(strength, seeds):
-    image = rng(9).random((3, 5, 7), np.float32)
-    return [np.abs(draw_jitter(strength, rng(seed))(image) - image).max() for seed in seeds]
+    """Return how far the factors of each seed are from changing nothing."""
+    return [np.abs(draw_colours(strength, rng(seed))[0] - 1).max() for seed in seeds]
 
 
 def test_four_in_five_images_change_colour():
@@ -140,16 +137,10 @@ def test_no_strength_changes_nothing():
     assert max(changes(0.0, range(9))) == 0
 
 
-@pytest.mark.parametrize(("step", "name"), [(0, "brightness"), (1, "contrast"), (2, "saturation")])
-def test_each_step_is_torchvisions(step, name):
-    image = rng(3).random((3, 5, 7), np.float32)
-    factors = np.array([0.7, 1.35, 0.6], np.float32)
-    expected = getattr(tv, f"adjust_{name}")(torch.from_numpy(image), float(factors[step]))
-    np.testing.assert_allclose(_jittered(image, factors, np.array([step])), expected, atol=1e-3)
-
-
-def test_jitter_leaves_the_image_it_was_given_alone():
-    image = rng(9).random((3, 5, 7), np.float32)
-    before = image.copy()
-    draw_jitter(0.4, rng(1))(image)
-    np.testing.assert_array_equal(image, before)
+def test_factors_and_orders_are_drawn_from_their_whole_range():
+    drawn = [draw_colours(0.4, rng(seed)) for seed in range(200)]
+    factors = np.array([one for one, _ in drawn])
+    assert ((factors >= 0.6) & (factors <= 1.4)).all()
+    assert (factors.min(0) < 0.65).all()
+    assert (factors.max(0) > 1.35).all()
+    assert len({tuple(order) for _, order in drawn}) == 6

@@ -76,9 +76,9 @@ def test_black_and_white_is_what_is_either():
 
 def drawn():
     """Return a picture of green but for a red part, rows 1 to 3 and columns 2 to 6."""
-    image = np.zeros((3, H, W), np.float32)
-    image[1] = 0.5
-    image[:, 1:4, 2:7] = np.array([0.9, 0.1, 0.1]).reshape(3, 1, 1)
+    image = np.zeros((3, H, W), np.uint8)
+    image[1] = 128
+    image[:, 1:4, 2:7] = np.array([230, 26, 26]).reshape(3, 1, 1)
     return image
 
 
@@ -99,7 +99,7 @@ def test_shares_of_boxes_drawn_by_hand():
 
 
 def test_padding_has_no_colour():
-    image, real = np.zeros((3, H, W), np.float32), all_image()
+    image, real = np.zeros((3, H, W), np.uint8), all_image()
     real[:, 5:] = False
     found = colour_shares(image, real, ["a black cup"], np.array([[4, 0, 8, 7]], np.float32))
     np.testing.assert_allclose(found, [[0.25]])

@@ -8,6 +8,7 @@ import torch
 from PIL import Image, ImageOps
 
 from models.grounder.batch import GroundingInputs
+from models.layers.pictures import to_inputs
 from models.phrases.mirroring import mirror_phrase
 from models.phrases.places import Anchor, Place
 from pipeline.caching.cache import CacheError
@@ -52,7 +53,8 @@ def sample(world, image, numbers, seed=None, spec=SPEC, augment=FLIP):
 
 def test_a_batch_has_the_fields_of_the_grounders_inputs_and_no_other(world):
     batch = collate([sample(world, A, [0, 1]), sample(world, C, [0])])
-    assert set(batch) == {field.name for field in fields(GroundingInputs)}
+    made = to_inputs(batch, torch.device("cpu"))
+    assert set(made) == {field.name for field in fields(GroundingInputs)}
     assert not any("gt" in name.split("_") for name in batch)
 
 
@@ -64,7 +66,7 @@ def test_only_the_wanted_split_is_there(world):
 def test_boxes_have_their_share_of_the_colours_that_a_phrase_names(world):
     fields_ = sample(world, B, [0, 3, 5], seed=5)  # red, black, big cat; mirrored
     assert fields_["box_colours"].shape == (3, 2)
-    image = fields_["clean_images"].transpose(1, 2, 0)
+    image = fields_["images"].transpose(1, 2, 0) / np.float32(255)
     for row, is_it in ((0, _is_red), (1, lambda rgb: max(rgb) <= 0.28), (2, lambda _: False)):
         for share, box in zip(fields_["box_colours"][row], fields_["boxes_xyxy"], strict=True):
             x1, y1, x2, y2 = box.round().astype(int)
@@ -200,8 +202,8 @@ def test_the_mirrored_sample_of_a_mirrored_world_is_the_sample_in_every_field(
     )
     assert plain.keys() == twice.keys()
     for name, value in plain.items():
-        atol = 0.02 if name in {"images", "clean_images"} else 1e-4  # resized the other way round
-        np.testing.assert_allclose(twice[name], value, rtol=0, atol=atol, err_msg=name)
+        atol = 5 if name == "images" else 1e-4  # of 255: resized the other way round
+        np.testing.assert_allclose(twice[name] * 1.0, value * 1.0, rtol=0, atol=atol, err_msg=name)
 
 
 def test_an_image_that_is_moved_takes_boxes_and_maps_along(world):
@@ -218,8 +220,8 @@ def test_an_image_that_is_moved_takes_boxes_and_maps_along(world):
     assert (x2 - x1, y2 - y1) == (64, 64)
     assert moved["pixel_mask"][y1:y2, x1:x2].all()
     with Image.open(IMAGES / "c.png") as image:
-        pixels = np.asarray(image).transpose(2, 0, 1) / np.float32(255)
-    np.testing.assert_array_equal(moved["clean_images"][:, y1:y2, x1:x2], pixels)
+        pixels = np.asarray(image).transpose(2, 0, 1)
+    np.testing.assert_array_equal(moved["images"][:, y1:y2, x1:x2], pixels)
     cells = moved["cams"][0, 0] > 0
     assert plain["cams"][0, 0].max() == moved["cams"][0, 0].max() == 1
     centres = 32 * (np.argwhere(cells) + 0.5)
@@ -240,9 +242,10 @@ def test_more_lengths_than_the_square_has_are_refused(world):
 def test_colours_change_the_images_and_never_the_clean_ones(world):
     plain = sample(world, A, [0])
     jittered = sample(world, A, [0], seed=(0,), augment=replace(STILL, jitter=0.4))
-    np.testing.assert_array_equal(jittered["clean_images"], plain["images"])
-    assert np.abs(jittered["images"] - plain["images"]).max() > 0.05
-    assert not jittered["images"][:, 72:].any()
+    seen, changed = (to_inputs(collate([one]), torch.device("cpu")) for one in (plain, jittered))
+    assert torch.equal(changed["clean_images"], seen["images"])
+    assert (changed["images"] - seen["images"]).abs().max() > 0.05
+    assert not changed["images"][..., 72:, :].any()
 
 
 def test_a_crop_shows_a_part_of_the_image_larger(world):
