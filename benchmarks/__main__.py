@@ -22,7 +22,6 @@ from benchmarks.ratios.row import Row
 from benchmarks.ratios.table import as_json, as_markdown, as_text, digits
 from models.given_files.json_files import write_json
 
-
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # read as NumPy is imported
 
 

@@ -24,12 +24,16 @@ class WriteError(InputError):
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def whole_file(path: Path, *, flush: bool = True) -> Iterator[Path]:
     """Yield a temporary path to write to; it becomes `path` when the block ends without an error.
 
     Both lie in one folder, which is made. The bytes are flushed to the disk before the file is
     renamed, so that a kill or a power cut leaves either the old file or the new one. A link to an
     old file elsewhere, as DVC makes them into its cache, keeps what it had.
+
+    Args:
+        path: of the file.
+        flush: if not, a power cut, but no kill, may leave a file that is cut off or empty.
 
     Raises:
         WriteError: the disk is full or read-only, or the folder or `path` may not be written.
@@ -38,9 +42,11 @@ def whole_file(path: Path) -> Iterator[Path]:
         with as_write_error(path, _DISK_ERRORS):
             yield partial
         with as_write_error(path):
-            _flush(partial)
+            if flush:
+                _flush(partial)
             partial.replace(path)
-            _flush(path.parent)
+            if flush:
+                _flush(path.parent)
 
 
 @contextmanager

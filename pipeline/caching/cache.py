@@ -80,6 +80,8 @@ def write_cache(
     texts: Mapping[str, Sequence[str]],
     attributes: Mapping[str, str | int | float],
     provenance: Provenance,
+    *,
+    flush: bool = True,
 ) -> None:
     """Write a cache that appears whole or not at all; equal arguments give equal bytes.
 
@@ -90,6 +92,7 @@ def write_cache(
         texts: by name, lists of any length of any Unicode text.
         attributes: by name, in addition to format, stage and fingerprint.
         provenance: stage and fingerprint.
+        flush: see `whole_file`.
 
     Raises:
         ValueError: a name is used twice.
@@ -100,7 +103,10 @@ def write_cache(
         raise ValueError(f"{path}: `{twice[0]}` is given twice")
     own = {**attributes, **reserved}
     sizes = [math.prod(array.shape) * array.dtype.itemsize for array in arrays.values()]
-    with whole_file(path) as partial, _new_file(partial, most_bytes(sizes, texts, own)) as file:
+    with (
+        whole_file(path, flush=flush) as partial,
+        _new_file(partial, most_bytes(sizes, texts, own)) as file,
+    ):
         for name, value in sorted(own.items()):
             file.attrs[name] = value
         for name in sorted({*arrays, *texts}):

@@ -49,9 +49,17 @@ def import_closure(stage_file: Path) -> list[Path]:
 def _imported_files(root: Path, file: Path) -> Iterator[Path]:
     """Yield the project files that one file names in its import statements."""
     tree = ast.parse((root / file).read_text(encoding="utf-8"), filename=str(file))
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         for module in _imported_modules(node, file):
             yield from _files_of(root, module.split("."))
+
+
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield every statement below a node, without what it computes: an import is a statement."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.stmt | ast.excepthandler | ast.match_case):
+            yield child
+            yield from _statements(child)
 
 
 def _imported_modules(node: ast.AST, file: Path) -> list[str]:

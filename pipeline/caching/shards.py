@@ -5,14 +5,15 @@ before it runs a stage. `PIPELINE_PART=i/N` computes every N-th shard, from the 
 N), and stops before the merge: N machines on one disk share a stage that way.
 """
 
-import hashlib
 import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,8 @@ from pipeline.errors import InputError
 from pipeline.observe.observer import Observer
 
 Arrays = Mapping[str, NDArray[Any]]
+
+_CHECKSUM = "crc32 "  # before the name of an array
 
 
 @dataclass(frozen=True)
@@ -91,11 +94,14 @@ class ShardedArray:
         return self.shape[0]
 
     def blocks(self) -> Iterator[NDArray[Any]]:
-        """Yield the rows of each shard."""
+        """Yield the rows of each shard.
+
+        Raises:
+            CacheError: a shard is damaged.
+        """
         for shard in range(self.plan.num_shards):
-            cache = Cache(self.plan.file(shard), self.plan.stage)
-            yield cache.array(self.name)
-            cache.close()
+            with _opened(self.plan, shard) as cache:
+                yield _read(cache, self.name)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         rows = np.concatenate([*self.blocks()])
@@ -156,7 +162,9 @@ def _is_whole(plan: ShardPlan, shard: int, observer: Observer) -> bool:
     if not plan.file(shard).exists():
         return False
     try:
-        _read(plan, shard)
+        with _opened(plan, shard) as cache:
+            for name in _names(cache):
+                _read(cache, name)
     except CacheAccessError:
         raise
     except CacheError as error:
@@ -166,10 +174,12 @@ def _is_whole(plan: ShardPlan, shard: int, observer: Observer) -> bool:
 
 
 def _write(plan: ShardPlan, file: Path, arrays: Arrays) -> None:
-    attributes = {"names": " ".join(sorted(arrays)), "sha256": _checksum(arrays)}
+    """Write a shard, unflushed: what a power cut takes of it, its checksums miss."""
+    sums = {_CHECKSUM + name: _checksum(array) for name, array in arrays.items()}
+    attributes: dict[str, str | int] = {"names": " ".join(sorted(arrays)), **sums}
     provenance = Provenance(plan.stage, plan.fingerprint)
     try:
-        write_cache(file, arrays, {}, attributes, provenance)
+        write_cache(file, arrays, {}, attributes, provenance, flush=False)
     except (WriteError, FileNotFoundError) as error:
         if FileNotFoundError not in (type(error), type(error.__cause__)):
             raise
@@ -179,37 +189,56 @@ def _write(plan: ShardPlan, file: Path, arrays: Arrays) -> None:
         ) from error
 
 
-def _read(plan: ShardPlan, shard: int) -> dict[str, NDArray[Any]]:
-    """Return the arrays of a shard, checked against the hash that was written with them.
+@contextmanager
+def _opened(plan: ShardPlan, shard: int) -> Iterator[Cache]:
+    """Yield a shard, closed at the end.
 
     Raises:
         CacheError: the file is damaged, or another stage's or fingerprint's.
     """
-    file = plan.file(shard)
-    cache = Cache(file, plan.stage)
+    cache = Cache(plan.file(shard), plan.stage)
+    if cache.fingerprint != plan.fingerprint:
+        raise _damage(cache)
     try:
-        arrays = {name: cache.array(name) for name in str(cache.attribute("names")).split()}
-        expected = (cache.attribute("sha256"), plan.fingerprint)
+        yield cache
     finally:
         cache.close()
-    if (_checksum(arrays), cache.fingerprint) != expected:
-        raise CacheError(f"{file}: its contents are not what was written; remove it and run again")
-    return arrays
 
 
-def _checksum(arrays: Arrays) -> str:
-    digest = hashlib.sha256()
-    for name, array in sorted(arrays.items()):
-        digest.update(f"{name} {array.dtype} {array.shape} ".encode())
-        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
-    return digest.hexdigest()
+def _names(cache: Cache) -> list[str]:
+    return str(cache.attribute("names")).split()
+
+
+def _read(cache: Cache, name: str) -> NDArray[Any]:
+    """Return a map of an array of a shard, checked against the checksum written with it.
+
+    Raises:
+        CacheError: the file is damaged.
+    """
+    array = cache.mapped(name)
+    if _checksum(array) != cache.attribute(_CHECKSUM + name):
+        raise _damage(cache)
+    return array
+
+
+def _damage(cache: Cache) -> CacheError:
+    return CacheError(
+        f"{cache.path}: its contents are not what was written; remove it and run again"
+    )
+
+
+def _checksum(array: NDArray[Any]) -> int:
+    """Return the CRC-32 of an array's dtype, shape and bytes; it finds accidents, not forgeries."""
+    start = crc32(f"{array.dtype} {array.shape}".encode())
+    return crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data, start)
 
 
 def _merge(plan: ShardPlan) -> dict[str, ShardedArray]:
-    """Check all shards against their hashes, one at a time, and return them as one."""
+    """Return all shards as one; each array is checked when it is read."""
     kinds, lengths = [], Counter[str]()
     for shard in range(plan.num_shards):
-        arrays = _read(plan, shard)
+        with _opened(plan, shard) as cache:
+            arrays = {name: cache.mapped(name) for name in _names(cache)}
         kinds.append({name: (array.dtype, array.shape[1:]) for name, array in arrays.items()})
         lengths.update({name: len(array) for name, array in arrays.items()})
     if any(kind != kinds[0] for kind in kinds):

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
-from pipeline.caching.cache import Provenance, write_cache
+from pipeline.caching.cache import CacheError, Provenance, write_cache
 from pipeline.caching.shards import ShardPlan, remove_shards, run_shards
 from pipeline.errors import InputError
 from pipeline.observe.observer import Observer
@@ -195,6 +195,14 @@ def test_a_damaged_shard_is_computed_again_and_named(damage):
     np.testing.assert_array_equal(again["rows"], merged["rows"])
 
 
+def test_a_shard_that_is_damaged_before_it_is_merged_is_refused_by_name():
+    merged = run_shards(PLAN, ragged, Recorder())
+    damage_by_one_byte(PLAN.file(1))
+    assert np.asarray(merged["counts"]).sum() == 10  # the array beside it is whole
+    with pytest.raises(CacheError, match="000000003-000000006.h5"):
+        np.asarray(merged["rows"])
+
+
 def test_parts_compute_their_shards_and_a_plain_run_merges(monkeypatch):
     seen = []
     for part in ("0/3", "1/3", "2/3"):
@@ -272,7 +280,7 @@ STAGE = """
 import sys, time
 import numpy as np
 from pathlib import Path
-from pipeline.caching.cache import Provenance, write_cache
+from pipeline.caching.cache import CacheError, Provenance, write_cache
 from pipeline.observe.observer import Observer
 from pipeline.caching.shards import ShardPlan, run_shards
 
