@@ -199,7 +199,7 @@ def test_a_shard_that_is_damaged_before_it_is_merged_is_refused_by_name():
     merged = run_shards(PLAN, ragged, Recorder())
     damage_by_one_byte(PLAN.file(1))
     assert np.asarray(merged["counts"]).sum() == 10  # the array beside it is whole
-    with pytest.raises(CacheError, match="000000003-000000006.h5"):
+    with pytest.raises(CacheError, match=r"000000003-000000006\.h5"):
         np.asarray(merged["rows"])
 
 
