@@ -30,14 +30,14 @@ from models.given_files.safe_load import (
     load_safetensors,
 )
 from models.grounder.config import GrounderConfig, GrounderSpec, LanguageSizes
-from models.grounder.grounder import Grounder, build_grounder
-from models.grounder.language_encoder import (
+from models.grounder.encoders.language_encoder import (
     LanguageEncoder,
     check_tokenizer,
     language_of,
     load_language,
     load_tokenizer,
 )
+from models.grounder.grounder import Grounder, build_grounder
 from models.layers.backbone import CLASSIFIER, named_network
 
 SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from models.grounder.config import GrounderConfig, parse_levels
-from models.grounder.visual_encoder import LevelMap
+from models.grounder.encoders.visual_encoder import LevelMap
 from models.layers.attention import EncoderLayer, LayerSizes, TokenSet
 from models.layers.position_embedding import grid_position_embedding, sequence_position_embedding
 

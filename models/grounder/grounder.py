@@ -15,14 +15,14 @@ from models.classifier.classifier import ImageNorm
 from models.grounder.batch import GroundingInputs, GroundingOutputs
 from models.grounder.box_head import OffsetHead, RegHead, decode_boxes, encode_boxes
 from models.grounder.box_scorer import BoxScorer, cam_statistics, masked_probs
-from models.grounder.cam_encoder import HEAD_ROLE, CamEncoder, CamEncoding, no_cams
 from models.grounder.config import GrounderSpec, parse_levels
+from models.grounder.encoders.cam_encoder import HEAD_ROLE, CamEncoder, CamEncoding, no_cams
+from models.grounder.encoders.language_encoder import LanguageEncoder
+from models.grounder.encoders.proposal_encoder import ProposalEncoder
+from models.grounder.encoders.visual_encoder import LevelMap, VisualEncoder
 from models.grounder.fusion import Fusion
-from models.grounder.language_encoder import LanguageEncoder
 from models.grounder.phrase_decoder import PhraseDecoder, attended_proposal
 from models.grounder.priors.prior import prior_logits
-from models.grounder.proposal_encoder import ProposalEncoder
-from models.grounder.visual_encoder import LevelMap, VisualEncoder
 from models.layers.attention import TokenSet
 from models.layers.backbone import Backbone
 from models.layers.masking import content_boxes_xyxy

@@ -37,7 +37,7 @@ from models.given_files.safe_load import (
 )
 from models.given_files.text_files import given_files, read_lines
 from models.given_files.transformers_folder import FolderError, ModelType, check_folder
-from models.grounder.language_encoder import load_language, read_bert_config
+from models.grounder.encoders.language_encoder import load_language, read_bert_config
 
 _WEIGHT_SUFFIXES = (".pt", ".bin", ".safetensors")
 

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
+from models.grounder.encoders.language_encoder import LanguageEncoder
 from models.grounder.grounder import Grounder
-from models.grounder.language_encoder import LanguageEncoder
 from models.layers.backbone import Backbone
 
 LevelMaps = dict[int, Tensor]  # level -> (C, h, w) of one image

@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import BertTokenizerFast
 
 from models.given_files.safe_load import ModelFileError
-from models.grounder.language_encoder import (
+from models.grounder.encoders.language_encoder import (
     LanguageEncoder,
     embed_texts,
     load_language,

@@ -12,8 +12,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from models.grad_cam.grad_cam import closed_form_cams
-from models.grounder.cam_encoder import CamEncoder
-from models.grounder.visual_encoder import LevelMap
+from models.grounder.encoders.cam_encoder import CamEncoder
+from models.grounder.encoders.visual_encoder import LevelMap
 from models.training.mining_loss import FrozenClassifier, SoftMask, mining_loss, select_nouns
 from tests.models.grounder.tiny_grounder import tiny_config
 

@@ -30,7 +30,7 @@ from models.detector.small_faster_rcnn import small_detector_config
 from models.given_files.safe_load import check_weights, read_content, weights_of
 from models.grad_cam.clip_scorer import load_clip_scorer
 from models.grounder.checkpoint import load_grounder
-from models.grounder.language_encoder import check_tokenizer, load_language, load_tokenizer
+from models.grounder.encoders.language_encoder import check_tokenizer, load_language, load_tokenizer
 from models.noun_classes.wordnet import read_wordnet
 from models.phrases.noun_parser import NounParser
 from models.pretrained.convert import copy_folder, copy_transformers, read_vocabulary

@@ -17,7 +17,7 @@ from models.given_files.transformers_folder import (
 from models.grad_cam.clip_scorer import load_clip_scorer
 from models.grounder.checkpoint import untrained_language
 from models.grounder.config import LanguageSizes
-from models.grounder.language_encoder import load_language, load_tokenizer
+from models.grounder.encoders.language_encoder import load_language, load_tokenizer
 from models.pretrained.convert import copy_transformers
 from pipeline.weight_sources import transformers_files
 from tests.tiny_bert import LAYERS, write_tiny_bert

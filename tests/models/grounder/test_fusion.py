@@ -1,8 +1,8 @@
 import pytest
 import torch
 
+from models.grounder.encoders.visual_encoder import LevelMap
 from models.grounder.fusion import Fusion, FusionBranch
-from models.grounder.visual_encoder import LevelMap
 from models.layers.attention import LayerSizes, TokenSet
 from tests.models.grounder.tiny_grounder import tiny_config
 

@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
-from models.grounder.cam_encoder import CamEncoder
-from models.grounder.visual_encoder import LevelMap
+from models.grounder.encoders.cam_encoder import CamEncoder
+from models.grounder.encoders.visual_encoder import LevelMap
 from models.training.mining_loss import (
     FrozenClassifier,
     MinedNouns,

@@ -69,7 +69,7 @@ def test_another_name_of_a_label_counts_less_than_its_own():
 
 
 def test_near_labels_count_by_their_cosine_and_named_ones_as_before(weights):
-    from models.grounder.language_encoder import load_tokenizer
+    from models.grounder.encoders.language_encoder import load_tokenizer
 
     language = weights / "language"
     tokenizer = load_tokenizer(language)

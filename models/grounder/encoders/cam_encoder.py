@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.grounder.config import GrounderConfig
-from models.grounder.visual_encoder import LevelMap
+from models.grounder.encoders.visual_encoder import LevelMap
 from models.layers.masking import ConvNorm
 from models.layers.position_embedding import grid_position_embedding
 

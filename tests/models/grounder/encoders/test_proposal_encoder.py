@@ -3,8 +3,8 @@ import pytest
 import torch
 from torchvision.ops import roi_align
 
-from models.grounder.proposal_encoder import ProposalEncoder, box_geometry, mean_roi_align
-from models.grounder.visual_encoder import LevelMap
+from models.grounder.encoders.proposal_encoder import ProposalEncoder, box_geometry, mean_roi_align
+from models.grounder.encoders.visual_encoder import LevelMap
 from tests.models.grounder.tiny_grounder import tiny_config
 from tests.oracles import model_loops as loops
 

@@ -1,6 +1,6 @@
 import torch
 
-from models.grounder.visual_encoder import VisualEncoder
+from models.grounder.encoders.visual_encoder import VisualEncoder
 from models.layers.backbone import Backbone
 from tests.models.grounder.tiny_grounder import TinyNetwork, tiny_config
 

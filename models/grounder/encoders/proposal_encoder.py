@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from models.grounder.config import GrounderConfig, parse_levels
-from models.grounder.visual_encoder import LevelMap
+from models.grounder.encoders.visual_encoder import LevelMap
 from models.layers.masking import content_boxes_xyxy, valid_span
 
 POOL_BINS = 7  # He et al. 2017, https://arxiv.org/abs/1703.06870

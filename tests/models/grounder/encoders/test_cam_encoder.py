@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from models.grounder.cam_encoder import Bottleneck, CamEncoder
-from models.grounder.visual_encoder import LevelMap
+from models.grounder.encoders.cam_encoder import Bottleneck, CamEncoder
+from models.grounder.encoders.visual_encoder import LevelMap
 from tests.models.grounder.tiny_grounder import tiny_config
 
 B, P, K, C, D, H, W = 2, 3, 2, 7, 12, 5, 3

@@ -8,7 +8,7 @@ from transformers import BertConfig, BertModel
 from models.given_files.safe_load import ModelFileError
 from models.grounder.checkpoint import learn_tokenizer, new_language
 from models.grounder.config import LanguageSizes
-from models.grounder.language_encoder import embed_texts, load_language, load_tokenizer
+from models.grounder.encoders.language_encoder import embed_texts, load_language, load_tokenizer
 
 SIZES = LanguageSizes(vocabulary=23, hidden=12, layers=1, heads=3, dropout=0.0)
 PHRASES = ["red square left of the blue circle", "the small red circle", "largest blue square"] * 3
