@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from benchmarks.made.networks import random_scorer
 from models.classifier.classifier import Classifier
-from models.grounder.checkpoint import new_language, untrained_grounder
+from models.grounder.checkpoint import Vocabularies, new_language, untrained_grounder
 from models.grounder.config import LanguageSizes, parse_depth
 from models.grounder.grounder import Grounder
 from models.phrases.place_words import CUES, RELATIONS, SIDES
@@ -36,7 +36,7 @@ from pipeline.runtime import pick_device
 from pipeline.samples.sentences import MAX_EARLIER
 from stages.train import build_optimiser, speed_up
 
-NUM_WORDS, NUM_LABELS, NUM_NOUNS, NUM_PROPOSALS = 8000, 80, 100, 50
+NUM_WORDS, NUM_PLACE_WORDS, NUM_LABELS, NUM_NOUNS, NUM_PROPOSALS = 8000, 60, 80, 100, 50
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def _grounder(params: TrainParams, classifier: Classifier) -> Grounder:
     dropout = params.model.dropout
     language_sizes = LanguageSizes(**asdict(params.language), layers=layers, dropout=dropout)
     language = new_language(language_sizes)
-    sizes = (NUM_WORDS, NUM_LABELS)
+    sizes = Vocabularies(NUM_WORDS, NUM_LABELS, range(NUM_PLACE_WORDS))
     return untrained_grounder(params.model, sizes, classifier, language, language_pretrained=True)
 
 
@@ -114,6 +114,7 @@ def random_batch(params: TrainParams, batch_images: int, seed: int = 0) -> dict[
         "token_mask": every(batch, phrases, params.max_tokens),
         "word_ids": below(NUM_WORDS, batch, phrases, params.max_words + 1),
         "word_mask": every(batch, phrases, params.max_words + 1),
+        "place_word_ids": below(NUM_WORDS, batch, phrases, 3),
         "boxes_xyxy": torch.cat([corners, corners + sides], dim=-1),
         "box_mask": every(batch, NUM_PROPOSALS),
         "box_scores": uniform(batch, NUM_PROPOSALS),

@@ -17,7 +17,12 @@ from torch import nn
 from models.classifier.classifier import load_classifier
 from models.grad_cam.load_scorer import ScorerSource, load_scorer
 from models.grad_cam.scorer import NounScorer
-from models.grounder.checkpoint import save_grounder, untrained_grounder, untrained_language
+from models.grounder.checkpoint import (
+    Vocabularies,
+    save_grounder,
+    untrained_grounder,
+    untrained_language,
+)
 from models.grounder.config import LanguageSizes, parse_depth
 from models.grounder.grounder import Grounder
 from models.layers.folded_norm import fold_batch_norms
@@ -71,7 +76,9 @@ def build_training(
         scorer = load_scorer(source, tables.cams.names).to(device)
     nouns = scorer.nouns if scorer else ()
     dataset = build_training_dataset(tables, params, language.tokenizer, nouns)
-    sizes = (len(dataset.text.vocabulary), len(tables.proposals.names))
+    vocabulary = dataset.text.vocabulary
+    place_words = vocabulary.known_ids(tables.place_texts) if params.model.place_weight else []
+    sizes = Vocabularies(len(vocabulary), len(tables.proposals.names), place_words)
     classifier = load_classifier(files.weights / "classifier")
     grounder = untrained_grounder(
         params.model, sizes, classifier, language.encoder, language.is_pretrained

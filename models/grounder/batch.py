@@ -1,7 +1,7 @@
 """Inputs and outputs of a grounder.
 
 Shapes: B images, P phrases of an image, R proposals, T word pieces, W words, K nouns, V words of
-the vocabulary, S input pixels per side, (h, w) cells of the CAMs, D, U channels.
+the vocabulary, S input pixels per side, (h, w) cells of the CAMs, D, U channels, L words of place.
 """
 
 from collections.abc import Mapping
@@ -30,6 +30,8 @@ class GroundingInputs:
         token_mask: real word pieces, bool (B, P, T).
         word_ids: words of the decoder's vocabulary, each phrase closed by <eos>, i64 (B, P, W).
         word_mask: real words, bool (B, P, W).
+        place_word_ids: words that say where the thing is, not those of the thing or of its anchor,
+            of the same vocabulary, each phrase closed by <eos>, i64 (B, P, L).
         boxes_xyxy: proposals, float32 (B, R, 4).
         box_mask: real proposals, bool (B, R).
         box_scores: detector confidence in [0, 1], float32 (B, R).
@@ -72,6 +74,7 @@ class GroundingInputs:
     token_mask: Tensor
     word_ids: Tensor
     word_mask: Tensor
+    place_word_ids: Tensor
     boxes_xyxy: Tensor
     box_mask: Tensor
     box_scores: Tensor
@@ -117,10 +120,11 @@ class GroundingOutputs:
     """Outputs for a batch; those of padded phrases are finite and meaningless.
 
     Attributes:
-        box_logits: the sum of the next three, float32 (B, P, R); the lowest float on padding.
+        box_logits: the sum of the next four, float32 (B, P, R); the lowest float on padding.
         learned_logits: what the trained scorer says of each pair, float32 (B, P, R).
         prior_logits: what is believed without training, float32 (B, P, R).
         cam_logits: weighted log of the map's density in the box, float (B, P, R).
+        reading_logits: weighted, what learned words of place say of each box, float32 (B, P, R).
         box_probs: their softmax over real proposals, float32 (B, P, R); all 0 without proposals.
         pred_boxes_xyxy: box of the [REG] head, in pixels of the padded input, float32 (B, P, 4);
             with `per_proposal` the refined box.
@@ -133,12 +137,16 @@ class GroundingOutputs:
         box_embeddings: unit vectors, float (B, R, D).
         attended: z, the attended proposal, float (B, P, U).
         reconstruction_logits: of every word of the phrase, float (B, P, W, V).
+        place_log_probs: of the phrase's words of place if it meant the box, float32 (B, P, R); 0
+            without such words.
+        usual_log_probs: of these words if nothing is known of the box, float32 (B, P).
     """
 
     box_logits: Tensor
     learned_logits: Tensor
     prior_logits: Tensor
     cam_logits: Tensor
+    reading_logits: Tensor
     box_probs: Tensor
     pred_boxes_xyxy: Tensor
     refined_boxes_xyxy: Tensor
@@ -150,3 +158,5 @@ class GroundingOutputs:
     box_embeddings: Tensor
     attended: Tensor
     reconstruction_logits: Tensor
+    place_log_probs: Tensor
+    usual_log_probs: Tensor

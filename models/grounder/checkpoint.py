@@ -178,9 +178,24 @@ def untrained_language(
     return UntrainedLanguage(encoder, tokenizer, is_pretrained=False)
 
 
+@dataclass(frozen=True)
+class Vocabularies:
+    """Sizes of the vocabularies that a grounder is made for.
+
+    Attributes:
+        num_words: of the words to reconstruct.
+        num_labels: of the detector's labels.
+        place_word_ids: which of the words say where a thing is, by their ids.
+    """
+
+    num_words: int
+    num_labels: int
+    place_word_ids: Sequence[int]
+
+
 def untrained_grounder(
     config: GrounderConfig,
-    vocabulary_sizes: tuple[int, int],
+    vocabularies: Vocabularies,
     classifier: Classifier,
     language: LanguageEncoder,
     language_pretrained: bool,
@@ -189,7 +204,7 @@ def untrained_grounder(
 
     Args:
         config: of the grounder.
-        vocabulary_sizes: of the words to reconstruct and of the detector's labels.
+        vocabularies: of words and labels.
         classifier: says how pixels are normalised.
         language: the text encoder.
         language_pretrained: whether it comes from elsewhere.
@@ -206,13 +221,17 @@ def untrained_grounder(
         mean=info.mean,
         std=info.std,
         bgr=info.bgr,
-        num_words=vocabulary_sizes[0],
-        num_labels=vocabulary_sizes[1],
+        num_words=vocabularies.num_words,
+        num_labels=vocabularies.num_labels,
+        num_place_words=len(vocabularies.place_word_ids),
         backbone_pretrained=is_same,
         language_pretrained=language_pretrained,
     )
     network = classifier.network if is_same else named_network(name)
-    return build_grounder(spec, network, language)
+    grounder = build_grounder(spec, network, language)
+    if grounder.place_reader is not None:
+        grounder.place_reader.learn_words(vocabularies.place_word_ids)
+    return grounder
 
 
 def new_language(sizes: LanguageSizes) -> LanguageEncoder:

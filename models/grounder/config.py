@@ -74,6 +74,9 @@ class GrounderConfig:
     prior_size: NonNegativeFloat
     prior_order: NonNegativeFloat
     prior_relation: NonNegativeFloat
+    place_weight: NonNegativeFloat
+    place_order: NonNegativeFloat
+    place_dim: PositiveInt
     prior_claim: NonNegativeFloat
     prior_wearer: NonNegativeFloat
     prior_part_area: FiniteFloat
@@ -99,6 +102,7 @@ class GrounderSpec(GrounderConfig):
         bgr: the channels' order is blue, green, red.
         num_words: size of the vocabulary of words to reconstruct.
         num_labels: size of the detector's vocabulary.
+        num_place_words: how many of the words to reconstruct say where a thing is.
         backbone_pretrained: the backbone's weights do not start from random values.
         language_pretrained: the language encoder's do not.
     """
@@ -110,6 +114,7 @@ class GrounderSpec(GrounderConfig):
     bgr: bool
     num_words: int
     num_labels: int
+    num_place_words: int
     backbone_pretrained: bool
     language_pretrained: bool
 

@@ -22,6 +22,7 @@ from models.grounder.encoders.proposal_encoder import ProposalEncoder
 from models.grounder.encoders.visual_encoder import LevelMap, VisualEncoder
 from models.grounder.fusion import Fusion
 from models.grounder.phrase_decoder import PhraseDecoder, attended_proposal
+from models.grounder.place_reader import PlaceReader, PlaceReading, no_reading
 from models.grounder.priors.prior import prior_logits
 from models.layers.attention import TokenSet
 from models.layers.backbone import Backbone
@@ -32,12 +33,13 @@ __all__ = ["Grounder", "GrounderSpec", "GroundingInputs", "GroundingOutputs", "b
 
 @dataclass(frozen=True)
 class _BoxScores:
-    """Logits, their three parts and probabilities (B, P, R); the boxes' embeddings (B, R, D)."""
+    """Logits, their parts and probabilities (B, P, R); the boxes' embeddings (B, R, D)."""
 
     logits: Tensor
     learned: Tensor
     prior: Tensor
     cam: Tensor
+    reading: PlaceReading
     probs: Tensor
     embeddings: Tensor
 
@@ -75,6 +77,9 @@ class Grounder(nn.Module):
         self.proposal_encoder = ProposalEncoder(raw_dims, spec.num_labels, spec)
         self.scorer = BoxScorer(state_dim, spec)
         self.decoder = PhraseDecoder(spec.num_words, spec)
+        self.place_reader = None
+        if spec.place_weight > 0:
+            self.place_reader = PlaceReader(spec, spec.num_words, spec.num_place_words)
         self.head: RegHead | OffsetHead = RegHead(state_dim)
         if spec.head == "per_proposal":
             self.head = OffsetHead(state_dim, spec.proposal_dim)
@@ -143,6 +148,7 @@ class Grounder(nn.Module):
             learned_logits=scores.learned,
             prior_logits=scores.prior,
             cam_logits=scores.cam,
+            reading_logits=scores.reading.logits,
             box_probs=scores.probs,
             pred_boxes_xyxy=boxes.pred_xyxy,
             refined_boxes_xyxy=boxes.refined_xyxy,
@@ -154,6 +160,8 @@ class Grounder(nn.Module):
             box_embeddings=scores.embeddings,
             attended=attended,
             reconstruction_logits=self.decoder(attended, inputs.word_ids),
+            place_log_probs=scores.reading.log_probs,
+            usual_log_probs=scores.reading.usual,
         )
 
     def _encode_words(self, inputs: GroundingInputs) -> TokenSet:
@@ -196,11 +204,18 @@ class Grounder(nn.Module):
         if self.spec.cam_ranks == "raw":
             statistics = cam_statistics(cams.raw_maps, weights, inputs.boxes_xyxy, image_px)
         cam = self.spec.cam_weight * statistics.log_density  # (B, P, R)
-        logits = learned + prior + cam
+        reading = self._read_places(inputs)
+        logits = learned + prior + cam + reading.logits
         real = inputs.box_mask[:, None]  # (B, 1, R)
         logits = logits.masked_fill(~real, torch.finfo(logits.dtype).min)
         probs = masked_probs(logits, real)
-        return _BoxScores(logits, learned, prior, cam, probs, embeddings)
+        return _BoxScores(logits, learned, prior, cam, reading, probs, embeddings)
+
+    def _read_places(self, inputs: GroundingInputs) -> PlaceReading:
+        """Return what the phrases' words of place say of every box."""
+        if self.place_reader is None:
+            return no_reading(inputs)
+        return self.place_reader(inputs, self.spec)
 
     def _weight_learned(self, inputs: GroundingInputs) -> Tensor:
         """Return how much the learned score counts for each phrase, in [0, 1], float (B, P, 1)."""

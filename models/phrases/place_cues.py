@@ -92,7 +92,7 @@ def is_other(token: TaggedToken | None) -> bool:
 
 def is_place_word(text: str) -> bool:
     """Return whether a word may be one of a place, and names no thing."""
-    return bool(cue_of(text)) or text in words.FRAMES | words.ORDINALS.keys() | words.COUNTING
+    return bool(cue_of(text)) or text in words.FILLERS
 
 
 def _behind(tokens: Sequence[TaggedToken], index: int) -> str:

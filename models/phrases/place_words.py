@@ -70,6 +70,7 @@ FRAMES = _words(
 )
 
 COUNTING = _words("from to counting last")
+FILLERS = FRAMES | ORDINALS.keys() | COUNTING  # what none of them says, only all together
 
 # the longest that fits is taken; each is followed by what the thing is compared with
 RELATION_WORDS: dict[tuple[str, ...], str] = {

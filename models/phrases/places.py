@@ -109,7 +109,7 @@ def find_subject(tokens: Sequence[TaggedToken], head: tuple[int, int] | None) ->
         tokens[index].text
         for index in sorted(own)
         if (head and head[0] <= tokens[index].start < head[1])
-        or not (cue_at(tokens, index, start, anchors) or _is_filler(tokens[index].text))
+        or not (cue_at(tokens, index, start, anchors) or tokens[index].text in words.FILLERS)
     ]
     return " ".join(kept or [token.text for token in tokens])
 
@@ -117,10 +117,6 @@ def find_subject(tokens: Sequence[TaggedToken], head: tuple[int, int] | None) ->
 def _is_seen(tokens: Sequence[TaggedToken], segment: Segment) -> bool:
     """Return whether the words of a segment tell more than a place."""
     return not all(is_place_word(token.text) for token in tokens[segment.start : segment.stop])
-
-
-def _is_filler(text: str) -> bool:
-    return text in words.FRAMES | words.ORDINALS.keys() | words.COUNTING
 
 
 def _anchor(tokens: Sequence[TaggedToken], segment: Segment) -> Anchor | None:

@@ -16,6 +16,7 @@ class LossWeights:
     giou: NonNegativeFloat
     mining: NonNegativeFloat
     area: NonNegativeFloat
+    place: NonNegativeFloat
     regression_iou: Share
     regression_gap: Share
     regression_gate: Share

@@ -17,6 +17,7 @@ from models.training.mining_loss import (
     sample_nouns,
     select_nouns,
 )
+from models.training.place_loss import place_loss
 from models.training.reconstruction_loss import reconstruction_loss
 from models.training.regression_loss import PseudoLabelThresholds, giou_loss, regression_loss
 
@@ -56,9 +57,9 @@ def compute_losses(
 
     Returns:
         Scalars: `loss`, the weighted sum; `reconstruction_loss`, `contrastive_loss`,
-        `matching_loss`, `regression_loss`, `giou_loss`, `mining_loss`, `area_loss`, unweighted; and
-        `box_entropy` of the probabilities over proposals in nats, `best_prob`, the mean largest of
-        them, `intact_prob` and `blank_prob` of mining.
+        `matching_loss`, `regression_loss`, `giou_loss`, `mining_loss`, `area_loss`, `place_loss`,
+        unweighted; and `box_entropy` of the probabilities over proposals in nats, `best_prob`, the
+        mean largest of them, `intact_prob` and `blank_prob` of mining.
     """
     mined = mine_batch(outputs, inputs, spec, weights, classifier)
     regression, giou = _regression(outputs, inputs, weights)
@@ -71,6 +72,7 @@ def compute_losses(
         "giou_loss": giou,
         "mining_loss": mined.loss,
         "area_loss": mined.area,
+        "place_loss": place_loss(outputs, inputs),
     }
     shares = loss_shares(spec, weights, progress)
     total = torch.stack([losses[name] * share for name, share in shares.items()]).sum()
@@ -92,6 +94,7 @@ def loss_shares(spec: GrounderSpec, weights: LossWeights, progress: float) -> di
         "giou_loss": ramp * weights.giou,
         "mining_loss": mining,
         "area_loss": mining * weights.area,
+        "place_loss": weights.place * (spec.place_weight > 0),
     }
 
 

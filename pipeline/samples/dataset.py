@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from models.phrases.mirroring import mirror_phrase
-from models.phrases.places import Place
 from pipeline.errors import InputError
 from pipeline.mentions import HEAD_ROLE
 from pipeline.params.train import AugmentParams, TrainParams
@@ -29,7 +28,7 @@ from pipeline.samples.fields import (
     sentence_fields,
 )
 from pipeline.samples.grounding_tables import GroundingTables
-from pipeline.samples.sample_facts import Floats, SampleFacts
+from pipeline.samples.sample_facts import Floats, SampleFacts, place_text
 from pipeline.samples.sample_spec import CAM_STRIDE, SampleSpec, TextEncoding, Tokenize, sample_spec
 from pipeline.samples.sampler import SampleIndex
 from pipeline.samples.vocabulary import build_vocabulary
@@ -87,21 +86,24 @@ class GroundingDataset(Dataset[Fields]):
             facts.phrases, _evidence(facts), self.spec.image_px, augment, rng
         )
         image = image_fields(pixels, placement, draw_colours(augment.jitter, rng), self.spec)
-        texts = facts.subjects if self.spec.subject_words else facts.phrases
+        phrases, subjects, anchors = facts.phrases, facts.subjects, facts.anchor_texts
         if placement.flip:
-            texts = [mirror_phrase(text) for text in texts]
+            phrases, subjects, anchors = (
+                [mirror_phrase(text) for text in texts] for texts in (phrases, subjects, anchors)
+            )
+        texts = subjects if self.spec.subject_words else phrases
+        places = [place_text(*one) for one in zip(phrases, subjects, anchors, strict=True)]
         boxes = box_fields(facts, placement, self.spec)
         seen = (image["images"], image["pixel_mask"])
-        anchors = [_anchor_text(*one) for one in zip(facts.phrases, facts.places, strict=True)]
         return {
             **image,
-            **phrase_fields(texts, self.text, self.spec.max_words),
+            **phrase_fields(texts, places, self.text, self.spec.max_words),
             "phrase_is_plural": facts.is_plural,  # (P,)
             "phrase_is_plain": facts.is_plain,  # (P,)
             **boxes,
             "box_colours": self._colours(seen, facts.phrases, boxes),  # (P, R)
             **place_fields(facts, placement.flip, boxes["box_labels"]),
-            "anchor_colours": self._colours(seen, anchors, boxes),  # (P, R)
+            "anchor_colours": self._colours(seen, facts.anchor_texts, boxes),  # (P, R)
             **sentence_fields(facts, boxes["box_labels"]),
             **noun_fields(facts, placement, self.spec, self.text.noun_classes),
         }
@@ -110,11 +112,6 @@ class GroundingDataset(Dataset[Fields]):
         """Return how much of each box has a colour that each text names, float32 (P, R)."""
         named = texts if self.spec.with_colours else [""] * len(texts)
         return colour_shares(*seen, named, boxes["boxes_xyxy"])
-
-
-def _anchor_text(phrase: str, place: Place) -> str:
-    """Return the words of the thing that a phrase's relation leads to, "" without one."""
-    return phrase[slice(*place.anchor.span)] if place.anchor else ""
 
 
 def build_training_dataset(

@@ -72,8 +72,10 @@ def image_fields(
     }
 
 
-def phrase_fields(phrases: Sequence[str], text: TextEncoding, max_words: int) -> Fields:
-    """Return the tokens and the words of P phrases."""
+def phrase_fields(
+    phrases: Sequence[str], places: Sequence[str], text: TextEncoding, max_words: int
+) -> Fields:
+    """Return the tokens and the words of P phrases, and their words of place."""
     token_ids, token_mask = text.tokenize(phrases)  # (P, T) twice
     word_ids, word_mask = text.vocabulary.encode(phrases, max_words)  # (P, W) twice
     return {
@@ -82,6 +84,7 @@ def phrase_fields(phrases: Sequence[str], text: TextEncoding, max_words: int) ->
         "token_mask": token_mask,
         "word_ids": word_ids,
         "word_mask": word_mask,
+        "place_word_ids": text.vocabulary.encode(places, max_words)[0],  # (P, L)
     }
 
 

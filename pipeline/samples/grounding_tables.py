@@ -24,7 +24,14 @@ from pipeline.paths import DatasetFiles
 from pipeline.records import REMEDY, FieldTexts, ImageRecord, PhraseRecord, RecordFile
 from pipeline.samples.image_phrases import ImagePhrases
 from pipeline.samples.label_similarity import EXACT, LabelSimilarity, compare_labels
-from pipeline.samples.sample_facts import Arrays, EarlierPhrases, SampleFacts, fill_slots
+from pipeline.samples.sample_facts import (
+    Arrays,
+    EarlierPhrases,
+    SampleFacts,
+    anchor_text,
+    fill_slots,
+    place_text,
+)
 from pipeline.samples.sentences import SentenceReader
 from pipeline.text_index import PackedTexts, TextIndex
 
@@ -241,6 +248,15 @@ class GroundingTables:
             yield from repeat(text, times)
             for mirrored in with_mirrored([text])[1:]:
                 yield from repeat(mirrored, times)
+
+    @property
+    def place_texts(self) -> Iterator[str]:
+        """What every distinct phrase says of where its thing is, and what a mirror makes of it."""
+        for text, _ in count_texts(self.phrases, self.phrase_facts):
+            fact = self.phrase_facts[text]
+            yield from with_mirrored(
+                [place_text(text, fact.subject, anchor_text(text, fact.place))]
+            )
 
     @cached_property
     def phrases_of_image(self) -> ImagePhrases:

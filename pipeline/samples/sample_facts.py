@@ -4,6 +4,7 @@ Shapes: P phrases, K noun slots of a phrase, E phrases before one in its sentenc
 M maps of (h, w) cells, L labels of the detector.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,9 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.phrases.place_words import FILLERS
 from models.phrases.places import Place
 from pipeline.mentions import Mention
 from pipeline.records import ImageRecord
+from pipeline.samples.vocabulary import split_words
 
 Arrays = dict[str, NDArray[Any]]
 Floats = NDArray[np.float32]
@@ -90,6 +93,32 @@ class SampleFacts:
     slots: NounSlots
     maps: Floats
     confidences: Floats
+
+    @property
+    def anchor_texts(self) -> list[str]:
+        """The words of the thing that each phrase's relation leads to, "" without one."""
+        return [anchor_text(*one) for one in zip(self.phrases, self.places, strict=True)]
+
+
+def anchor_text(phrase: str, place: Place) -> str:
+    """Return the words of the thing that a phrase's relation leads to, "" without one."""
+    return phrase[slice(*place.anchor.span)] if place.anchor else ""
+
+
+def place_text(phrase: str, subject: str, anchor: str) -> str:
+    """Return the words of a phrase that say where its thing is: "left" of "the cup on the left".
+
+    Left out are the words of the thing itself and of its anchor, ordinals, and words that say no
+    place on their own ("the", "side", "of").
+    """
+    named = Counter(split_words(f"{subject} {anchor}"))
+    words = []
+    for word in split_words(phrase):
+        if named[word]:
+            named[word] -= 1
+        elif word not in FILLERS:
+            words.append(word)
+    return " ".join(words)
 
 
 def fill_slots(

@@ -52,6 +52,11 @@ class WordVocabulary:
             row[: len(ids) + 1] = [*ids, self._ids[EOS]]
         return word_ids, word_mask
 
+    def known_ids(self, phrases: Iterable[str]) -> list[int]:
+        """Return the ids of the known words that phrases have, in order."""
+        words = {word for phrase in phrases for word in split_words(phrase)}
+        return sorted(self._ids[word] for word in words & self._ids.keys())
+
     def _id(self, word: str) -> int:
         return self._ids.get(word, self._ids[UNK])
 

@@ -70,6 +70,7 @@ def draw_batch(seed, unseen):
         "token_mask": yes[..., None].expand(-1, -1, 3),
         "word_ids": words,
         "word_mask": yes[..., None].expand(-1, -1, 3),
+        "place_word_ids": words,
         "boxes_xyxy": boxes,
         "box_mask": yes,
         "box_scores": torch.ones(IMAGES, 2),

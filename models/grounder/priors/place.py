@@ -32,9 +32,9 @@ def place_logits(inputs: GroundingInputs, config: GrounderConfig) -> Tensor:
     by_side = config.prior_side * side_logits(shares, inputs.place_cues)
     by_size = config.prior_size * size_logits(shares, inputs.place_cues)
     by_order = config.prior_order * order_logits(
-        shares, _counted(inputs), inputs.place_ranks, inputs.place_sides
+        shares, counted_boxes(inputs), inputs.place_ranks, inputs.place_sides
     )
-    anchors = _anchor_probs(inputs, config)
+    anchors = anchor_probs(inputs, config)
     by_relation = config.prior_relation * relation_logits(shares, inputs.relations, anchors)
     return by_side + by_size + by_order + by_relation
 
@@ -46,7 +46,7 @@ def boxes_as_shares(inputs: GroundingInputs) -> Tensor:
     return (inputs.boxes_xyxy - corner.repeat(1, 1, 2)) / extent.repeat(1, 1, 2)
 
 
-def _counted(inputs: GroundingInputs) -> Tensor:
+def counted_boxes(inputs: GroundingInputs) -> Tensor:
     """Return the boxes among which "second" counts, bool (B, P, R).
 
     Those of the best fitting label that are nearly as sure as the surest of them.
@@ -63,7 +63,7 @@ def _largest(values: Tensor) -> Tensor:
     return F.pad(values, (0, 1)).amax(-1, keepdim=True)
 
 
-def _anchor_probs(inputs: GroundingInputs, config: GrounderConfig) -> Tensor:
+def anchor_probs(inputs: GroundingInputs, config: GrounderConfig) -> Tensor:
     """Return the probability of every box to be the phrase's anchor, float32 (B, P, R).
 
     By label, detector's confidence and colour; 0 for all where the anchor's noun fits no label.

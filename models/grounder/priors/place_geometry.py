@@ -67,12 +67,27 @@ def order_logits(boxes_shares: Tensor, candidates: Tensor, ranks: Tensor, sides:
     x, y = _centres(boxes_shares)
     near = boxes_shares[..., 3]
     along = torch.stack([x, -x, y, -y, -near, near], dim=1)  # (B, len(SIDES), R), smaller first
-    place = along.gather(1, sides[..., None].expand(-1, -1, along.shape[-1]))  # (B, P, R)
+    places = along.gather(1, sides[..., None].expand(-1, -1, along.shape[-1]))  # (B, P, R)
+    return rank_logits(boxes_shares, places, candidates, ranks)
+
+
+def rank_logits(boxes_shares: Tensor, places: Tensor, candidates: Tensor, ranks: Tensor) -> Tensor:
+    """Return minus how far a box's place in a row is from the one named, float32 (B, P, R).
+
+    A box's place is the number of candidates before it, of candidates that overlap the first alone.
+    It is 0 for a phrase without an order.
+
+    Args:
+        boxes_shares: float32 (B, R, 4).
+        places: along the row that each phrase counts in, smaller first, float32 (B, P, R).
+        candidates: boxes of the things that are counted, the surest first, bool (B, P, R).
+        ranks: 2 for "second", 0 for a phrase without an order, i64 (B, P).
+    """
     same = box_iou(boxes_shares, boxes_shares) > SAME_BOX_IOU  # (B, R, R)
     earlier = torch.ones_like(same).tril(-1)
     doubled = (candidates[:, :, None] & (same & earlier)[:, None]).any(-1)  # (B, P, R)
     counted = candidates & ~doubled
-    before = place[:, :, None] < place[..., None]  # (B, P, R, R): other before box
+    before = places[:, :, None] < places[..., None]  # (B, P, R, R): other before box
     others = counted[:, :, None] & before & ~same[:, None]
     distance = (others.sum(-1) - (ranks - 1)[..., None]).abs()
     return -distance.float() * (ranks > 0)[..., None]

@@ -8,6 +8,7 @@ import torch
 from models.classifier.classifier import Classifier, ClassifierInfo, build_network
 from models.given_files.safe_load import ModelFileError
 from models.grounder.checkpoint import (
+    Vocabularies,
     learn_tokenizer,
     load_grounder,
     new_language,
@@ -19,6 +20,7 @@ from models.grounder.config import GrounderConfig, LanguageSizes
 from models.grounder.grounder import build_grounder
 from tests.models.grounder.tiny_grounder import NUM_WORDS, SPEC, tiny_inputs
 
+SIZES_OF_WORDS = Vocabularies(19, 7, (4, 3))
 WORDS = [f"слово{index}" for index in range(NUM_WORDS)]
 
 
@@ -116,6 +118,9 @@ CONFIG = GrounderConfig(
     prior_weight=1.0, prior_floor=0.001, prior_score=0.0, prior_score_unfit=0.0,
     prior_area=0.0, prior_area_unfit=0.0, prior_number=0.0, prior_colour=0.0,
     prior_side=0.0, prior_size=0.0, prior_order=0.0, prior_relation=0.0,
+    place_weight=1.0,
+    place_order=1.0,
+    place_dim=8,
     prior_claim=0.0, prior_wearer=0.0, prior_part_area=0.0,
     score_bound=2.0, score_mlp=True, score_plain=0.5, score_unfit=0.2,
     teacher="both", contrast_temperature=0.1, mask_sharpness=10.0, mask_threshold=0.5,
@@ -153,7 +158,7 @@ def test_a_pretrained_text_encoder_keeps_its_weights_and_its_first_layers(tmp_pa
 
 def test_the_backbone_starts_from_the_classifiers_weights(tmp_path, classifier):
     language = untrained_language(tmp_path / "language", SIZES, PHRASES)
-    grounder = untrained_grounder(CONFIG, (19, 7), classifier, language.encoder, False)
+    grounder = untrained_grounder(CONFIG, SIZES_OF_WORDS, classifier, language.encoder, False)
     spec = grounder.spec
     assert (spec.arch, spec.width, spec.bgr) == ("mobilenet_v2", 0.25, True)
     assert (spec.num_words, spec.num_labels) == (19, 7)
@@ -170,7 +175,7 @@ def test_a_grounder_on_a_classifier_of_timm_comes_back_with_its_weights(tmp_path
     made = Classifier(build_network("timm/test_resnet", 1.0, 1), info)
     language = untrained_language(tmp_path / "language", SIZES, PHRASES)
     config = replace(CONFIG, backbone=backbone)
-    grounder = untrained_grounder(config, (3, 7), made, language.encoder, False)
+    grounder = untrained_grounder(config, Vocabularies(3, 7, ()), made, language.encoder, False)
     save_grounder(tmp_path / "model", grounder, language.tokenizer, ("a", "b", "c"))
     loaded = load_grounder(tmp_path / "model").grounder
     assert loaded.spec.backbone_pretrained
@@ -185,7 +190,9 @@ def test_a_backbone_of_the_classifiers_name_has_its_weights_and_another_starts_a
     made = Classifier(build_network("resnet18", 1.0, 1), info)
     language = untrained_language(tmp_path / "language", SIZES, PHRASES)
     same, other = (
-        untrained_grounder(replace(CONFIG, backbone=name), (19, 7), made, language.encoder, True)
+        untrained_grounder(
+            replace(CONFIG, backbone=name), SIZES_OF_WORDS, made, language.encoder, True
+        )
         for name in ("resnet18", "resnet34")
     )
     weight = same.visual_encoder.backbone.state_dict()["extract.network.layer4.1.conv2.weight"]

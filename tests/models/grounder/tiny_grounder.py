@@ -14,8 +14,8 @@ from models.phrases.place_words import CUES
 from models.training.config import LossWeights
 from models.training.mining_loss import FrozenClassifier
 
-B, P, E, R, T, W, K, S = 2, 3, 2, 5, 7, 4, 2, 67
-NUM_WORDS, NUM_PIECES, NUM_CLASSES, NUM_LABELS = 19, 23, 3, 5
+B, P, E, R, T, W, L, K, S = 2, 3, 2, 5, 7, 4, 6, 2, 67
+NUM_WORDS, NUM_PIECES, NUM_CLASSES, NUM_LABELS, NUM_PLACE_WORDS = 19, 23, 3, 5, 7
 
 SPEC = GrounderSpec(
     backbone="classifier",
@@ -51,6 +51,9 @@ SPEC = GrounderSpec(
     prior_size=0.9,
     prior_order=0.8,
     prior_relation=1.3,
+    place_weight=0.6,
+    place_order=1.1,
+    place_dim=9,
     prior_claim=1.4,
     prior_wearer=0.8,
     prior_part_area=-0.5,
@@ -69,6 +72,7 @@ SPEC = GrounderSpec(
     bgr=False,
     num_words=NUM_WORDS,
     num_labels=NUM_LABELS,
+    num_place_words=NUM_PLACE_WORDS,
     backbone_pretrained=True,
     language_pretrained=False,
 )
@@ -80,6 +84,7 @@ WEIGHTS = LossWeights(
     giou=0.5,
     mining=1.0,
     area=0.5,
+    place=0.8,
     regression_iou=0.6,
     regression_gap=0.1,
     regression_gate=0.0,
@@ -121,6 +126,8 @@ def tiny_grounder(seed=0, network=TinyNetwork, **changes) -> Grounder:
         LanguageSizes(vocabulary=NUM_PIECES, hidden=10, layers=1, heads=2, dropout=spec.dropout)
     )
     grounder = build_grounder(spec, network(), language)
+    if grounder.place_reader is not None:
+        grounder.place_reader.learn_words(range(3, 3 + NUM_PLACE_WORDS))
     with torch.no_grad():
         for parameter in grounder.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.05)
@@ -145,6 +152,7 @@ def tiny_inputs(seed=0, nouns=K, boxes=R) -> GroundingInputs:
         token_mask=torch.arange(T) < lengths[..., None],
         word_ids=torch.randint(0, NUM_WORDS, (B, P, W)),
         word_mask=torch.arange(W) < lengths[..., None] - 1,
+        place_word_ids=torch.randint(0, NUM_WORDS, (B, P, L)),
         boxes_xyxy=torch.cat([corners, corners + 1 + torch.rand(B, boxes, 2) * 11], dim=-1),
         box_mask=torch.arange(boxes) < torch.tensor([[5], [3]]),
         box_scores=torch.rand(B, boxes),

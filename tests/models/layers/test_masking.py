@@ -98,7 +98,7 @@ MORE = {  # field: how many entries are added to which of its axes
     "nouns": {"cams": (2, 2), "noun_mask": (2, 2), "noun_roles": (2, 2), "noun_classes": (2, 2),
               "noun_confidences": (2, 2)},
     "tokens": {"token_ids": (2, 4), "token_mask": (2, 4)},
-    "words": {"word_ids": (2, 3), "word_mask": (2, 3)},
+    "words": {"word_ids": (2, 3), "word_mask": (2, 3), "place_word_ids": (2, 3)},
 }  # fmt: skip
 NOISY = {"images", "clean_images", "boxes_xyxy", "box_scores", "box_priors", "box_colours",
          "anchor_priors", "anchor_colours", "earlier_priors"}  # fmt: skip

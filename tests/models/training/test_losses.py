@@ -46,6 +46,7 @@ def test_the_total_is_the_weighted_sum():
         + 0.05 * (losses["regression_loss"] + 0.5 * losses["giou_loss"])
         + losses["mining_loss"]
         + 0.5 * losses["area_loss"]
+        + 0.8 * losses["place_loss"]
     )
     torch.testing.assert_close(losses["loss"], expected)
 
@@ -58,6 +59,7 @@ def test_the_total_is_the_weighted_sum():
         ({"teacher": "both"}, set()),
         ({"cam": "encode"}, {"mining_loss", "area_loss"}),
         ({"cam": "off"}, {"mining_loss", "area_loss"}),
+        ({"place_weight": 0.0}, {"place_loss"}),
     ],
 )
 def test_a_variant_turns_off_its_losses(changes, off):

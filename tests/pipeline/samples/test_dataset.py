@@ -134,6 +134,20 @@ def test_the_words_of_the_subject_are_read_and_mirrored(
     assert [words.words[index] for index in ids[:2]] == expected
 
 
+@pytest.mark.parametrize(
+    ("seed", "expected"), [(None, ["near", "left"]), ((0,), ["near", "right"])]
+)
+def test_words_of_place_are_those_of_neither_subject_nor_anchor_and_mirrored(
+    world, tmp_path, seed, expected
+):
+    place = Place(relation="near", anchor=Anchor("lamp", (9, 23)))
+    tables = of_one_phrase(tmp_path, "cup near left-side lamp on the left", place, subject="cup on")
+    vocabulary = build_vocabulary(["cup near lamp on the left right"], 1)
+    own = SimpleNamespace(tables=tables, text=replace(world.text, vocabulary=vocabulary))
+    ids = sample(own, 0, [0], seed=seed)["place_word_ids"][0]
+    assert [vocabulary.words[index] for index in ids] == [*expected, "<eos>"]
+
+
 def test_colours_are_searched_for_only_where_they_count(world):
     spec = replace(SPEC, with_colours=False)
     assert not sample(world, B, [0, 3, 5], spec=spec)["box_colours"].any()
@@ -182,7 +196,9 @@ def mirrored_tables(tables, folder):
         image_folder=folder,
         phrases=[replace(one, phrase=mirror_phrase(one.phrase)) for one in tables.phrases],
         phrase_facts={
-            mirror_phrase(text): replace(fact, place=fact.place.mirrored())
+            mirror_phrase(text): replace(
+                fact, place=fact.place.mirrored(), subject=mirror_phrase(fact.subject)
+            )
             for text, fact in tables.phrase_facts.items()
         },
         proposals=replace(

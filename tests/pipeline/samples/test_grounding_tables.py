@@ -48,6 +48,12 @@ def test_phrases_go_to_their_images_in_order(tables):
     assert [*tables.phrases_of_image] == [A, B, C, D, E]
 
 
+def test_texts_of_place_are_of_every_distinct_phrase_and_its_mirror_image(tables):
+    found = list(tables.place_texts)
+    assert {"left", "right", "near"} <= set(found)
+    assert found.count("left") == 1
+
+
 def test_texts_are_the_phrases_and_their_mirror_images(tables):
     assert {"left cat", "right cat", "the dog"} <= set(tables.texts)
 

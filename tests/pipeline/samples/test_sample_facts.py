@@ -1,7 +1,9 @@
 import numpy as np
+import pytest
 
+from models.phrases.places import Anchor, Place
 from pipeline.mentions import Mention
-from pipeline.samples.sample_facts import fill_slots
+from pipeline.samples.sample_facts import anchor_text, fill_slots, place_text
 
 HEAD, CONTEXT = 0, 1
 MENTIONS = [
@@ -32,3 +34,26 @@ def test_an_image_without_maps_fills_no_slot():
     slots = fill_slots(MENTIONS, [], 2)
     assert not slots.noun_mask.any()
     assert slots.nouns == [[], [], []]
+
+
+@pytest.mark.parametrize(
+    ("phrase", "subject", "anchor", "words"),
+    [
+        ("the big cup on the left side", "cup", "", "big on left"),
+        ("Second cup from the LEFT", "cup", "", "left"),
+        ("cup right of the big cup", "cup", "the big cup", "right"),
+        ("left shoe on the left", "left shoe", "", "on left"),
+        ("red cup", "red cup", "", ""),
+        ("чашка слева", "чашка", "", "слева"),
+    ],
+)
+def test_words_of_place_are_those_of_neither_the_thing_nor_its_anchor(
+    phrase, subject, anchor, words
+):
+    assert place_text(phrase, subject, anchor) == words
+
+
+def test_the_text_of_an_anchor_is_what_its_span_covers():
+    place = Place(relation="near", anchor=Anchor("lamp", (8, 16)))
+    assert anchor_text("cup near the lamp", place) == " the lam"
+    assert anchor_text("cup near the lamp", Place()) == ""

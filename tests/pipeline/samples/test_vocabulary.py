@@ -23,6 +23,12 @@ def test_every_phrase_ends_and_shorter_ones_are_padded():
     assert word_ids.dtype == np.int64
 
 
+def test_ids_of_the_known_words_of_phrases_come_once_and_in_order():
+    vocabulary = WordVocabulary(("<pad>", "<eos>", "<unk>", "left", "cup", "top"))
+    assert vocabulary.known_ids(["Top left", "far left", "", "<pad>"]) == [3, 5]
+    assert vocabulary.known_ids(iter(())) == []
+
+
 def test_a_long_phrase_is_cut_and_still_ends():
     vocabulary = WordVocabulary(("<pad>", "<eos>", "<unk>", "a"))
     word_ids, _ = vocabulary.encode(["a a a a a"], max_words=2)
