@@ -23,7 +23,8 @@ from PIL import Image
 
 from models.grounder.checkpoint import learn_tokenizer
 from models.phrases.place_words import CUES
-from pipeline.caching.cache import Provenance, row_offsets, write_cache
+from pipeline.caching.cache import Provenance, write_cache
+from pipeline.caching.runs import row_offsets
 from pipeline.params.read import read_params, train_params
 from pipeline.params.train import TrainParams
 from pipeline.paths import DatasetFiles

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from models.phrases.place_words import CUES, RELATIONS, SIDES
 from models.phrases.places import Anchor, Place
-from pipeline.caching.cache import Cache, check_runs, damage_as_cache_error
+from pipeline.caching.cache import Cache, damage_as_cache_error
+from pipeline.caching.runs import check_runs
 from pipeline.errors import InputError
 from pipeline.records import ImageRecord, PhraseRecord
 from pipeline.text_index import HashedTexts, TextIndex

@@ -36,8 +36,9 @@ from models.grad_cam.scorer import NounScorer
 from models.noun_classes.detector_labels import noun_label_matches
 from models.noun_classes.imagenet import TABLE
 from pipeline.caching.atomic import whole_file
-from pipeline.caching.cache import Provenance, row_offsets, write_cache
+from pipeline.caching.cache import Provenance, write_cache
 from pipeline.caching.fingerprint import fingerprint
+from pipeline.caching.runs import row_offsets
 from pipeline.caching.shards import ShardPlan, remove_shards, run_shards
 from pipeline.command_line import stage_call
 from pipeline.errors import InputError

@@ -24,8 +24,9 @@ from models.phrases.noun_parser import NounParser, ParsedPhrase
 from models.phrases.noun_rules import CONTEXT, HEAD
 from models.phrases.place_words import CUES, RELATIONS, SIDES, number_in
 from models.phrases.places import Place
-from pipeline.caching.cache import Provenance, row_offsets, write_cache
+from pipeline.caching.cache import Provenance, write_cache
 from pipeline.caching.fingerprint import fingerprint
+from pipeline.caching.runs import row_offsets
 from pipeline.caching.shards import ShardPlan, remove_shards, run_shards
 from pipeline.command_line import stage_call
 from pipeline.errors import InputError

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from models.detector.detector import Detector, load_detector
 from models.given_files.safe_load import ModelFileError
-from pipeline.caching.cache import Provenance, row_offsets, write_cache
+from pipeline.caching.cache import Provenance, write_cache
 from pipeline.caching.fingerprint import fingerprint
+from pipeline.caching.runs import row_offsets
 from pipeline.caching.shards import ShardPlan, remove_shards, run_shards
 from pipeline.command_line import stage_call
 from pipeline.datasets.proposals.bottom_up_files import read_given

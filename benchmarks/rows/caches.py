@@ -14,8 +14,9 @@ from torch.utils.data import DataLoader, Dataset
 from benchmarks.made.world import SilentObserver, project_folder
 from benchmarks.ratios.row import Row, at_most, ratios_of
 from benchmarks.ratios.timing import CPU, WALL, in_turns
-from pipeline.caching.cache import Cache, Provenance, row_offsets, write_cache
+from pipeline.caching.cache import Cache, Provenance, write_cache
 from pipeline.caching.fingerprint import fingerprint
+from pipeline.caching.runs import row_offsets
 from pipeline.caching.shards import ShardedArray, ShardPlan, remove_shards, run_shards
 from pipeline.samples.grounding_tables import ImageRows
 from stages import cams

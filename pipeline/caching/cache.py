@@ -18,13 +18,14 @@ from typing import Any, Protocol
 
 import h5py
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from models.given_files.impostors import cause_of, one_line
 from models.given_files.text_files import check_regular
 from pipeline.caching.atomic import whole_file
 from pipeline.caching.global_heap import has_endless_heap
 from pipeline.caching.hdf5_room import check_room, cut_to_size, most_bytes, reserve
+from pipeline.caching.runs import row_offsets
 from pipeline.errors import InputError
 from pipeline.text_index import PackedTexts
 
@@ -116,18 +117,6 @@ def write_cache(
                 _write_array(file, name, arrays[name])
 
 
-def row_offsets(counts: ArrayLike) -> NDArray[np.int64]:
-    """Return where the rows of each of N items begin in their concatenation, and where it ends.
-
-    Args:
-        counts: rows of each item, integers (N,).
-
-    Returns:
-        Rows `offsets[n]` up to `offsets[n + 1]` are those of item n, int64 (N + 1,).
-    """
-    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-
-
 def read_provenance(path: Path) -> Provenance:
     """Return the stage and the fingerprint of a cache.
 
@@ -145,16 +134,6 @@ def read_provenance(path: Path) -> Provenance:
             f"this code reads format {FORMAT_VERSION}; {_remedy(path)}"
         )
     return Provenance(str(attributes["stage"]), str(attributes["fingerprint"]))
-
-
-def check_runs(offsets: NDArray[np.int64], num_rows: int) -> None:
-    """Check that offsets, int64 (N + 1,), cut rows into N runs, as `row_offsets` makes them.
-
-    Raises:
-        ValueError: they do not.
-    """
-    if offsets[0] != 0 or offsets[-1] != num_rows or (np.diff(offsets) < 0).any():
-        raise ValueError(f"`offsets` do not cut {num_rows} rows into runs")
 
 
 @contextmanager

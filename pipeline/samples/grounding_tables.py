@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from models.given_files.json_files import parse_json
 from models.phrases.mirroring import with_mirrored
-from pipeline.caching.cache import Cache, CacheError, check_runs, damage_as_cache_error
+from pipeline.caching.cache import Cache, CacheError, damage_as_cache_error
+from pipeline.caching.runs import check_runs
 from pipeline.errors import InputError
 from pipeline.mentions import PhraseFacts, PhraseFactsTable
 from pipeline.params.train import LabelParams

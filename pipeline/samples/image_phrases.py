@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pipeline.caching.cache import row_offsets
+from pipeline.caching.runs import row_offsets
 
 
 class ImagePhrases(Mapping[int, list[int]]):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Sampler
 from typing_extensions import override
 
-from pipeline.caching.cache import row_offsets
+from pipeline.caching.runs import row_offsets
 from pipeline.samples.image_phrases import ImagePhrases
 
 

@@ -5,7 +5,6 @@ import pickle
 import subprocess
 import sys
 import tempfile
-from itertools import pairwise
 from pathlib import Path
 
 import h5py
@@ -22,7 +21,6 @@ from pipeline.caching.cache import (
     CacheError,
     Provenance,
     read_provenance,
-    row_offsets,
     write_cache,
 )
 from tests.conftest import ROOT
@@ -350,16 +348,6 @@ def test_no_source_opens_a_file_to_change_it():
     opened = {mode for path in sources for mode in modes_of_opening(path.read_text("utf-8"))}
     assert "r" in opened
     assert not opened & {"a", "ab", "a+", "r+", "r+b", "rb+", "w+", "x"}
-
-
-@pytest.mark.parametrize("counts", [[], [0], [3, 0, 2], np.array([3, 0, 2], np.int32)])
-def test_offsets_are_where_each_item_begins_and_the_last_ends(counts):
-    offsets = row_offsets(counts)
-    assert offsets.dtype == np.int64
-    rows = [number for number, count in enumerate(counts) for _ in range(count)]
-    spans = [rows[start:stop] for start, stop in pairwise(offsets.tolist())]
-    assert spans == [[number] * count for number, count in enumerate(counts)]
-    assert (offsets[0], offsets[-1]) == (0, len(rows))
 
 
 DTYPES = st.one_of(
