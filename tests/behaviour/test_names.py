@@ -4,6 +4,7 @@ import os
 import stat
 import subprocess
 import sys
+from itertools import product
 
 import pytest
 import yaml
@@ -54,8 +55,10 @@ def written(path, values):
     return path
 
 
-@pytest.mark.parametrize("name", HOSTILE)
-@pytest.mark.parametrize("section", ["datasets", "variants", "weights"])
+@pytest.mark.parametrize(
+    ("section", "name"),
+    [*product(["datasets"], HOSTILE), *product(["variants", "weights"], HOSTILE[2:4])],
+)
 def test_a_name_that_is_none_is_refused_with_its_section_and_the_rule(tmp_path, section, name):
     values = read_yaml(ROOT / "params.yaml")
     values[section] = {**values[section], name: next(iter(values[section].values()))}
@@ -65,8 +68,9 @@ def test_a_name_that_is_none_is_refused_with_its_section_and_the_rule(tmp_path, 
     assert "letters, digits and _" in str(refused.value)
 
 
-@pytest.mark.parametrize("name", HOSTILE)
-@pytest.mark.parametrize("key", ["datasets", "variants"])
+@pytest.mark.parametrize(
+    ("key", "name"), [*product(["datasets"], HOSTILE), *product(["variants"], HOSTILE[2:4])]
+)
 def test_a_run_of_such_a_name_is_refused(tmp_path, key, name):
     values = read_yaml(ROOT / "params.yaml")
     values["run"] = values["run"] | {key: [name]}
@@ -146,10 +150,10 @@ def stages(tmp_path):
 
 def test_no_shell_runs_what_a_name_holds(stages, tmp_path):
     hostile = [name for name in HOSTILE if "pwned" in name]
-    done, words = stages(hostile, hostile[:2])
+    done, words = stages(hostile, hostile[:1])
     assert not [path for path in tmp_path.rglob("*pwned*") if path.name == "pwned"], done.stdout
     whole = [name for name in hostile if "\n" not in name]  # DVC cuts commands at line breaks
     for name in whole:
         assert words.count(name) >= 9, (name, done.stdout + done.stderr)
-    assert words.count("stages.train") == 2 * len(whole)
+    assert words.count("stages.train") == len(whole)
     assert words.count("--trained_on") >= 3 * len(whole)  # cams, evaluate and report of a target

@@ -32,7 +32,7 @@ def test_it_finds_killed_runs(ui):
 
 
 def test_nothing_is_missing_of_many_runs_at_once_and_no_request_failed(ui):
-    expected = many_runs(ui, processes=2, num_runs=6, num_shards=25)
+    expected = many_runs(ui, processes=2, num_runs=3, num_shards=11)
     assert await_record(ui.server, "cams@", expected, 60) == expected
     assert ui.complaints() == []
 

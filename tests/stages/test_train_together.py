@@ -31,31 +31,24 @@ def curves(folder):
     return {name: np.array([float(row[name]) for row in rows]) for name in rows[0]}
 
 
-@pytest.fixture
-def folders(tmp_path, monkeypatch):
-    """Two folders with the same world."""
-    monkeypatch.delenv("DVC_ROOT", raising=False)
-    folders = tmp_path / "one", tmp_path / "two"
-    for folder in folders:
-        folder.mkdir()
+@pytest.fixture(scope="module")
+def together(tmp_path_factory):
+    """The folder of a training by two processes."""
+    folder = tmp_path_factory.mktemp("together")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("DVC_ROOT", raising=False)
         write_world(folder, **SETTINGS)
-    return folders
+        assert train_in_two(folder) == ([0, 0], [])
+    return folder
 
 
-@pytest.mark.slow
-def test_two_processes_have_the_loss_curves_of_one(folders, monkeypatch):
-    assert train_in_two(folders[1]) == ([0, 0], [])
-    monkeypatch.chdir(folders[0])
-    start(monkeypatch, main, "shapes", "full")
-    alone, together = map(curves, folders)
-    assert alone["step"].tolist() == [2.0 * epoch for epoch in range(1, EPOCHS + 1)]
-    assert alone["loss"][-1] < alone["loss"][0]
-    assert not np.array_equal(
-        alone.pop("vision_gap"), together.pop("vision_gap")
-    )  # of rank 0's half
-    for name, values in alone.items():  # of six digits, the last may be rounded the other way
-        np.testing.assert_allclose(together[name], values, rtol=2e-5, err_msg=name)
-    load_grounder(folders[1] / ResultFiles("shapes", "full").model)
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """Another folder with the same world."""
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    monkeypatch.chdir(tmp_path)
+    write_world(tmp_path, **SETTINGS)
+    return tmp_path
 
 
 def made(folder):
@@ -66,14 +59,23 @@ def made(folder):
 
 
 @pytest.mark.slow
-def test_two_processes_killed_in_an_epoch_go_on_to_the_same_bytes(folders):
-    whole, killed = folders
-    assert train_in_two(whole) == ([0, 0], [])
-
+def test_two_processes_killed_in_an_epoch_go_on_to_the_same_bytes(together, here):
     def is_in_the_third_epoch():
-        return [*killed.glob(".work/train/*/epoch_000002.pth")]
+        return [*here.glob(".work/train/*/epoch_000002.pth")]
 
-    assert train_in_two(killed, is_in_the_third_epoch) == ([-signal.SIGKILL] * 2, [])
-    assert not made(killed)
-    assert train_in_two(killed) == ([0, 0], [])
-    assert made(killed) == made(whole)
+    assert train_in_two(here, is_in_the_third_epoch) == ([-signal.SIGKILL] * 2, [])
+    assert not made(here)
+    assert train_in_two(here) == ([0, 0], [])
+    assert made(here) == made(together)
+
+
+@pytest.mark.slow
+def test_two_processes_have_the_loss_curves_of_one(together, here, monkeypatch):
+    start(monkeypatch, main, "shapes", "full")
+    alone, of_two = curves(here), curves(together)
+    assert alone["step"].tolist() == [2.0 * epoch for epoch in range(1, EPOCHS + 1)]
+    assert alone["loss"][-1] < alone["loss"][0]
+    assert not np.array_equal(alone.pop("vision_gap"), of_two.pop("vision_gap"))  # of rank 0's half
+    for name, values in alone.items():  # of six digits, the last may be rounded the other way
+        np.testing.assert_allclose(of_two[name], values, rtol=2e-5, err_msg=name)
+    load_grounder(together / ResultFiles("shapes", "full").model)
