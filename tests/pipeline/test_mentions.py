@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pytest
 
@@ -126,3 +128,8 @@ def test_a_phrase_that_the_nouns_stage_has_not_seen_is_named(files):
     unseen = [PhraseRecord("p", "id0", "train", "a new one")]
     with pytest.raises(InputError, match=r"'a new one'.*dvc repro nouns"):
         nouns_of_images(PhraseFactsTable(files.nouns), images, unseen)
+
+
+def test_a_table_goes_to_another_process_by_its_path(files):
+    table = PhraseFactsTable(files.nouns)
+    assert dict(pickle.loads(pickle.dumps(table))) == dict(table)

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -7,6 +8,7 @@ from torchvision.models import mobilenet_v2
 
 from models.classifier.classifier import (
     ARCHITECTURES,
+    Classifier,
     ImageNorm,
     build_network,
     imagenet_classes,
@@ -173,3 +175,11 @@ def test_gates_times_the_weight_are_the_mean_derivative_of_the_logits(arch):
         derivative = torch.autograd.grad(total, features)[0].sum((-2, -1))  # (B, C)
         gates = classifier.gates(features)[:, noun, None]
         torch.testing.assert_close(gates * classifier.class_weight[noun], derivative)
+
+
+def test_maps_and_scores_of_a_network_of_timm_are_its_own():
+    network = build_network("timm/test_resnet", 1.0, 3).eval()
+    classifier = Classifier(network, replace(tiny_classifier().info, arch="timm/test_resnet"))
+    maps = classifier.feature_maps(IMAGES)
+    torch.testing.assert_close(maps, network.forward_features(classifier.norm(IMAGES)))
+    torch.testing.assert_close(classifier.class_logits(maps), classifier(IMAGES))

@@ -12,6 +12,7 @@ from models.given_files.json_files import write_json
 from models.given_files.safe_load import (
     ModelFileError,
     load_arrays,
+    load_into,
     load_safetensors,
     load_weights,
 )
@@ -179,3 +180,10 @@ def test_a_pipe_is_no_file(tmp_path, load):
     os.mkfifo(tmp_path / "a")
     with pytest.raises(ModelFileError, match=r"/a: .*pipe"):
         load(tmp_path / "a")
+
+
+def test_a_weight_that_is_not_finite_is_loaded_into_no_network(tmp_path):
+    network = torch.nn.Linear(2, 1)
+    state = {"weight": torch.tensor([[1.0, torch.inf]]), "bias": torch.zeros(1)}
+    with pytest.raises(ModelFileError, match="weight"):
+        load_into(network, state, tmp_path / "w.pth", "arch linear")

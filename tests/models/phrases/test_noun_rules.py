@@ -38,6 +38,7 @@ WELL_TAGGED = [
     ("guy/NOUN white/ADJ shirt/NOUN", ["guy", "shirt"]),
     ("a/DET football/NOUN player/NOUN", ["player"]),
     ("two/NUM men/NOUN", ["man"]),
+    ("at/ADP least/ADJ 30/NUM men/NOUN", ["man"]),
     ("a/DET group/NOUN of/ADP young/ADJ people/NOUN", ["person"]),
     ("a/DET group/NOUN", ["group"]),
     ("a/DET couple/NOUN of/ADP them/PRON", ["couple"]),

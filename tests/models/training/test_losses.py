@@ -137,3 +137,17 @@ def test_a_few_steps_on_one_batch_lower_the_loss():
         optimiser.step()
         totals.append(losses["loss"].item())
     assert totals[-1] < 0.9 * totals[0]
+
+
+def test_beside_the_losses_stand_how_sharp_the_choice_is_and_what_mining_saw():
+    losses = _losses()
+    mined = mine_batch(*_batch_of(tiny_inputs()))
+    assert losses["intact_prob"] == mined.intact_prob
+    assert losses["blank_prob"] == mined.blank_prob
+    assert 0 < losses["best_prob"] <= 1
+    assert losses["box_entropy"] > 0
+
+
+def _batch_of(inputs):
+    grounder = tiny_grounder()
+    return grounder(inputs), inputs, grounder.spec, WEIGHTS, tiny_scorer()

@@ -4,6 +4,7 @@ import torch
 
 from models.grounder.batch import GroundingInputs
 from models.grounder.checkpoint import load_grounder
+from pipeline.errors import InputError
 from pipeline.evaluation.inference import answer_batch
 from pipeline.samples.dataset import GroundingDataset
 from pipeline.samples.grounding_tables import GroundingTables
@@ -52,3 +53,11 @@ def test_the_score_is_the_softmax_of_the_best_proposals_logit(world):
         real = logits[image, phrase][inputs.box_mask[image]]
         expected = float(1 / (real - real.max()).exp().sum())
         assert scores[image, phrase] == pytest.approx(expected, rel=1e-5)
+
+
+def test_an_answer_that_is_no_number_is_an_error(world):
+    grounder, dataset = world
+    with torch.no_grad():
+        next(grounder.head.parameters()).fill_(float("nan"))
+    with pytest.raises(InputError, match="finite"):
+        answer_batch(grounder, batch(dataset, (0, (0,))), 0.5)

@@ -4,7 +4,7 @@ from typing import get_args, get_origin, get_type_hints
 import pytest
 import yaml
 
-from pipeline.params.schema import Params
+from pipeline.params.schema import NAME, Params
 from tests.conftest import ROOT
 
 VALUES = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
@@ -34,3 +34,10 @@ def test_choices_hold_what_the_file_chose():
     ]
     assert chosen
     assert all(value in choices for value, choices in chosen)
+
+
+def test_a_name_begins_with_a_letter_and_holds_no_blank():
+    assert [text for text in ("shapes", "a2_b", "2a", "a b", "") if text in NAME] == [
+        "shapes",
+        "a2_b",
+    ]

@@ -66,3 +66,8 @@ def test_the_map_lies_over_the_square_around_the_image():
     assert drawn.shape == (210, 420, 3)
     assert drawn[40, 20, 2] > drawn[40, 20, 0]  # cold on the left
     assert drawn[40, 400, 0] > drawn[40, 400, 2] + 100  # warm on the right
+
+
+def test_a_frame_around_the_whole_picture_ends_at_its_last_pixel():
+    assert pictures._grown([1, 2, 79.5, 59.5], 3, (80, 60)) == [0, 0, 79, 59]
+    assert pictures._grown([10, 20, 30, 40], 3, (80, 60)) == [7, 17, 33, 43]

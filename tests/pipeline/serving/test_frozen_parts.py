@@ -65,7 +65,13 @@ def test_a_grounder_without_maps_and_detector_needs_no_part_at_all(parts, specs,
     bare = replace(specs[1], cam="off")
     frozen = load_frozen(replace(parts, weights=tmp_path), bare, False, CPU)
     assert frozen.detect(pixels_of("c")) is NO_PROPOSALS
-    assert frozen.parse(["a dog"])["a dog"].nouns == set()
+    said = frozen.parse(["two dogs"])["two dogs"]
+    assert (said.nouns, said.is_plural, said.is_plain, said.subject) == (
+        set(),
+        False,
+        False,
+        "two dogs",
+    )
 
 
 def test_a_detector_of_other_labels_is_refused_where_the_box_depends_on_it(parts, specs):

@@ -124,3 +124,7 @@ def test_a_number_that_is_none_is_an_error_that_names_the_file(here, key, value)
     path.write_text(text[:start] + value + text[end:])
     with pytest.raises(SystemExit, match=r"evaluation\.json"):
         tables.main()
+
+
+def test_a_column_is_as_wide_as_its_widest_cell():
+    assert tables.aligned([["a", "bb", "c"], ["ddd", "e", ""]]) == "a    bb  c\nddd  e\n"

@@ -143,3 +143,9 @@ def test_without_warm_up_the_first_step_has_the_full_rate():
 
 def test_a_single_step_has_the_full_rate():
     assert cosine_after_warmup(0, 1, 0.03) == 1
+
+
+def test_a_model_goes_to_the_device_of_its_process():
+    runner = GroundingRunner.__new__(GroundingRunner)
+    runner._group = ProcessGroup(0, 1, torch.device("meta"))
+    assert runner.wrap_model(None, nn.Linear(2, 3)).weight.device.type == "meta"

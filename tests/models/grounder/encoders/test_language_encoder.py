@@ -8,7 +8,12 @@ from transformers import BertConfig, BertModel
 from models.given_files.safe_load import ModelFileError
 from models.grounder.checkpoint import learn_tokenizer, new_language
 from models.grounder.config import LanguageSizes
-from models.grounder.encoders.language_encoder import embed_texts, load_language, load_tokenizer
+from models.grounder.encoders.language_encoder import (
+    embed_texts,
+    language_of,
+    load_language,
+    load_tokenizer,
+)
 
 SIZES = LanguageSizes(vocabulary=23, hidden=12, layers=1, heads=3, dropout=0.0)
 PHRASES = ["red square left of the blue circle", "the small red circle", "largest blue square"] * 3
@@ -145,3 +150,17 @@ def test_a_text_is_the_mean_of_its_own_word_pieces_whatever_stands_beside_it():
         mean = states.mean(0)
         torch.testing.assert_close(found[index].double(), mean / mean.norm(), atol=1e-5, rtol=0)
     assert embed_texts(encoder, tokenizer, []).shape == (0, SIZES.hidden)
+
+
+def test_a_new_bert_has_no_parameter_without_use():
+    language = language_of(
+        BertConfig(
+            vocab_size=23,
+            hidden_size=12,
+            num_hidden_layers=2,
+            num_attention_heads=3,
+            intermediate_size=17,
+        )
+    )
+    language(torch.ones(1, 3, dtype=torch.long), torch.ones(1, 3).bool()).sum().backward()
+    assert [name for name, weight in language.named_parameters() if weight.grad is None] == []

@@ -254,3 +254,11 @@ def test_a_zip_that_cannot_be_unpacked_is_an_error(tmp_path, offset, value):
     (tmp_path / "7.npz").write_bytes(content)
     with pytest.raises(BadRowError, match="npz"):
         read_npz(tmp_path / "7.npz")
+
+
+def test_arrays_of_either_version_of_the_format_are_read(tmp_path):
+    with zipfile.ZipFile(tmp_path / "5.npz", "w") as archive:
+        for name, version in (("x", (1, 0)), ("bbox", (2, 0))):
+            with archive.open(f"{name}.npy", "w") as stream:
+                np.lib.format.write_array(stream, BOXES, version)
+    np.testing.assert_array_equal(read_npz(tmp_path / "5.npz").boxes_xyxy, BOXES)
