@@ -18,9 +18,9 @@ ROOT = Path(__file__).parent.parent
 
 
 def pytest_collection_modifyitems(items):
-    """Begin with the files that hold slow tests: the short ones then fill up the workers' ends."""
+    """Begin with the longest files, then others of slow tests; the rest fills the workers' ends."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    items.sort(key=lambda item: (item.path.parent.name != "end_to_end", item.path not in slow))
 
 
 @pytest.fixture(autouse=True)
