@@ -7,6 +7,7 @@ import ast
 import re
 import textwrap
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 CODE_FOLDERS = ("models", "pipeline", "stages")
@@ -48,10 +49,14 @@ def import_closure(stage_file: Path) -> list[Path]:
 
 def _imported_files(root: Path, file: Path) -> Iterator[Path]:
     """Yield the project files that one file names in its import statements."""
-    tree = ast.parse((root / file).read_text(encoding="utf-8"), filename=str(file))
-    for node in _statements(tree):
-        for module in _imported_modules(node, file):
-            yield from _files_of(root, module.split("."))
+    for module in _modules_named(file, (root / file).read_text(encoding="utf-8")):
+        yield from _files_of(root, module.split("."))
+
+
+@cache  # a process may ask for the closures of several stages
+def _modules_named(file: Path, text: str) -> frozenset[str]:
+    tree = ast.parse(text, filename=str(file))
+    return frozenset(name for node in _statements(tree) for name in _imported_modules(node, file))
 
 
 def _statements(node: ast.AST) -> Iterator[ast.AST]:
