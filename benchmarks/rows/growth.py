@@ -1,15 +1,32 @@
-"""Every stage before `train`, and loading, at ten times the pictures against linear growth."""
+"""Every stage before `train`, and loading, at ten times the pictures against linear growth.
 
+What is paid once, such as loading weights, is most of the time of few pictures. So what further
+pictures cost is compared: the time that the last thousand takes longer, with what the hundred
+before them takes longer.
+"""
+
+import gc
 import json
+import math
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
-from benchmarks.made.world import World, WorldSizes, project_folder, write_larger, write_source
+from benchmarks.made.networks import write_detector
+from benchmarks.made.tagger import write_tagger
+from benchmarks.made.world import (
+    DETECTOR_SCENES,
+    TAGGER_STEPS,
+    World,
+    WorldSizes,
+    project_folder,
+    write_larger,
+    write_source,
+)
 from benchmarks.ratios.row import Row, at_most
 from benchmarks.ratios.timing import CPU, MEMORY, Work, mean_seconds, run_python
 from benchmarks.rows.loading import training_dataset
@@ -25,11 +42,15 @@ CHANGES = (  # networks and shards so small that what grows would show beside th
     "cams.images_per_shard=20",
     "noun_head.image_px=64",
     "noun_head.images_per_shard=20",
+    "noun_head.fit_batch_images=20",
     "noun_head.min_count=1",
     "proposals.images_per_shard=20",
     "nouns.phrases_per_shard=100",
 )
-SMALL, LARGE, LOADING, SPENT = "small", "large", "loading", Path("spent.json")
+SMALL, MIDDLE, LARGE = WORLDS = ("small", "middle", "large")
+LOADING, SPENT = "loading", Path("spent.json")
+TIMED_S = 0.5  # of the smaller worlds: a stage is repeated so long
+DETECTOR_PX = 96
 _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 Spent = Mapping[str, Mapping[str, tuple[float, float]]]  # stage -> world -> seconds, peak KiB
 
@@ -39,11 +60,19 @@ WORLD = WorldSizes(30, size_wh=(128, 96))
 
 @dataclass(frozen=True)
 class GrowthSizes:
-    """How much there is, and how many times as many pictures."""
+    """How much there is, and how many more pictures the other two worlds have."""
 
     world: WorldSizes = WORLD
-    times: int = 10
+    middle: int = 100
+    large: int = 1000
     rounds: int = 4
+
+    @property
+    def images(self) -> dict[str, int]:
+        """Pictures of each world."""
+        small = self.world.images
+        middle = small + self.middle
+        return {SMALL: small, MIDDLE: middle, LARGE: middle + self.large}
 
 
 def measure(sizes: GrowthSizes = GrowthSizes()) -> list[Row]:
@@ -52,8 +81,10 @@ def measure(sizes: GrowthSizes = GrowthSizes()) -> list[Row]:
     with project_folder() as folder:
         shutil.copy(source, PARAMS_FILE.name)
         apply_values(PARAMS_FILE, [parse_assignment(change) for change in CHANGES])
-        world = write_source(sizes.world, read_params(), SMALL)
-        write_larger(world, sizes.world.images * sizes.times, LARGE)
+        trained = sizes.world.trained or write_trained(Path("trained"))
+        world = write_source(replace(sizes.world, trained=trained), read_params(), SMALL)
+        for name in (MIDDLE, LARGE):
+            write_larger(world, sizes.images[name], name)
         code = f"from {__name__} import main; main()"
         for _ in range(sizes.rounds):
             run_python(code, folder)
@@ -61,20 +92,25 @@ def measure(sizes: GrowthSizes = GrowthSizes()) -> list[Row]:
     return [row for name in spent[0] for row in rows_of(name, spent, sizes)]
 
 
+def write_trained(folder: Path) -> Path:
+    """Write tagger and detector; the detector's input is small, so that all else shows."""
+    write_tagger(folder / "tagger", TAGGER_STEPS)
+    write_detector(folder / "detector", DETECTOR_SCENES, DETECTOR_PX)
+    return folder
+
+
 def rows_of(name: str, spent: list[Spent], sizes: GrowthSizes) -> list[Row]:
     """Return the rows of one stage."""
-    pairs = [(one[name][SMALL], one[name][LARGE]) for one in spent]
     what = f"stage {name}" if name != LOADING else "loading of training batches"
-    many = f"{sizes.world.images * sizes.times} pictures"
-    few = f"{sizes.world.images} pictures"
-    times = tuple(large[0] / small[0] / sizes.times for small, large in pairs)
-    peaks = tuple(large[1] / small[1] for small, large in pairs)
-    note = "small networks, so that all else shows; what is paid once a run is in both"
+    few, some, many = (sizes.images[world] for world in WORLDS)
+    times = tuple(dearer(one[name], sizes) for one in spent)
+    peaks = tuple(one[name][LARGE][1] / one[name][SMALL][1] for one in spent)
+    note = "small networks, so that all else shows; what is paid once a run is in neither"
     return [
         Row(
             f"growth_{name}",
-            f"{what}: time a picture at {many}",
-            f"the same at {few}",
+            f"{what}: what a further picture costs, from {some} to {many}",
+            f"the same from {few} to {some}",
             at_most(1.05),
             times,
             CPU,
@@ -82,7 +118,7 @@ def rows_of(name: str, spent: list[Spent], sizes: GrowthSizes) -> list[Row]:
         ),
         Row(
             f"memory_{name}",
-            f"{what}: peak memory at {many}",
+            f"{what}: peak memory at {many} pictures",
             f"the same at {few}",
             at_most(1.05),
             peaks,
@@ -91,21 +127,38 @@ def rows_of(name: str, spent: list[Spent], sizes: GrowthSizes) -> list[Row]:
     ]
 
 
+def dearer(cost: Mapping[str, tuple[float, float]], sizes: GrowthSizes) -> float:
+    """Return the time of a further picture of the large world over one of the middle world.
+
+    Args:
+        cost: seconds and peak memory of each world.
+        sizes: of the worlds.
+    """
+    small, middle, large = (cost[world][0] for world in WORLDS)
+    return (large - middle) / sizes.large / ((middle - small) / sizes.middle)
+
+
 def main() -> None:
-    """Run every stage on the small world twice and on the large one once, and write what it took.
+    """Run every stage on all worlds, on the small one once more before, and write what it took.
 
     It is a process of its own, so that its memory holds nothing else; the first run is not timed.
     """
     torch.set_num_threads(1)
     params = read_params()
-    small, large = (
-        World(DatasetFiles(name), params, WorldSizes(0)).stages() | {LOADING: loading(name)}
-        for name in (SMALL, LARGE)
-    )
+    worlds = {
+        name: World(DatasetFiles(name), params, WorldSizes(0)).stages() | {LOADING: loading(name)}
+        for name in WORLDS
+    }
     spent: dict[str, dict[str, tuple[float, float]]] = {}
-    for name in small:
-        small[name]()
-        spent[name] = {SMALL: cost_of(small[name]), LARGE: cost_of(large[name])}
+    for name, small in worlds[SMALL].items():
+        small()
+        gc.collect()
+        gc.freeze()  # the collector's passes over all that is imported would fall anywhere
+        repeats = math.ceil(TIMED_S / max(mean_seconds(small), TIMED_S / 100))
+        spent[name] = {
+            world: cost_of(stages[name], repeats if world != LARGE else 1)
+            for world, stages in worlds.items()
+        }
     SPENT.write_text(json.dumps(spent), encoding="utf-8")
 
 
@@ -124,9 +177,9 @@ def loading(name: str) -> Work:
     return load
 
 
-def cost_of(work: Work) -> tuple[float, float]:
-    """Return the CPU seconds of some work, and the most memory in KiB held while it ran."""
+def cost_of(work: Work, repeats: int = 1) -> tuple[float, float]:
+    """Return the mean CPU seconds of some work, and the most memory in KiB held while it ran."""
     _RESET.write_text("5")
-    seconds = mean_seconds(work)
+    seconds = mean_seconds(work, repeats)
     (peak,) = re.findall(r"VmHWM:\s+(\d+) kB", _STATUS.read_text(encoding="utf-8"))
     return seconds, float(peak)

@@ -8,13 +8,14 @@ from benchmarks.rows.growth import GrowthSizes, cost_of, measure, rows_of
 from tests.benchmarks.rows.checks import check_row
 
 
-def test_time_is_compared_by_the_picture_and_memory_as_it_is():
-    spent = [
-        {"cams": {"small": (2.0, 100.0), "large": (20.0, 110.0)}},
-        {"cams": {"small": (2.0, 100.0), "large": (24.0, 100.0)}},
-    ]
-    time, memory = rows_of("cams", spent, GrowthSizes(times=10))
-    assert time.ratios == (1.0, 1.2)
+def test_time_is_compared_by_the_further_picture_and_memory_as_it_is():
+    def of(seconds, peak):  # 5 pictures, 5 + 3 and 5 + 3 + 20, after 7 s that every run pays
+        once = {"small": (7 + 5 * 2.0, 100.0), "middle": (7 + 8 * 2.0, 104.0)}
+        return {"cams": once | {"large": (7 + 8 * 2.0 + seconds, peak)}}
+
+    spent = [of(20 * 2.0, 110.0), of(20 * 2.4, 100.0)]
+    time, memory = rows_of("cams", spent, GrowthSizes(WorldSizes(5), middle=3, large=20))
+    assert time.ratios == pytest.approx((1.0, 1.2))
     assert memory.ratios == (1.1, 1.0)
     assert (time.is_met, memory.is_met) == (False, True)
 
@@ -33,7 +34,7 @@ def test_memory_is_that_of_the_work_alone():
 @pytest.mark.slow
 def test_every_stage_has_a_row_of_each(trained):
     world = WorldSizes(5, 2, (64, 48), trained=trained)
-    rows = measure(GrowthSizes(world, times=2, rounds=1))
+    rows = measure(GrowthSizes(world, middle=5, large=10, rounds=1))
     assert [row.name for row in rows][::2] == [
         "growth_annotations",
         "growth_nouns",
