@@ -9,7 +9,6 @@ with small sizes. Exit status 1 if something failed; a missed mark is no failure
 """
 
 import argparse
-import os
 import re
 import subprocess
 import sys
@@ -25,12 +24,13 @@ from statistics import median
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.roofline import Limits, count_work, least_bytes, measure_limits, timed, wait
 from benchmarks.step_cost import build_step, peak_gib, random_batch, read_with
 from models.training.training_step import DTYPES, TrainingStep
 from pipeline.params.read import train_params
 from pipeline.params.train import TrainParams
+from pipeline.runtime import seed_everything
 from stages.train import build_optimiser
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -56,14 +56,6 @@ TESTS_TIMEOUT_S = 150
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What the device reaches, measured: FLOP/s of a matrix product and bytes/s of a copy."""
-
-    flops: float
-    bytes: float
-
-
-@dataclass(frozen=True)
 class Steps:
     """What training steps of a profile cost.
 
@@ -71,7 +63,8 @@ class Steps:
         name: of the profile.
         image_px: side of its pictures.
         images, phrases: in a step.
-        seconds: median of a step, with its share of an update of the weights.
+        seconds: of a step, with its share of an update of the weights; the median of several runs
+            from one update to the next.
         peak_gib: the most memory held.
         parts: seconds by part, of steps that wait for the device after each part.
         flops, bytes: of a step: counted, and the least that must be moved.
@@ -95,35 +88,19 @@ class Steps:
         return max(self.flops / self.limits.flops, self.bytes / self.limits.bytes)
 
 
-def measure_limits(device: torch.device, dtype: torch.dtype, side: int) -> Limits:
-    """Return what a (side, side) product and a copy of 4 times as many elements reach."""
-    left, right = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
-    source = torch.empty(4 * side, side, device=device, dtype=torch.float32)
-    target = torch.empty_like(source)
-    product_s = min(timed(lambda: left @ right, device) for _ in range(5))
-    copy_s = min(timed(lambda: target.copy_(source), device) for _ in range(5))
-    return Limits(2 * side**3 / product_s, 2 * source.nbytes / copy_s)
-
-
-def timed(work: Callable[[], object], device: torch.device) -> float:
-    """Return the seconds of a call, to the end of what it started on the device."""
-    wait(device)
-    started = time.perf_counter()
-    work()
-    wait(device)
-    return time.perf_counter() - started
-
-
-def wait(device: torch.device) -> None:
-    """Wait until the device has done all it was given."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
 def measure_steps(
     name: str, params: TrainParams, arch: str, device: torch.device, count: int
 ) -> Steps:
-    """Take `count` steps that warm up, `count` timed whole and `count` timed by part."""
+    """Take steps that warm up, as many timed whole, and `count` timed by part.
+
+    Args:
+        name: of the profile.
+        params: of the training.
+        arch: of the classifier.
+        device: of the model.
+        count: at least so many steps, rounded up to whole updates.
+    """
+    seed_everything(params.seed)  # deterministic algorithms, as in a training
     limits = measure_limits(
         device, DTYPES[params.precision], 8192 if device.type == "cuda" else 512
     )
@@ -132,66 +109,42 @@ def measure_steps(
     step.progress = 1.0
     batch = random_batch(params, params.batch_images)
     flops, saved = count_work(step, batch)
-    for _ in range(count):
-        step.train_step(batch, optimiser)
-    seconds = [timed(lambda: step.train_step(batch, optimiser), device) for _ in range(count)]
-    update_s = timed(optimiser.optimizer.step, device)
-    parts = by_part(step, batch, device, count) | {
-        "optimiser": update_s / params.accumulate_batches
-    }
+    if device.type == "cuda":  # of the steps, not of what was measured before
+        torch.cuda.reset_peak_memory_stats(device)
+    per_update = params.accumulate_batches
+
+    def to_an_update() -> None:
+        for _ in range(per_update):
+            step.train_step(batch, optimiser)
+
+    runs = range(-(-count // per_update))
+    for _ in runs:
+        to_an_update()
+    seconds = [timed(to_an_update, device) / per_update for _ in runs]
+    peak = peak_gib(device)
+    parts = by_part(step, batch, optimiser.optimizer, count)
+    parts["optimiser"] /= per_update
     return Steps(
         name,
         params.image_px,
         params.batch_images,
         params.batch_images * params.phrases_per_image,
         median(seconds),
-        peak_gib(device),
+        peak,
         parts,
         flops,
-        least_bytes(step.grounder, saved, params.accumulate_batches),
+        least_bytes(step.grounder, saved, per_update),
         limits,
     )
 
 
-def count_work(step: TrainingStep, batch: dict[str, Tensor]) -> tuple[float, float]:
-    """Return the FLOPs of forward and backward pass, and the bytes kept between them."""
-    weights = {weight.untyped_storage().data_ptr() for weight in step.parameters()}
-    kept: dict[int, int] = {}
-
-    def keep(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in weights:
-            kept[storage.data_ptr()] = max(kept.get(storage.data_ptr(), 0), tensor.nbytes)
-        return tensor
-
-    with FlopCounterMode(display=False) as counter:
-        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-            loss = step(**step.data_preprocessor(batch))["loss"]
-        loss.backward()
-    step.zero_grad()
-    return float(counter.get_total_flops()), float(sum(kept.values()))
-
-
-def least_bytes(model: nn.Module, saved: float, accumulate: int) -> float:
-    """Return the bytes that a step must move at least.
-
-    What is kept for the backward pass is written once and read once. A frozen weight is read in
-    both passes. A trained one is, too, and its gradient is read and written in each step; an update
-    reads the gradient and reads and writes the weight and AdamW's two means, once in `accumulate`.
-    """
-    counts = {True: 0, False: 0}
-    for weight in model.parameters():
-        counts[weight.requires_grad] += weight.numel()
-    trained = counts[True] * (16 + 28 / accumulate)
-    return 2 * saved + trained + counts[False] * 8
-
-
 def by_part(
-    step: TrainingStep, batch: dict[str, Tensor], device: torch.device, count: int
+    step: TrainingStep, batch: dict[str, Tensor], optimiser: torch.optim.Optimizer, count: int
 ) -> dict[str, float]:
-    """Return the mean seconds of each part of forward and backward pass."""
+    """Return the mean seconds of each part of forward pass, backward pass and update."""
     sums: dict[str, float] = {}
     grounder = step.grounder
+    device = grounder.phrase_embedding.weight.device
     parts = {
         "backbone": grounder.visual_encoder.backbone,
         "visual encoder": grounder.visual_encoder,
@@ -212,20 +165,23 @@ def by_part(
             sums["forward"] = sums.get("forward", 0.0) + forward_s
             backward_s = timed(loss.backward, device)
             sums["backward"] = sums.get("backward", 0.0) + backward_s
-    step.zero_grad()
+            update_s = timed(optimiser.step, device)
+            sums["optimiser"] = sums.get("optimiser", 0.0) + update_s
+            step.zero_grad()
     return _apart({name: total / count for name, total in sums.items()})
 
 
 def _apart(seconds: dict[str, float]) -> dict[str, float]:
     """Take each part out of the part that holds it."""
     whole, grounder = seconds.pop("forward"), seconds.pop("grounder")
-    backward = seconds.pop("backward")
+    backward, update = seconds.pop("backward"), seconds.pop("optimiser")
     seconds["visual encoder"] -= seconds["backbone"]
     rest = grounder - sum(seconds.values())
     return seconds | {
         "other layers": rest,
         "losses, mining included": whole - grounder,
         "backward": backward,
+        "optimiser": update,
     }
 
 
@@ -281,18 +237,29 @@ def rebuild_world(size: str, device: torch.device, timeout_s: float) -> str:
             project.folder.joinpath("params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
         project.set(runtime__device=device.type)
         started = time.monotonic()
-        _last_line([sys.executable, "-m", "dvc", "repro"], project.folder, timeout_s)
+        dvc = [sys.executable, "-m", "dvc", "repro"]
+        _last_line(dvc, project.folder, timeout_s, project.environment())
         results = project.python("-m", "pipeline.tables").stdout.strip()
         return f"rebuilt in {time.monotonic() - started:.0f} s\n{results}"
 
 
-def _last_line(command: Sequence[str], folder: Path, timeout_s: float) -> str:
+def _last_line(
+    command: Sequence[str],
+    folder: Path,
+    timeout_s: float,
+    variables: Mapping[str, str] | None = None,
+) -> str:
     """Run a command; return the last line that it wrote.
+
+    Args:
+        command: with its arguments.
+        folder: where it runs.
+        timeout_s: it may take.
+        variables: its environment; None: that of this process.
 
     Raises:
         RuntimeError: it failed or took too long; the message holds its last lines.
     """
-    variables = {key: value for key, value in os.environ.items() if not key.startswith("PREFECT")}
     try:
         done = subprocess.run(
             command,
@@ -334,14 +301,28 @@ def table(rows: Sequence[Steps]) -> str:
     return "\n".join([written[0], "|---" * (len(rows) + 1) + "|", *written[1:]])
 
 
-def measure_all(device: torch.device, size: str, count: int) -> Iterator[Steps]:
-    """Measure each profile in a process of its own, so that peaks of memory do not mix."""
-    arch = "resnet50" if size == "full" else "resnet18"
+def measure_all(device: torch.device, size: str, count: int) -> str:
+    """Return the table of the profiles; should one fail, the others are in the error's message.
+
+    Each is measured in a process of its own, so that peaks of memory do not mix.
+
+    Raises:
+        RuntimeError: a profile could not be measured, for want of memory, say.
+    """
+    arch, rows, failures = "resnet50" if size == "full" else "resnet18", list[Steps](), list[str]()
     for name, profiles in PROFILES.items():
         files = [str(ROOT / "profiles" / f"{profile}.yaml") for profile in profiles]
         params = train_params(read_with([*files, *(TINY if size == "tiny" else ())]), "full")
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-            yield process.submit(measure_steps, name, params, arch, device, count).result()
+            measured = process.submit(measure_steps, name, params, arch, device, count)
+            try:
+                rows.append(measured.result())
+            except RuntimeError as error:  # so is CUDA's out of memory
+                failures.append(f"{name}: {error}")
+    written = f"\n{table(rows)}" if rows else ""
+    if failures:
+        raise RuntimeError("; ".join(failures) + written)
+    return written
 
 
 def main() -> None:
@@ -361,7 +342,7 @@ def main() -> None:
     name = torch.cuda.get_device_name() if given.device == "cuda" else "CPU"
     print(f"{name}, torch {torch.__version__}, {torch.get_num_threads()} threads")
     parts: dict[str, Callable[[], str]] = {
-        "steps": lambda: "\n" + table([*measure_all(device, given.size, given.steps)]),
+        "steps": lambda: measure_all(device, given.size, given.steps),
         "tests": run_tests,
         "world": lambda: rebuild_world(given.size, device, given.limit),
     }

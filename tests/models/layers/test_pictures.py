@@ -97,3 +97,12 @@ def test_factors_of_one_change_no_bit_beside_a_picture_that_changes():
 def test_pictures_that_are_numbers_stay_what_they_are():
     given = {"images": torch.rand(B, 3, S, S), "clean_images": torch.rand(B, 3, S, S)}
     assert all(torch.equal(value, given[name]) for name, value in to_inputs(given, CPU).items())
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+def test_a_gpu_makes_the_numbers_of_a_cpu():
+    given = batch(torch.tensor([[0.6, 1.3, 0.8], [1.4, 0.7, 1.2]]))
+    for name, value in to_inputs(given, torch.device("cuda")).items():
+        assert value.device.type == "cuda"
+        torch.testing.assert_close(value.cpu(), to_inputs(given, CPU)[name], rtol=0, atol=1e-5)
