@@ -112,7 +112,7 @@ def measure_writes(sizes: CacheSizes = WRITTEN) -> list[Row]:
             at_most(3),
             ratios_of(seconds["ours"], seconds["raw"]),
             WALL,
-            "shards, which survive a kill, write everything twice and hash it twice",
+            "shards, which survive a kill, write everything twice and check it twice",
         )
     ]
 

@@ -61,9 +61,8 @@ def measure(sizes: WorldSizes = SIZES, num_rounds: int = 6) -> list[Row]:
     what = f"{sizes.size_wh[0]} x {sizes.size_wh[1]} JPEGs at {params.train.image_px} px"
     peer_name = "TransVG's transforms in PIL, in its order"
     note = (
-        f"{per_second:.0f} pictures a second and core; decoding and one resizing, which both do, "
-        "bound the ratio; ours also places proposals, maps and words, and keeps the picture "
-        "before its colours change"
+        f"{per_second:.0f} pictures a second and core; ours ends with bytes, for colours change "
+        "and numbers are made where the model computes, and also places proposals, maps and words"
     )
     return [
         Row(
