@@ -19,7 +19,7 @@ from models.given_files.safe_load import BROKEN, ModelFileError, load_into
 
 _UNBUILDABLE = (*BROKEN, ArithmeticError)
 _SHOWN = 4  # of wrong weights
-_NO_MEMORY = "meta"  # torch's device of tensors without values
+NO_MEMORY = "meta"  # torch's device of tensors without values
 _SMALL = 10_000  # layers, pixels, classes: a network of so many small parts takes seconds
 
 
@@ -54,9 +54,8 @@ def build_with_weights(description: Description, state: Mapping[str, Tensor], pa
     for name, weight in state.items():
         if not isinstance(weight, Tensor):
             raise ModelFileError(f"{path}: {name} is no tensor")
-    sides = (side for weight in state.values() for side in weight.shape)
     with _unbuildable(description.path):
-        _check_sizes(description.values, max((_SMALL, *sides)))
+        check_sizes(description.values, state)
         sketch = _sketch(description)
     if sketch is not None:
         _check_shapes(sketch, state, path, description.owner)
@@ -78,27 +77,36 @@ def _unbuildable(path: Path) -> Iterator[None]:
 def _sketch(description: Description) -> Mapping[str, Tensor] | None:
     """Return the weights of a network without their values; None if it needs values to be built."""
     try:
-        with torch.device(_NO_MEMORY):
+        with torch.device(NO_MEMORY):
             return description.build().state_dict()
     except RuntimeError as error:
-        if _NO_MEMORY not in str(error):
+        if NO_MEMORY not in str(error):
             raise
         return None
 
 
-def _check_sizes(values: Any, largest: int) -> None:
-    """Refuse a whole number that is no size of a weight.
+def check_sizes(values: Any, state: Mapping[str, Tensor]) -> None:
+    """Refuse a whole number that is no size of a weight, nor small.
+
+    Args:
+        values: mappings, sequences and plain values.
+        state: tensors by name.
 
     Raises:
         ValueError: there is one.
     """
+    sides = (side for weight in state.values() for side in weight.shape)
+    _check_most(values, max((_SMALL, *sides)))
+
+
+def _check_most(values: Any, largest: int) -> None:
     if isinstance(values, int) and values > largest:
         raise ValueError(f"{short_text(values)} is no size of its weights")
     if isinstance(values, Mapping):
         values = [*values.values()]
     if isinstance(values, list | tuple):
         for value in values:
-            _check_sizes(value, largest)
+            _check_most(value, largest)
 
 
 def _check_shapes(

@@ -3,15 +3,18 @@
 import pickle
 import re
 import unicodedata
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import stanza
+import torch
 from stanza.models.common.doc import Document
 from stanza.pipeline.core import PipelineRequirementsException
 
+from models.given_files.described_network import NO_MEMORY, check_sizes
 from models.given_files.impostors import cause_of
 from models.given_files.json_files import read_json_value
 from models.given_files.safe_load import BROKEN, ModelFileError, load_weights, plain_reason
@@ -22,6 +25,7 @@ from models.phrases.places import Place, find_place, find_subject
 from models.phrases.tokens import TaggedToken
 
 TAGGER_FILE = "tagger.json"
+_SIZES = ("_dim", "_layers", "_size")  # ends of the names of sizes in the settings of a model
 _CONSTANT = "SOS_tensor"  # old models of stanza store it among their weights
 _LOAD_ERRORS = (*BROKEN, pickle.UnpicklingError, PipelineRequirementsException)
 _WORD = re.compile(r"[^\W_]+(?:[-.][^\W_]+)*|['\u2019]s\b|\S")
@@ -71,17 +75,10 @@ class NounParser:
         self.context_nouns = context_nouns
         processors = _processors(folder, str(settings.get("package")), self.cut_at_spaces)
         try:
-            self.pipeline = stanza.Pipeline(
-                LANGUAGE,
-                dir=str(folder),
-                processors=processors,
-                package=None,
-                download_method=None,
-                device=device,
-                verbose=False,
-                tokenize_pretokenized=self.cut_at_spaces,
-                tokenize_no_ssplit=True,
-            )
+            _check_networks(folder, processors, self.cut_at_spaces)
+            self.pipeline = _load(folder, processors, self.cut_at_spaces, device)
+        except ModelFileError:
+            raise
         except _LOAD_ERRORS as error:
             raise ModelFileError(
                 f"{folder}: stanza cannot load it: {plain_reason(error)}"
@@ -205,13 +202,54 @@ def _processors(folder: Path, package: str, cut_at_spaces: bool) -> dict[str, st
     return {name: packages[name] for name in names if name in packages}
 
 
+def _load(
+    folder: Path, processors: Mapping[str, str], cut_at_spaces: bool, device: str
+) -> stanza.Pipeline:
+    return stanza.Pipeline(
+        LANGUAGE,
+        dir=str(folder),
+        processors=dict(processors),
+        package=None,
+        download_method=None,
+        device=device,
+        verbose=False,
+        tokenize_pretokenized=cut_at_spaces,
+        tokenize_no_ssplit=True,
+    )
+
+
+def _check_networks(folder: Path, packages: Mapping[str, str], cut_at_spaces: bool) -> None:
+    """Refuse models that ask for networks of other sizes than their weights.
+
+    Stanza compares them once it has built the networks; here they are built without memory first.
+
+    Raises:
+        Exception: one of `_LOAD_ERRORS`.
+    """
+    for name in packages if not cut_at_spaces else ("pos",):
+        content = load_weights(_file_of(folder, name, packages))
+        weights, settings = content["model"], content["config"]
+        if weights is not None:  # a dictionary alone
+            check_sizes([value for key, value in settings.items() if key.endswith(_SIZES)], weights)
+            layers = [value for key, value in settings.items() if key.endswith("_layers")]
+            if any(isinstance(number, int) and number > len(weights) for number in layers):
+                raise ValueError("it has fewer weights than layers")
+    with torch.device(NO_MEMORY), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # on weights that find no memory
+        _load(folder, packages, cut_at_spaces, NO_MEMORY)
+
+
+def _file_of(folder: Path, processor: str, packages: Mapping[str, str]) -> Path:
+    return folder / LANGUAGE / processor / f"{packages[processor]}.pt"
+
+
 def _check_weights(pipeline: stanza.Pipeline, folder: Path, packages: Mapping[str, str]) -> None:
     """Refuse models of which a weight is missing or left over; stanza loads such tokenizers."""
     for name in set(packages) & {"tokenize", "mwt"}:
         model = getattr(pipeline.processors[name].trainer, "model", None)
         if model is None:
             continue
-        path = folder / LANGUAGE / name / f"{packages[name]}.pt"
+        path = _file_of(folder, name, packages)
         stored = set(load_weights(path)["model"])
         passed_over = {key for key in stored if key.endswith(_CONSTANT)}
         wrong = {key for key, _ in model.named_parameters()} - stored

@@ -38,15 +38,20 @@ from tests.faults.killing import (
 Rows = Sequence[tuple[Kill, Fate]]
 
 
-def plan_kills(count: int, seed: int, stages: Sequence[str], links: Sequence[str]) -> list[Kill]:
-    """Return kills in random order, of every stage by every signal before one comes twice."""
+def plan_kills(
+    count: int, seed: int, stages: Sequence[str], links: Sequence[str], latest: float = 1.0
+) -> list[Kill]:
+    """Return kills in random order, of every stage by every signal before one comes twice.
+
+    None comes after `latest`, a share of the run.
+    """
     rng = random.Random(seed)
     kills: list[Kill] = []
     while len(kills) < count:
         pairs = [*product(stages, SIGNALS)]
         rng.shuffle(pairs)
         kills += [
-            Kill(stage, by, links[number % len(links)], rng.random(), rng.random() < 0.5)
+            Kill(stage, by, links[number % len(links)], latest * rng.random(), rng.random() < 0.5)
             for number, (stage, by) in enumerate(pairs)
         ]
     return kills[:count]
@@ -125,7 +130,7 @@ def run(options: argparse.Namespace) -> list[tuple[Kill, Fate]]:
     with _watching(options.prefect) as variables, _world(options.base, links) as projects:
         whole = outputs(projects[links[0]])
         seconds: dict[str, float] = {}
-        kills = plan_kills(options.kills, options.seed, stages, links)
+        kills = plan_kills(options.kills, options.seed, stages, links, options.latest)
         for number, kill in enumerate(kills, start=1):
             project = projects[kill.link]
             if kill.stage not in seconds:
@@ -154,6 +159,9 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=54, help="how many")
     parser.add_argument("--seed", type=int, default=1, help="of the order and the moments")
     parser.add_argument("--stages", default=",".join(STAGES), help="some of them")
+    parser.add_argument(
+        "--latest", type=float, default=1.0, help="share of a run, when it may come"
+    )
     parser.add_argument("--links", default=",".join(LINKS), help="kinds of link to DVC's cache")
     parser.add_argument("--prefect", action="store_true", help="let a Prefect server watch")
     parser.add_argument("--base", type=Path, help="a rebuilt project, which is copied")

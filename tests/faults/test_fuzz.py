@@ -2,11 +2,13 @@
 
 import mmap
 import os
+import shutil
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from models.given_files.safe_load import ModelFileError
 from pipeline.errors import InputError
@@ -31,6 +33,18 @@ def test_damaged_files_end_in_records_skips_or_errors_of_ours(bench, name, monke
     cases = cases_of([name], SLOW.get(name, CASES), SEED)
     faults = {f"{name}:{number}": run_case(bench, name, number).fault for _, number in cases}
     assert {case: fault for case, fault in faults.items() if fault} == {}
+
+
+@pytest.mark.parametrize("size", ["hidden_dim", "num_layers", "word_emb_dim"])
+def test_a_tagger_that_asks_for_more_than_its_weights_are_gets_no_memory(bench, tmp_path, size):
+    folder = shutil.copytree(bench.good_files("stanza"), tmp_path / "case")
+    (path,) = folder.glob("en/pos/*.pt")
+    content = torch.load(path, weights_only=True)
+    content["config"][size] = 6000
+    torch.save(content, path)
+    verdict = judge(READERS["stanza"].read, folder, (folder.name,), refused=True)
+    assert verdict.fault == "", verdict.trace
+    assert verdict.own_error
 
 
 def judged(folder, read, refused=False):

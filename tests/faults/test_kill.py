@@ -8,6 +8,8 @@ def test_every_stage_is_killed_by_every_signal_before_one_comes_twice():
     assert len(set(pairs[:54])) == len(STAGES) * len(SIGNALS) == 54
     assert {kill.link for kill in kills} == set(LINKS)
     assert plan_kills(60, 3, STAGES, LINKS) == kills != plan_kills(60, 4, STAGES, LINKS)
+    early = plan_kills(60, 3, STAGES, LINKS, latest=0.25)
+    assert max(kill.moment for kill in early) < 0.25 < max(kill.moment for kill in kills)
 
 
 def test_the_table_counts_what_came_of_the_kills():
