@@ -1,13 +1,15 @@
-"""A made folder of installed packages and a made project; nothing of this environment."""
+"""A made folder of installed packages and a made project; at last what the real one imports."""
 
 import base64
 import hashlib
 import sys
+import tomllib
 from importlib.metadata import distributions
 
 import pytest
 
 from pipeline.doctor import audit
+from tests.conftest import ROOT
 
 PYPROJECT = """
 [project]
@@ -137,3 +139,13 @@ def test_the_command_fails_on_a_problem(project, site, monkeypatch, capsys):
     said = capsys.readouterr().out
     assert "5 installed, 5 as the lock pins them" in said
     assert f"problem: Alpha_One: {site / 'alpha' / '__init__.py'} is missing" in said
+
+
+def test_all_that_this_project_imports_is_declared():
+    known = audit.providers(distributions())
+    users, developers = audit.declared(tomllib.loads((ROOT / audit.PROJECT).read_text("utf-8")))
+    shipped = audit.imported(ROOT / room for room in audit.SHIPPED)
+    others = audit.imported(ROOT / room for room in audit.OTHERS)
+    assert not [*audit.import_problems(shipped, known, users)]
+    assert not [*audit.import_problems(others, known, developers)]
+    assert not [*audit.unused(shipped, known, users)]
