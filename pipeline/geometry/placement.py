@@ -33,7 +33,7 @@ def place_image(image: NDArray[np.uint8], placement: Placement) -> NDArray[np.ui
         The content of the square, without padding, RGB uint8 (3, *content_hw).
     """
     x1, y1, x2, y2 = map(round, placement.window_xyxy)
-    content = torch.from_numpy(np.require(image[y1:y2, x1:x2], requirements="W"))
+    content = torch.from_numpy(np.require(image[y1:y2, x1:x2], requirements=["C", "W"]))
     content = content.permute(2, 0, 1)  # (3, y2 - y1, x2 - x1)
     if content.shape[1:] != placement.content_hw:
         content = interpolate(content[None], placement.content_hw, mode="bilinear", antialias=True)[

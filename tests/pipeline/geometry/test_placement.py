@@ -1,3 +1,4 @@
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -59,6 +60,16 @@ def test_an_image_is_resized_as_pillow_does_but_for_the_last_bit_of_some_bytes(l
     difference = np.abs(found - np.asarray(resized))
     assert difference.max() <= 1
     assert (difference > 0).mean() < 0.01
+
+
+def test_an_image_may_be_a_view_that_runs_backwards_or_cannot_be_written():
+    image = np.random.default_rng(0).integers(0, 256, (31, 64, 3), np.uint8)
+    placement = letterbox(whole_window((31, 64)), 48)
+    expected = place_image(image[:, ::-1].copy(), placement)
+    np.testing.assert_array_equal(place_image(image[:, ::-1], placement), expected)
+    image.flags.writeable = False
+    with warnings.catch_warnings(action="error"):
+        place_image(image, placement)
 
 
 def test_nothing_outside_a_window_shines_in():
