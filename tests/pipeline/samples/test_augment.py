@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from pipeline.params.train import AugmentParams
 from pipeline.samples.augment import (
@@ -83,6 +84,18 @@ def test_a_crop_lies_inside_the_image_and_is_not_always_the_same():
     assert (windows[:, 2:] <= (110, 70)).all()
     assert (windows == windows.round()).all()
     assert len(np.unique(windows, axis=0)) > 20
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_crop_is_rounded_outwards_by_less_than_a_pixel(seed):
+    draw = rng(seed)
+    scale = draw.choice((400, 500, 600)) / 70
+    sides = draw.uniform(384, np.minimum(np.array([110, 70]) * scale, 600)) / scale
+    corner = draw.uniform(0, 1, 2) * ((110, 70) - sides)
+    exact = np.concatenate([corner, corner + sides])
+    outwards = (draw_crop(evidence((), ((),)), rng(seed)) - exact) * [-1, -1, 1, 1]
+    assert (outwards > -1e-9).all()
+    assert (outwards < 1).all()
 
 
 def test_a_crop_keeps_nine_tenths_of_the_likely_proposals():
