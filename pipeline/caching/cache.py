@@ -26,6 +26,7 @@ from pipeline.caching.atomic import whole_file
 from pipeline.caching.global_heap import has_endless_heap
 from pipeline.caching.hdf5_room import check_room, cut_to_size, most_bytes, reserve
 from pipeline.caching.runs import row_offsets
+from pipeline.caching.stored_array import StoredArray
 from pipeline.errors import InputError
 from pipeline.text_index import PackedTexts
 
@@ -195,22 +196,28 @@ class Cache:
             return [*PackedTexts(utf8, offsets)]
 
     def mapped(self, name: str) -> NDArray[Any]:
-        """Return a whole array, read-only, as a map of the file.
-
-        A page of it is read when it is looked at, and all processes that look share it.
+        """Return a whole array as a map of the file, see `StoredArray.map`.
 
         Raises:
             CacheError: there is no such array, or it cannot be read.
         """
+        try:
+            return self.stored(name).map()
+        except (OSError, ValueError) as error:
+            raise self._read_error(name, error) from error
+
+    def stored(self, name: str) -> StoredArray:
+        """Return where an array lies.
+
+        Raises:
+            CacheError: there is no such array.
+        """
         dataset = self._dataset(name)
         try:
             offset = dataset.id.get_offset()
-            if offset is None:  # of an array without elements
-                return dataset[:]
-            mapping = np.memmap(self.path, dataset.dtype, "r", offset, dataset.shape)
+            return StoredArray(self.path, dataset.dtype, dataset.shape, offset)
         except _READ_ERRORS as error:
             raise self._read_error(name, error) from error
-        return mapping.view(np.ndarray)  # indexing a `memmap` is slower
 
     def packed_texts(self, name: str) -> PackedTexts:
         """Return a list of texts as maps of the file, see `mapped`.

@@ -7,7 +7,6 @@ N), and stops before the merge: N machines on one disk share a stage that way.
 
 import os
 import shutil
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from pipeline.caching.cache import (
     Provenance,
     write_cache,
 )
+from pipeline.caching.stored_array import StoredArray
 from pipeline.errors import InputError
 from pipeline.observe.observer import Observer
 
@@ -79,16 +79,22 @@ class ShardedArray:
     `np.asarray` reads them all.
 
     Attributes:
-        plan: of the shards.
-        name: of the array in each of them.
-        dtype: of every shard's rows.
-        shape: of all rows together.
+        parts: where the rows of each shard lie.
+        checksums: of each part.
     """
 
-    plan: ShardPlan
-    name: str
-    dtype: np.dtype[Any]
-    shape: tuple[int, ...]
+    parts: tuple[StoredArray, ...]
+    checksums: tuple[int, ...]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of every shard's rows."""
+        return self.parts[0].dtype
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of all rows together."""
+        return (sum(part.shape[0] for part in self.parts), *self.parts[0].shape[1:])
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -99,9 +105,8 @@ class ShardedArray:
         Raises:
             CacheError: a shard is damaged.
         """
-        for shard in range(self.plan.num_shards):
-            with _opened(self.plan, shard) as cache:
-                yield _read(cache, self.name)
+        for part, checksum in zip(self.parts, self.checksums, strict=True):
+            yield _read(part, checksum)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         rows = np.concatenate([*self.blocks()])
@@ -164,7 +169,7 @@ def _is_whole(plan: ShardPlan, shard: int, observer: Observer) -> bool:
     try:
         with _opened(plan, shard) as cache:
             for name in _names(cache):
-                _read(cache, name)
+                _read(cache.stored(name), cache.attribute(_CHECKSUM + name))
     except CacheAccessError:
         raise
     except CacheError as error:
@@ -198,7 +203,7 @@ def _opened(plan: ShardPlan, shard: int) -> Iterator[Cache]:
     """
     cache = Cache(plan.file(shard), plan.stage)
     if cache.fingerprint != plan.fingerprint:
-        raise _damage(cache)
+        raise _damage(cache.path)
     try:
         yield cache
     finally:
@@ -209,22 +214,23 @@ def _names(cache: Cache) -> list[str]:
     return str(cache.attribute("names")).split()
 
 
-def _read(cache: Cache, name: str) -> NDArray[Any]:
+def _read(part: StoredArray, checksum: object) -> NDArray[Any]:
     """Return a map of an array of a shard, checked against the checksum written with it.
 
     Raises:
-        CacheError: the file is damaged.
+        CacheError: the file is damaged or gone.
     """
-    array = cache.mapped(name)
-    if _checksum(array) != cache.attribute(_CHECKSUM + name):
-        raise _damage(cache)
+    try:
+        array = part.map()
+    except (OSError, ValueError) as error:
+        raise _damage(part.path) from error
+    if _checksum(array) != checksum:
+        raise _damage(part.path)
     return array
 
 
-def _damage(cache: Cache) -> CacheError:
-    return CacheError(
-        f"{cache.path}: its contents are not what was written; remove it and run again"
-    )
+def _damage(file: Path) -> CacheError:
+    return CacheError(f"{file}: its contents are not what was written; remove it and run again")
 
 
 def _checksum(array: NDArray[Any]) -> int:
@@ -235,15 +241,17 @@ def _checksum(array: NDArray[Any]) -> int:
 
 def _merge(plan: ShardPlan) -> dict[str, ShardedArray]:
     """Return all shards as one; each array is checked when it is read."""
-    kinds, lengths = [], Counter[str]()
+    parts: dict[str, list[StoredArray]] = {}
+    checksums: dict[str, list[int]] = {}
     for shard in range(plan.num_shards):
         with _opened(plan, shard) as cache:
-            arrays = {name: cache.mapped(name) for name in _names(cache)}
-        kinds.append({name: (array.dtype, array.shape[1:]) for name, array in arrays.items()})
-        lengths.update({name: len(array) for name, array in arrays.items()})
-    if any(kind != kinds[0] for kind in kinds):
-        raise ValueError(f"shards differ in names, dtypes or shapes: {kinds}")
+            for name in _names(cache):
+                parts.setdefault(name, []).append(cache.stored(name))
+                checksums.setdefault(name, []).append(int(cache.attribute(_CHECKSUM + name)))
+    for name, stored in parts.items():
+        kinds = {(part.dtype, part.shape[1:]) for part in stored}
+        if len(kinds) > 1 or len(stored) < plan.num_shards:
+            raise ValueError(f"shards differ in `{name}`: {kinds}, in {len(stored)} of them")
     return {
-        name: ShardedArray(plan, name, dtype, (lengths[name], *row_shape))
-        for name, (dtype, row_shape) in kinds[0].items()
+        name: ShardedArray(tuple(stored), tuple(checksums[name])) for name, stored in parts.items()
     }
