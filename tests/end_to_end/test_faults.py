@@ -24,7 +24,7 @@ def linked(rebuilt, tmp_path_factory):
     "kill",
     [
         Kill("nouns", "KILL both", "hardlink", moment=0.4, at_write=True),
-        Kill("annotations", "TERM both", "hardlink", moment=0.9, at_write=False),
+        Kill("annotations", "TERM both", "hardlink", moment=0.5, at_write=True),
     ],
     ids=lambda kill: f"{kill.stage}, {kill.signal}",
 )

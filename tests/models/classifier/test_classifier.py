@@ -183,3 +183,9 @@ def test_maps_and_scores_of_a_network_of_timm_are_its_own():
     maps = classifier.feature_maps(IMAGES)
     torch.testing.assert_close(maps, network.forward_features(classifier.norm(IMAGES)))
     torch.testing.assert_close(classifier.class_logits(maps), classifier(IMAGES))
+
+
+@pytest.mark.parametrize("arch", ARCHS)
+def test_the_last_maps_have_the_number_of_channels_that_is_said(arch):
+    classifier = tiny_classifier(arch)
+    assert classifier.feature_maps(IMAGES).shape[1] == classifier.num_features

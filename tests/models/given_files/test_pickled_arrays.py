@@ -151,3 +151,9 @@ def test_a_model_of_transformers_has_every_weight_of_its_folder(tmp_path):
     found = load_transformers(BertModel, whole, lambda _: False)
     for name, value in state.items():
         torch.testing.assert_close(found.state_dict()[name], value, rtol=0, atol=0)
+
+
+def test_a_tensor_that_repeats_its_values_is_refused(tmp_path):
+    torch.save({"weight": torch.zeros(1).expand(10**9)}, tmp_path / "a.pth")
+    with pytest.raises(ModelFileError, match="repeats"):
+        load_weights(tmp_path / "a.pth")

@@ -6,6 +6,7 @@ from pipeline.datasets.files import (
     AmbiguousPictureError,
     OutsidePictureError,
     PictureFinder,
+    check_file,
     find_file,
     read_json,
 )
@@ -158,3 +159,9 @@ def test_a_pipe_is_no_file(tmp_path):
     os.mkfifo(tmp_path / "a.json")
     with pytest.raises(InputError, match=r"a\.json.*pipe"):
         read_json(tmp_path / "a.json")
+
+
+def test_a_web_page_in_place_of_a_file_is_named(tmp_path):
+    (tmp_path / "a.tsv").write_text("<!DOCTYPE html><title>404</title>")
+    with pytest.raises(InputError, match=r"a\.tsv.*web page"):
+        check_file(tmp_path / "a.tsv")

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from pipeline.geometry.boxes import (
     Affine,
+    Placement,
     box_areas,
     boxes_in_image,
     clip_boxes,
@@ -18,6 +19,10 @@ def test_a_wide_image_fills_the_width_of_the_square_and_lies_at_its_top():
     assert placement.content_hw == (50, 100)
     boxes = placement.affine.boxes(np.array([[40.0, 20.0, 400.0, 200.0]]))
     np.testing.assert_allclose(boxes, [[10, 5, 100, 50]])
+
+
+def test_content_begins_at_its_offset_and_ends_after_its_width_and_height():
+    assert Placement((0.0, 0.0, 9.0, 9.0), (5, 11), False, (2, 3)).content_xyxy == (2, 3, 13, 8)
 
 
 def test_a_window_is_moved_to_the_corner_before_it_is_scaled():

@@ -162,6 +162,14 @@ def test_missing_sentences_and_broken_annotations_are_bad(root):
         assert image_id in reading.bad[0].detail
 
 
+@pytest.mark.parametrize("part", ["Sentences/201.txt", "Annotations/201.xml"])
+def test_a_web_page_in_place_of_a_file_makes_a_bad_image(root, part):
+    (root / part).write_text("<!DOCTYPE html><title>404</title>")
+    reading = read_image_of(root, ("201", "val"))
+    assert causes(reading) == [("image", "the annotation cannot be read")]
+    assert "web page" in reading.bad[0].detail
+
+
 def test_sentences_that_are_no_utf8_are_bad(root):
     (root / "Sentences" / "102.txt").write_bytes(b"[/EN#1/other caf\xe9]")
     reading = read_image_of(root, ("102", "train"))
