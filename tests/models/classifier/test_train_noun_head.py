@@ -13,6 +13,7 @@ from models.classifier.train_noun_head import (
     fit_noun_head,
     noun_loss,
 )
+from models.given_files.safe_load import NonFiniteError
 from tests.oracles import cam_loops as loops
 
 FIT = NounHeadFit(
@@ -123,3 +124,9 @@ def test_probabilities_have_the_frequencies_of_the_nouns_on_average():
     head = fitted(features, said, negative_weight=1.0)
     probs = logits_of(head, features).sigmoid().mean(0)
     torch.testing.assert_close(probs, said.float().mean(0), rtol=0, atol=0.05)
+
+
+def test_a_training_that_blows_up_names_the_step_of_all():
+    features, said = world()
+    with pytest.raises(NonFiniteError, match=r"at step \d+, in epoch \d+$"):
+        fitted(features, said, learning_rate=1e20, weight_decay=1e18)

@@ -171,3 +171,9 @@ def test_another_runtime_error_passes():
         build_loader(Numbers(), ORDER, 2, 0).naming_lost_samples(),
     ):
         raise RuntimeError("its own")
+
+
+def test_tokenizers_start_no_threads_that_a_fork_would_lose(monkeypatch):
+    monkeypatch.delenv("TOKENIZERS_PARALLELISM", raising=False)
+    build_loader([], [], 1, 0)
+    assert os.environ["TOKENIZERS_PARALLELISM"] == "false"

@@ -95,3 +95,9 @@ def test_folder_prefix_and_suffix_decide_between_files(name, files, index):
 )
 def test_what_a_name_says_otherwise_is_not_overlooked(name, file):
     assert places(file).of(name) == ()
+
+
+def test_a_file_without_its_suffix_is_meant_rather_than_one_of_its_name_in_a_folder():
+    files = ("x.png", "d/x.png")
+    images = [ImageRecord(f"id of {file}", file, (9, 9), "train") for file in files]
+    assert ImagePlaces(images).of("x") == (0,)
