@@ -5,6 +5,7 @@ where its decoder fails.
 """
 
 import re
+import zipfile
 from pathlib import Path
 
 from models.given_files.text_files import check_regular
@@ -42,6 +43,21 @@ def impostor_of(path: Path) -> str:
     check_regular(path)
     with path.open("rb") as stream:
         return impostor_in(stream.read(_START_BYTES), path.suffix.lower())
+
+
+def check_stored(path: Path) -> None:
+    """Refuse an archive whose members are packed, which torch never writes: they could be a bomb.
+
+    Raises:
+        ValueError: one is, or they hold more than the archive; others of `zipfile`: it is broken.
+    """
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+    is_packed = any(member.compress_type != zipfile.ZIP_STORED for member in members)
+    if is_packed or sum(member.file_size for member in members) > path.stat().st_size:
+        raise ValueError("its parts are packed, or larger than the file")
 
 
 def impostor_in(start: bytes, suffix: str) -> str:

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from models.given_files.foreign_values import ValueBudget
-from models.given_files.impostors import cause_of, one_line
+from models.given_files.impostors import cause_of, check_stored, one_line
 from models.given_files.pickled_arrays import (
     ARRAY_STAND_INS,
     CHECKPOINT_STAND_INS,
@@ -111,23 +111,9 @@ def load_torch(path: Path, stand_ins: Sequence[Any]) -> Any:
             is no such file, names anything else to call, or holds more than its bytes.
     """
     check_regular(path)
-    if zipfile.is_zipfile(path):
-        _check_stored(path)
+    check_stored(path)
     with torch.serialization.safe_globals([*stand_ins]):
         return torch.load(path, map_location="cpu", weights_only=True)
-
-
-def _check_stored(path: Path) -> None:
-    """Refuse an archive whose members are packed, which torch never writes: they could be a bomb.
-
-    Raises:
-        ValueError: one is.
-    """
-    with zipfile.ZipFile(path) as archive:
-        members = archive.infolist()
-    is_packed = any(member.compress_type != zipfile.ZIP_STORED for member in members)
-    if is_packed or sum(member.file_size for member in members) > path.stat().st_size:
-        raise ValueError("its parts are packed, or larger than the file")
 
 
 def load_safetensors(path: Path) -> dict[str, Tensor]:

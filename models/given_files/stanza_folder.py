@@ -1,10 +1,12 @@
 """What a folder of stanza models must hold, checked without loading it."""
 
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
-from models.given_files.impostors import impostor_of
+from models.given_files.impostors import check_stored, impostor_of, one_line
 from models.given_files.transformers_folder import FolderError, is_file_name, read_json
 
 RESOURCES_FILE, LANGUAGE = "resources.json", "en"
@@ -62,6 +64,10 @@ def _check_model(file: Path) -> None:
     what = impostor_of(file)
     if what:
         raise FolderError(f"{file} is {what}")
+    try:
+        check_stored(file)
+    except (OSError, ValueError, NotImplementedError, struct.error, BadZipFile) as error:
+        raise FolderError(f"{file} is no whole weight file: {one_line(error)}") from error
 
 
 def _mapping(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:

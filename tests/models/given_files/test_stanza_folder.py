@@ -1,5 +1,6 @@
 import json
 import shutil
+import zipfile
 
 import pytest
 import torch
@@ -37,6 +38,14 @@ def folder(tmp_path):
 def test_the_packages_of_a_whole_folder(folder):
     packages = check_stanza_folder(folder, "mine")
     assert packages == {"tokenize": "cut", "mwt": "split", "pos": "mine"}
+
+
+@pytest.mark.parametrize("name", ["tokenize/cut", "pos/mine", "pretrain/vectors"])
+def test_a_model_that_would_unpack_to_more_than_its_file_is_named(folder, name):
+    with zipfile.ZipFile(folder / "en" / f"{name}.pt", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data/0", bytes(2**20))
+    with pytest.raises(FolderError, match=rf"{name}\.pt"):
+        check_stanza_folder(folder, "mine")
 
 
 @pytest.mark.parametrize("name", ["tokenize/cut", "mwt/split", "pos/mine", "pretrain/vectors"])
