@@ -4,10 +4,12 @@ import asyncio
 import logging
 import os
 import queue
+import signal
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from types import FrameType
 from uuid import UUID
 
 from prefect._internal.concurrency.services import _active_services
@@ -38,6 +40,22 @@ def let_forked_processes_end() -> None:
     fail.
     """
     os.register_at_fork(after_in_child=_close_queues)
+
+
+def end_when_terminated() -> None:
+    """Make SIGTERM end this process within a second, whatever becomes of Prefect's exception.
+
+    While a flow runs Prefect raises an error where the signal finds the program. A library that
+    catches all errors swallows it, and the stage would go on without its DVC. Call it in the flow.
+    """
+    raise_error = signal.getsignal(signal.SIGTERM)
+    if callable(raise_error) and threading.current_thread() is threading.main_thread():
+
+        def end(number: int, frame: FrameType | None) -> None:
+            signal.alarm(1)
+            raise_error(number, frame)
+
+        signal.signal(signal.SIGTERM, end)
 
 
 def parent_task_run(client: SyncPrefectClient) -> UUID | None:

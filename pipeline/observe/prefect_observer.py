@@ -31,6 +31,7 @@ from typing_extensions import override
 from pipeline.observe.observer import Observer, cluster_address
 from pipeline.observe.outcome import Outcome
 from pipeline.observe.prefect_client import (
+    end_when_terminated,
     hang_up,
     heartbeats,
     keep_off_the_console,
@@ -64,6 +65,7 @@ class PrefectObserver(Observer):
             name=self.stage.partition("@")[0], persist_result=False, task_runner=self._task_runner()
         )
         def watched() -> None:
+            end_when_terminated()
             outcome.run()
 
         self._guard(lambda: self._run_flow(watched), outcome)

@@ -1,6 +1,9 @@
 """What needs no server; beats, queues and hang-ups beside one are in tests/end_to_end."""
 
 import logging
+import signal
+import subprocess
+import sys
 import time
 from types import SimpleNamespace
 from uuid import UUID
@@ -16,6 +19,7 @@ from pipeline.observe.prefect_client import (
     keep_off_the_console,
     parent_task_run,
 )
+from tests.conftest import ROOT
 
 RUN = UUID("12345678123456781234567812345678")
 
@@ -99,3 +103,28 @@ def test_a_heart_beats_at_once(monkeypatch):
         while not beats and time.monotonic() < deadline:
             time.sleep(0.01)
     assert len(beats) == 1
+
+
+SWALLOWING = """
+import os, signal, sys, time
+from prefect.utilities.engine import capture_sigterm
+from pipeline.observe.prefect_client import end_when_terminated
+
+with capture_sigterm():
+    if sys.argv[1] == "guarded":
+        end_when_terminated()
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+    except BaseException:  # as a library may
+        time.sleep(2)
+print("went on")
+"""
+
+
+@pytest.mark.parametrize(("how", "said"), [("guarded", ""), ("by Prefect alone", "went on\n")])
+def test_a_process_ends_when_it_is_terminated_though_prefect_s_error_is_swallowed(how, said):
+    command = [sys.executable, "-c", SWALLOWING, how]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    assert done.stdout == said
+    assert (done.returncode == -signal.SIGALRM) == (how == "guarded")
