@@ -26,9 +26,9 @@ def fresh(tmp_path) -> Project:
     return clone(folder)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def server(tmp_path_factory) -> Iterator[Server]:
-    """A Prefect server that lives as long as the tests of this folder: it works when idle, too."""
+    """A Prefect server that lives as long as the tests of a file: it works when idle, too."""
     server = Server.started(tmp_path_factory.mktemp("prefect"))
     yield server
     server.kill()
