@@ -5,6 +5,7 @@ Shapes: B images, P phrases, R proposals.
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from models.grounder.batch import GroundingInputs, GroundingOutputs
 from models.training.distributed import global_count
@@ -26,13 +27,14 @@ def place_loss(outputs: GroundingOutputs, inputs: GroundingInputs) -> Tensor:
     Returns:
         In nats a phrase, a scalar; 0 without any such phrase.
     """
-    told = (outputs.usual_log_probs != 0) & (inputs.place_ranks == 0) & inputs.phrase_mask
+    has_boxes = inputs.box_mask.any(-1, keepdim=True)  # (B, 1)
+    has_words = (outputs.usual_log_probs != 0) & inputs.phrase_mask  # (B, P)
+    told = has_words & (inputs.place_ranks == 0) & has_boxes
     real = inputs.box_mask[:, None]  # (B, 1, R)
     rest = outputs.learned_logits + outputs.prior_logits + outputs.cam_logits  # (B, P, R)
     lowest = torch.finfo(rest.dtype).min
     log_prior = rest.detach().masked_fill(~real, lowest).log_softmax(-1)
     joint = (log_prior + outputs.place_log_probs).masked_fill(~real, lowest)
-    padded = torch.nn.functional.pad(joint, (0, 1), value=lowest)  # (B, P, R + 1), never empty
+    padded = F.pad(joint, (0, 1), value=lowest)  # (B, P, R + 1), never empty
     losses = -padded.logsumexp(-1) - outputs.usual_log_probs  # (B, P)
-    told = told & inputs.box_mask.any(-1, keepdim=True)
     return torch.where(told, losses, 0.0).sum() / global_count(told.sum())
