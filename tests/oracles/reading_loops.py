@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 
+from tests.oracles.model_loops import softmax
 from tests.oracles.place_loops import area, centre, overlap
 
 
@@ -25,10 +26,6 @@ def measures(boxes, anchors):
     return np.array(rows)
 
 
-def log_softmax(logits):
-    return logits - math.log(sum(math.exp(value) for value in logits))
-
-
 def words_of_measures(state, measured):
     """Return the log-probability of every word of place, (boxes, V), of a reader's weights."""
     hidden = 4.0 * measured
@@ -37,7 +34,7 @@ def words_of_measures(state, measured):
             hidden @ state[f"words_of_box.{layer}.weight"].T + state[f"words_of_box.{layer}.bias"]
         )
         hidden = hidden if layer == "4" else np.maximum(hidden, 0)
-    return np.array([log_softmax(4.0 * row) for row in hidden])
+    return np.log([softmax(4.0 * row) for row in hidden])
 
 
 def phrase_log_probs(word_log_probs, rows):
@@ -47,6 +44,5 @@ def phrase_log_probs(word_log_probs, rows):
 
 def place_loss(rests, log_probs, usual):
     """Return -log sum_r softmax(rest)_r p(words | r) - log p(words) of one phrase."""
-    weights = np.exp(np.array(rests) - max(rests))
-    chance = sum(w * math.exp(lp) for w, lp in zip(weights / weights.sum(), log_probs, strict=True))
+    chance = sum(p * math.exp(lp) for p, lp in zip(softmax(rests), log_probs, strict=True))
     return -math.log(chance) - usual

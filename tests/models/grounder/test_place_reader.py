@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from models.grounder.place_reader import PlaceReader, measure_places, no_reading
-from tests.models.grounder.priors.test_place import CONFIG, placed_inputs
+from tests.models.grounder.priors.test_place import CONFIG, boxes_and_anchors, placed_inputs
 from tests.models.grounder.tiny_grounder import NUM_WORDS, B, P, R
-from tests.oracles import place_loops, reading_loops
+from tests.oracles import model_loops, reading_loops
 
 KNOWN = (5, 3, 11, 7)  # ids of the words of place; the others of NUM_WORDS are none
 CONFIG = replace(CONFIG, place_weight=0.6, place_order=1.1, place_dim=9)
@@ -21,26 +21,6 @@ def made_reader(seed=0):
     return reader
 
 
-def boxes_and_anchors(inputs, image, phrase):
-    """Return the real boxes as shares of what is seen, and their chances to be the anchor."""
-    mask = inputs.pixel_mask[image].numpy()
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    real = inputs.box_mask[image].nonzero()[:, 0].tolist()
-    boxes = [
-        ((x1 - columns[0]) / len(columns), (y1 - rows[0]) / len(rows),
-         (x2 - columns[0]) / len(columns), (y2 - rows[0]) / len(rows))
-        for x1, y1, x2, y2 in inputs.boxes_xyxy[image, real].tolist()
-    ]  # fmt: skip
-    anchors = place_loops.anchor_probs(
-        inputs.anchor_priors[image, phrase, real].tolist(),
-        inputs.box_scores[image, real].tolist(),
-        inputs.anchor_colours[image, phrase, real].tolist(),
-        [place_loops.area(box) for box in boxes],
-        CONFIG,
-    )
-    return boxes, anchors
-
-
 def read_slowly(reader, inputs, image, phrase):
     """Return log p(words | box) of every real box and log p(words), by slow loops."""
     state = {name: value.double().numpy() for name, value in reader.state_dict().items()}
@@ -48,7 +28,7 @@ def read_slowly(reader, inputs, image, phrase):
     words = reading_loops.words_of_measures(state, reading_loops.measures(boxes, anchors))
     ids = inputs.place_word_ids[image, phrase].tolist()
     rows = [KNOWN.index(word) for word in ids if word in KNOWN]
-    usual = reading_loops.log_softmax(4.0 * state["usual_words"])
+    usual = np.log(model_loops.softmax(4.0 * state["usual_words"]))
     return reading_loops.phrase_log_probs(words, rows), sum(usual[row] for row in rows)
 
 

@@ -16,13 +16,6 @@ IMAGES = FILES.annotations / "images"
 A, B, C, D, E = range(5)
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("world")
-    write_world(folder)
-    return folder
-
-
 @pytest.fixture
 def tables(root, monkeypatch):
     monkeypatch.chdir(root)

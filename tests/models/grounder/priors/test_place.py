@@ -28,8 +28,8 @@ def placed_inputs(seed=0, boxes=R):
     return inputs
 
 
-def expected_logits(inputs, image, phrase):
-    """Return the logits of one phrase for the real boxes of one image, by slow loops."""
+def boxes_and_anchors(inputs, image, phrase):
+    """Return the real boxes as shares of what is seen, and their chances to be the anchor."""
     mask = inputs.pixel_mask[image].numpy()
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     height, width = len(rows), len(columns)
@@ -39,6 +39,20 @@ def expected_logits(inputs, image, phrase):
          (x2 - columns[0]) / width, (y2 - rows[0]) / height)
         for x1, y1, x2, y2 in inputs.boxes_xyxy[image, real].tolist()
     ]  # fmt: skip
+    anchors = place_loops.anchor_probs(
+        inputs.anchor_priors[image, phrase, real].tolist(),
+        inputs.box_scores[image, real].tolist(),
+        inputs.anchor_colours[image, phrase, real].tolist(),
+        [place_loops.area(box) for box in boxes],
+        CONFIG,
+    )
+    return boxes, anchors
+
+
+def expected_logits(inputs, image, phrase):
+    """Return the logits of one phrase for the real boxes of one image, by slow loops."""
+    boxes, anchors = boxes_and_anchors(inputs, image, phrase)
+    real = inputs.box_mask[image].nonzero()[:, 0].tolist()
 
     def of(values):
         return values[image, real].tolist()
@@ -50,13 +64,6 @@ def expected_logits(inputs, image, phrase):
     ]
     cues = {CUES[n] for n in inputs.place_cues[image, phrase].nonzero()[:, 0]}
     relation = int(inputs.relations[image, phrase])
-    anchors = place_loops.anchor_probs(
-        inputs.anchor_priors[image, phrase, real].tolist(),
-        scores,
-        inputs.anchor_colours[image, phrase, real].tolist(),
-        [place_loops.area(box) for box in boxes],
-        CONFIG,
-    )
     by_order = place_loops.order_logits(
         boxes,
         place_loops.counted(fits, scores, single),
