@@ -32,6 +32,7 @@ from pipeline.text_index import PackedTexts
 
 FORMAT_VERSION = 1
 _NUMBERS = "biuf"  # kinds of dtypes that a cache has
+_ATTRIBUTE_KINDS = {h5py.h5t.STRING, h5py.h5t.INTEGER, h5py.h5t.FLOAT}
 CACHE_SUFFIX = ".h5"
 # of h5py on damaged files
 _READ_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError)
@@ -312,7 +313,15 @@ def _write_texts(group: Any, texts: Sequence[str]) -> None:
 
 
 def _attributes(path: Path, file: Any) -> dict[str, Any]:
+    """Return all attributes; HDF5 crashes on some that are of no kind that a cache has.
+
+    Raises:
+        CacheError: the file is damaged.
+    """
     try:
+        for name in file.attrs:
+            if file.attrs.get_id(name).get_type().get_class() not in _ATTRIBUTE_KINDS:
+                raise ValueError(f"`{name}` is neither a text nor a number")
         return dict(file.attrs)
     except _READ_ERRORS as error:
         raise CacheError(f"{path}: is damaged: {error}; {_remedy(path)}") from error

@@ -179,6 +179,15 @@ def test_a_cache_open_for_writing_in_this_process_is_not_called_damaged(written)
         Cache(written, "cams")
 
 
+def test_an_attribute_whose_type_is_damaged_ends_in_an_error_not_the_process(written):
+    text, damaged = b"\x19\x01\x01\x00", b"\x19\xb6\x01\x00"  # HDF5 crashes when it reads it
+    content = written.read_bytes()
+    assert text in content
+    written.write_bytes(content.replace(text, damaged, 1))
+    with pytest.raises(CacheError, match=written.name):
+        Cache(written, "cams")
+
+
 def test_a_folder_in_place_of_a_cache_is_no_damaged_file(tmp_path):
     (tmp_path / "cams.h5").mkdir()
     with pytest.raises(CacheAccessError, match=r"cams\.h5: .*is a directory"):
