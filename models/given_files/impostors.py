@@ -49,12 +49,17 @@ def check_stored(path: Path) -> None:
     """Refuse an archive whose members are packed, which torch never writes: they could be a bomb.
 
     Raises:
-        ValueError: one is, or they hold more than the archive; others of `zipfile`: it is broken.
+        ValueError: one is, or they hold more than the archive, or it is of TorchScript; others of
+            `zipfile`: it is broken.
     """
     if not zipfile.is_zipfile(path):
         return
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
+    if any(member.filename.endswith("/constants.pkl") for member in members):
+        raise ValueError(
+            "it is a TorchScript archive, which holds code; save its state dict instead"
+        )
     is_packed = any(member.compress_type != zipfile.ZIP_STORED for member in members)
     if is_packed or sum(member.file_size for member in members) > path.stat().st_size:
         raise ValueError("its parts are packed, or larger than the file")

@@ -76,8 +76,6 @@ def plain_reason(error: Exception) -> str:
     asked = _ASKED.search(text)
     if asked:
         return f"asks for {asked['name']}"
-    if "TorchScript" in text:
-        return "it is a TorchScript archive, which holds code; save its state dict instead"
     plain = _ADVICE.sub("", text.rpartition("WeightsUnpickler error: ")[2])
     return one_line(ValueError(plain or ("it is no pickle" if text else type(error).__name__)))
 

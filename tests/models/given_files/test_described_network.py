@@ -16,8 +16,9 @@ def layers(sizes):
     return nn.Sequential(*(nn.Linear(*pair) for pair in sizes))
 
 
-def described(*sizes):
-    return Description(PATH, "a network of two layers", [*sizes], lambda: layers(sizes))
+def described(*sizes, values=None):
+    given = [*sizes] if values is None else values
+    return Description(PATH, "a network of two layers", given, lambda: layers(sizes))
 
 
 STATE = layers([(3, 5), (5, 7)]).state_dict()
@@ -69,3 +70,9 @@ def test_a_network_that_needs_values_to_be_built_is():
 def test_what_is_no_tensor_is_named():
     with pytest.raises(ModelFileError, match=r"weights\.safetensors.*0\.bias"):
         build_with_weights(described((3, 5), (5, 7)), {**STATE, "0.bias": 1}, WEIGHTS)
+
+
+def test_sizes_below_other_values_are_bounded_too():
+    values = {"name": "net", "layers": [{"sides": (3, 2**40)}]}
+    with pytest.raises(ModelFileError, match=r"net\.json.*1099511627776"):
+        build_with_weights(described((3, 5), (5, 7), values=values), STATE, WEIGHTS)

@@ -1,9 +1,10 @@
 import gzip
 import pickle
+import zipfile
 
 import pytest
 
-from models.given_files.impostors import cause_of, impostor_of, one_line
+from models.given_files.impostors import cause_of, check_stored, impostor_of, one_line
 
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 3\n"
 IMPOSTORS = {
@@ -71,3 +72,21 @@ def test_the_cause_is_the_impostor_or_the_error_on_one_line_without_colours(tmp_
     assert cause_of(tmp_path / "nothing", error).startswith("abold word xxx")
     assert len(one_line(error)) < 310
     assert one_line(EOFError()) == "EOFError"
+
+
+def test_the_parts_of_an_archive_are_stored_and_no_larger_than_it(tmp_path):
+    plain, stored, packed, doubled = (tmp_path / name for name in "abcd")
+    plain.write_bytes(b"PK")
+    check_stored(plain)
+    with zipfile.ZipFile(stored, "w") as archive:
+        archive.writestr("part", b"\0" * 1000)
+    check_stored(stored)
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("packed", b"")
+        archive.writestr("stored", b"", zipfile.ZIP_STORED)
+    with zipfile.ZipFile(doubled, "w") as archive:
+        archive.writestr("part", b"\0" * 1000)
+        archive.filelist *= 2  # two names of the same bytes
+    for refused in (packed, doubled):
+        with pytest.raises(ValueError, match="packed"):
+            check_stored(refused)

@@ -6,17 +6,16 @@ import pytest
 import torch
 from mmengine.logging import HistoryBuffer, MessageHub
 from torch import nn
-from transformers import BertModel
 
+from models.given_files.pickled_arrays import PickledArray
 from models.given_files.safe_load import (
     ModelFileError,
     load_arrays,
     load_safetensors,
-    load_transformers,
     load_weights,
+    unpickle_arrays,
     weights_of,
 )
-from tests.tiny_bert import write_tiny_bert
 
 LEGACY = {"_use_new_zipfile_serialization": False}
 FOREIGN = ("weights_only", "\x1b", "will likely succeed")
@@ -106,13 +105,6 @@ def test_what_a_file_asks_for_is_named_and_not_run(tmp_path, monkeypatch, conten
     assert not (tmp_path / "trapped").exists()
 
 
-def test_a_whole_module_or_script_is_refused_without_torch_s_advice(tmp_path):
-    torch.jit.script(nn.Linear(2, 3)).save(tmp_path / "x.pth")
-    with pytest.raises(ModelFileError) as raised:
-        load_weights(tmp_path / "x.pth")
-    assert not any(advice in str(raised.value) for advice in FOREIGN)
-
-
 def test_a_damaged_array_is_refused_and_leaves_numpy_as_it_was(tmp_path):
     content = pickle.dumps({"a": np.arange(4, dtype=np.float32)}, 2)
     (tmp_path / "x.pkl").write_bytes(content.replace(b"X\x01\x00\x00\x00<", b"X\x01\x00\x00\x00>"))
@@ -145,15 +137,35 @@ def test_no_weights_are_named(tmp_path, suffix, content, what):
     assert file.name in str(raised.value)
 
 
-def test_a_model_of_transformers_has_every_weight_of_its_folder(tmp_path):
-    whole = write_tiny_bert(tmp_path)
-    state = load_safetensors(whole / "model.safetensors")
-    found = load_transformers(BertModel, whole, lambda _: False)
-    for name, value in state.items():
-        torch.testing.assert_close(found.state_dict()[name], value, rtol=0, atol=0)
-
-
 def test_a_tensor_that_repeats_its_values_is_refused(tmp_path):
     torch.save({"weight": torch.zeros(1).expand(10**9)}, tmp_path / "a.pth")
     with pytest.raises(ModelFileError, match="repeats"):
         load_weights(tmp_path / "a.pth")
+
+
+def test_an_array_of_objects_holds_one_or_nothing(tmp_path):
+    content = {"a": np.arange(3.0)}
+    (tmp_path / "x.pkl").write_bytes(pickle.dumps(np.array(content, object), 2))
+    np.testing.assert_array_equal(load_arrays(tmp_path / "x.pkl")["a"], [0, 1, 2])
+    for objects in ([content, content], []):
+        array = np.empty(len(objects), object)
+        array[:] = objects
+        (tmp_path / "x.pkl").write_bytes(pickle.dumps(array, 2))
+        with pytest.raises(ModelFileError, match=r"x\.pkl"):
+            load_arrays(tmp_path / "x.pkl")
+
+
+@pytest.mark.parametrize("values", [np.array(["x"]), np.array([1j]), np.array([None])])
+def test_an_array_without_numbers_is_no_weight_and_gives_none(values):
+    held = pickle.dumps({"a": values}, 2)
+    found = unpickle_arrays(held)["a"]
+    assert isinstance(found, PickledArray)
+    with pytest.raises(ValueError, match="array"):
+        found.numpy()
+
+
+def test_an_array_without_a_state_has_no_values():
+    assert not PickledArray().has_numbers
+    for read in (PickledArray().numpy, PickledArray().item):
+        with pytest.raises(ValueError, match="array"):
+            read()

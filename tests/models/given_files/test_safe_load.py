@@ -1,4 +1,3 @@
-import json
 import os
 import pickle
 import zipfile
@@ -6,18 +5,23 @@ import zipfile
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
+from transformers import BertModel
 
-from models.detector.checkpoint import DetectorInfo
-from models.given_files.json_files import write_json
 from models.given_files.safe_load import (
     ModelFileError,
+    NonFiniteError,
+    check_weights,
+    is_position_index,
     load_arrays,
     load_into,
     load_safetensors,
+    load_transformers,
     load_weights,
+    read_content,
+    weights_of,
 )
-
-INFO = DetectorInfo("bottom-up", (), "Visual Genome", "MIT")
+from tests.tiny_bert import write_tiny_bert
 
 
 class Trap:
@@ -101,26 +105,6 @@ def test_bytes_in_an_old_pickle_are_read_and_other_encodings_are_not(tmp_path):
         load_arrays(tmp_path / "a.pkl")
 
 
-CONTENT = {"b": [1, 2.5, None], "a": {"чашка": "crème"}}
-
-
-def test_what_is_written_is_read_again_in_its_order(tmp_path):
-    write_json(tmp_path / "x.json", CONTENT, indent=1)
-    read = json.loads((tmp_path / "x.json").read_text(encoding="utf-8"))
-    assert read == CONTENT
-    assert list(read) == ["b", "a"]
-
-
-@pytest.mark.parametrize("sort_keys", [True, False])
-def test_the_bytes_are_utf8_lines_that_end_with_a_newline(tmp_path, sort_keys):
-    write_json(tmp_path / "x.json", CONTENT, indent=2, sort_keys=sort_keys)
-    data = (tmp_path / "x.json").read_bytes()
-    assert "чашка".encode() in data
-    assert data.endswith(b"}\n")
-    assert b"\r" not in data
-    assert (data.index(b'"a"') < data.index(b'"b"')) == sort_keys
-
-
 def packed(path, content):
     """Return a copy of a file of torch whose parts are packed, as torch never writes them."""
     torch.save(content, path)
@@ -187,3 +171,68 @@ def test_a_weight_that_is_not_finite_is_loaded_into_no_network(tmp_path):
     state = {"weight": torch.tensor([[1.0, torch.inf]]), "bias": torch.zeros(1)}
     with pytest.raises(ModelFileError, match="weight"):
         load_into(network, state, tmp_path / "w.pth", "arch linear")
+    for unfit in ({"bias": torch.zeros(1)}, {**state, "weight": torch.ones(1, 3)}):
+        with pytest.raises(ModelFileError, match=r"w\.pth.*arch linear.*weight"):
+            load_into(network, unfit, tmp_path / "w.pth", "arch linear")
+    state["weight"] = torch.tensor([[1.0, 2.0]])
+    load_into(network, state, tmp_path / "w.pth", "arch linear")
+    assert network.weight.tolist() == [[1, 2]]
+
+
+def test_a_whole_module_or_script_is_refused_without_torch_s_advice(tmp_path):
+    torch.jit.script(torch.nn.Linear(2, 3)).save(tmp_path / "x.pth")
+    with pytest.raises(ModelFileError) as raised:
+        load_weights(tmp_path / "x.pth")
+    assert "TorchScript" in str(raised.value)
+    assert not any(word in str(raised.value) for word in ("weights_only", "will likely succeed"))
+
+
+def test_a_model_of_transformers_has_every_weight_of_its_folder_and_no_other(tmp_path):
+    whole = write_tiny_bert(tmp_path)
+    state = load_safetensors(whole / "model.safetensors")
+    found = load_transformers(BertModel, whole, lambda _: False).state_dict()
+    assert all(torch.equal(found[name], value) for name, value in state.items())
+    pooled = {"add_pooling_layer": False}
+    bare = load_transformers(BertModel, whole, lambda name: "pooler" in name, **pooled)
+    assert bare.pooler is None
+    with pytest.raises(ModelFileError, match=r"left over.*pooler\.dense\.bias"):
+        load_transformers(BertModel, whole, lambda _: False, **pooled)
+    key = "embeddings.LayerNorm.weight"
+    wide = {key: torch.ones(11)}
+    for changed, problem in (({}, "missing"), (wide, "shape")):
+        rest = {name: value for name, value in state.items() if name != key}
+        save_file(rest | changed, whole / "model.safetensors", {"format": "pt"})
+        with pytest.raises(ModelFileError, match=rf"{problem}.*{key}"):
+            load_transformers(BertModel, whole, lambda _: False, ignore_mismatched_sizes=True)
+    (whole / "config.json").write_text("{")
+    with pytest.raises(ModelFileError, match=str(whole)):
+        load_transformers(BertModel, whole, lambda _: False)
+
+
+@pytest.mark.parametrize("suffix", [".pkl", ".pth", ".bin", ".safetensors"])
+def test_the_suffix_says_how_a_checkpoint_is_read(tmp_path, suffix):
+    path, weight = tmp_path / f"a{suffix}", torch.arange(6.0).view(2, 3)
+    if suffix == ".pkl":
+        path.write_bytes(pickle.dumps({"w": weight.numpy()}, 2))
+    elif suffix == ".safetensors":
+        save_file({"w": weight}, path)
+    else:
+        torch.save({"w": weight}, path)
+    assert torch.equal(weights_of(read_content(path), path)["w"], weight)
+    with pytest.raises(ModelFileError, match=str(path)):
+        weights_of({"epoch": 3}, path)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float8_e5m2])
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf])
+def test_every_number_of_every_floating_point_type_must_be_finite(dtype, bad):
+    counts = {"count": torch.tensor([7]), "version": 3}
+    good = torch.tensor([0.5, -2.0]).to(dtype)
+    check_weights({**counts, "good": good}, "a")
+    with pytest.raises(NonFiniteError, match=r"^a: .*\bsecond\b"):
+        check_weights({**counts, "good": good, "second": torch.tensor([1, bad]).to(dtype)}, "a")
+
+
+def test_positions_alone_are_indices_of_positions():
+    names = ("embeddings.position_ids", "embeddings.position_ids.weight", "a.weight")
+    assert [is_position_index(name) for name in names] == [True, False, False]

@@ -31,6 +31,11 @@ def test_a_prefix_that_all_names_share_goes(prefix):
     assert_is_state(state_dict_of({"state_dict": prefixed(prefix)}))
 
 
+def test_a_network_may_have_a_part_named_model_and_others():
+    state = {"model.weight": torch.ones(2), "head.weight": torch.ones(3)}
+    assert list(state_dict_of(dict(state))) == list(state)
+
+
 def test_the_counter_of_an_averaged_model_goes_with_its_prefix():
     averaged = torch.optim.swa_utils.AveragedModel(
         nn.Sequential(OrderedDict(conv=nn.Conv2d(2, 3, 1)))

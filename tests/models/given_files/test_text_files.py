@@ -1,6 +1,15 @@
+import os
+
 import pytest
 
-from models.given_files.text_files import given_files, read_lines, read_text, split_lines
+from models.given_files.text_files import (
+    check_regular,
+    given_files,
+    read_bytes,
+    read_lines,
+    read_text,
+    split_lines,
+)
 
 NO_LINE_ENDS = "\u2028\u2029\x85\x0b\x0c\x1c\x1d\x1e\r"
 
@@ -35,3 +44,13 @@ def test_side_files_of_a_mac_are_passed_over(tmp_path):
         (tmp_path / name).touch()
 
     assert {path.name for path in given_files(tmp_path, "*.txt")} == {"a.txt", ".hidden.txt"}
+
+
+def test_files_and_folders_can_be_read_and_pipes_cannot(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "file").write_bytes(b"\xff")
+    assert read_bytes(tmp_path / "file") == b"\xff"
+    check_regular(tmp_path)
+    for name in ("pipe", "nothing"):
+        with pytest.raises(OSError, match=name):
+            read_bytes(tmp_path / name)
