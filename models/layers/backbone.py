@@ -218,8 +218,8 @@ def _last_at(trace: list[TracedModule], stride: int) -> TracedModule | None:
 
 
 def _deepest(ends: dict[int, TracedModule | None], levels: tuple[int, ...]) -> TracedModule | None:
-    """Return the end of the deepest of `levels` that the network reaches."""
-    reached = [ends[level] for level in sorted(ends) if level <= max(levels) and ends[level]]
+    """Return the end of the deepest of `levels` that is reached; `ends` go from shallow to deep."""
+    reached = [end for level, end in ends.items() if level <= max(levels) and end]
     return reached[-1] if reached else None
 
 

@@ -116,8 +116,8 @@ class PaddingBlinds(nn.Module):
         self._pixel_mask, self._cell_masks = None, {}
         return hidden
 
-    def _blind(self, _module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
-        return (self._hidden(inputs[0]), *inputs[1:])
+    def _blind(self, _module: nn.Module, inputs: tuple[Tensor]) -> Tensor:
+        return self._hidden(inputs[0])
 
     def _hidden(self, maps: Tensor) -> Tensor:
         if self._pixel_mask is None:  # called outside of `forward`, on an image without padding

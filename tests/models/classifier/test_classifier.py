@@ -17,7 +17,7 @@ from models.classifier.classifier import (
     trunk_layers,
 )
 from models.given_files.safe_load import ModelFileError
-from tests.models.classifier.tiny_classifier import CLASSES, WIDTHS, tiny_classifier
+from tests.models.classifier.tiny_classifier import CLASSES, TIMM, WIDTHS, tiny_classifier
 
 IMAGES = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(3))
 ARCHS = sorted(WIDTHS)
@@ -126,6 +126,29 @@ def test_a_truncated_weight_file_is_refused(folder):
         load_classifier(folder)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"arch": 1},
+        {"training_set": None},
+        {"licence": []},
+        {"classes": "abcd"},
+        {"classes": ["a", "b", "c", 4]},
+        {"width": "wide"},
+        {"mean": [0.1, 0.2, "0.3"]},
+        {"mean": [0.1, 0.2]},
+        {"std": 0.5},
+        {"std": [0.1, 0.2, 0.3, 0.4]},
+        {"bgr": 7},
+    ],
+)
+def test_a_value_of_another_kind_is_refused(folder, change):
+    path = folder / "classifier.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(ModelFileError, match=r"classifier\.json"):
+        load_classifier(folder)
+
+
 @pytest.mark.parametrize("content", ["{", "[]", '{"arch": "resnet10"}'])
 def test_a_description_that_is_none_is_refused(folder, content):
     (folder / "classifier.json").write_text(content)
@@ -183,9 +206,24 @@ def test_maps_and_scores_of_a_network_of_timm_are_its_own():
     maps = classifier.feature_maps(IMAGES)
     torch.testing.assert_close(maps, network.forward_features(classifier.norm(IMAGES)))
     torch.testing.assert_close(classifier.class_logits(maps), classifier(IMAGES))
+    assert (classifier.last_layer, classifier.has_closed_form) == ("layer4", True)
+
+
+def test_a_network_of_timm_with_a_head_of_its_own_scores_by_it():
+    classifier = tiny_classifier(TIMM[1])
+    assert not classifier.has_closed_form
+    logits = classifier.class_logits(classifier.feature_maps(IMAGES))
+    torch.testing.assert_close(logits, classifier(IMAGES))
 
 
 @pytest.mark.parametrize("arch", ARCHS)
 def test_the_last_maps_have_the_number_of_channels_that_is_said(arch):
     classifier = tiny_classifier(arch)
-    assert classifier.feature_maps(IMAGES).shape[1] == classifier.num_features
+    maps = classifier.feature_maps(IMAGES)
+    assert maps.shape[1] == classifier.num_features
+    assert classifier.has_closed_form
+    kept = []
+    layer = classifier.network.get_submodule(classifier.last_layer)
+    layer.register_forward_hook(lambda *call: kept.append(call[2]))
+    classifier(IMAGES)
+    torch.testing.assert_close(kept, [maps])

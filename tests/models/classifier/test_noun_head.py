@@ -1,5 +1,8 @@
+import json
+
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from models.classifier.classifier import save_classifier
 from models.classifier.noun_head import NounHead, load_noun_head, read_head_nouns, save_noun_head
@@ -43,3 +46,31 @@ def test_a_saved_head_comes_back_and_its_nouns_without_its_weights(folders):
     assert torch.equal(head.bias, expected.bias)
     (folders[1] / "head.safetensors").unlink()
     assert read_head_nouns(folders[1]) == NOUNS
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"weight": torch.zeros(3)},
+        {"weight": torch.zeros(2, 64)},
+        {"bias": torch.zeros(2)},
+        {"bias": torch.zeros(3, 1)},
+        {"bias": torch.tensor([0, torch.nan, 0])},
+        {"bias": None},
+        {"scale": torch.zeros(3)},
+    ],
+)
+def test_weights_that_do_not_fit_the_nouns_are_refused(folders, change):
+    path = folders[1] / "head.safetensors"
+    weights = {**load_file(path), **change}
+    save_file({name: value for name, value in weights.items() if value is not None}, path)
+    with pytest.raises(ModelFileError, match=rf"^{path}"):
+        load_noun_head(folders[1])
+
+
+@pytest.mark.parametrize("content", [{"cat": 1}, ["cat", 1], "cat"])
+def test_nouns_are_a_list_of_texts(folders, content):
+    path = folders[1] / "nouns.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(ModelFileError, match=rf"^{path}"):
+        read_head_nouns(folders[1])

@@ -1,7 +1,9 @@
+import pytest
 import torch
 
 from models.detector.bottom_up_checkpoint import read_bottom_up
 from models.detector.checkpoint import build_model
+from models.given_files.safe_load import ModelFileError
 from tests.models.detector import bottom_up_original as original
 
 
@@ -25,3 +27,28 @@ def test_a_resnet_101_with_1600_classes_fits_its_config():
     found = read_bottom_up(state)
     assert (found.num_classes, found.config.model.backbone.depth) == (1600, 101)
     build_model(found.config).load_state_dict(found.state)
+
+
+BOX = "roi_heads.box_predictor"
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({f"{BOX}.cls_score.weight": None}, r"cls_score\.weight"),
+        ({f"{BOX}.bbox_pred.weight": torch.zeros(7, 2048)}, r"\b7\b"),
+        ({"backbone.res4.6.conv1.weight": torch.zeros(1)}, r"\b7 blocks"),
+        ({"proposal_generator.anchor_generator.cell_anchors.0": torch.zeros(12, 3)}, r"anchors"),
+    ],
+)
+def test_a_checkpoint_of_another_network_is_refused_by_what_is_wrong(changes, named):
+    state = {**original.random_checkpoint("caffe", 2), **changes}
+    with pytest.raises(ModelFileError, match=named):
+        read_bottom_up({key: value for key, value in state.items() if value is not None})
+
+
+def test_without_anchors_in_the_checkpoint_the_usual_ones_count():
+    state = original.random_checkpoint("caffe", 2)
+    stored = state.pop("proposal_generator.anchor_generator.cell_anchors.0")
+    listed = read_bottom_up(state).config.model.rpn_head.anchor_generator.boxes_xyxy
+    torch.testing.assert_close(torch.tensor(listed), stored)

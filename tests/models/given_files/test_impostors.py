@@ -1,6 +1,7 @@
 import gzip
 import pickle
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -90,3 +91,8 @@ def test_the_parts_of_an_archive_are_stored_and_no_larger_than_it(tmp_path):
     for refused in (packed, doubled):
         with pytest.raises(ValueError, match="packed"):
             check_stored(refused)
+
+
+def test_of_a_device_nothing_is_read():
+    with pytest.raises(OSError, match="/dev/null"):
+        impostor_of(Path("/dev/null"))

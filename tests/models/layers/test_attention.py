@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
@@ -46,10 +47,15 @@ def test_attention_equals_torch_multihead_attention():
     torch.testing.assert_close(ours(rows, tokens, mask), expected)
 
 
-def test_shared_tokens_are_read_as_if_each_phrase_had_a_copy():
+@pytest.mark.parametrize(
+    "layer",
+    [MultiHeadAttention(D, HEADS, dropout=0.5), EncoderLayer(SIZES)],
+    ids=["alone", "layer"],
+)
+def test_shared_tokens_are_read_as_if_each_phrase_had_a_copy(layer):
     torch.manual_seed(0)
     images, phrases, own_length = 2, 7, 4
-    layer = MultiHeadAttention(D, HEADS, dropout=0.5).eval()
+    layer.eval()
     rows = torch.randn(images, phrases, D)
     shared = TokenSet(torch.randn(images, 1, L, D), torch.rand(images, 1, L) < 0.6)
     own = TokenSet(
@@ -58,7 +64,8 @@ def test_shared_tokens_are_read_as_if_each_phrase_had_a_copy():
     own.mask[..., 0] = True
     tokens = torch.cat([shared.tokens.expand(-1, phrases, -1, -1), own.tokens], 2)
     mask = torch.cat([shared.mask.expand(-1, phrases, -1), own.mask], 2)
-    copied = layer(rows.flatten(0, 1)[:, None], tokens.flatten(0, 1), mask.flatten(0, 1))
+    each, read, real = rows.flatten(0, 1)[:, None], tokens.flatten(0, 1), mask.flatten(0, 1)
+    copied = layer(read, real, each) if isinstance(layer, EncoderLayer) else layer(each, read, real)
     expected = copied.view(images, phrases, D)
     torch.testing.assert_close(layer.read_shared(rows, shared, own), expected)
 

@@ -1,6 +1,7 @@
 import pytest
 import timm
 import torch
+from timm.models import FeatureInfo
 from torch import nn
 from torchvision import models
 
@@ -135,3 +136,35 @@ def test_tracing_leaves_no_hook_and_keeps_the_mode():
 def test_a_network_without_a_map_at_stride_eight_is_refused():
     with pytest.raises(ValueError, match="stride 8"):
         Backbone(nn.Sequential(nn.Conv2d(3, 5, 3, stride=2, padding=1)), (3,))
+
+
+class Reading(nn.Sequential):
+    """Looks at the values of its image, as no network does that can be cut by its code."""
+
+    def forward(self, images):
+        return super().forward(images if images.sum() > 0 else -images)
+
+    def forward_features(self, images):
+        return self(images)
+
+
+def test_a_network_of_timm_that_looks_at_values_is_refused():
+    with pytest.raises(ValueError, match=r"backbone.*cut"):
+        Backbone(Reading(nn.Conv2d(3, 5, 8, stride=8)), (3,))
+
+
+class ChannelsLast(nn.Module):
+    """Puts out a map of 5 channels at stride 8 as timm's Swin does, with its channels last."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Conv2d(3, 5, 8, stride=8)
+        self.feature_info = FeatureInfo([{"num_chs": 5, "reduction": 8, "module": "embed"}], (0,))
+
+    def forward(self, images):
+        return [self.embed(images).permute(0, 2, 3, 1)]
+
+
+def test_a_network_with_its_channels_last_is_refused():
+    with pytest.raises(ValueError, match=r"backbone.*channels last"):
+        Backbone(ChannelsLast(), (3,))

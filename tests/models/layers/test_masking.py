@@ -79,6 +79,15 @@ def test_a_network_behind_blinds_does_as_if_there_were_no_padding(arch):
     assert seen[:, :, :, 2:].eq(0).all()
 
 
+@pytest.mark.parametrize("kernel_hw", [(1, 3), (3, 1)])
+def test_a_window_may_be_wide_along_one_axis(kernel_hw):
+    layer = nn.Conv2d(2, 3, kernel_hw, padding="same")
+    images = F.pad(torch.rand(1, 2, 5, 7), (1, 1, 1, 1), value=7.0)
+    mask = F.pad(torch.ones(1, 5, 7, dtype=torch.bool), (1, 1, 1, 1))
+    found = PaddingBlinds(_Named(layer))(images, mask)["maps"]
+    torch.testing.assert_close(found[..., 1:6, 1:8], layer(images[..., 1:6, 1:8]))
+
+
 class _Named(nn.Module):
     def __init__(self, trunk):
         super().__init__()

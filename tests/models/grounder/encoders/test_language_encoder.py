@@ -9,10 +9,12 @@ from models.given_files.safe_load import ModelFileError
 from models.grounder.checkpoint import learn_tokenizer, new_language
 from models.grounder.config import LanguageSizes
 from models.grounder.encoders.language_encoder import (
+    check_tokenizer,
     embed_texts,
     language_of,
     load_language,
     load_tokenizer,
+    read_bert_config,
 )
 
 SIZES = LanguageSizes(vocabulary=23, hidden=12, layers=1, heads=3, dropout=0.0)
@@ -164,3 +166,31 @@ def test_a_new_bert_has_no_parameter_without_use():
     )
     language(torch.ones(1, 3, dtype=torch.long), torch.ones(1, 3).bool()).sum().backward()
     assert [name for name, weight in language.named_parameters() if weight.grad is None] == []
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        ("{", "JSON"),
+        ('{"model_type": "clip"}', "not of a BERT"),
+        ('{"hidden_size": "twelve"}', "hidden_size"),
+        (None, "missing"),
+    ],
+)
+def test_a_configuration_of_no_bert_is_refused_by_name(tmp_path, content, named):
+    if content is not None:
+        (tmp_path / "config.json").write_text(content)
+    with pytest.raises(ModelFileError, match=rf"{tmp_path}/config\.json.*{named}"):
+        read_bert_config(tmp_path)
+
+
+def test_a_tokenizer_has_as_many_entries_as_its_bert_has_embeddings(tmp_path):
+    tokenizer = learn_tokenizer(PHRASES, 53)
+    tokenizer.save_pretrained(tmp_path)
+    fitting, smaller = (new_language(replace(SIZES, vocabulary=size)) for size in (53, 52))
+    check_tokenizer(tokenizer, fitting, tmp_path)
+    with pytest.raises(ModelFileError, match=rf"{tmp_path}.*53.*52"):
+        check_tokenizer(tokenizer, smaller, tmp_path)
+    tokenizer.add_tokens(["[MORE]"])
+    with pytest.raises(ModelFileError, match=rf"{tmp_path}.*54.*53"):
+        check_tokenizer(tokenizer, fitting, tmp_path)

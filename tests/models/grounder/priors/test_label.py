@@ -20,6 +20,18 @@ def test_a_better_fit_counts_by_its_logarithm():
     torch.testing.assert_close(label_logits(fits, one, inputs, CONFIG), expected.expand(B, P, R))
 
 
+def test_confidence_and_share_of_the_image_count_by_their_logarithms():
+    inputs = replace(tiny_inputs(), box_is_merged=torch.zeros(B, R, dtype=torch.bool))
+    fits, one = torch.full((B, P, R), 0.98), torch.zeros(B, P, dtype=torch.bool)
+    scores = inputs.box_scores.double().clamp(min=1e-3).log()
+    sides = (inputs.boxes_xyxy[..., 2:] - inputs.boxes_xyxy[..., :2]).double().clamp(min=0)
+    shares = sides[..., 0] * sides[..., 1] / inputs.pixel_mask.sum((1, 2))[:, None]
+    config = replace(CONFIG, prior_score=0.3, prior_area=-0.4)
+    expected = 0.3 * scores - 0.4 * shares.clamp(min=1e-4).log()
+    found = label_logits(fits, one, inputs, config).double()
+    torch.testing.assert_close(found, expected[:, None].expand(B, P, R), rtol=1e-5, atol=1e-5)
+
+
 def test_one_for_several_and_several_for_one_cost_the_same_in_two_places():
     inputs = tiny_inputs()
     merged = inputs.box_is_merged[0]

@@ -6,6 +6,7 @@ from models.grounder.priors.place_geometry import (
     order_logits,
     relation_fits,
     relation_logits,
+    shares_of_others,
     side_logits,
     size_logits,
 )
@@ -217,3 +218,17 @@ def test_logits_of_any_boxes_are_finite(count):
     ):
         assert found.shape == (B, P, count)
         assert found.isfinite().all()
+
+
+def test_shares_of_others_are_the_boxes_own_share_inside_and_their_relative_size():
+    boxes = torch.tensor([[(0.1, 0.2, 0.3, 0.7), (0.5, 0.5, 0.5, 0.9)]])  # the second is empty
+    others = torch.tensor([[(0.2, 0.3, 0.9, 0.6), (0.4, 0.1, 0.6, 1.0), (0.1, 0.2, 0.1, 0.2)]])
+    inside, sizes = shares_of_others(boxes, others)
+    torch.testing.assert_close(inside[0, 0], torch.tensor([0.1 * 0.3, 0, 0]) / (0.2 * 0.5))
+    torch.testing.assert_close(
+        sizes[0, 0, :2], torch.tensor([0.1 / (0.7 * 0.3), 0.1 / (0.2 * 0.9)])
+    )
+    assert not inside[0, 1].any()
+    assert not sizes[0, 1].any()
+    assert sizes.isfinite().all()
+    assert sizes[0, 0, 2] > 1
