@@ -9,7 +9,7 @@ from models.classifier.noun_head import NounHead, load_noun_head, save_noun_head
 from models.given_files.safe_load import ModelFileError
 from models.grad_cam.classifier_scorer import ClassGroupScorer, NounHeadScorer
 from models.noun_classes.class_names import find_classes
-from tests.models.classifier.tiny_classifier import tiny_classifier
+from tests.models.classifier.tiny_classifier import TIMM, tiny_classifier
 
 NOUNS = ("cat", "dog", "自転車")
 IMAGES = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(5))
@@ -106,6 +106,29 @@ def test_the_pooled_weight_is_the_derivative_by_the_pooled_features(scorer):
     total = scorer.scores_of(features).logits[:, 1].sum()
     derivative = torch.autograd.grad(total, features)[0].sum((-2, -1))  # (2, 64)
     torch.testing.assert_close(scorer.pooled_weight(features, [0, 1])[:, 1], derivative)
+
+
+def test_without_a_closed_form_the_weight_is_the_derivative_of_each_noun_in_turn():
+    scorer = group_scorer(["fox", "dog", "house"], arch=TIMM[1])
+    features = scorer.feature_maps(IMAGES)
+    torch.testing.assert_close(features, scorer.classifier.feature_maps(IMAGES))
+    leaf = features.detach().requires_grad_()
+    logits = scorer.scores_of(leaf.clone()).logits
+    chosen = [2, 0]
+    expected = [
+        torch.autograd.grad(logits[:, noun].sum(), leaf, retain_graph=True)[0].sum((-2, -1))
+        for noun in chosen
+    ]
+    with torch.no_grad():
+        found = scorer.pooled_weight(features, chosen)
+    torch.testing.assert_close(found, torch.stack(expected, 1))
+    assert scorer.pooled_weight(features, []).shape == (2, 0, features.shape[1])
+
+
+def test_it_tells_its_network_and_its_blank_is_normalised_to_zero(scorer):
+    assert scorer.describe() == {"network": "resnet10", "training_set": "noise"}
+    blank = scorer.blank.expand(1, 3, 4, 5)
+    assert not scorer.classifier.norm(blank).any()
 
 
 def test_saved_parts_come_back_as_one_scorer(folders):

@@ -1,5 +1,6 @@
 """The scorer by CLIP says what transformers' own CLIP says of the same image and texts."""
 
+import json
 import math
 
 import pytest
@@ -134,3 +135,32 @@ def test_one_background_alone_and_a_prompt_without_a_place_are_refused(folder):
         load_clip_scorer(folder, PROMPT, NOUNS, ("tree",))
     with pytest.raises(ValueError, match="prompt"):
         load_clip_scorer(folder, "a photo", NOUNS, BACKGROUNDS)
+
+
+def test_maps_of_the_patch_embedding_stay_as_they_are(scorer):
+    maps = torch.rand(2, 5, 3, 3)
+    assert scorer.grid(maps) is maps
+
+
+def test_it_tells_the_size_of_its_network(scorer):
+    told = scorer.describe()
+    assert set(told) == {"network", "training_set"}
+    assert {"3", str(PATCH_PX)} <= set(told["network"].replace(",", "").split())
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("preprocessor_config.json", {"image_mean": [0.1, 0.2]}),
+        ("preprocessor_config.json", {"image_mean": None}),
+        ("config.json", {"projection_dim": "wide"}),
+    ],
+)
+def test_a_setting_of_another_kind_is_refused(folder, tmp_path, name, values):
+    for file in folder.iterdir():
+        if file.is_file():
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    content = json.loads((tmp_path / name).read_text())
+    (tmp_path / name).write_text(json.dumps(content | values))
+    with pytest.raises(ModelFileError, match=str(tmp_path)):
+        load_clip_scorer(tmp_path, PROMPT, NOUNS, BACKGROUNDS)

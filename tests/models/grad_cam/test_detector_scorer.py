@@ -185,3 +185,7 @@ def test_weights_of_another_detector_are_refused(folders, tmp_path):
     (tmp_path / "weights.pth").write_bytes((folders["dense"] / "weights.pth").read_bytes())
     with pytest.raises(ModelFileError, match=r"weights\.pth"):
         load_detector_scorer(tmp_path, GROUPS)
+
+
+def test_it_tells_the_detector_of_its_folder(regions):
+    assert regions.describe() == {"network": "tiny", "training_set": "bright rectangles"}

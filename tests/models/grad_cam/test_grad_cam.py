@@ -86,3 +86,25 @@ def test_a_wrong_class_is_an_error_and_leaves_no_hook(method):
     with pytest.raises(IndexError):
         method(scorer, last_layer(scorer), IMAGES, torch.tensor([[99], [0]]), as_it_is)
     assert not last_layer(scorer)._forward_hooks
+
+
+class Twice(nn.Sequential):
+    def forward(self, images):
+        return super().forward(super().forward(images)).mean((-2, -1))
+
+
+class Pair(nn.Module):
+    def forward(self, images):
+        return images, images
+
+
+class OfPair(nn.Sequential):
+    def forward(self, images):
+        return super().forward(images)[0].mean((-2, -1))
+
+
+@pytest.mark.parametrize("network", [Twice(nn.Conv2d(3, 3, 1)), OfPair(Pair())])
+def test_a_layer_without_one_output_is_refused(network):
+    with pytest.raises(ValueError, match="layer"):
+        autograd_cams(network, network[0], IMAGES, torch.tensor([[0], [1]]), as_it_is)
+    assert not network[0]._forward_hooks

@@ -1,8 +1,10 @@
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
+from models.noun_classes import make_noun_kinds_table
 from models.noun_classes.make_noun_kinds_table import ROOTS, build_table
 from models.noun_classes.noun_kinds import TABLE
 from models.noun_classes.wordnet import read_wordnet
@@ -28,6 +30,20 @@ def test_only_the_first_sense_makes_a_being(tmp_path):
     wordnet = read_wordnet(write_tiny_wordnet(tmp_path))
     roots = {"being": [("jacket", 2)], "body": [("jacket", 2)], "worn": [("pug", 1)]}
     assert build_table(wordnet, roots) == {"jacket": "worn", "pug": "worn"}
+
+
+def test_the_command_writes_the_table_and_counts_its_kinds(tmp_path, monkeypatch, capsys):
+    roots = {"being": [("dog", 1)], "body": [("canoe", 1)], "worn": [("jacket", 2)]}
+    monkeypatch.setattr(make_noun_kinds_table, "ROOTS", roots)
+    monkeypatch.setattr(make_noun_kinds_table, "TABLE", tmp_path / "table.tsv")
+    monkeypatch.setattr(sys, "argv", ["make", str(write_tiny_wordnet(tmp_path))])
+    make_noun_kinds_table.main()
+    rows = (tmp_path / "table.tsv").read_text().splitlines()
+    assert len(rows) == 6
+    assert rows[0] == "canoe\tbody"
+    assert {"3 being", "2 body", "1 worn"} <= set(
+        capsys.readouterr().out.strip().partition(": ")[2].split(", ")
+    )
 
 
 @pytest.mark.slow

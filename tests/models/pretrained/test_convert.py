@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from models.classifier.classifier import (
     ClassifierInfo,
@@ -20,9 +20,12 @@ from models.pretrained.convert import (
     convert_classifier,
     convert_detector,
     copy_folder,
+    copy_transformers,
     read_vocabulary,
 )
 from tests.models.detector import bottom_up_original as original
+from tests.tiny_bert import write_tiny_bert
+from tests.tiny_clip import write_tiny_clip
 
 CPU = torch.device("cpu")
 INFO = DetectorInfo("bottom-up", (), "Visual Genome", "MIT")
@@ -210,3 +213,27 @@ def test_a_vocabulary_has_a_class_a_line_whatever_is_in_it(tmp_path):
     text = "\ufeffYolk\r\negg\x0cshell\n\nstop sign,sign\n"
     (tmp_path / "words.txt").write_bytes(text.encode())
     assert read_vocabulary(tmp_path / "words.txt") == ("yolk", "egg\x0cshell", "stop sign")
+
+
+@pytest.mark.parametrize(("kind", "write"), [("bert", write_tiny_bert), ("clip", write_tiny_clip)])
+def test_a_folder_of_transformers_is_copied_if_its_model_has_every_weight(tmp_path, kind, write):
+    source = write(tmp_path / "source")
+    copy_transformers(source, tmp_path / "whole", ("*.json", "*.safetensors"), kind)
+    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        if (source / name).is_file():
+            assert (tmp_path / "whole" / name).read_bytes() == (source / name).read_bytes()
+    state = load_file(source / "model.safetensors")
+    last = [key for key in sorted(state) if ".layers.2." in key or ".layer.1." in key][-1]
+    del state[last]
+    save_file(state, source / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ModelFileError, match=last):
+        copy_transformers(source, tmp_path / "cut", ("*.json", "*.safetensors"), kind)
+    (source / "config.json").unlink()
+    with pytest.raises(ModelFileError, match=r"config\.json"):
+        copy_transformers(source, tmp_path / "none", ("*.json",), kind)
+
+
+def test_a_list_of_classes_that_is_another_file_is_refused(tmp_path):
+    (tmp_path / "names.txt").write_text("<!DOCTYPE html>\n<title>404</title>")
+    with pytest.raises(ModelFileError, match=r"names\.txt"):
+        read_vocabulary(tmp_path / "names.txt")

@@ -161,3 +161,38 @@ def test_a_long_cause_is_named_from_its_beginning_on_one_line_and_the_time_out_p
 def test_what_no_hub_has_is_said():
     with pytest.raises(HubError, match=r"bottom_up_attention.*docs/weights\.md"):
         fetch("none", "bottom_up_attention", Path(), make_folder)
+
+
+def test_what_torch_s_cache_holds_is_not_fetched(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    cache = tmp_path / "hub" / "checkpoints"
+    cache.mkdir(parents=True)
+    weights, config = "ResNet50_Weights.IMAGENET1K_V2", "detr/detr_r50_8xb2-150e_coco.py"
+    addresses = {
+        ("torchvision", weights): torchvision.models.get_weight(weights).url,
+        ("mmdet", config): mmdet_url(config),
+    }
+    for (hub, name), address in addresses.items():
+        file = cache / address.rpartition("/")[2]
+        file.write_bytes(b"1")
+        assert fetch(hub, name, tmp_path, make_folder) == file
+
+
+@pytest.mark.parametrize("name", ["ResNet51_Weights.DEFAULT", "ResNet50_Weights.IMAGENET1K_V9"])
+def test_weights_that_torchvision_does_not_know_are_refused(name):
+    with pytest.raises(HubError, match=name):
+        fetch("torchvision", name, Path(), make_folder)
+
+
+@pytest.mark.parametrize(
+    "config", ["detr/no.py", "nothing/no.py", "common/lsj-100e_coco-detection.py"]
+)
+def test_a_config_without_weights_in_mmdet_s_index_is_refused(config):
+    with pytest.raises(HubError, match=config):
+        fetch("mmdet", config, Path(), make_folder)
+
+
+def test_a_network_of_timm_without_its_file_is_refused(hugging_face, tmp_path):
+    (hugging_face / "pytorch_model.bin").write_bytes(b"1")
+    with pytest.raises(HubError, match=r"who/what.*model\.safetensors"):
+        fetch("timm", "who/what@main", tmp_path, make_folder)
