@@ -1,10 +1,12 @@
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from models.classifier.train_classifier import ClassifierFit, train_classifier
+from models.classifier.train_classifier import ClassifierFit, _mirrored, train_classifier
+from models.given_files.safe_load import NonFiniteError
 
 FIT = ClassifierFit("resnet10", 0.125, 6, 0.01, 1e-4, batch_images=16, seed=0)
 CLASSES = ("bright", "dark", "striped")
@@ -42,6 +44,9 @@ def test_it_says_how_it_was_made_and_is_ready_for_use(classifier):
     assert (classifier.info.arch, classifier.info.width) == ("resnet10", 0.125)
     assert classifier.classes == CLASSES
     assert not any(module.training for module in classifier.modules())
+    black_and_white = torch.tensor([0.0, 1]).expand(1, 3, 5, 2)
+    expected = torch.tensor([-1.0, 1]).expand(1, 3, 5, 2)
+    torch.testing.assert_close(classifier.norm(black_and_white), expected)
 
 
 def test_the_same_seed_gives_the_same_weights_whatever_was_drawn_before():
@@ -63,3 +68,22 @@ def test_the_callers_random_state_is_left_as_it_was():
 def test_fewer_pictures_than_a_batch_are_one_batch():
     trained = train_classifier(*pictures(0, 5), CLASSES, replace(FIT, epochs=1), iter)
     assert trained.class_weight.isfinite().all()
+
+
+def test_half_of_the_pictures_are_mirrored_and_colours_are_shares():
+    torch.manual_seed(5)
+    images = torch.tensor([51, 102, 255], dtype=torch.uint8).expand(2000, 3, 2, 3)
+    found = _mirrored(images)
+    plain, mirrored = torch.tensor([0.2, 0.4, 1]), torch.tensor([1, 0.4, 0.2])
+    is_mirrored = torch.isclose(found, mirrored).flatten(1).all(1)
+    assert (is_mirrored | torch.isclose(found, plain).flatten(1).all(1)).all()
+    assert is_mirrored.float().mean().item() == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_training_that_blows_up_names_the_step_and_epoch_of_all():
+    wild = replace(FIT, epochs=20, weight_decay=1e4, batch_images=8)  # weights grow at every step
+    with pytest.raises(NonFiniteError, match=r"at step \d+, in epoch \d+$") as raised:
+        train_classifier(*pictures(0, 24), CLASSES, wild, iter)
+    step, epoch = map(int, re.findall(r"\d+", str(raised.value))[-2:])
+    assert epoch > 1
+    assert epoch == (step - 1) // 3 + 1

@@ -9,12 +9,6 @@ from models.given_files.safe_load import ModelFileError
 from models.given_files.stanza_folder import check_stanza_folder
 from models.given_files.transformers_folder import FolderError
 from models.phrases.noun_parser import NounParser
-from tests.tiny_tagger import write_tiny_tagger
-
-
-@pytest.fixture(scope="module")
-def tagger(tmp_path_factory):
-    return write_tiny_tagger(tmp_path_factory.mktemp("tagger"), steps=2)
 
 
 @pytest.fixture
@@ -71,28 +65,6 @@ def test_a_package_that_nobody_offers_is_named(folder):
         check_stanza_folder(folder, "theirs")
 
 
-FAULTS = {
-    "a weight less": lambda content: content["model"].popitem(),
-    "a weight more": lambda content: content["model"].update(net=torch.ones(3)),
-    "no weights": lambda content: content.pop("model"),
-    "another shape": lambda content: content["model"].update(
-        {key: torch.ones(2, 2) for key in list(content["model"])[:1]}
-    ),
-}
-
-
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_tagger_whose_weights_do_not_fit_is_refused(tagger, tmp_path, fault):
-    folder = tmp_path / "tagger"
-    shutil.copytree(tagger, folder)
-    (file,) = folder.glob("en/pos/*.pt")
-    content = torch.load(file, weights_only=True)
-    FAULTS[fault](content)
-    torch.save(content, file)
-    with pytest.raises(ModelFileError, match=str(folder)):
-        NounParser(folder, "cpu", 1)
-
-
 @pytest.mark.real
 @pytest.mark.parametrize("name", ["tokenize", "mwt"])
 def test_a_tokenizer_whose_weights_do_not_fit_is_refused(real, tmp_path, name):
@@ -110,9 +82,19 @@ def test_a_tokenizer_whose_weights_do_not_fit_is_refused(real, tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    "needs", [[{"model": "pretrain", "package": "../../x"}], {"a": 1}, [1], "x"]
+    "needs",
+    [
+        [{"model": "pretrain", "package": "../../x"}],
+        [{"model": "../pretrain", "package": "vectors"}],
+        {"a": 1},
+        [1],
+        "x",
+    ],
 )
 def test_the_models_below_lie_in_the_folder(folder, needs):
+    for outside in (folder / "x.pt", folder / "pretrain" / "vectors.pt"):
+        outside.parent.mkdir(exist_ok=True)
+        outside.write_bytes(b"PK\x03\x04")
     content = json.loads((folder / "resources.json").read_text())
     content["en"]["pos"]["mine"]["dependencies"] = needs
     (folder / "resources.json").write_text(json.dumps(content))

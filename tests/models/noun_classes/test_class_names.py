@@ -19,6 +19,11 @@ def test_any_synonym_between_commas_counts():
     assert match_classes("owl", classes) == (1,)
 
 
+def test_nothing_between_commas_is_no_name():
+    assert match_classes("cat", ("tabby cat, ", ",dog", "")) == (0,)
+    assert match_classes("dog", ("tabby cat, ", ", dog", "")) == (1,)
+
+
 def test_no_classes_no_match():
     assert match_classes("dog", ()) == ()
 

@@ -1,17 +1,25 @@
 import json
 import random
+import shutil
+from types import SimpleNamespace
 
 import pytest
+import torch
 from stanza.models.common.doc import Document
 
 from models.given_files.safe_load import ModelFileError
-from models.phrases.noun_parser import NounParser, _cut_out
+from models.phrases.noun_parser import NounParser, _check_weights, _cut_out
 from tests.tiny_tagger import write_tiny_tagger
 
 
 @pytest.fixture(scope="module")
-def parser(tmp_path_factory):
-    return NounParser(write_tiny_tagger(tmp_path_factory.mktemp("tagger")), "cpu", 1)
+def tagger(tmp_path_factory):
+    return write_tiny_tagger(tmp_path_factory.mktemp("tagger"))
+
+
+@pytest.fixture(scope="module")
+def parser(tagger):
+    return NounParser(tagger, "cpu", 1)
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +153,59 @@ def test_a_missing_or_foreign_folder_names_the_file(tmp_path):
     (tmp_path / "tagger.json").write_text("[]")
     with pytest.raises(ModelFileError, match="must hold a JSON object"):
         NounParser(tmp_path, "cpu", 1)
+
+
+FAULTS = {
+    "more layers than weights": lambda content: content["config"].update(num_layers=1000),
+    "a size of no weight": lambda content: content["config"].update(word_emb_dim=2**40),
+    "a weight less": lambda content: content["model"].popitem(),
+    "a weight more": lambda content: content["model"].update(net=torch.ones(3)),
+    "no weights": lambda content: content.pop("model"),
+    "another shape": lambda content: content["model"].update(
+        {key: torch.ones(2, 2) for key in list(content["model"])[:1]}
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_tagger_whose_weights_do_not_fit_is_refused(tagger, tmp_path, fault):
+    folder = tmp_path / "tagger"
+    shutil.copytree(tagger, folder)
+    (file,) = folder.glob("en/pos/*.pt")
+    content = torch.load(file, weights_only=True)
+    FAULTS[fault](content)
+    torch.save(content, file)
+    with pytest.raises(ModelFileError, match=str(folder)):
+        NounParser(folder, "cpu", 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({}, ""),
+        ({"SOS_tensor": torch.zeros(2)}, ""),  # old models of stanza store a constant
+        ({"bias": None}, "bias"),
+        ({"scale": torch.zeros(2)}, "scale"),
+    ],
+)
+def test_every_weight_of_a_tokenizer_is_in_its_file(tmp_path, change, named):
+    model = torch.nn.Linear(2, 3)
+    state = {**model.state_dict(), **change}
+    state = {key: value for key, value in state.items() if value is not None}
+    for name, content in (("tokenize", state), ("mwt", {}), ("pos", {})):
+        file = tmp_path / "en" / name / f"{name}s.pt"
+        file.parent.mkdir(parents=True)
+        torch.save({"model": content}, file)
+    trainers = {"tokenize": SimpleNamespace(model=model), "mwt": SimpleNamespace()}
+    trainers["pos"] = trainers["tokenize"]
+    processors = {key: SimpleNamespace(trainer=value) for key, value in trainers.items()}
+    packages = {name: f"{name}s" for name in processors}
+    pipeline = SimpleNamespace(processors=processors)
+    if not named:
+        _check_weights(pipeline, tmp_path, packages)
+        return
+    with pytest.raises(ModelFileError, match=rf"tokenizes\.pt.*{named}"):
+        _check_weights(pipeline, tmp_path, packages)
 
 
 REAL = {
