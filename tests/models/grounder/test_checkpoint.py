@@ -83,6 +83,15 @@ def test_a_missing_file_is_named(saved, tmp_path, name):
         load_grounder(folder)
 
 
+@pytest.mark.parametrize("words", ["text", {"a": 1}, [*WORDS[:-1], 1], WORDS[:-1], [*WORDS, "x"]])
+def test_words_that_are_none_of_this_grounder_are_refused(saved, tmp_path, words):
+    folder = _copy(saved[0], tmp_path)
+    (folder / "tokenizer").symlink_to(saved[0] / "tokenizer")
+    (folder / "words.json").write_text(json.dumps(words))
+    with pytest.raises(ModelFileError, match=r"words\.json"):
+        load_grounder(folder)
+
+
 def test_a_truncated_weight_file_is_refused(saved, tmp_path):
     folder = _copy(saved[0], tmp_path)
     weights = (folder / "grounder.safetensors").read_bytes()
@@ -201,3 +210,6 @@ def test_a_backbone_of_the_classifiers_name_has_its_weights_and_another_starts_a
     assert (same.spec.backbone_pretrained, other.spec.backbone_pretrained) == (True, False)
     new = {id(parameter) for parameter in other.new_parameters()}
     assert {id(p) for p in other.visual_encoder.backbone.parameters()} < new
+    save_grounder(tmp_path / "model", other, language.tokenizer, [str(n) for n in range(19)])
+    loaded = load_grounder(tmp_path / "model").grounder
+    torch.testing.assert_close(loaded.state_dict(), other.state_dict(), rtol=0, atol=0)

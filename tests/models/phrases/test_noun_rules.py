@@ -10,6 +10,7 @@ from models.phrases.noun_rules import (
     NounMention,
     _chunk_end,
     find_nouns,
+    head_from,
     speaks_of_several,
 )
 from models.phrases.tokens import TaggedToken
@@ -211,3 +212,13 @@ def test_a_phrase_without_a_noun_speaks_of_one_thing():
 )
 def test_a_chunk_ends_at_a_preposition_with_words_on_both_sides(tagged, start, end):
     assert _chunk_end(tag(tagged), start) == end
+
+
+@pytest.mark.parametrize(
+    ("start", "noun", "text"), [(0, "cup", "cup"), (3, "dog", "dogs"), (5, None, ""), (7, None, "")]
+)
+def test_a_head_noun_is_looked_for_from_a_word_on(start, noun, text):
+    tokens = tag("the/DET red/ADJ cup/NOUN two/NUM dogs/NOUN on/ADP it/PRON")
+    found = head_from(tokens, start)
+    assert (found and (found.noun, found.role)) == (noun and (noun, HEAD))
+    assert found is None or "the red cup two dogs on it"[slice(*found.span)] == text

@@ -11,6 +11,8 @@ from tests.models.phrases.hand_tags import tag
         ("man farthest to the left", "farthest", "man", ""),
         ("man farthest to the left", "left", "man", "left"),
         ("woman facing to the left", "left", "woman", ""),
+        ("facing left", "left", None, ""),
+        ("to the left", "left", None, "left"),
         ("woman left facing the camera", "left", "woman", "left"),
         ("his back", "back", "back", ""),
         ("tank top", "top", "top", ""),

@@ -298,3 +298,10 @@ def test_the_subject_is_the_thing_without_its_place(phrase, subject):
     head = tag(phrase)
     nouns = find_nouns(head, 0)
     assert find_subject(head, nouns[0].span if nouns else None) == subject
+
+
+def test_the_subject_has_its_hyphened_words_whole_and_no_full_stop():
+    words = [("left", "ADJ", 0), ("long", "ADJ", 5), ("-", "PUNCT", 9), ("haired", "ADJ", 10)]
+    words += [("man.", "NOUN", 17)]
+    tokens = [TaggedToken(text, upos, start, start + len(text)) for text, upos, start in words]
+    assert find_subject(tokens, (17, 20)) == "long-haired man"

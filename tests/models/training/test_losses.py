@@ -115,6 +115,9 @@ def test_mining_without_a_classifier_is_refused():
     grounder, inputs = tiny_grounder(), tiny_inputs()
     with pytest.raises(ValueError, match="noun scorer"):
         mine_batch(grounder(inputs), inputs, SPEC, WEIGHTS, None)
+    unmined = replace(SPEC, cam="encode")
+    mined = mine_batch(grounder(inputs), inputs, unmined, WEIGHTS, None)
+    assert all(value.item() == 0 and value.requires_grad for value in vars(mined).values())
 
 
 def test_only_head_nouns_are_mined_unless_all_are_asked_for():

@@ -142,6 +142,10 @@ def test_confidences_that_a_crop_left_unknown_are_asked_of_the_picture_as_it_is_
     expected = torch.tensor([[[0.8, 0.1]], [[0.6, 0.5]], [[0.0, 0.4]]])
     torch.testing.assert_close(found, expected)
     assert seen == [(1, 3, 2, 2)]
+    classes[1] = -1  # two nouns that the classifier does not know: nobody need be asked
+    found = fill_missing_confidences(known, classes, images, FrozenClassifier(probs, BLANK), 2)
+    torch.testing.assert_close(found, torch.tensor([[[0.8, 0.1]], [[0, 0]], [[0, 0.4]]]))
+    assert len(seen) == 1
 
 
 # A grey picture with a red object over 4 x 3 of 12 x 12 cells; the raw map knows its top third.

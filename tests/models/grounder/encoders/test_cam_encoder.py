@@ -1,8 +1,10 @@
 import pytest
 import torch
+from torchvision.models import resnet
 
-from models.grounder.encoders.cam_encoder import Bottleneck, CamEncoder
+from models.grounder.encoders.cam_encoder import Bottleneck, CamEncoder, no_cams
 from models.grounder.encoders.visual_encoder import LevelMap
+from models.layers.position_embedding import grid_position_embedding
 from tests.models.grounder.tiny_grounder import tiny_config
 
 B, P, K, C, D, H, W = 2, 3, 2, 7, 12, 5, 3
@@ -27,8 +29,11 @@ def _encoder(reads="both"):
 def test_at_first_the_attention_map_is_the_clipped_raw_map():
     deepest, cams, noun_mask, roles = _inputs()
     cams[0, 0, 0, 0] = torch.tensor([0.0, 0.5, 1.0])
-    maps = _encoder()(deepest, cams, noun_mask, roles).attention_maps
-    torch.testing.assert_close(maps[0, 0, 0, 0], torch.tensor([0.02, 0.5, 0.98]))
+    encoding = _encoder()(deepest, cams, noun_mask, roles)
+    first = torch.tensor([0.02, 0.5, 0.98])
+    torch.testing.assert_close(encoding.attention_maps[0, 0, 0, 0], first)
+    torch.testing.assert_close(encoding.raw_maps[0, 0, 0, 0], first)
+    torch.testing.assert_close(encoding.attention_maps, encoding.raw_maps)
 
 
 def test_the_encoder_moves_a_logit_by_four_at_most():
@@ -44,6 +49,20 @@ def test_padding_and_missing_nouns_attend_to_nothing():
     encoding = _encoder()(*_inputs())
     assert encoding.attention_maps[1, :, :, 4].eq(0).all()
     assert encoding.attention_maps[0, 2, 1].eq(0).all()
+    assert encoding.attention_maps[1, :, :, :4].gt(0).all()
+    assert encoding.raw_maps[1, :, :, 4].eq(0).all()
+    assert encoding.raw_maps[0, 2, 1].eq(0).all()
+
+
+def test_a_token_without_content_is_its_place_and_its_role():
+    deepest, cams, noun_mask, roles = _inputs()
+    encoder = _encoder()
+    torch.nn.init.zeros_(encoder.widen.weight)
+    torch.nn.init.zeros_(encoder.widen.bias)
+    tokens = encoder(deepest, cams, noun_mask, roles).tokens.view(B, P, K, H, W, D)
+    places = grid_position_embedding(deepest.cell_mask, D).permute(0, 2, 3, 1)  # (B, H, W, D)
+    expected = places[:, None, None] + encoder.role.weight[:, None, None]
+    torch.testing.assert_close(tokens, expected.expand_as(tokens))
 
 
 def test_a_noun_with_an_all_zero_map_counts_as_missing():
@@ -114,6 +133,9 @@ def test_a_batch_without_nouns_gives_no_tokens():
     encoding = _encoder()(deepest, cams[:, :, :0], noun_mask[:, :, :0], roles[:, :, :0])
     assert encoding.tokens.shape == (B, P, 0, D)
     assert encoding.attention_maps.shape == (B, P, 0, H, W)
+    without = no_cams(deepest, torch.ones(B, P, dtype=torch.bool), D)
+    for name, value in vars(encoding).items():
+        torch.testing.assert_close(getattr(without, name), value)
 
 
 def test_a_map_of_another_grid_is_resized():
@@ -126,6 +148,8 @@ def test_a_map_of_another_grid_is_resized():
 def test_a_block_adds_three_convolutions_to_what_it_is_given():
     torch.manual_seed(0)
     block, maps = Bottleneck(12), torch.randn(2, 12, 5, 7)
+    torchvisions = sorted(weight.shape for weight in resnet.Bottleneck(12, 3).parameters())
+    assert sorted(weight.shape for weight in block.parameters()) == torchvisions
     mask = torch.ones(2, 5, 7, dtype=torch.bool)
     inner = maps
     for layer in (block.conv1, block.conv2):
