@@ -92,6 +92,46 @@ def test_a_batch_of_padding_alone_is_finite():
     assert {name for name, value in losses.items() if not value.isfinite()} == set()
 
 
+def test_what_padding_holds_changes_no_loss():
+    inputs = tiny_inputs()
+    padding = {
+        "word_ids": ~(inputs.word_mask & inputs.phrase_mask[..., None]),
+        "token_ids": ~inputs.token_mask,
+        "boxes_xyxy": ~inputs.box_mask,
+        "box_scores": ~inputs.box_mask,
+        "box_labels": ~inputs.box_mask,
+        "noun_classes": ~inputs.noun_mask,
+        "noun_confidences": ~inputs.noun_mask,
+    }
+    words = inputs.word_mask.clone()
+    words[1, 2] = True  # of a phrase that is none
+    changed = {"word_mask": words}
+    for name, mask in padding.items():
+        value = getattr(inputs, name)
+        changed[name] = torch.where(
+            mask.view(*mask.shape, *[1] * (value.ndim - mask.ndim)), 1, value
+        )
+    found = _losses(replace(inputs, **changed))
+    for name, expected in _losses(inputs).items():
+        torch.testing.assert_close(found[name], expected, msg=name)
+
+
+def test_confidences_that_are_missing_are_asked_of_the_classifier():
+    inputs, scorer = tiny_inputs(), tiny_scorer()
+    unknown = inputs.noun_confidences.clone()
+    unknown[0, 0, 0] = unknown[1, 0, 0] = -1
+    side = (WEIGHTS.mining_px, WEIGHTS.mining_px)
+    sized = torch.nn.functional.interpolate(inputs.clean_images, side, mode="bilinear")
+    known = unknown.clone()
+    for image in range(2):
+        known[image, 0, 0] = scorer.probs(sized)[image, inputs.noun_classes[image, 0, 0]]
+    found, expected = (
+        _losses(replace(inputs, noun_confidences=values))["mining_loss"]
+        for values in (unknown, known)
+    )
+    torch.testing.assert_close(found, expected)
+
+
 def test_equal_proposals_are_finite():
     inputs = tiny_inputs()
     same = inputs.boxes_xyxy[:, :1].expand_as(inputs.boxes_xyxy)
