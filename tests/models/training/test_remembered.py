@@ -64,6 +64,22 @@ def test_a_picture_that_was_seen_is_not_computed_again_and_keeps_every_bit():
     assert_equal(remembered(images[turned], masks[turned]), expected(images[turned], masks[turned]))
 
 
+def test_one_picture_alone_is_remembered_too():
+    images, masks = (each[:1] for each in pictures())
+    remembered, expected = RememberedBackbone(backbone(), FrozenMemory(MUCH)), backbone()
+    remembered(images, masks)
+    spoil(remembered)
+    assert_equal(remembered(images, masks), expected(images, masks))
+
+
+def test_a_memory_is_filled_to_its_last_byte():
+    memory = FrozenMemory(5 * 4 + 3 * 2)
+    assert memory.has_room(torch.zeros(5), torch.zeros(2, dtype=torch.int16))
+    assert not memory.has_room(torch.zeros(1))
+    assert memory.has_room(torch.zeros(1, dtype=torch.int16))
+    assert not memory.has_room(torch.zeros(1, dtype=torch.bool))
+
+
 def test_a_batch_with_a_new_picture_or_of_another_size_is_computed_as_a_whole():
     images, masks = pictures()
     remembered, expected = RememberedBackbone(backbone(), FrozenMemory(MUCH)), backbone()
