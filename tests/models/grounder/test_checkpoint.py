@@ -9,6 +9,7 @@ from models.classifier.classifier import Classifier, ClassifierInfo, build_netwo
 from models.given_files.safe_load import ModelFileError
 from models.grounder.checkpoint import (
     Vocabularies,
+    _read_words,
     learn_tokenizer,
     load_grounder,
     new_language,
@@ -83,11 +84,17 @@ def test_a_missing_file_is_named(saved, tmp_path, name):
         load_grounder(folder)
 
 
-@pytest.mark.parametrize("words", ["text", {"a": 1}, [*WORDS[:-1], 1], WORDS[:-1], [*WORDS, "x"]])
-def test_words_that_are_none_of_this_grounder_are_refused(saved, tmp_path, words):
+@pytest.mark.parametrize("words", ["text", {"a": 1}, [*WORDS[:-1], 1]])
+def test_words_are_a_list_of_texts(tmp_path, words):
+    (tmp_path / "words.json").write_text(json.dumps(words))
+    with pytest.raises(ModelFileError, match=r"words\.json"):
+        _read_words(tmp_path / "words.json")
+
+
+def test_words_are_as_many_as_the_grounder_knows(saved, tmp_path):
     folder = _copy(saved[0], tmp_path)
     (folder / "tokenizer").symlink_to(saved[0] / "tokenizer")
-    (folder / "words.json").write_text(json.dumps(words))
+    (folder / "words.json").write_text(json.dumps(WORDS[:-1]))
     with pytest.raises(ModelFileError, match=r"words\.json"):
         load_grounder(folder)
 
@@ -202,7 +209,7 @@ def test_a_backbone_of_the_classifiers_name_has_its_weights_and_another_starts_a
         untrained_grounder(
             replace(CONFIG, backbone=name), SIZES_OF_WORDS, made, language.encoder, True
         )
-        for name in ("resnet18", "resnet34")
+        for name in ("resnet18", "shufflenet_v2_x0_5")
     )
     weight = same.visual_encoder.backbone.state_dict()["extract.network.layer4.1.conv2.weight"]
     torch.testing.assert_close(weight, made.network.state_dict()["layer4.1.conv2.weight"])
