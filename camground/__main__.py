@@ -57,9 +57,14 @@ def run_command(name: str, command: Command, arguments: Sequence[str]) -> int:
     if not command.takes_arguments:
         argparse.ArgumentParser(description=f"{command.summary.capitalize()}.").parse_args()
     from pipeline.errors import InputError
+    from pipeline.freed_memory import begin_collection, put_off_collection
 
     try:
-        status = import_module(command.module).main()
+        if command.module not in sys.modules:
+            put_off_collection()
+        module = import_module(command.module)
+        begin_collection()
+        status = module.main()
         sys.stdout.flush()
     except InputError as error:
         sys.stderr.write(f"error: {' '.join(str(error).split())}\n")

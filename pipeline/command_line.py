@@ -16,7 +16,7 @@ from models.given_files.foreign_values import is_finite_number
 from models.given_files.json_files import read_json_value
 from pipeline.caching.atomic import whole_file, work_folder
 from pipeline.errors import InputError
-from pipeline.freed_memory import keep_freed_memory
+from pipeline.freed_memory import begin_collection, keep_freed_memory
 from pipeline.observe.observer import Observer
 from pipeline.observe.run_stage import run_stage
 from pipeline.params.read import read_params
@@ -95,6 +95,7 @@ def stage_call(
         InputError: params.yaml is wrong, or does not have the name.
     """
     sys.excepthook = show_error
+    begin_collection()
     keep_freed_memory()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     parser = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])

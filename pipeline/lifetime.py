@@ -11,12 +11,14 @@ _PR_SET_PDEATHSIG = 1  # of Linux's prctl.h
 _LOCATING = "-m"  # what `python -m` calls the program while it imports its packages
 
 
-def end_with_dvc() -> None:
-    """Make the kernel end this process with the DVC that runs it, before it imports its module.
+def is_starting() -> bool:
+    """Return whether this is `python -m MODULE`, which imports the packages of MODULE so far."""
+    return sys.argv[:1] == [_LOCATING]
 
-    It does nothing outside of DVC, nor in other processes that import the packages of a stage.
-    """
-    if DVC_STAGE in os.environ and sys.argv[:1] == [_LOCATING]:
+
+def end_with_dvc() -> None:
+    """Make the kernel end this process with the DVC that runs it; outside of DVC, do nothing."""
+    if DVC_STAGE in os.environ:
         end_with_parent()
 
 

@@ -1,5 +1,8 @@
-"""Stages of the pipeline; one that DVC runs ends with it, even while it imports its module."""
+"""Stages of the pipeline; one that is run as a program prepares itself before it imports torch."""
 
-from pipeline.lifetime import end_with_dvc
+from pipeline.freed_memory import put_off_collection
+from pipeline.lifetime import end_with_dvc, is_starting
 
-end_with_dvc()
+if is_starting():  # not in other processes that import a stage
+    end_with_dvc()
+    put_off_collection()

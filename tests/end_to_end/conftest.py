@@ -31,4 +31,5 @@ def server(tmp_path_factory) -> Iterator[Server]:
     """A Prefect server that lives as long as the tests of a file: it works when idle, too."""
     server = Server.started(tmp_path_factory.mktemp("prefect"))
     yield server
-    server.kill()
+    if server.process.poll() is None:
+        server.kill()

@@ -1,3 +1,4 @@
+import gc
 import os
 import signal
 import subprocess
@@ -25,8 +26,10 @@ def arguments(monkeypatch):
     return read
 
 
-def test_a_stage_reads_its_dataset(arguments):
+def test_a_stage_reads_its_dataset_and_searches_for_garbage_from_then_on(arguments):
+    gc.disable()
     call = arguments("shapes")
+    assert gc.isenabled()
     assert (call.dataset, call.variant, call.params) == ("shapes", "", read_params())
     assert call.files.folder == Path("data/shapes")
     assert call.image_folder == Path("data/shapes/annotations/images")
