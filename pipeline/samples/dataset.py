@@ -83,7 +83,7 @@ class GroundingDataset(Dataset[Fields]):
         augment = NO_AUGMENTATION if sample_index.seed is None else self._augment
         rng = np.random.default_rng(sample_index.seed or ())
         placement = draw_placement(
-            facts.phrases, _evidence(facts), self.spec.image_px, augment, rng
+            facts.phrases, crop_evidence(facts), self.spec.image_px, augment, rng
         )
         image = image_fields(pixels, placement, draw_colours(augment.jitter, rng), self.spec)
         phrases, subjects, anchors = facts.phrases, facts.subjects, facts.anchor_texts
@@ -139,8 +139,8 @@ def build_training_dataset(
     return GroundingDataset(tables, sample_spec(params), text, params.augment)
 
 
-def _evidence(facts: SampleFacts) -> Evidence:
-    """Return what the facts say of where the phrases are."""
+def crop_evidence(facts: SampleFacts) -> Evidence:
+    """Return what the facts say of where the phrases are; a map is zero without a head noun's."""
     slots = facts.slots
     has_head = slots.noun_mask[:, 0] & (slots.noun_roles[:, 0] == HEAD_ROLE)  # (P,)
     return Evidence(

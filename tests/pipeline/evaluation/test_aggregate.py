@@ -24,6 +24,7 @@ def test_a_split_is_put_into_numbers_by_hand():
     ]
     found = split_metrics(rows, PARAMS)
     assert (found["phrases"], found["images"]) == (3, 2)
+    assert [*found["methods"]] == sorted(found["methods"])
     assert found["methods"]["reg"]["accuracy"] == 0.666667
     assert found["methods"]["proposal"]["accuracy"] == 0.333333
     assert found["methods"]["proposal"]["of_oracle"] == 0.333333
@@ -53,7 +54,7 @@ def test_groups_and_differences_are_of_hits_with_the_box_around_all_annotated_bo
 
 def test_the_few_numbers_of_a_split_are_those_of_the_whole_record():
     methods = {
-        "reg": {"accuracy": 0.6, "low": 0.5, "high": 0.68},
+        "reg": {"accuracy": 0.6, "low": 0.5, "high": 0.68123},
         "proposal": {"accuracy": 0.625},
         "refined": {"accuracy": 0.9},
         "prior": {"accuracy": 0.41},
@@ -67,7 +68,7 @@ def test_the_few_numbers_of_a_split_are_those_of_the_whole_record():
         "proposal": 62.5,
         "baseline": 43.13,
         "oracle": 97.5,
-        "half": 9.0,
+        "half": 9.06,
         "ece": 0.0457,
         "n": 31,
     }
@@ -82,6 +83,7 @@ def test_the_share_of_the_oracle_is_of_the_hits_it_can_reach():
     methods = split_metrics(rows, PARAMS)["methods"]
     assert methods["reg"]["accuracy"] == 0.5
     assert methods["reg"]["of_oracle"] == 1.0
+    assert split_metrics(rows[1:], PARAMS)["methods"]["reg"]["of_oracle"] == 0.0
 
 
 def test_the_interval_of_a_difference_lies_on_its_side_of_zero():
@@ -101,6 +103,12 @@ def test_the_order_of_phrases_changes_no_number():
 def test_a_prediction_row_keeps_the_phrase_as_it_is_and_every_box():
     asked = phrase_result(phrase_truth(phrase="<b>ein Hündchen</b> 🐕"), reg=[1 / 3, 0, 9, 9])
     row = prediction_row(asked, {}, frozenset())
+    exact = [1 / 3, 2 / 3, 9.006, 7.0]
+    other = prediction_row(phrase_result(phrase_truth(boxes=[exact])), {}, frozenset())
+    assert other["gt_boxes_xyxy"] == [[0.33, 0.67, 9.01, 7.0]]
+    area, wrong = (9.006 - 1 / 3) * (7 - 2 / 3), 3 * 2  # WRONG lies at the left top corner
+    inside = (3 - 1 / 3) * (2 - 2 / 3)
+    assert other["iou"]["reg"] == round(inside / (area + wrong - inside), 4)
     assert row["phrase"] == "<b>ein Hündchen</b> 🐕"
     assert row["gt_boxes_xyxy"] == [DOG]
     assert row["boxes_xyxy"]["reg"] == [0.33, 0.0, 9.0, 9.0]

@@ -4,9 +4,15 @@ import numpy as np
 import pytest
 
 from pipeline.caching.cache import CacheError
-from pipeline.evaluation.baseline_inputs import build_baseline_inputs, read_detector
+from pipeline.errors import InputError
+from pipeline.evaluation.baseline_inputs import (
+    build_baseline_inputs,
+    check_detectors,
+    read_detector,
+)
+from pipeline.paths import DatasetFiles
 from pipeline.samples.grounding_tables import GroundingTables
-from tests.cached_world import BOXES, FILES, write_world
+from tests.cached_world import BOXES, FILES, LABELS, write_proposals, write_world
 
 IMAGES = FILES.annotations / "images"
 A, B, C, D = range(4)
@@ -82,3 +88,15 @@ def test_the_detector_is_read_with_what_it_was_trained_on(root, monkeypatch):
     assert read_detector(FILES.proposals) == ("hand", "none")
     with pytest.raises(CacheError, match=r"cams\.h5.*`proposals`"):
         read_detector(FILES.cams)
+
+
+def test_the_detectors_of_two_datasets_must_know_the_same_labels_in_order(root, monkeypatch):
+    monkeypatch.chdir(root)
+    other = DatasetFiles("other")
+    write_proposals(root, other)
+    check_detectors(other.proposals, FILES.proposals)
+    write_proposals(root, other, LABELS[::-1])
+    with pytest.raises(InputError, match=r"^data/other/proposals\.h5:.*data/shapes/proposals\.h5"):
+        check_detectors(other.proposals, FILES.proposals)
+    with pytest.raises(CacheError, match="`proposals`"):
+        check_detectors(FILES.cams, FILES.cams)

@@ -92,6 +92,15 @@ def test_the_prior_weighs_fit_with_score_where_label_match_takes_the_best_fit():
     drawn = scene(matches=(0.0, 0.5, 0.6, 0.0))
     assert baselines.prior(drawn).tolist() == DOG
     assert baselines.label_match(drawn).tolist() == BIG_DOG
+    assert baselines.prior(scene(matches=(0.1, 0.5, 0.6, 0.2))).tolist() == DOG
+
+
+def test_the_order_of_proposals_says_nothing():
+    scores = np.array([0.3, 0.9, 0.5, 0.8], np.float32)
+    for matches in ((0, 0, 0, 0), (1, 1, 1, 1)):
+        shuffled = replace(scene(matches), scores=scores)
+        assert baselines.highest_score(shuffled).tolist() == DOG
+        assert baselines.prior(shuffled).tolist() == DOG
 
 
 @pytest.mark.parametrize("name", sorted(baselines.methods(0.4)))
@@ -130,6 +139,7 @@ def test_the_cam_prefers_the_proposal_it_fills():
     tight = [0, 9, 20, 21]
     drawn = scene(cam=LEFT, boxes=(PERSON, tight, BIG_DOG, CAR))
     assert baselines.cam_proposal(drawn).tolist() == tight
+    assert baselines.cam_proposal(replace(drawn, cam=LEFT / 100)).tolist() == tight
 
 
 def test_a_box_of_no_area_is_never_the_cams_choice():

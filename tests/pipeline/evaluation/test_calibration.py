@@ -180,3 +180,10 @@ def test_images_are_halved_whole_and_by_their_names_alone():
     assert not halves[0] & halves[1]
     assert first_half(names[::-1], seed=0).tolist() == first[::-1].tolist()
     assert any(first_half(names, seed).tolist() != first.tolist() for seed in range(1, 9))
+
+
+@pytest.mark.parametrize(("num_images", "num_first"), [(4, 2), (5, 3), (6, 3)])
+def test_half_of_the_images_and_all_their_phrases_are_in_the_first_half(num_images, num_first):
+    image_ids = [f"i{number}" for number in range(num_images) for _ in range(3)]
+    in_first = first_half(image_ids, 0).reshape(num_images, 3)
+    assert in_first.sum(axis=0).tolist() == [num_first] * 3

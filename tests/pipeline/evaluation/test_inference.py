@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -5,7 +7,10 @@ import torch
 from models.grounder.batch import GroundingInputs
 from models.grounder.checkpoint import load_grounder
 from pipeline.errors import InputError
-from pipeline.evaluation.inference import answer_batch
+from pipeline.evaluation.answers import answers_of_batch
+from pipeline.evaluation.inference import answer_batch, compute_answers, load_inference
+from pipeline.params.read import read_params
+from pipeline.paths import ResultFiles
 from pipeline.samples.dataset import GroundingDataset
 from pipeline.samples.grounding_tables import GroundingTables
 from pipeline.samples.loader import collate
@@ -13,7 +18,7 @@ from pipeline.samples.sample_spec import TextEncoding, Tokenize, read_sample_spe
 from pipeline.samples.sampler import SampleIndex
 from pipeline.samples.vocabulary import WordVocabulary
 from tests.cached_world import FILES
-from tests.stages.evaluated_world import save_untrained
+from tests.stages.evaluated_world import Listener, save_untrained
 
 
 @pytest.fixture
@@ -61,3 +66,47 @@ def test_an_answer_that_is_no_number_is_an_error(world):
         next(grounder.head.parameters()).fill_(float("nan"))
     with pytest.raises(InputError, match="finite"):
         answer_batch(grounder, batch(dataset, (0, (0,))), 0.5)
+
+
+def test_the_maps_of_a_phrase_are_those_of_its_first_noun_if_that_is_its_head(world):
+    grounder, dataset = world
+    inputs = batch(dataset, (0, (0, 2)), (3, (12, 14)))  # of the latter, one without a noun
+    found = answer_batch(grounder, inputs, 0.5)
+    assert found.has_map.tolist() == [[True, True], [False, True]]
+    np.testing.assert_array_equal(found.maps["raw"], inputs.cams[:, :, 0])
+    assert found.maps["learned"].shape[:2] == (2, 2)
+    assert 0 < found.seconds < 60
+
+
+def test_without_proposals_every_score_is_0(world):
+    grounder, dataset = world
+    without = GroundingDataset(dataset.tables, replace(dataset.spec, windows=()), dataset.text)
+    scores = answer_batch(grounder, batch(without, (2, (10, 11))), 0.5).scores
+    assert scores.tolist() == [[0, 0]]
+
+
+def test_every_phrase_is_answered_as_if_it_were_asked_alone(world):
+    grounder, dataset = world
+    runtime, listener = read_params().runtime, Listener()
+    inference = load_inference(ResultFiles("shapes", "full").model, runtime)
+    assert (inference.workers, inference.device) == (runtime.workers, torch.device("cpu"))
+    params = replace(read_params().evaluate, batch_images=3, phrases_per_image=2)
+    answers, gap = compute_answers(inference, dataset.tables, params, listener)
+    assert {*answers} == {record.phrase_id for record in dataset.tables.phrases}
+    for index, numbers in dataset.tables.phrases_of_image.items():
+        for number in numbers[:3]:
+            alone = answer_batch(grounder, batch(dataset, (index, (number,))), params.iou)
+            samples = [SampleIndex(index, (number,), None)]
+            ((phrase_id, one),) = answers_of_batch(dataset.tables, samples, alone, 96)
+            for name, box in one.boxes_xyxy.items():
+                np.testing.assert_allclose(answers[phrase_id].boxes_xyxy[name], box, atol=2e-3)
+            assert answers[phrase_id].score == pytest.approx(one.score, abs=1e-5)
+    of_image = dataset.tables.phrases_of_image
+    samples = [(index, of_image[index][n : n + 2]) for index in of_image for n in (0, 2, 4, 6)]
+    samples = [(index, tuple(numbers)) for index, numbers in samples if len(numbers)]
+    asked = [batch(dataset, *samples[start : start + 3]) for start in (0, 3, 6)]
+    found = [answer_batch(grounder, inputs, params.iou) for inputs in asked]
+    words = [int((one.word_mask & one.phrase_mask[..., None]).sum()) for one in asked]
+    assert [one.num_words for one in found] == words
+    gaps = [one.vision_gap for one in found]
+    assert gap == pytest.approx(np.average(gaps, weights=words), rel=1e-5)

@@ -147,3 +147,15 @@ def test_a_phrase_counts_in_each_of_its_groups():
         "people": (0.5, 2),
         "scene": (0.0, 1),
     }
+
+
+def test_the_interval_of_a_difference_leaves_out_as_much_on_either_side():
+    resampled = np.stack([np.arange(201.0)[::-1], np.full(201, 7.0)], axis=1)
+    found = metrics.paired_difference(np.ones(3), np.zeros(3), resampled)
+    assert (found["low"], found["high"]) == (pytest.approx(-2), pytest.approx(188))
+
+
+def test_groups_are_in_order_and_every_phrase_has_its_own():
+    assert [*metrics.group_accuracies(np.ones(3), ["c", "a", "b"])] == ["a", "b", "c"]
+    with pytest.raises(ValueError, match="shorter"):
+        metrics.group_accuracies(np.ones(3), ["c", "a"])

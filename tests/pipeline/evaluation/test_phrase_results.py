@@ -98,3 +98,14 @@ def test_a_dataset_with_nothing_to_evaluate_is_refused(tmp_path):
     write_records(path, [PhraseRecord("p", "a", "train", "x")])
     with pytest.raises(InputError, match=r"phrases\.jsonl"):
         evaluation_splits(path)
+
+
+@pytest.mark.parametrize("first_hit", [1, 2, 5, 6, 10, 11, 50, 51, 100, 101])
+def test_recall_counts_as_many_proposals_as_it_says(first_hit):
+    boxes = np.tile(np.array(CAT, np.float32), (101, 1))
+    boxes[first_hit - 1] = DOG
+    zeros = np.zeros(101)
+    place = PlaceEvidence(zeros, zeros)
+    inputs = BaselineInputs((30, 50), boxes, zeros + 0.5, zeros, False, place, None)
+    found = evaluate_phrase(phrase_truth(), inputs, {}, PARAMS).recall_at
+    assert found == tuple(first_hit <= most for most in (1, 5, 10, 50, 100))

@@ -30,6 +30,9 @@ def test_a_window_is_moved_to_the_corner_before_it_is_scaled():
     assert placement.content_hw == (32, 64)
     boxes = placement.affine.boxes(np.array([[35.0, 12.0, 45.0, 15.0]]))
     np.testing.assert_allclose(boxes, [[16, 6.4, 48, 16]], rtol=1e-6)
+    mirrored = letterbox((30.0, 10.0, 50.0, 20.0), 64, flip=True)
+    boxes = mirrored.affine.boxes(np.array([[33.0, 12.0, 45.0, 15.0]]))
+    np.testing.assert_allclose(boxes, [[16, 6.4, 54.4, 16]], rtol=1e-6)
 
 
 def test_a_mirrored_box_keeps_its_left_corner_left_of_its_right_corner():
@@ -47,6 +50,7 @@ def test_content_that_does_not_come_out_whole_is_stretched_to_whole_pixels():
 
 def test_a_very_thin_image_keeps_one_pixel():
     assert letterbox(whole_window((1, 1000)), 96).content_hw == (1, 96)
+    assert letterbox(whole_window((1000, 1)), 96).content_hw == (96, 1)
 
 
 def test_undoing_a_map_with_unequal_scales_is_not_undoing_one_of_its_scales():

@@ -17,7 +17,7 @@ from pipeline.geometry.boxes import letterbox, whole_window
 from pipeline.mentions import Mention, PhraseFacts
 from pipeline.params.read import read_params, train_params
 from pipeline.params.train import AugmentParams
-from pipeline.samples.dataset import GroundingDataset, build_training_dataset
+from pipeline.samples.dataset import GroundingDataset, build_training_dataset, crop_evidence
 from pipeline.samples.grounding_tables import NO_CAMS, GroundingTables, picture_phrase
 from pipeline.samples.label_similarity import EXACT
 from pipeline.samples.loader import build_loader, collate
@@ -368,3 +368,18 @@ def test_training_data_never_hold_a_name_of_the_ground_truth():
         text = (root / name).read_text(encoding="utf-8")
         assert "gt_" not in text
         assert "GroundTruth" not in text
+
+
+def test_a_crop_is_drawn_by_fitting_labels_and_the_maps_of_head_nouns(world):
+    facts = world.tables.gather(A, world.tables.phrases_of_image[A], max_nouns=2)
+    found = crop_evidence(facts)  # the dog, left cat, dog near a cat
+    assert found.image_hw == HW["a"]
+    np.testing.assert_array_equal(found.priors, [[1, 0, 0], [0, 1, 0], [1, 0, 0]])
+    cat, dog = facts.maps
+    np.testing.assert_array_equal(found.head_cams, [dog, cat, dog])
+    slots = replace(facts.slots, noun_roles=np.array([[1, 0], [0, 1], [0, 1]]))
+    found = crop_evidence(replace(facts, slots=slots))
+    np.testing.assert_array_equal(found.head_cams, [0 * dog, cat, dog])
+    slots = replace(facts.slots, noun_mask=np.array([[1, 0], [0, 1], [1, 1]], bool))
+    found = crop_evidence(replace(facts, slots=slots))
+    np.testing.assert_array_equal(found.head_cams, [dog, 0 * cat, dog])

@@ -12,9 +12,16 @@ from pipeline.geometry.boxes import Placement, letterbox, whole_window
 from pipeline.params.train import AugmentParams
 from pipeline.records import ImageRecord
 from pipeline.samples.dataset import GroundingDataset
-from pipeline.samples.fields import image_fields, place_windows, read_annotated
+from pipeline.samples.fields import (
+    image_fields,
+    noun_fields,
+    place_windows,
+    read_annotated,
+    sentence_fields,
+)
 from pipeline.samples.label_similarity import EXACT
 from pipeline.samples.loader import collate
+from pipeline.samples.sample_facts import EarlierPhrases
 from pipeline.samples.sample_spec import SampleSpec
 from pipeline.samples.sampler import SampleIndex
 from tests.cached_world import FILES
@@ -137,6 +144,7 @@ def test_a_phrase_without_a_map_has_no_noun(world, image, number):
     fields_ = sample(world, image, [number])
     assert not fields_["noun_mask"].any()
     assert not fields_["cams"].any()
+    assert fields_["cams"].dtype == np.float32
     np.testing.assert_array_equal(fields_["noun_classes"], [[-1, -1]])
 
 
@@ -156,6 +164,7 @@ def test_a_long_phrase_is_cut_in_tokens_and_words(world):
     assert fields_["token_ids"].shape == (1, 12)
     assert fields_["word_ids"].shape == (1, 7)
     assert fields_["word_mask"].all()
+    assert fields_["phrase_mask"].tolist() == [True]
 
 
 def test_unicode_words_are_words(world):
@@ -168,6 +177,8 @@ def test_where_things_are_is_told_with_the_numbers_of_the_word_lists(world):
     fields_ = sample(world, A, [0, 1, 2])  # the dog, left cat, dog near a cat
     named = [[CUES[n] for n in np.flatnonzero(row)] for row in fields_["place_cues"]]
     assert named == [[], ["left"], []]
+    words = world.text.vocabulary.encode(["", "left", "near"], SPEC.max_words)[0]
+    np.testing.assert_array_equal(fields_["place_word_ids"], words)
     assert fields_["relations"].tolist() == [-1, -1, RELATIONS.index("near")]
     assert fields_["place_ranks"].tolist() == fields_["place_sides"].tolist() == [0, 0, 0]
     assert fields_["place_cues"].dtype == np.bool_
@@ -235,3 +246,18 @@ def test_what_was_drawn_for_the_colours_stands_beside_bytes_that_it_did_not_chan
     assert fields_["colour_factors"] is colours[0]
     assert fields_["colour_order"] is colours[1]
     assert fields_["pixel_mask"].sum() == 58 * 96
+
+
+def test_a_noun_that_the_scorer_does_not_know_has_no_class(world):
+    facts = world.tables.gather(A, world.tables.phrases_of_image[A], max_nouns=2)
+    placement = letterbox(whole_window(facts.image.image_hw), 96)
+    fields_ = noun_fields(facts, placement, SPEC, {"dog": 7})
+    np.testing.assert_array_equal(fields_["noun_classes"], [[7, -1], [-1, -1], [7, -1]])
+
+
+def test_earlier_phrases_are_compared_with_the_label_of_each_box():
+    similarity = np.array([[[0.1, 0.2, 0.3, 0.4]]], np.float32)  # three labels, and the image
+    earlier = EarlierPhrases(similarity, np.array([[True]]), np.array([0]), np.array([False]))
+    fields_ = sentence_fields(SimpleNamespace(earlier=earlier), np.array([3, 1, 0]))
+    np.testing.assert_array_equal(fields_["earlier_priors"], similarity[..., [2, 0, 3]])
+    assert fields_["earlier_is_plural"].tolist() == [[True]]

@@ -1,3 +1,4 @@
+from collections import Counter
 from dataclasses import replace
 
 import h5py
@@ -8,7 +9,14 @@ from models.phrases.places import Place
 from pipeline.caching.cache import CacheError
 from pipeline.errors import InputError
 from pipeline.mentions import Mention, PhraseFacts
-from pipeline.samples.grounding_tables import GroundingTables, picture_phrase
+from pipeline.samples.grounding_tables import (
+    NO_CAMS,
+    NO_PROPOSALS,
+    GroundingTables,
+    compared_nouns,
+    count_texts,
+    picture_phrase,
+)
 from pipeline.samples.label_similarity import EXACT
 from tests.cached_world import BOXES, FILES, HW, PHRASES, write_world
 
@@ -48,7 +56,22 @@ def test_texts_of_place_are_of_every_distinct_phrase_and_its_mirror_image(tables
 
 
 def test_texts_are_the_phrases_and_their_mirror_images(tables):
-    assert {"left cat", "right cat", "the dog"} <= set(tables.texts)
+    phrases = [phrase for found in PHRASES.values() for phrase in found]
+    assert Counter(tables.texts) == Counter([*phrases, "right cat", "right one"])
+    known = dict(tables.phrase_facts)
+    assert dict(count_texts(tables.phrases, known)) == Counter(phrases)
+
+
+def test_a_phrase_that_the_nouns_stage_has_not_seen_is_named(tables):
+    phrases = [picture_phrase(phrase) for phrase in ("the dog", "unheard of", "left cat")]
+    for facts in (tables.phrase_facts, dict(tables.phrase_facts)):
+        with pytest.raises(CacheError, match="'unheard of'"):
+            compared_nouns(phrases, facts)
+
+
+def test_a_phrase_of_an_image_that_is_not_there_is_an_error_that_names_it(tables):
+    with pytest.raises(CacheError, match=r"images\.jsonl.*'e'"):
+        _ = replace(tables, images=[*tables.images][:4]).phrases_of_image
 
 
 def test_an_image_s_own_rows_are_gathered(tables):
@@ -141,3 +164,35 @@ def test_numbers_of_a_damaged_cache_point_nowhere(tmp_path, monkeypatch, file, n
         cache[name][at] = value
     with pytest.raises(CacheError, match=file.name):
         GroundingTables.from_caches(FILES, IMAGES, None)
+
+
+def test_a_cache_that_lacks_an_image_of_its_offsets_is_damaged(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_world(tmp_path)
+    with h5py.File(FILES.proposals, "r+") as cache:
+        offsets = cache["offsets"][:]
+        del cache["offsets"]
+        cache["offsets"] = np.append(offsets, offsets[-1])
+    with pytest.raises(CacheError, match=FILES.proposals.name):
+        GroundingTables.from_caches(FILES, IMAGES, None)
+
+
+def test_what_stands_before_a_phrase_in_its_sentence_is_gathered():
+    sentence = "a dog and a cat"
+    phrases = [
+        picture_phrase("a dog", sentence, (0, 5)),
+        picture_phrase("a cat", sentence, (10, 15)),
+        picture_phrase("a cat"),
+    ]
+    facts = {
+        f"a {noun}": PhraseFacts((Mention(noun, 0),), False, False, Place(), noun)
+        for noun in ("dog", "cat")
+    }
+    boxes = NO_PROPOSALS[0], ("cat", "dog")
+    tables = GroundingTables.from_picture((30, 50), phrases, facts, boxes, NO_CAMS)
+    found = tables.gather(0, [1, 2], max_nouns=1)
+    assert found.proposals["boxes_xyxy"].shape == (0, 4)
+    assert (found.maps.tolist(), found.confidences.tolist()) == ([[[0]]], [0])
+    earlier = found.earlier.similarity[:, :, :2]
+    np.testing.assert_array_equal(earlier[:, 0], [[0, 1], [0, 0]])
+    assert not earlier[:, 1:].any()

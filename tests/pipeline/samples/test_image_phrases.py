@@ -10,6 +10,9 @@ def test_phrases_are_grouped_by_their_image_in_order():
     assert [*grouped] == [0, 2, 5]
     assert grouped == {0: [3], 2: [1, 4], 5: [0, 2, 5]}
     assert grouped != {0: [3], 2: [4, 1], 5: [0, 2, 5]}
+    assert grouped != 3
+    many = np.random.default_rng(0).integers(0, 5, 999)
+    assert ImagePhrases.group(many) == {n: np.flatnonzero(many == n).tolist() for n in range(5)}
 
 
 @pytest.mark.parametrize("image", [-1, 1, 6])
