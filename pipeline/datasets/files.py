@@ -202,7 +202,7 @@ class PictureFinder:
         for parent, folders, files in os.walk(self.folder):
             folders.sort()
             below = Path(parent).relative_to(self.folder)
-            for file in sorted(files):
+            for file in files:
                 path = Path(parent) / file
                 if path.is_symlink() and leads_out(self.folder, path):
                     continue

@@ -33,6 +33,7 @@ def test_a_pixel_of_rounding_is_clipped_without_a_word(given):
 def test_a_box_that_reaches_out_either_way_it_is_read_is_clipped_and_told():
     box, problem = check_box([90, 30, 150, 60], "xywh", HW)
     assert box == (90, 30, 100, 40)
+    assert check_box([90, 30, 11.25, 9], "xywh", HW) == ((90, 30, 100, 39), problem)
     assert problem == "a box reaches out of its image: clipped"
 
 
@@ -68,14 +69,22 @@ def test_what_is_not_four_finite_numbers_is_no_box(given):
     assert check_box(given, "xyxy", HW) == (None, "a box is not four finite numbers: skipped")
 
 
-@pytest.mark.parametrize("given", [[200, 5, 10, 10], [5, 5, 0, 10], [5, 5, 10, -2], [-9, 5, 3, 3]])
+@pytest.mark.parametrize(
+    "given", [[200, 5, 10, 10], [5, 5, 0, 10], [5, 5, 10, 0], [5, 5, 10, -2], [-9, 5, 3, 3]]
+)
 def test_a_box_without_area_in_its_image_is_skipped(given):
     box, problem = check_box(given, "xywh", HW)
     assert box is None
     assert problem == "a box has no area in its image: skipped"
 
 
-SHARES = [[0.09, 0.03, 0.47, 0.47], [0.5, 0.25, 0.5, 0.75], [0, 0, 1, 1], [0, 0.2, 1.004, 1]]
+SHARES = [
+    [0.09, 0.03, 0.47, 0.47],
+    [0.5, 0.25, 0.5, 0.75],
+    [0, 0, 1, 1],
+    [0, 0.2, 1.01, 1],
+    [0, 0.2, 1, 1.01],
+]
 
 
 @pytest.mark.parametrize("form", ["xywh", "xyxy", "inclusive"])
@@ -84,6 +93,7 @@ def test_shares_of_width_and_height_are_not_taken_for_pixels(form, given):
     box, problem = check_box(given, form, (480, 640))
     assert box is None
     assert "shares" in problem
+    assert check_box(given, form, (4, 4)) == (box, problem)
 
 
 @pytest.mark.parametrize(
@@ -95,6 +105,7 @@ def test_shares_of_width_and_height_are_not_taken_for_pixels(form, given):
         ("xyxy", [-0.02, 0.5, 1, 1], HW),
         ("xyxy", [0, 0, 1, 1], (1, 1)),
         ("xyxy", [0.25, 0.5, 1, 1], (3, 2)),
+        ("xyxy", [0.25, 0.5, 1, 1], (9, 3)),
         ("inclusive", [0, 0, 0, 0], HW),
     ],
 )

@@ -49,3 +49,8 @@ def test_a_mark_tells_length_and_end(tmp_path):
     marks = {name: mark_file(tmp_path / name) for name in contents}
     assert marks["a"] == marks["b"]
     assert len(set(marks.values())) == 3
+    (tmp_path / "a").write_bytes(b"y" + b"x" * 8999)
+    assert mark_file(tmp_path / "a") == marks["b"]
+    for name, content in {"a": b"abc", "b": b"xbc"}.items():
+        (tmp_path / name).write_bytes(content)
+    assert mark_file(tmp_path / "a") != mark_file(tmp_path / "b")

@@ -9,6 +9,7 @@ from pipeline.datasets.files import (
     check_file,
     find_file,
     read_json,
+    unique_keys,
 )
 from pipeline.errors import InputError
 
@@ -135,6 +136,8 @@ def test_a_picture_outside_of_its_folder_is_none(finder, outside, name):
 def test_a_link_that_stays_inside_is_a_picture(finder):
     (finder.folder / "link.jpg").symlink_to("25.jpg")
     assert finder.find("link.jpg") == "link.jpg"
+    (finder.folder / "00" / "below.jpg").symlink_to("images/26.jpg")
+    assert finder.find("below.jpg") == "00/below.jpg"
     assert finder.find("elsewhere/../25.jpg") == "elsewhere/../25.jpg"
 
 
@@ -165,3 +168,9 @@ def test_a_web_page_in_place_of_a_file_is_named(tmp_path):
     (tmp_path / "a.tsv").write_text("<!DOCTYPE html><title>404</title>")
     with pytest.raises(InputError, match=r"a\.tsv.*web page"):
         check_file(tmp_path / "a.tsv")
+
+
+def test_a_key_that_occurs_twice_in_an_object_is_named():
+    assert unique_keys([("a", 1), ("b", 2)]) == {"a": 1, "b": 2}
+    with pytest.raises(ValueError, match="'b'"):
+        unique_keys([("a", 1), ("b", 2), ("b", 2)])

@@ -290,3 +290,21 @@ def test_an_id_leads_nowhere_else(root):
     good = next(image_id for image_id, split in plan(root).items if split == "train")
     reading = read_image_of(root, (f"../../{root.name}/flickr30k-images/{good}", "train"))
     assert reading.image is None
+
+
+@pytest.mark.parametrize("problem", ["link", "web page"])
+def test_a_list_of_ids_is_the_data_sets_own_and_no_web_page(root, problem):
+    ids = (root / "val.txt").read_text()
+    (root / "val.txt").unlink()
+    if problem == "link":
+        (root.parent / "val.txt").write_text(ids)
+        (root / "val.txt").symlink_to(root.parent / "val.txt")
+    else:
+        (root / "val.txt").write_text("<!DOCTYPE html><title>404</title>")
+    with pytest.raises(InputError, match=rf"val\.txt.*{problem}"):
+        plan(root)
+
+
+def test_one_list_to_evaluate_on_is_enough(root):
+    (root / "test.txt").unlink()
+    assert {split for _, split in plan(root).items} == {"train", "val"}

@@ -135,3 +135,9 @@ def test_a_split_to_train_on_is_not_needed_to_read_the_others(tmp_path):
 def test_the_score_of_a_predicted_box_is_no_unknown_key(root):
     write(root, "val", WHOLE | {"score": 0.25})
     assert read(root)[-1].phrase_id == "mine-7"
+
+
+def test_a_web_page_in_place_of_lines_is_named(root):
+    (root / "train.jsonl").write_text("<!DOCTYPE html><title>404</title>")
+    with pytest.raises(InputError, match=r"train\.jsonl.*web page"):
+        read(root)

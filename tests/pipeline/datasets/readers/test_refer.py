@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from pipeline.datasets.readers.refer import overlap_remarks, read_refer
+from pipeline.datasets.readers.refer import images_of_splits, overlap_remarks, read_refer
 from pipeline.errors import InputError
 from pipeline.params.datasets import ReferringDataset
 from tests.golden_layouts import coco_name, instances, refs, write_json, write_refer
@@ -194,3 +194,14 @@ def test_a_broken_file_is_named(tmp_path):
     (tmp_path / "refs(umd).p").write_bytes(b"broken")
     with pytest.raises(InputError, match=r"refs\(umd\)\.p"):
         overlap_remarks(tmp_path)
+
+
+def test_what_names_no_split_and_image_is_of_none():
+    refs_of = [{"split": "val", "image_id": 3}, {"split": "val"}, {"image_id": 4}, "split", None]
+    assert images_of_splits(refs_of) == {"val": {3}}
+
+
+@pytest.mark.parametrize("key", ["height", "width"])
+def test_a_size_is_known_only_whole(root, key):
+    change(root, instances_of=lambda known: [image.pop(key) for image in known["images"]])
+    assert {one.declared_hw for one in read(root).referrals} == {None}

@@ -48,10 +48,13 @@ def test_the_union_of_training_and_validation_is_not_read(root):
 
 
 def test_a_region_without_a_box_or_a_list_of_texts_is_told(root):
-    write_json(root / "data" / "referit_query_val.json", {"25_9": ["no box"], "25_8": "no list"})
+    write_json(
+        root / "data" / "referit_query_val.json",
+        {"25_9": ["no box"], "25_8": "no list", "25_7": [7]},
+    )
     found = read(root)
     assert [one.boxes for one in found.referrals if one.split == "val"] == [()]
-    assert [problem.cause for problem in found.bad] == ["a region has no list of texts"]
+    assert [problem.cause for problem in found.bad] == ["a region has no list of texts"] * 2
 
 
 @pytest.mark.parametrize("name", ["referit_query_val.json", "referit_bbox.json"])

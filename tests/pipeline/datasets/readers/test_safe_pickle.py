@@ -93,3 +93,11 @@ def test_lists_that_name_one_another_over_and_over_are_refused_at_once(tmp_path)
     assert (tmp_path / "refs.p").stat().st_size < 1000
     with pytest.raises(InputError, match=r"refs\.p.*many"):
         read_plain_pickle(tmp_path / "refs.p")
+
+
+def test_a_link_to_a_file_elsewhere_is_not_read(tmp_path):
+    (tmp_path / "refs.p").write_bytes(pickle.dumps([], 2))
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "refs.p").symlink_to(tmp_path / "refs.p")
+    with pytest.raises(InputError, match=r"refs\.p.*link"):
+        read_plain_pickle(tmp_path / "data" / "refs.p")

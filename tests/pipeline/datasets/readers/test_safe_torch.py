@@ -91,3 +91,11 @@ def test_what_is_no_list_is_named(tmp_path):
     torch.save({"a": 1}, tmp_path / "a.pth")
     with pytest.raises(InputError, match=r"a\.pth.*dict"):
         load_list(tmp_path / "a.pth")
+
+
+def test_a_link_to_a_file_elsewhere_is_not_read(tmp_path):
+    torch.save([], tmp_path / "a.pth")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "a.pth").symlink_to(tmp_path / "a.pth")
+    with pytest.raises(InputError, match=r"a\.pth.*link"):
+        load_list(tmp_path / "data" / "a.pth")
