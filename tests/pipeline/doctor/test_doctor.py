@@ -3,9 +3,9 @@ import sys
 
 import pytest
 
-from pipeline.doctor.__main__ import _check_names, check_all
+from pipeline.doctor.__main__ import _check_names, check_all, check_run
 from pipeline.doctor.findings import Level
-from pipeline.params.read import PARAMS_FILE
+from pipeline.params.read import PARAMS_FILE, read_params
 from tests.conftest import ROOT
 
 
@@ -15,6 +15,20 @@ def levels(findings):
 
 def test_the_drawn_world_needs_nothing(project):
     assert Level.MISSING not in levels(check_all(project))
+
+
+def test_what_dvc_left_half_written_is_found(project):
+    (project / ".dvc" / "tmp").mkdir()
+    (project / ".dvc" / "tmp" / "rwlock").write_text("")
+    assert [one for one in check_all(project) if "rwlock" in one.what]
+
+
+def test_given_proposals_are_looked_for_where_they_are_asked_for(project):
+    text = (project / PARAMS_FILE).read_text()
+    (project / PARAMS_FILE).write_text(text.replace("source: detector  ", "source: given  "))
+    given = list(check_run(read_params(project / PARAMS_FILE)))
+    (project / PARAMS_FILE).write_text(text)
+    assert len(given) == len(list(check_run(read_params(project / PARAMS_FILE)))) + 1
 
 
 @pytest.mark.parametrize(("asked", "status"), [("[shapes]", 0), ("[refcoco]", 1)])

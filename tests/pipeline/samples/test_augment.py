@@ -154,6 +154,7 @@ def test_factors_and_orders_are_drawn_from_their_whole_range():
     drawn = [draw_colours(0.4, rng(seed)) for seed in range(200)]
     factors = np.array([one for one, _ in drawn])
     assert ((factors >= 0.6) & (factors <= 1.4)).all()
+    assert factors.shape == (200, 3)
     assert (factors.min(0) < 0.65).all()
     assert (factors.max(0) > 1.35).all()
     assert len({tuple(order) for _, order in drawn}) == 6

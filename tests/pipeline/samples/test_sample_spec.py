@@ -58,3 +58,9 @@ def test_the_sizes_are_those_of_the_training_and_colours_count_where_they_weigh(
     names = ("image_px", "max_tokens", "max_words", "max_nouns", "windows", "merge_floors")
     for name in (*names, "subject_words"):
         assert getattr(spec, name) == getattr(params, name)
+
+
+@pytest.mark.parametrize("image_px", [0, -32, 33, 100])
+def test_a_side_that_is_no_multiple_of_32_is_refused(image_px):
+    with pytest.raises(InputError, match=r"train\.image_px"):
+        replace(SPEC, image_px=image_px)

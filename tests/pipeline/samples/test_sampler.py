@@ -57,6 +57,8 @@ def sampler(part=(0, 1), epoch=3):
 def test_the_sampler_yields_the_draws_of_its_epoch():
     assert list(sampler()) == of(epoch=3)
     assert len(sampler()) == len(of())
+    assert list(EpochSampler(PHRASES, 5, 7)) == of(epoch=0)
+    assert EpochSamples(ImagePhrases.of(PHRASES), 5, 7, 2)[1:3] == of(epoch=2)[1:3]
 
 
 def test_processes_share_an_epoch_and_get_equally_many():
