@@ -26,14 +26,20 @@ def test_a_full_disk_and_an_almost_full_one_are_told(project, monkeypatch, least
 
 def test_a_package_that_is_not_installed_is_missing(project, monkeypatch):
     monkeypatch.setattr("pipeline.doctor.machine.PACKAGES", ("yaml", "no_such_package"))
-    assert "no_such_package" in machine(project)["packages"].what
+    told = machine(project)["packages"]
+    assert (told.level, told.what.split()[-1]) == (Level.MISSING, "no_such_package")
+    assert "yaml" not in told.what
 
 
 def test_git_wants_a_repository_and_an_identity(project):
     assert machine(project)["git"].level is Level.WARNING
-    for key in ("user.name", "user.email"):
-        subprocess.run(["git", "config", key, "somebody"], check=True)
-    assert machine(project)["git"].level is Level.OK
+    for mine, other in (("user.name", "user.email"), ("user.email", "user.name")):
+        subprocess.run(["git", "config", mine, "somebody"], check=True)
+        assert machine(project)["git"].level is Level.WARNING
+        subprocess.run(["git", "config", other, "somebody"], check=True)
+        assert machine(project)["git"].level is Level.OK
+        subprocess.run(["git", "config", "--unset", mine], check=True)
+        subprocess.run(["git", "config", "--unset", other], check=True)
     subprocess.run(["rm", "-rf", ".git"], check=True)
     assert machine(project)["git"].level is Level.MISSING
 

@@ -31,6 +31,7 @@ def test_each_format_holds_every_phrase_of_the_split(monkeypatch, capsys):
     for name in ("coco", "transvg", "jsonl"):
         export(monkeypatch, "--format", name, "--split", "train", "--to", f"boxes.{name}")
         assert "15 of 15" in capsys.readouterr().out
+    assert "чашка ☕" in Path("boxes.jsonl").read_text("utf-8")
     rows = [json.loads(line) for line in Path("boxes.jsonl").read_text("utf-8").splitlines()]
     tuples = torch.load("boxes.transvg", weights_only=True)
     dataset = json.loads(Path("boxes.coco").read_text())

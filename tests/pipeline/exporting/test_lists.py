@@ -1,6 +1,7 @@
 """What is exported is read back by the project's own readers: words, ids and boxes."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -40,6 +41,8 @@ def expected():
 def test_json_lines_come_back_with_words_ids_sentences_and_boxes(tmp_path, pictures):
     rows = json_rows(BOXES)
     assert [row.get("confidence") for row in rows] == [0.625, None, None]
+    nowhere = replace(BOXES[0], phrase=replace(BOXES[0].phrase, span=None))
+    assert not {"sentence", "span"} & set(json_rows([nowhere])[0])
     lines = [json.dumps(row, ensure_ascii=False) for row in rows]
     (tmp_path / "val.jsonl").write_text("\n".join(lines), encoding="utf-8")
     data = read_own_lines("own", OwnDataset("jsonl", str(tmp_path), "x", 0, 0))
