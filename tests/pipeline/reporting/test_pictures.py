@@ -30,6 +30,7 @@ def test_misses_fill_up_where_hits_are_few():
 def test_hits_fill_up_where_misses_are_few():
     rows = [row(number, 0.9) for number in range(4)]
     assert len(pictures.choose_rows(rows, 3, "reg", 0.5, seed=0)) == 3
+    assert len(pictures.choose_rows(rows, 9, "reg", 0.9, seed=0)) == 4
 
 
 def test_no_rows_give_no_pictures():
