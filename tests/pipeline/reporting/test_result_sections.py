@@ -7,6 +7,7 @@ from pipeline.reporting.result_sections import (
     differences,
     groups,
     headline,
+    method_bar,
     results,
 )
 from tests.hand_drawn import CAT, DOG, PARAMS, phrase_result, phrase_truth
@@ -43,6 +44,16 @@ def test_differences_have_one_row_per_baseline_and_no_bound(found):
     rows = {row[0]: row[1] for row in table_of(differences("val", found)).rows}
     assert rows["whole image"].startswith("+66.7 (")
     assert not [name for name in rows if name.startswith("oracle")]
+    assert table_of(differences("val", found)).columns[0] == "baseline"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("reg", "model"), ("oracle", "bound"), ("prior", "untrained"), ("random", "untrained")],
+)
+def test_a_bar_tells_what_its_method_is(found, name, kind):
+    bar = method_bar(name, {"accuracy": 0.5, "low": 0.25, "high": 0.75})
+    assert (bar.accuracy, bar.low, bar.high, bar.kind) == (0.5, 0.25, 0.75, kind)
 
 
 def test_groups_show_their_counts(found):
@@ -74,4 +85,6 @@ def test_trust_in_confidence_is_told_in_points_beside_chance(found):
     text = next(block.text for block in blocks if isinstance(block, Paragraph))
     for number in ("6.2", "3.0", "37.5", "0.125", "0.200"):
         assert number in text
-    assert [block.name for block in blocks if isinstance(block, Picture)] == ["confidence_val.png"]
+    [picture] = [block for block in blocks if isinstance(block, Picture)]
+    assert picture.name == "confidence_val.png"
+    assert picture.content.startswith(b"\x89PNG")
