@@ -1,9 +1,11 @@
+import gc
+import signal
 import sys
 
 import pytest
 
-from camground.__main__ import main
-from camground.commands import COMMANDS
+from camground.__main__ import main, run_command
+from camground.commands import COMMANDS, Command
 
 
 @pytest.fixture(autouse=True)
@@ -56,3 +58,20 @@ def test_the_package_gives_the_classes_it_promises():
     assert camground.Found is Found
     with pytest.raises(AttributeError, match="Nothing"):
         _ = camground.Nothing
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [("return 3", 3), ("return None", 0), ("raise KeyboardInterrupt", 128 + signal.SIGINT)],
+)
+def test_the_status_is_the_commands_own(tmp_path, monkeypatch, body, status):
+    text = f"import gc\nSEARCHED = gc.isenabled()\ndef main():\n    {body}\n"
+    (tmp_path / "made_command.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "made_command", raising=False)
+    for _ in range(2):  # it is imported once
+        assert run_command("made", Command("made_command", "is made"), ["x"]) == status
+        assert sys.argv == ["camground made", "x"]
+    assert not sys.modules["made_command"].SEARCHED
+    assert gc.isenabled()
+    monkeypatch.delitem(sys.modules, "made_command")

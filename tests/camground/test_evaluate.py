@@ -1,10 +1,13 @@
+import json
+import sys
 from pathlib import Path
 
 import pytest
 
-from camground.evaluate import plan_evaluation
+from camground.evaluate import main, plan_evaluation
 from pipeline.errors import InputError
 from pipeline.params.read import read_params
+from pipeline.paths import ResultFiles
 from tests.conftest import ROOT
 
 
@@ -36,3 +39,24 @@ def test_what_cannot_be_evaluated_is_named_and_nothing_changes(model, dataset, n
     with pytest.raises(InputError, match=named):
         plan_evaluation(Path(model), dataset)
     assert Path("params.yaml").read_bytes() == before
+
+
+@pytest.mark.parametrize("status", [0, 3])
+def test_dvc_is_asked_for_the_report_and_its_hits_are_shown(monkeypatch, capsys, status):
+    asked = "import sys; open('asked', 'w').write(' '.join(sys.argv[1:]))"
+    Path("dvc.py").write_text(f"{asked}; sys.exit({status})")  # `python -m dvc` finds it first
+    files = ResultFiles("own", "full", "shapes")
+    files.evaluation.parent.mkdir(parents=True)
+    hits = {"phrases": 7, "methods": {"reg": {"accuracy": 0.25, "low": 0.125, "high": 0.375}}}
+    evaluation = {"splits": {"test": hits}, "provenance": {"seed": 0}}
+    files.evaluation.write_text(json.dumps(evaluation))
+    monkeypatch.setattr(sys, "argv", ["camground evaluate", "results/shapes/full", "own"])
+    if status:
+        with pytest.raises(InputError, match="target_report@shapes-own-full"):
+            main()
+    else:
+        main()
+        _, row, report = capsys.readouterr().out.splitlines()
+        assert row.split()[:5] == ["own", "shapes-full", "test", "7", "25.0"]
+        assert report == "report: results/own/shapes-full/report/report.html"
+    assert Path("asked").read_text() == "repro target_report@shapes-own-full"

@@ -86,5 +86,7 @@ def test_trust_in_confidence_is_told_in_points_beside_chance(found):
     for number in ("6.2", "3.0", "37.5", "0.125", "0.200"):
         assert number in text
     [picture] = [block for block in blocks if isinstance(block, Picture)]
+    [chart] = [block for block in results("val", found).blocks if isinstance(block, Picture)]
+    assert (chart.name, chart.content[:4]) == ("accuracy_val.png", b"\x89PNG")
     assert picture.name == "confidence_val.png"
     assert picture.content.startswith(b"\x89PNG")
