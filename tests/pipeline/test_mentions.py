@@ -1,5 +1,6 @@
 import pickle
 
+import h5py
 import numpy as np
 import pytest
 
@@ -133,3 +134,33 @@ def test_a_phrase_that_the_nouns_stage_has_not_seen_is_named(files):
 def test_a_table_goes_to_another_process_by_its_path(files):
     table = PhraseFactsTable(files.nouns)
     assert dict(pickle.loads(pickle.dumps(table))) == dict(table)
+
+
+@pytest.mark.parametrize(
+    ("subject", "head", "is_plain"),
+    [("fox", "fox", True), ("red fox", "fox", False), ("fire truck", "fire truck", True)],
+)
+def test_a_subject_of_more_words_than_the_head_is_not_plain(subject, head, is_plain):
+    assert PhraseFacts((Mention(head, 0),), False, False, Place(), subject).is_plain == is_plain
+    assert not PhraseFacts((Mention(head, 1),), False, False, Place(), subject).is_plain
+
+
+def test_numbers_beyond_their_lists_and_arrays_of_other_phrases_are_damage(files):
+    counts = {"noun_role": 2, "place_side": len(SIDES), "relation": len(RELATIONS)}
+    wrong = [(name, value) for name, count in counts.items() for value in (count, -2)]
+    wrong += [("noun_role", -1), ("noun_index", -1), ("noun_index", 9), ("anchor_index", 9)]
+    for name, value in wrong:
+        with h5py.File(files.nouns, "r+") as cache:
+            before = int(cache[name][0])
+            cache[name][0] = value
+        with pytest.raises(CacheError, match=name):
+            PhraseFactsTable(files.nouns)
+        with h5py.File(files.nouns, "r+") as cache:
+            cache[name][0] = before
+    assert PhraseFactsTable(files.nouns)
+    with h5py.File(files.nouns, "r+") as cache:
+        whole = cache["is_plural"][:]
+        del cache["is_plural"]
+        cache["is_plural"] = whole[1:]
+    with pytest.raises(CacheError, match="is_plural"):
+        PhraseFactsTable(files.nouns)

@@ -1,5 +1,6 @@
 """Starting and stopping processes of a server; a real one is in tests/end_to_end/test_ui.py."""
 
+import re
 import subprocess
 import sys
 
@@ -7,6 +8,7 @@ import pytest
 
 from pipeline.flow import ui
 from pipeline.flow.ui import api_address, main, stop_server
+from tests.conftest import ROOT
 
 
 def test_the_address_is_this_machine_s_own():
@@ -41,3 +43,12 @@ def test_a_server_that_ends_at_once_is_one_clear_error(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(ui.InputError, match=r"127\.0\.0\.1:9.*runtime\.port"):
         ui.start_server(9)
+
+
+def test_where_no_server_answers_one_is_started_at_the_port_of_params(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    (tmp_path / "params.yaml").write_text(re.sub(r"(?m)^  port: \d+", "  port: 9", text), "utf-8")
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(SystemExit, match=r"^error: .*127\.0\.0\.1:9"):
+        main()
