@@ -59,6 +59,18 @@ def test_names_that_params_does_not_know_are_refused(arguments, words):
         arguments(*words, variant=len(words) == 2)
 
 
+@pytest.mark.parametrize(
+    ("words", "key"),
+    [
+        (("--dataset", "no/name", "--variant", "full"), "datasets"),
+        (("--dataset", "shapes", "--variant", "no/name"), "variants"),
+    ],
+)
+def test_what_is_no_name_is_refused_with_the_key_it_comes_from(arguments, words, key):
+    with pytest.raises(InputError, match=rf"^run\.{key}: 'no/name'"):
+        arguments(*words, variant=True)
+
+
 @pytest.mark.parametrize("words", [(), ("shapes", "full")])
 def test_a_wrong_number_of_words_shows_the_usage(arguments, words, capsys):
     with pytest.raises(SystemExit) as stop:

@@ -48,6 +48,8 @@ def test_the_projects_own_file_is_read():
             r"variants\.full.*model\.cam.*'maybe'",
         ),
         ({"variants__full": {"epochs": True}}, r"variants\.full.*epochs.*True"),
+        ({"train__model__heads": 7}, r"^train\.model\.heads"),
+        ({"variants__full": {"model.heads": 7}}, r"variants\.full.*heads"),
     ],
 )
 def test_what_no_stage_understands_is_refused_before_anything_runs(edited, changes, message):
