@@ -7,9 +7,11 @@ import torch
 
 from models.classifier.classifier import load_classifier
 from models.classifier.noun_head import load_noun_head
+from models.classifier.train_noun_head import NounHeadFit
+from models.phrases.places import Place
 from pipeline.errors import InputError
 from pipeline.images.batches import image_batches, read_squashed
-from pipeline.mentions import PhraseFactsTable
+from pipeline.mentions import Mention, PhraseFacts, PhraseFactsTable
 from pipeline.observe.observer import Observer
 from pipeline.params.schema import NounHeadParams
 from pipeline.records import PhraseRecord, read_records
@@ -18,6 +20,7 @@ from stages.noun_head import (
     compute_features,
     find_targets,
     frequent_nouns,
+    held_out_map,
     main,
     run,
 )
@@ -77,6 +80,9 @@ def test_equally_frequent_nouns_are_ordered_by_the_alphabet(inputs):
     phrases = read_records(inputs.files.phrases, PhraseRecord)
     facts = PhraseFactsTable(inputs.files.nouns)
     assert frequent_nouns(phrases, facts, 1, 9) == ["fox", "hut", "zebra"]
+    asked = [PhraseRecord(f"p{n}", "a", "train", noun) for n, noun in enumerate("zzzaffffb")]
+    said = {noun: PhraseFacts((Mention(noun, 0),), False, False, Place(), noun) for noun in "abfz"}
+    assert frequent_nouns(asked, said, 1, 9) == ["f", "z", "a", "b"]
 
 
 def test_the_summary_tells_coverage_and_size(inputs):
@@ -147,3 +153,15 @@ def test_targets_are_the_known_nouns_of_each_image():
     said = [{"hut", "owl"}, set(), {"fox", "hut"}, {"owl"}]
     expected = [[noun in some for noun in ("hut", "fox", "elk")] for some in said]
     assert find_targets(said, ["hut", "fox", "elk"]).tolist() == expected
+
+
+def test_precision_is_measured_on_every_tenth_image_alone():
+    is_first = torch.arange(20) % 2 == 0
+    features = torch.stack([is_first, ~is_first], 1).float()
+    targets = features.clone()
+    targets[9], targets[19] = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
+    features[19] = torch.tensor([1.0, 0.0])  # of the two held out, each noun is where the other is
+    fit = NounHeadFit(60, 0.1, 0.0, 1.0, 4, 0)
+    measured = held_out_map(features, targets > 0, ["a", "b"], fit, Observer("noun_head"))
+    assert measured == 0.5
+    assert held_out_map(features[:9], targets[:9] > 0, ["a", "b"], fit, Observer("x")) is None
