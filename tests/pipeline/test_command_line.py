@@ -134,9 +134,11 @@ def test_the_seconds_of_a_stage_are_kept_outside_its_outputs(arguments, monkeypa
     monkeypatch.delenv("RANK", raising=False)
     arguments("shapes").run("cams", lambda _: None)
     assert list(read_seconds()) == ["cams@shapes"]
+    arguments("shapes").run("annotations", lambda _: None)
+    assert list(read_seconds()) == ["cams@shapes", "annotations@shapes"]  # as they ended
     monkeypatch.setenv("PIPELINE_PART", "0/2")  # has done a part of the work
     arguments("shapes").run("nouns", lambda _: None)
-    assert list(read_seconds()) == ["cams@shapes"]
+    assert list(read_seconds()) == ["cams@shapes", "annotations@shapes"]
 
 
 @pytest.mark.parametrize("text", ["", "null", "NaN", '"1"', "[" * 99_999])

@@ -17,6 +17,7 @@ def test_any_other_text_is_none(text):
 def test_a_part_of_a_path_has_255_bytes_at_most():
     assert name_problem("é" * 127 + "/" + "a" * 255) is None
     assert name_problem("é" * 128)
+    assert name_problem("a/" + "é" * 128 + "/b.png")
 
 
 def test_half_of_a_character_is_written_as_json_writes_it():
