@@ -1,9 +1,10 @@
 """Caches between stages: HDF5 files that appear whole, with provenance and reproducible bytes.
 
-Format 1. Root attributes `format_version`, `stage`, `fingerprint` and the stage's own. An array
-lies in the dataset of its name; a list of N texts is a group of two datasets: `utf8`, the texts one
-after another, uint8 (bytes,), and `offsets`, int64 (N + 1,). Datasets are contiguous, not
-compressed, and carry no times; names and attributes are written in sorted order.
+Format 2. Root attributes `format_version`, `stage`, `fingerprint` and the stage's own; texts among
+them have a fixed length. An array lies in the dataset of its name; a list of N texts is a group of
+two datasets: `utf8`, the texts one after another, uint8 (bytes,), and `offsets`, int64 (N + 1,).
+Datasets are contiguous, not compressed, and carry no times; names and attributes are written in
+sorted order.
 """
 
 import errno
@@ -23,16 +24,15 @@ from numpy.typing import NDArray
 from models.given_files.impostors import cause_of, one_line
 from models.given_files.text_files import check_regular
 from pipeline.caching.atomic import whole_file
-from pipeline.caching.global_heap import has_endless_heap
+from pipeline.caching.attributes import read_attribute, write_attributes
 from pipeline.caching.hdf5_room import check_room, cut_to_size, most_bytes, reserve
 from pipeline.caching.runs import row_offsets
 from pipeline.caching.stored_array import StoredArray
 from pipeline.errors import InputError
 from pipeline.text_index import PackedTexts
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _NUMBERS = "biuf"  # kinds of dtypes that a cache has
-_ATTRIBUTE_KINDS = {h5py.h5t.STRING, h5py.h5t.INTEGER, h5py.h5t.FLOAT}
 CACHE_SUFFIX = ".h5"
 # of h5py on damaged files
 _READ_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError)
@@ -98,7 +98,7 @@ def write_cache(
         flush: see `whole_file`.
 
     Raises:
-        ValueError: a name is used twice.
+        ValueError: a name is used twice, or an attribute cannot be kept, see `write_attributes`.
     """
     reserved = {"format_version": FORMAT_VERSION, **vars(provenance)}
     twice = sorted((set(arrays) & set(texts)) | (set(attributes) & set(reserved)))
@@ -110,8 +110,7 @@ def write_cache(
         whole_file(path, flush=flush) as partial,
         _new_file(partial, most_bytes(sizes, texts, own)) as file,
     ):
-        for name, value in sorted(own.items()):
-            file.attrs[name] = value
+        write_attributes(file, own)
         for name in sorted({*arrays, *texts}):
             if name in texts:
                 _write_texts(file.create_group(name), texts[name])
@@ -126,16 +125,17 @@ def read_provenance(path: Path) -> Provenance:
         CacheError: the file is missing, truncated, not HDF5, or not a cache of this format
             (`CacheAccessError`: it cannot be opened now).
     """
-    with _open(path) as file:
-        attributes = _attributes(path, file)
-    if not {"format_version", "stage", "fingerprint"} <= set(attributes):
-        raise CacheError(f"{path}: is HDF5 but no cache of this project; {_remedy(path)}")
-    if str(attributes["format_version"]) != str(FORMAT_VERSION):
-        raise CacheError(
-            f"{path}: has cache format {attributes['format_version']}, "
-            f"this code reads format {FORMAT_VERSION}; {_remedy(path)}"
-        )
-    return Provenance(str(attributes["stage"]), str(attributes["fingerprint"]))
+    with _open(path) as file, _damage_named(path):
+        if not {"format_version", "stage", "fingerprint"} <= set(file.attrs):
+            raise CacheError(f"{path}: is HDF5 but no cache of this project; {_remedy(path)}")
+        version = read_attribute(file, "format_version")
+        if version != FORMAT_VERSION:
+            raise CacheError(
+                f"{path}: has cache format {version!r}, this code reads format {FORMAT_VERSION}; "
+                f"{_remedy(path)}"
+            )
+        stage, fingerprint = (read_attribute(file, name) for name in ("stage", "fingerprint"))
+    return Provenance(str(stage), str(fingerprint))
 
 
 @contextmanager
@@ -232,18 +232,13 @@ class Cache:
         """Return one of the stage's own attributes.
 
         Raises:
-            CacheError: there is no such attribute.
+            CacheError: there is no such attribute, or it is no text of fixed length and no number.
         """
-        attributes = _attributes(self.path, self._opened())
-        if name not in attributes:
-            raise CacheError(f"{self.path}: has no attribute `{name}`; {_remedy(self.path)}")
-        value = attributes[name]
-        value = value.item() if isinstance(value, np.generic) else value
-        if not isinstance(value, str | int | float):
-            raise CacheError(
-                f"{self.path}: attribute `{name}` is no plain value; {_remedy(self.path)}"
-            )
-        return value
+        file = self._opened()
+        with _damage_named(self.path):
+            if name not in file.attrs:
+                raise CacheError(f"{self.path}: has no attribute `{name}`; {_remedy(self.path)}")
+            return read_attribute(file, name)
 
     def close(self) -> None:
         """Close the file; the next read opens it again."""
@@ -312,19 +307,15 @@ def _write_texts(group: Any, texts: Sequence[str]) -> None:
     group.create_dataset("utf8", data=utf8, track_times=False)
 
 
-def _attributes(path: Path, file: Any) -> dict[str, Any]:
-    """Return all attributes; HDF5 crashes on some that are of no kind that a cache has.
-
-    Raises:
-        CacheError: the file is damaged.
-    """
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    """Raise `CacheError` where attributes of a cache cannot be read."""
     try:
-        for name in file.attrs:
-            if file.attrs.get_id(name).get_type().get_class() not in _ATTRIBUTE_KINDS:
-                raise ValueError(f"`{name}` is neither a text nor a number")
-        return dict(file.attrs)
+        yield
+    except InputError:
+        raise
     except _READ_ERRORS as error:
-        raise CacheError(f"{path}: is damaged: {error}; {_remedy(path)}") from error
+        raise CacheError(f"{path}: is damaged: {one_line(error)}; {_remedy(path)}") from error
 
 
 def _stored(file: Any, name: str, path: Path) -> Any:
@@ -356,8 +347,6 @@ def _open(path: Path) -> Any:
         check_regular(path)
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "")
-        if has_endless_heap(path):
-            raise OSError("the texts of its attributes are damaged")
         return h5py.File(path, "r", locking=False)
     except OSError as error:
         raise _open_error(path, error) from error
