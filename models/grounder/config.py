@@ -77,6 +77,8 @@ class GrounderConfig:
     place_weight: NonNegativeFloat
     place_order: NonNegativeFloat
     place_dim: PositiveInt
+    unfit_weight: NonNegativeFloat
+    unfit_dim: PositiveInt
     prior_claim: NonNegativeFloat
     prior_wearer: NonNegativeFloat
     prior_part_area: FiniteFloat

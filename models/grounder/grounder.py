@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from models.classifier.classifier import ImageNorm
 from models.grounder.batch import GroundingInputs, GroundingOutputs
 from models.grounder.box_head import OffsetHead, RegHead, decode_boxes, encode_boxes
-from models.grounder.box_scorer import BoxScorer, cam_statistics, masked_probs
+from models.grounder.box_scorer import BoxScorer, CamStatistics, cam_statistics, masked_probs
 from models.grounder.config import GrounderSpec, parse_levels
 from models.grounder.encoders.cam_encoder import HEAD_ROLE, CamEncoder, CamEncoding, no_cams
 from models.grounder.encoders.language_encoder import LanguageEncoder
@@ -24,6 +24,7 @@ from models.grounder.fusion import Fusion
 from models.grounder.phrase_decoder import PhraseDecoder, attended_proposal
 from models.grounder.place_reader import PlaceReader, PlaceReading, no_reading
 from models.grounder.priors.prior import prior_logits
+from models.grounder.unfit_scorer import UnfitScorer, UnfitScores, no_unfit_scores
 from models.layers.attention import TokenSet
 from models.layers.backbone import Backbone
 from models.layers.masking import content_boxes_xyxy
@@ -40,6 +41,7 @@ class _BoxScores:
     prior: Tensor
     cam: Tensor
     reading: PlaceReading
+    unfit: UnfitScores
     probs: Tensor
     embeddings: Tensor
 
@@ -83,6 +85,9 @@ class Grounder(nn.Module):
         self.head: RegHead | OffsetHead = RegHead(state_dim)
         if spec.head == "per_proposal":
             self.head = OffsetHead(state_dim, spec.proposal_dim)
+        self.unfit_scorer = None
+        if spec.unfit_weight > 0:
+            self.unfit_scorer = UnfitScorer(language.channels, spec)
 
     def pretrained_parameters(self) -> list[nn.Parameter]:
         """Return the trainable parameters that do not start from random values."""
@@ -127,7 +132,8 @@ class Grounder(nn.Module):
         """Ground the phrases of a batch; works without proposals and without nouns."""
         visual = self.visual_encoder(self.norm(inputs.images), inputs.pixel_mask)
         words = self._encode_words(inputs)  # (B, P, T, C)
-        phrases = self.phrase_embedding(masked_mean(words))  # (B, P, D)
+        means = masked_mean(words)  # (B, P, C)
+        phrases = self.phrase_embedding(means)  # (B, P, D)
         cams = self._encode_cams(inputs, visual.deepest)
         states = self.fusion(
             visual.levels, words, TokenSet(cams.tokens, cams.token_mask), phrases
@@ -140,7 +146,7 @@ class Grounder(nn.Module):
         )  # (B, R, U)
         phrases = F.normalize(phrases, dim=-1)
         mined_mask = self._mined_mask(inputs, cams)
-        scores = self._score(inputs, (states, proposals, phrases), cams, mined_mask)
+        scores = self._score(inputs, (means, states, proposals, phrases), cams, mined_mask)
         attended = attended_proposal(scores.probs.to(proposals.dtype), proposals)  # (B, P, U)
         boxes = self._boxes(inputs, states, proposals, scores.logits)
         return GroundingOutputs(
@@ -149,6 +155,7 @@ class Grounder(nn.Module):
             prior_logits=scores.prior,
             cam_logits=scores.cam,
             reading_logits=scores.reading.logits,
+            unfit_logits=scores.unfit.logits,
             box_probs=scores.probs,
             pred_boxes_xyxy=boxes.pred_xyxy,
             refined_boxes_xyxy=boxes.refined_xyxy,
@@ -162,6 +169,7 @@ class Grounder(nn.Module):
             reconstruction_logits=self.decoder(attended, inputs.word_ids),
             place_log_probs=scores.reading.log_probs,
             usual_log_probs=scores.reading.usual,
+            blind_logits=scores.unfit.blind,
         )
 
     def _encode_words(self, inputs: GroundingInputs) -> TokenSet:
@@ -187,12 +195,16 @@ class Grounder(nn.Module):
     def _score(
         self,
         inputs: GroundingInputs,
-        features: tuple[Tensor, Tensor, Tensor],
+        features: tuple[Tensor, Tensor, Tensor, Tensor],
         cams: CamEncoding,
         mined_mask: Tensor,
     ) -> _BoxScores:
-        """Score every box for every phrase, from (states, proposals, phrase embeddings)."""
-        states, proposals, phrases = features
+        """Score every box for every phrase.
+
+        `features` are the phrases' mean states and fused states, the proposals, the phrases'
+        embeddings.
+        """
+        means, states, proposals, phrases = features
         weights = mined_mask / mined_mask.sum(-1, keepdim=True).clamp(min=1)  # (B, P, K)
         image_px = inputs.images.shape[-1]
         statistics = cam_statistics(cams.attention_maps, weights, inputs.boxes_xyxy, image_px)
@@ -201,21 +213,30 @@ class Grounder(nn.Module):
         learned = self.scorer(states, proposals, statistics.features, similarities).float()
         learned = self._weight_learned(inputs) * learned
         prior = prior_logits(inputs, self.spec)  # (B, P, R)
-        if self.spec.cam_ranks == "raw":
-            statistics = cam_statistics(cams.raw_maps, weights, inputs.boxes_xyxy, image_px)
-        cam = self.spec.cam_weight * statistics.log_density  # (B, P, R)
+        raw = cam_statistics(cams.raw_maps, weights, inputs.boxes_xyxy, image_px)
+        ranking = raw if self.spec.cam_ranks == "raw" else statistics
+        cam = self.spec.cam_weight * ranking.log_density  # (B, P, R)
         reading = self._read_places(inputs)
-        logits = learned + prior + cam + reading.logits
+        unfit = self._score_unfit(inputs, raw, means)
+        logits = learned + prior + cam + reading.logits + unfit.logits
         real = inputs.box_mask[:, None]  # (B, 1, R)
         logits = logits.masked_fill(~real, torch.finfo(logits.dtype).min)
         probs = masked_probs(logits, real)
-        return _BoxScores(logits, learned, prior, cam, reading, probs, embeddings)
+        return _BoxScores(logits, learned, prior, cam, reading, unfit, probs, embeddings)
 
     def _read_places(self, inputs: GroundingInputs) -> PlaceReading:
         """Return what the phrases' words of place say of every box."""
         if self.place_reader is None:
             return no_reading(inputs)
         return self.place_reader(inputs, self.spec)
+
+    def _score_unfit(
+        self, inputs: GroundingInputs, raw: CamStatistics, means: Tensor
+    ) -> UnfitScores:
+        """Return what is learned of boxes without their labels."""
+        if self.unfit_scorer is None:
+            return no_unfit_scores(inputs)
+        return self.unfit_scorer(inputs, raw, means, self.spec)
 
     def _weight_learned(self, inputs: GroundingInputs) -> Tensor:
         """Return how much the learned score counts for each phrase, in [0, 1], float (B, P, 1)."""

@@ -17,6 +17,7 @@ class LossWeights:
     mining: NonNegativeFloat
     area: NonNegativeFloat
     place: NonNegativeFloat
+    withheld: NonNegativeFloat
     regression_iou: Share
     regression_gap: Share
     regression_gate: Share

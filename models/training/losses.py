@@ -20,6 +20,7 @@ from models.training.mining_loss import (
 from models.training.place_loss import place_loss
 from models.training.reconstruction_loss import reconstruction_loss
 from models.training.regression_loss import PseudoLabelThresholds, giou_loss, regression_loss
+from models.training.withheld_loss import withheld_loss
 
 
 def regression_ramp(progress: float, start: float) -> float:
@@ -58,8 +59,8 @@ def compute_losses(
     Returns:
         Scalars: `loss`, the weighted sum; `reconstruction_loss`, `contrastive_loss`,
         `matching_loss`, `regression_loss`, `giou_loss`, `mining_loss`, `area_loss`, `place_loss`,
-        unweighted; and `box_entropy` of the probabilities over proposals in nats, `best_prob`, the
-        mean largest of them, `intact_prob` and `blank_prob` of mining.
+        `withheld_loss`, unweighted; and `box_entropy` of the probabilities over proposals in nats,
+        `best_prob`, the mean largest of them, `intact_prob` and `blank_prob` of mining.
     """
     mined = mine_batch(outputs, inputs, spec, weights, classifier)
     regression, giou = _regression(outputs, inputs, weights)
@@ -73,6 +74,7 @@ def compute_losses(
         "mining_loss": mined.loss,
         "area_loss": mined.area,
         "place_loss": place_loss(outputs, inputs),
+        "withheld_loss": withheld_loss(outputs, inputs, spec),
     }
     shares = loss_shares(spec, weights, progress)
     total = torch.stack([losses[name] * share for name, share in shares.items()]).sum()
@@ -95,6 +97,7 @@ def loss_shares(spec: GrounderSpec, weights: LossWeights, progress: float) -> di
         "mining_loss": mining,
         "area_loss": mining * weights.area,
         "place_loss": weights.place * (spec.place_weight > 0),
+        "withheld_loss": weights.withheld * (spec.unfit_weight > 0),
     }
 
 

@@ -137,6 +137,8 @@ CONFIG = GrounderConfig(
     place_weight=1.0,
     place_order=1.0,
     place_dim=8,
+    unfit_weight=1.0,
+    unfit_dim=8,
     prior_claim=0.0, prior_wearer=0.0, prior_part_area=0.0,
     score_bound=2.0, score_mlp=True, score_plain=0.5, score_unfit=0.2,
     teacher="both", contrast_temperature=0.1, mask_sharpness=10.0, mask_threshold=0.5,

@@ -110,9 +110,10 @@ def test_language_reaches_z_only_through_the_weights():
 def test_the_prior_is_added_to_the_bounded_learned_score():
     inputs = tiny_inputs()
     nothing = dict.fromkeys(PRIOR, 0.0)
-    plain = tiny_grounder(**nothing, cam_weight=0.0, place_weight=0.0)(inputs).box_logits
+    off = {"cam_weight": 0.0, "place_weight": 0.0, "unfit_weight": 0.0}
+    plain = tiny_grounder(**nothing, **off)(inputs).box_logits
     assert plain[inputs.box_mask[:, None].expand(B, P, R)].abs().max() <= 2
-    grounder = tiny_grounder(cam_weight=0.0, place_weight=0.0)
+    grounder = tiny_grounder(**off)
     expected = plain + prior_logits(inputs, grounder.spec)
     torch.testing.assert_close(grounder(inputs).box_logits[0], expected[0])
 
@@ -150,13 +151,15 @@ def test_boxes_are_ranked_by_the_learned_or_by_the_raw_map():
     torch.testing.assert_close(unmoved(inputs).cam_logits, raw.cam_logits)
 
 
-def test_a_score_comes_with_its_four_parts():
+def test_a_score_comes_with_its_five_parts():
     inputs = tiny_inputs()
+    inputs.box_priors[0, 1] = 0
     outputs = tiny_grounder(cam_weight=2.0).eval()(inputs)
     real = inputs.box_mask[:, None].expand(B, P, R)
     parts = (outputs.prior_logits, outputs.cam_logits, outputs.learned_logits)
-    parts += (outputs.reading_logits,)
+    parts += (outputs.reading_logits, outputs.unfit_logits)
     assert outputs.reading_logits.any()
+    assert outputs.unfit_logits.any()
     torch.testing.assert_close(sum(parts)[real], outputs.box_logits[real])
     assert outputs.prior_logits.equal(prior_logits(inputs, tiny_grounder().spec))
     others = tiny_grounder(cam_weight=0.0).eval()(inputs)
@@ -166,7 +169,7 @@ def test_a_score_comes_with_its_four_parts():
 
 def test_without_a_learned_score_the_prior_decides_alone_and_every_weight_still_has_a_gradient():
     inputs = tiny_inputs()
-    grounder = tiny_grounder(score_bound=0.0, cam_weight=0.0, place_weight=0.0)
+    grounder = tiny_grounder(score_bound=0.0, cam_weight=0.0, place_weight=0.0, unfit_weight=0.0)
     outputs = grounder(inputs)
     real = inputs.box_mask[:, None].expand(B, P, R)
     expected = prior_logits(inputs, grounder.spec)

@@ -47,6 +47,7 @@ def test_the_total_is_the_weighted_sum():
         + losses["mining_loss"]
         + 0.5 * losses["area_loss"]
         + 0.8 * losses["place_loss"]
+        + 0.6 * losses["withheld_loss"]
     )
     torch.testing.assert_close(losses["loss"], expected)
 
@@ -60,6 +61,7 @@ def test_the_total_is_the_weighted_sum():
         ({"cam": "encode"}, {"mining_loss", "area_loss"}),
         ({"cam": "off"}, {"mining_loss", "area_loss"}),
         ({"place_weight": 0.0}, {"place_loss"}),
+        ({"unfit_weight": 0.0}, {"withheld_loss"}),
     ],
 )
 def test_a_variant_turns_off_its_losses(changes, off):

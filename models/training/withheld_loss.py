@@ -1,0 +1,52 @@
+"""The loss that teaches a score of boxes without labels, by phrases whose label is withheld.
+
+Shapes: B images, P phrases, R proposals.
+"""
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from models.grounder.batch import GroundingInputs, GroundingOutputs
+from models.grounder.config import GrounderConfig
+from models.grounder.priors.prior import prior_logits
+from models.training.distributed import global_count
+
+
+def withheld_loss(
+    outputs: GroundingOutputs, inputs: GroundingInputs, config: GrounderConfig
+) -> Tensor:
+    """Return the divergence of what is believed without a label from what is believed with it.
+
+    For a phrase that a label fits, the prior and the map with the label give probabilities t, and
+    the prior as if no label fitted, the map, and the learned score without labels give
+    probabilities s, each by a softmax over the boxes of the image. The loss is KL(t || s), the
+    distillation of Hinton et al. (2015, "Distilling the Knowledge in a Neural Network") from a
+    teacher that sees the label to a pupil that does not. The learned score alone is taught.
+
+    Args:
+        outputs: of the grounder.
+        inputs: of the grounder.
+        config: of the prior.
+
+    Returns:
+        In nats a phrase, mean over the phrases that a label fits, a scalar; 0 without any, and
+        where no such score is learned.
+    """
+    if config.unfit_weight == 0:
+        return outputs.blind_logits.sum()
+    is_told = inputs.has_fit[..., 0] & inputs.phrase_mask  # (B, P)
+    real = inputs.box_mask[:, None]  # (B, 1, R)
+    cam = outputs.cam_logits.detach()
+    blind = replace(inputs, box_priors=torch.zeros_like(inputs.box_priors))
+    teacher = _log_probs(outputs.prior_logits + cam, real)  # (B, P, R)
+    pupil = _log_probs(prior_logits(blind, config) + cam + outputs.blind_logits, real)
+    divergences = (teacher.exp() * (teacher - pupil)).sum(-1)  # (B, P)
+    return torch.where(is_told, divergences, 0.0).sum() / global_count(is_told.sum())
+
+
+def _log_probs(logits: Tensor, real: Tensor) -> Tensor:
+    """Return the log softmax over real boxes, 0 on padding, float32 (B, P, R)."""
+    lowest = torch.finfo(logits.dtype).min
+    return logits.masked_fill(~real, lowest).log_softmax(-1).masked_fill(~real, 0.0)
