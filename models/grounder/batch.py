@@ -125,8 +125,8 @@ class GroundingOutputs:
         prior_logits: what is believed without training, float32 (B, P, R).
         cam_logits: weighted log of the map's density in the box, float (B, P, R).
         reading_logits: weighted, what learned words of place say of each box, float32 (B, P, R).
-        unfit_logits: weighted, what is learned of a box without labels where no label fits, float32
-            (B, P, R).
+        unfit_logits: weighted, what is learned of a box's place and shape where no label fits,
+            float32 (B, P, R).
         box_probs: their softmax over real proposals, float32 (B, P, R); all 0 without proposals.
         pred_boxes_xyxy: box of the [REG] head, in pixels of the padded input, float32 (B, P, 4);
             with `per_proposal` the refined box.
@@ -142,7 +142,7 @@ class GroundingOutputs:
         place_log_probs: of the phrase's words of place if it meant the box, float32 (B, P, R); 0
             without such words.
         usual_log_probs: of these words if nothing is known of the box, float32 (B, P).
-        blind_logits: the score without labels of every pair, not weighted, float32 (B, P, R).
+        blind_logits: the same of every pair, not weighted, float32 (B, P, R).
     """
 
     box_logits: Tensor

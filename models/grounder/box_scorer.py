@@ -24,12 +24,10 @@ class CamStatistics:
         features: mean inside, share of the map's mass inside, mass inside / sqrt(area),
             float (B, P, R, 3); zero for a phrase without a map.
         log_density: log of the last one, float (B, P, R); zero for a phrase without a map.
-        has_map: whether the phrase has one, bool (B, P, 1).
     """
 
     features: Tensor
     log_density: Tensor
-    has_map: Tensor
 
 
 class PairMLP(nn.Module):
@@ -144,7 +142,6 @@ def cam_statistics(
     return CamStatistics(
         torch.stack([mass / areas, mass / total, density], dim=-1),
         torch.log(density + STATISTIC_FLOOR) * has_map,
-        has_map,
     )
 
 

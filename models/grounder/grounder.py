@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from models.classifier.classifier import ImageNorm
 from models.grounder.batch import GroundingInputs, GroundingOutputs
 from models.grounder.box_head import OffsetHead, RegHead, decode_boxes, encode_boxes
-from models.grounder.box_scorer import BoxScorer, CamStatistics, cam_statistics, masked_probs
+from models.grounder.box_scorer import BoxScorer, cam_statistics, masked_probs
 from models.grounder.config import GrounderSpec, parse_levels
 from models.grounder.encoders.cam_encoder import HEAD_ROLE, CamEncoder, CamEncoding, no_cams
 from models.grounder.encoders.language_encoder import LanguageEncoder
@@ -213,11 +213,11 @@ class Grounder(nn.Module):
         learned = self.scorer(states, proposals, statistics.features, similarities).float()
         learned = self._weight_learned(inputs) * learned
         prior = prior_logits(inputs, self.spec)  # (B, P, R)
-        raw = cam_statistics(cams.raw_maps, weights, inputs.boxes_xyxy, image_px)
-        ranking = raw if self.spec.cam_ranks == "raw" else statistics
-        cam = self.spec.cam_weight * ranking.log_density  # (B, P, R)
+        if self.spec.cam_ranks == "raw":
+            statistics = cam_statistics(cams.raw_maps, weights, inputs.boxes_xyxy, image_px)
+        cam = self.spec.cam_weight * statistics.log_density  # (B, P, R)
         reading = self._read_places(inputs)
-        unfit = self._score_unfit(inputs, raw, means)
+        unfit = self._score_unfit(inputs, means)
         logits = learned + prior + cam + reading.logits + unfit.logits
         real = inputs.box_mask[:, None]  # (B, 1, R)
         logits = logits.masked_fill(~real, torch.finfo(logits.dtype).min)
@@ -230,13 +230,11 @@ class Grounder(nn.Module):
             return no_reading(inputs)
         return self.place_reader(inputs, self.spec)
 
-    def _score_unfit(
-        self, inputs: GroundingInputs, raw: CamStatistics, means: Tensor
-    ) -> UnfitScores:
-        """Return what is learned of boxes without their labels."""
+    def _score_unfit(self, inputs: GroundingInputs, means: Tensor) -> UnfitScores:
+        """Return what a phrase says of every box's place and shape where no label fits."""
         if self.unfit_scorer is None:
             return no_unfit_scores(inputs)
-        return self.unfit_scorer(inputs, raw, means, self.spec)
+        return self.unfit_scorer(inputs, means, self.spec.unfit_weight)
 
     def _weight_learned(self, inputs: GroundingInputs) -> Tensor:
         """Return how much the learned score counts for each phrase, in [0, 1], float (B, P, 1)."""

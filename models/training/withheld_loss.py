@@ -1,4 +1,4 @@
-"""The loss that teaches a score of boxes without labels, by phrases whose label is withheld.
+"""The loss that teaches which boxes a phrase means without a label, by labels that are withheld.
 
 Shapes: B images, P phrases, R proposals.
 """
@@ -19,11 +19,11 @@ def withheld_loss(
 ) -> Tensor:
     """Return the divergence of what is believed without a label from what is believed with it.
 
-    For a phrase that a label fits, the prior and the map with the label give probabilities t, and
-    the prior as if no label fitted, the map, and the learned score without labels give
-    probabilities s, each by a softmax over the boxes of the image. The loss is KL(t || s), the
-    distillation of Hinton et al. (2015, "Distilling the Knowledge in a Neural Network") from a
-    teacher that sees the label to a pupil that does not. The learned score alone is taught.
+    For a phrase that a label fits, the prior and the map give probabilities t, and the prior as if
+    no label fitted, the map, and the learned score of place and shape give probabilities s, each by
+    a softmax over the boxes of the image. The loss is KL(t || s), the distillation of Hinton et al.
+    (2015, "Distilling the Knowledge in a Neural Network") from a teacher that sees the label to a
+    pupil that does not. The learned score alone is taught.
 
     Args:
         outputs: of the grounder.

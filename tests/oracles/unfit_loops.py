@@ -1,17 +1,15 @@
-"""What is known of a box without labels, one pair at a time, in float64.
-
-Boxes are (left, top, right, bottom) in pixels of the input.
-"""
+"""What a box's place and shape say of a phrase, one pair at a time, in float64."""
 
 import math
 
 import numpy as np
 
-from tests.oracles.sentence_loops import area, intersection
-
 
 def geometry(box, content):
-    """Return the nine measures of a box in the part of the input that shows the image."""
+    """Return the nine measures of a box in the part of the input that shows the image.
+
+    Both are (left, top, right, bottom) in pixels of the input.
+    """
     left, top, right, bottom = content
     width, height = right - left, bottom - top
     shares = [(box[0] - left) / width, (box[1] - top) / height]
@@ -20,26 +18,7 @@ def geometry(box, content):
     sides = [math.log(shares[2] - shares[0]), math.log(shares[3] - shares[1])]
     edges = [shares[0] < 0.02, shares[1] < 0.02, shares[2] > 0.98, shares[3] > 0.98]
     pixels = [max(1.0, box[2] - box[0]), max(1.0, box[3] - box[1])]
-    return [*centre, *sides, *edges, math.log(pixels[0] / pixels[1])]
-
-
-def on_wearer(box, wearer):
-    """Return the eight measures of a box on its wearer's, None where nobody has it."""
-    if wearer is None:
-        return [0.0] * 8
-    sides = [wearer[2] - wearer[0], wearer[3] - wearer[1]] * 2
-    steps = [(box[i] - wearer[i % 2]) / max(1.0, sides[i]) for i in range(4)]
-    inside = intersection(box, wearer) / area(box)
-    log_area = math.log(max(area(box) / area(wearer), 1e-4))
-    return [
-        *(min(3.0, max(-2.0, step)) for step in steps),
-        min(3.0, max(-8.0, log_area)), inside, math.log(inside + 0.05), 1.0,
-    ]  # fmt: skip
-
-
-def map_measures(mean, mass, log_density):
-    """Return the four measures of a noun's map in a box."""
-    return [math.log(mean + 0.02), math.log(mass + 0.02), log_density, 1.0]
+    return np.array([*centre, *sides, *edges, math.log(pixels[0] / pixels[1])])
 
 
 def gelu(values):

@@ -36,23 +36,6 @@ class EarlierBoxes:
     claims: Tensor
 
 
-@dataclass(frozen=True)
-class OnWearer:
-    """How every box lies on the box of who wears what a phrase means, or has it as a part.
-
-    Attributes:
-        wearers_xyxy: that box, any where nobody is known, float32 (B, P, 4).
-        is_worn: whether somebody is known, bool (B, P, 1).
-        inside: share of every box inside it, in [0, 1], float32 (B, P, R).
-        part: area of every box over its area, not negative, float32 (B, P, R).
-    """
-
-    wearers_xyxy: Tensor
-    is_worn: Tensor
-    inside: Tensor
-    part: Tensor
-
-
 def sentence_logits(inputs: GroundingInputs, config: GrounderConfig) -> Tensor:
     """Return what the sentence says of every box, float32 (B, P, R); 0 without a sentence.
 
@@ -68,12 +51,14 @@ def sentence_logits(inputs: GroundingInputs, config: GrounderConfig) -> Tensor:
     if inputs.boxes_xyxy.shape[1] == 0:
         return torch.zeros_like(inputs.box_priors)
     earlier = earlier_boxes(inputs, config)
-    on = lay_on_wearers(inputs, earlier)
-    by_wearer = config.prior_wearer * torch.log(on.inside + LOWEST_INSIDE)
-    by_area = config.prior_part_area * on.part.clamp(LOWEST_PART, 1).log()
+    wearer = inputs.wearers.clamp(min=0)[..., None]  # (B, P, 1)
+    is_worn = (inputs.wearers >= 0)[..., None] & earlier.is_known.gather(-1, wearer)  # (B, P, 1)
+    inside, part = _within(inputs, earlier.picks.gather(-1, wearer)[..., 0])
+    by_wearer = config.prior_wearer * torch.log(inside + LOWEST_INSIDE)
+    by_area = config.prior_part_area * part.clamp(LOWEST_PART, 1).log()
     worn = by_wearer + by_area * inputs.phrase_is_body[..., None]
     claimed = config.prior_claim * earlier.claims * inputs.has_fit
-    return torch.where(on.is_worn, worn, -claimed)
+    return torch.where(is_worn, worn, -claimed)
 
 
 def earlier_boxes(inputs: GroundingInputs, config: GrounderConfig) -> EarlierBoxes:
@@ -95,11 +80,17 @@ def earlier_boxes(inputs: GroundingInputs, config: GrounderConfig) -> EarlierBox
     return EarlierBoxes(torch.stack(picks, -1), (fits > 0).any(-1), claims)
 
 
-def lay_on_wearers(inputs: GroundingInputs, earlier: EarlierBoxes) -> OnWearer:
-    """Measure how every box lies on the one that the phrase's wearer is taken to be."""
-    number = inputs.wearers.clamp(min=0)[..., None]  # (B, P, 1)
-    is_worn = (inputs.wearers >= 0)[..., None] & earlier.is_known.gather(-1, number)
-    corners = earlier.picks.gather(-1, number).expand(-1, -1, 4)  # (B, P, 4)
-    wearers = inputs.boxes_xyxy.gather(1, corners)
-    inside, part = shares_of_others(inputs.boxes_xyxy, wearers)  # (B, R, P) twice
-    return OnWearer(wearers, is_worn, inside.transpose(1, 2), part.transpose(1, 2))
+def _within(inputs: GroundingInputs, wearers: Tensor) -> tuple[Tensor, Tensor]:
+    """Return every box's share inside the wearer's box, and its area as a share of that box's.
+
+    Args:
+        inputs: the boxes.
+        wearers: indices of boxes, i64 (B, P).
+
+    Returns:
+        The first in [0, 1], the second not negative, float32 (B, P, R) each.
+    """
+    corners = wearers[..., None].expand(-1, -1, 4)
+    others = inputs.boxes_xyxy.gather(1, corners)  # (B, P, 4)
+    inside, part = shares_of_others(inputs.boxes_xyxy, others)  # (B, R, P) twice
+    return inside.transpose(1, 2), part.transpose(1, 2)

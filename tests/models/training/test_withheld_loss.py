@@ -6,7 +6,7 @@ import torch
 
 from models.grounder.priors.prior import prior_logits
 from models.training.withheld_loss import withheld_loss
-from tests.models.grounder.test_unfit_scorer import made_scorer, statistics_of
+from tests.models.grounder.test_unfit_scorer import made_scorer
 from tests.models.grounder.tiny_grounder import SPEC, B, P, R, tiny_grounder, tiny_inputs
 from tests.oracles import unfit_loops
 
@@ -69,11 +69,11 @@ def test_without_a_label_that_fits_or_a_score_to_teach_it_is_zero():
 
 def test_it_teaches_to_find_what_labels_would_have_told():
     inputs, (scorer, states) = batch(), made_scorer()
-    outputs, statistics = tiny_grounder()(inputs), statistics_of(inputs)
+    outputs = tiny_grounder()(inputs)
     optimizer = torch.optim.Adam(scorer.parameters(), lr=0.02)
     losses = []
     for _ in range(120):
-        blind = scorer(inputs, statistics, states, SPEC).blind
+        blind = scorer(inputs, states, 0.7).blind
         loss = withheld_loss(replace(outputs, blind_logits=blind), inputs, SPEC)
         optimizer.zero_grad()
         loss.backward()
