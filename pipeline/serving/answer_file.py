@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from models.given_files.foreign_values import short_text
 from models.given_files.json_files import parse_json
 from models.given_files.text_files import check_regular
 from pipeline.errors import InputError
@@ -91,5 +92,6 @@ def _rows_of(path: Path, lines: Sequence[bytes], kind: Kind) -> dict[Request, Ro
                 f"{path}:{number}: is no line of `camground predict`; name another file"
             ) from error
         if own != kind:
-            raise InputError(f"{path}: holds lines of {own}, not of {kind}; name another file")
+            found = short_text(vars(own))
+            raise InputError(f"{path}: holds lines of {found}, not of {kind}; name another file")
     return rows

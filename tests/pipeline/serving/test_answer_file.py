@@ -86,6 +86,15 @@ def test_lines_of_another_model_or_answer_are_not_added_to(tmp_path, change):
         pass
 
 
+@pytest.mark.parametrize("model", [[["deep"] * 400] * 400, "m" * 100_000, {"a": {"b": [1] * 999}}])
+def test_what_a_foreign_line_names_is_cut_short(tmp_path, model):
+    path = tmp_path / "out.jsonl"
+    path.write_text(json.dumps(row_of(REQUESTS[0]) | {"model": model}) + "\n")
+    with pytest.raises(InputError) as caught:
+        add(path, REQUESTS[1])
+    assert len(str(caught.value)) < 1000
+
+
 def test_lines_with_and_without_why_do_not_mix(tmp_path):
     path = tmp_path / "out.jsonl"
     path.write_text(json.dumps(row_of(REQUESTS[0]) | {"candidates": []}).replace("error", "x"))
