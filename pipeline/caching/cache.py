@@ -21,6 +21,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from models.given_files.foreign_values import short_text
 from models.given_files.impostors import cause_of, one_line
 from models.given_files.text_files import check_regular
 from pipeline.caching.atomic import whole_file
@@ -131,8 +132,8 @@ def read_provenance(path: Path) -> Provenance:
         version = read_attribute(file, "format_version")
         if version != FORMAT_VERSION:
             raise CacheError(
-                f"{path}: has cache format {version!r}, this code reads format {FORMAT_VERSION}; "
-                f"{_remedy(path)}"
+                f"{path}: has cache format {short_text(version)}, this code reads format "
+                f"{FORMAT_VERSION}; {_remedy(path)}"
             )
         stage, fingerprint = (read_attribute(file, name) for name in ("stage", "fingerprint"))
     return Provenance(str(stage), str(fingerprint))
@@ -170,8 +171,8 @@ class Cache:
         provenance = read_provenance(path)
         if provenance.stage != stage:
             raise CacheError(
-                f"{path}: was written by stage `{provenance.stage}`, a cache of stage `{stage}` "
-                f"is needed; {_remedy(path)}"
+                f"{path}: was written by stage {short_text(provenance.stage)}, a cache of stage "
+                f"`{stage}` is needed; {_remedy(path)}"
             )
         self.path = path
         self.fingerprint = provenance.fingerprint
@@ -322,7 +323,8 @@ def _stored(file: Any, name: str, path: Path) -> Any:
     """Return a dataset that lies in the file itself, with as many bytes as it has values.
 
     A link, a virtual or an external dataset would lead into another file; one that is packed, or
-    that only its fill value makes, could be larger than any memory.
+    that only its fill value makes, could be larger than any memory. The kind is looked at
+    first: where else it is stored comes with its fill value, and a text's would lie in a heap.
 
     Raises:
         ValueError: it is one of these.
@@ -332,10 +334,11 @@ def _stored(file: Any, name: str, path: Path) -> Any:
         if not isinstance(link, h5py.HardLink):
             raise ValueError(f"{parent} is a link")
     dataset = file[name]
-    if not isinstance(dataset, h5py.Dataset) or dataset.shape is None:
-        raise ValueError("it is no array")
-    is_elsewhere = dataset.is_virtual or dataset.external
-    if is_elsewhere or dataset.chunks or dataset.dtype.kind not in _NUMBERS:
+    if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in _NUMBERS:
+        raise ValueError("it is no array of numbers")
+    if dataset.shape is None:
+        raise ValueError("it has no values")
+    if dataset.is_virtual or dataset.external or dataset.chunks:
         raise ValueError("it is stored otherwise than a cache is")
     if dataset.id.get_storage_size() != dataset.nbytes or dataset.nbytes > path.stat().st_size:
         raise ValueError(f"it says to have {dataset.nbytes} bytes, which the file does not hold")

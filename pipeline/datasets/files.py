@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from models.given_files.foreign_values import short_text
 from models.given_files.impostors import cause_of, impostor_of
 from models.given_files.json_files import parse_json
 from models.given_files.text_files import read_text
@@ -68,7 +69,7 @@ def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(values) != len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {twice!r} occurs twice in one object")
+        raise ValueError(f"the key {short_text(twice)} occurs twice in one object")
     return values
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
+from models.given_files.foreign_values import short_text
 from pipeline.datasets.box_formats import clip, has_area
 from pipeline.errors import InputError
 from pipeline.records import Box
@@ -92,5 +93,6 @@ def _read_box(corners: ElementTree.Element, source: str) -> Box:
 def _number(parent: ElementTree.Element, path: str, source: str) -> int:
     text = parent.findtext(path)
     if _WHOLE_NUMBER.fullmatch(text or "") is None:
-        raise BadAnnotationError(f"{source}: <{path}> must be a whole number, got {text!r}")
+        given = short_text(text)
+        raise BadAnnotationError(f"{source}: <{path}> must be a whole number, got {given}")
     return int(text or "")

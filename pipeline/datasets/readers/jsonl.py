@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from models.given_files.foreign_values import short_text
 from models.given_files.json_files import parse_json
 from models.given_files.text_files import given_files, read_lines
 from pipeline.datasets.files import check_file, check_inside, unique_keys
@@ -91,7 +92,7 @@ def _parse(line: str, where: str) -> Mapping[str, Any]:
         raise InputError(f"{where}: must be a JSON object")
     unknown = sorted(set(values) - set(KEYS))
     if unknown:
-        raise InputError(f"{where}: {unknown[0]!r} is unknown; known: {', '.join(KEYS)}")
+        raise InputError(f"{where}: {short_text(unknown[0])} is unknown; known: {', '.join(KEYS)}")
     for key in REQUIRED:
         _check(isinstance(values.get(key), str), where, key, "a text")
     return values

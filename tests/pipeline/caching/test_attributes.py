@@ -15,16 +15,19 @@ VALUES = {"empty": "", "letters": "café 猫", "space": " a ", "side": -7, "floo
 WRITTEN_BY = Provenance("cams", "f00d")
 
 
-def write_format_1(path, length=None):
-    """Write a cache whose texts lie in a heap; `length` is said to be theirs."""
+def write_format_1(path):
+    """Write a cache whose texts lie in a heap."""
     with h5py.File(path, "w") as file:
         file.attrs.update({"format_version": 1, "stage": "cams", "fingerprint": "f00d"})
-    if length is not None:
-        content = path.read_bytes()
-        heap = content.index(b"GCOL").to_bytes(8, "little")
-        beside = (4).to_bytes(4, "little") + heap  # length, place of the heap
-        assert content.count(beside) == 2
-        path.write_bytes(content.replace(beside, length.to_bytes(4, "little") + heap))
+
+
+def lengthen_texts(path):
+    """Let 2 GiB stand beside each text of four bytes that lies in a heap."""
+    content = path.read_bytes()
+    heap = content.index(b"GCOL").to_bytes(8, "little")
+    beside = (4).to_bytes(4, "little") + heap  # length, place of the heap
+    assert content.count(beside) == 2
+    path.write_bytes(content.replace(beside, (2 * 10**9).to_bytes(4, "little") + heap))
 
 
 def attribute_of(write):
@@ -95,22 +98,46 @@ def test_a_cache_of_format_1_is_refused_in_one_line_with_its_remedy(tmp_path):
 READING = """
 import resource, sys
 from pathlib import Path
-from pipeline.caching.cache import CacheError, read_provenance
+from pipeline.caching.cache import Cache, CacheError
 
 free = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (free + 2**28, free + 2**28))
 try:
-    read_provenance(Path(sys.argv[1]))
+    Cache(Path(sys.argv[1]), "cams").array("maps")
 except CacheError as error:
     sys.exit(f"error: {error}")
 """
 
 
-@pytest.mark.parametrize("version", [1, 2])
-def test_a_length_beside_a_text_in_a_heap_takes_no_memory(tmp_path, version):
-    write_format_1(tmp_path / "cams.h5", length=2**31 - 1)
-    with h5py.File(tmp_path / "cams.h5", "r+") as file:
-        file.attrs["format_version"] = version
+def write_other_format(path):
+    write_format_1(path)
+    lengthen_texts(path)
+
+
+def write_text_attributes(path):
+    write_format_1(path)
+    with h5py.File(path, "r+") as file:
+        file.attrs["format_version"] = 2
+    lengthen_texts(path)
+
+
+def write_text_fill(path):
+    write_cache(path, {}, {}, {}, WRITTEN_BY)
+    with h5py.File(path, "r+") as file:
+        file.create_dataset("maps", (3,), h5py.string_dtype(), fillvalue="four")
+    lengthen_texts(path)
+
+
+HEAPS = {
+    write_other_format: "format 1",
+    write_text_attributes: "variable length",
+    write_text_fill: "no array of numbers",
+}
+
+
+@pytest.mark.parametrize("write", HEAPS)
+def test_a_length_beside_a_text_in_a_heap_takes_no_memory(tmp_path, write):
+    write(tmp_path / "cams.h5")
     done = subprocess.run(
         [sys.executable, "-c", READING, tmp_path / "cams.h5"],
         cwd=ROOT,
@@ -120,7 +147,7 @@ def test_a_length_beside_a_text_in_a_heap_takes_no_memory(tmp_path, version):
     )
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), done.stderr
     assert done.stderr.startswith(f"error: {tmp_path / 'cams.h5'}: ")
-    assert ("format 1" if version == 1 else "variable length") in done.stderr
+    assert HEAPS[write] in done.stderr
 
 
 def test_zeros_in_a_heap_of_texts_do_not_hang_the_reader(tmp_path):

@@ -126,15 +126,17 @@ def test_hdf5_of_somebody_else_is_no_cache(tmp_path):
 
 
 def test_the_cache_of_another_stage_is_refused(written):
-    with pytest.raises(CacheError, match=r"cams\.h5.*`cams`.*`nouns`"):
+    with pytest.raises(CacheError, match=r"cams\.h5.*\bcams\b.*`nouns`"):
         Cache(written, "nouns")
 
 
 def test_another_format_version_is_refused(written):
-    with h5py.File(written, "r+") as file:
-        file.attrs["format_version"] = 3
-    with pytest.raises(CacheError, match=r"cams\.h5.*\b3\b.*\b2\b"):
-        read_provenance(written)
+    for version in (3, "3" + " " * 9999):
+        with h5py.File(written, "r+") as file:
+            file.attrs.create("format_version", version, dtype=None if version == 3 else "S9999")
+        with pytest.raises(CacheError, match=r"cams\.h5.*\b3\b.*\b2\b") as raised:
+            read_provenance(written)
+        assert len(str(raised.value)) < 1000 + len(str(written))
 
 
 HOLDER = """
