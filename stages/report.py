@@ -234,9 +234,16 @@ def _card(number: int, row: Row, path: Path, iou: float) -> Card:
 
 
 def _tags(row: Row, is_hit: bool) -> dict[str, list[str]]:
-    """Return what a card can be filtered by."""
+    """Return what a card can be filtered by.
+
+    Raises:
+        TypeError: a name of a group is no text.
+    """
     named = {FILTERS[by]: members for by, members in row["groups"].items() if by in FILTERS}
-    return {"result": ["hit" if is_hit else "miss"], "split": [row["split"]], **named}
+    tags = {"result": ["hit" if is_hit else "miss"], "split": [row["split"]], **named}
+    if not all(isinstance(tag, str) for own in tags.values() for tag in own):
+        raise TypeError("a split or a group is no text")
+    return tags
 
 
 def _write_plots(results: ResultFiles, splits: Mapping[str, Row]) -> None:

@@ -149,6 +149,15 @@ def test_pictures_of_an_earlier_report_go(evaluated):
     assert not stray.exists()
 
 
+def test_groups_that_are_no_texts_are_named_with_their_file(evaluated):
+    lines = evaluated.predictions.read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    rows[0]["split"] = 0.5
+    evaluated.predictions.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(InputError, match=r"predictions\.jsonl"):
+        run_report(evaluated)
+
+
 def test_a_missing_or_broken_file_is_named(evaluated):
     content = evaluated.evaluation.read_text()
     evaluated.evaluation.write_text("{")
