@@ -6,7 +6,6 @@ os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", DO_NOT_TRACK="1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read by torch when it is imported
 os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_ENABLED", "false")
 
-import gc
 import shutil
 import socket
 from collections.abc import Callable
@@ -15,15 +14,15 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from pipeline.freed_memory import begin_collection, put_off_collection
+
 ROOT = Path(__file__).parent.parent
 
-gc.disable()  # imports make no garbage; its search took a quarter of the time of collection
+put_off_collection()  # the search for garbage took a quarter of the time of collecting tests
 
 
 def pytest_collection_finish():
-    """Search for garbage from now on, but not among what is there."""
-    gc.freeze()
-    gc.enable()
+    begin_collection()
 
 
 def pytest_collection_modifyitems(items):

@@ -142,7 +142,8 @@ class GroundingOutputs:
         place_log_probs: of the phrase's words of place if it meant the box, float32 (B, P, R); 0
             without such words.
         usual_log_probs: of these words if nothing is known of the box, float32 (B, P).
-        blind_logits: the same of every pair, not weighted, float32 (B, P, R).
+        blind_logits: what is learned of a box's place and shape for every pair, not weighted,
+            float32 (B, P, R).
     """
 
     box_logits: Tensor

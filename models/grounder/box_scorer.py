@@ -119,6 +119,12 @@ def masked_probs(logits: Tensor, mask: Tensor) -> Tensor:
     return probs * mask
 
 
+def masked_log_probs(logits: Tensor, mask: Tensor) -> Tensor:
+    """Return the log of `masked_probs` within `mask`, 0 elsewhere; of the shape of `logits`."""
+    lowest = torch.finfo(logits.dtype).min
+    return logits.masked_fill(~mask, lowest).log_softmax(-1).masked_fill(~mask, 0.0)
+
+
 def cam_statistics(
     maps: Tensor, map_weights: Tensor, boxes_xyxy: Tensor, image_px: int
 ) -> CamStatistics:

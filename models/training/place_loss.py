@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from models.grounder.batch import GroundingInputs, GroundingOutputs
+from models.grounder.box_scorer import masked_log_probs
 from models.training.distributed import global_count
 
 
@@ -33,8 +34,8 @@ def place_loss(outputs: GroundingOutputs, inputs: GroundingInputs) -> Tensor:
     real = inputs.box_mask[:, None]  # (B, 1, R)
     rest = outputs.learned_logits + outputs.prior_logits + outputs.cam_logits  # (B, P, R)
     lowest = torch.finfo(rest.dtype).min
-    log_prior = rest.detach().masked_fill(~real, lowest).log_softmax(-1)
-    joint = (log_prior + outputs.place_log_probs).masked_fill(~real, lowest)
+    joint = masked_log_probs(rest.detach(), real) + outputs.place_log_probs
+    joint = joint.masked_fill(~real, lowest)
     padded = F.pad(joint, (0, 1), value=lowest)  # (B, P, R + 1), never empty
     losses = -padded.logsumexp(-1) - outputs.usual_log_probs  # (B, P)
     return torch.where(told, losses, 0.0).sum() / global_count(told.sum())

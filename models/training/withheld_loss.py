@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from models.grounder.batch import GroundingInputs, GroundingOutputs
+from models.grounder.box_scorer import masked_log_probs
 from models.grounder.config import GrounderConfig
 from models.grounder.priors.prior import prior_logits
 from models.training.distributed import global_count
@@ -40,13 +41,7 @@ def withheld_loss(
     real = inputs.box_mask[:, None]  # (B, 1, R)
     cam = outputs.cam_logits.detach()
     blind = replace(inputs, box_priors=torch.zeros_like(inputs.box_priors))
-    teacher = _log_probs(outputs.prior_logits + cam, real)  # (B, P, R)
-    pupil = _log_probs(prior_logits(blind, config) + cam + outputs.blind_logits, real)
+    teacher = masked_log_probs(outputs.prior_logits + cam, real)  # (B, P, R)
+    pupil = masked_log_probs(prior_logits(blind, config) + cam + outputs.blind_logits, real)
     divergences = (teacher.exp() * (teacher - pupil)).sum(-1)  # (B, P)
     return torch.where(is_told, divergences, 0.0).sum() / global_count(is_told.sum())
-
-
-def _log_probs(logits: Tensor, real: Tensor) -> Tensor:
-    """Return the log softmax over real boxes, 0 on padding, float32 (B, P, R)."""
-    lowest = torch.finfo(logits.dtype).min
-    return logits.masked_fill(~real, lowest).log_softmax(-1).masked_fill(~real, 0.0)

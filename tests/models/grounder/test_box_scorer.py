@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from models.grounder.box_scorer import BoxScorer, cam_statistics, masked_probs
+from models.grounder.box_scorer import BoxScorer, cam_statistics, masked_log_probs, masked_probs
 from tests.models.grounder.tiny_grounder import tiny_config
 from tests.oracles import model_loops as loops
 
@@ -131,6 +131,15 @@ def test_padded_boxes_get_no_probability():
     probs = masked_probs(logits, torch.tensor([[True, True, False]]))
     odds = math.exp(1.0)
     torch.testing.assert_close(probs, torch.tensor([[1 / (1 + odds), odds / (1 + odds), 0.0]]))
+
+
+def test_logarithms_of_probabilities_are_zero_on_padding():
+    logits = torch.tensor([[1.0, 2.0, 50.0], [-900.0, 0.0, 700.0]])
+    mask = torch.tensor([[True, True, False], [True, False, True]])
+    odds = math.log1p(math.exp(1.0))
+    expected = torch.tensor([[-odds, 1 - odds, 0.0], [-1600.0, 0.0, 0.0]])
+    torch.testing.assert_close(masked_log_probs(logits, mask), expected)
+    assert masked_log_probs(logits, torch.zeros_like(mask)).eq(0).all()
 
 
 def test_no_boxes_give_no_probability_at_all():
