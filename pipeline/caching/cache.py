@@ -170,9 +170,10 @@ class Cache:
         """
         provenance = read_provenance(path)
         if provenance.stage != stage:
+            written_by = short_text(provenance.stage)[1:-1]  # without quotes
             raise CacheError(
-                f"{path}: was written by stage {short_text(provenance.stage)}, a cache of stage "
-                f"`{stage}` is needed; {_remedy(path)}"
+                f"{path}: was written by stage `{written_by}`, a cache of stage `{stage}` is "
+                f"needed; {_remedy(path)}"
             )
         self.path = path
         self.fingerprint = provenance.fingerprint
