@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from pipeline.flow.ui import SERVER_SETTINGS
+
 ROOT = Path(__file__).parents[2]
 SMALL = Path(__file__).with_name("small_project")
 
@@ -31,10 +33,9 @@ class Server:
         """Return a new server at a free port, its data in `home`."""
         port = free_port()
         settings = {
+            **SERVER_SETTINGS,
             "PREFECT_HOME": str(home),
-            "PREFECT_SERVER_API_HOST": "127.0.0.1",
             "PREFECT_SERVER_API_PORT": str(port),
-            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         }
         server = cls(port, home)
         server.process = subprocess.Popen(
@@ -57,6 +58,16 @@ class Server:
         """Return what makes a process find the server, once it answers as fast as it must."""
         wait_for(self._is_quick, 120)
         return self._variables
+
+    def cpu_share(self, seconds: float) -> float:
+        """Return which share of one core it takes in the time to come."""
+        before = self._cpu_seconds()
+        time.sleep(seconds)
+        return (self._cpu_seconds() - before) / seconds
+
+    def _cpu_seconds(self) -> float:
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # user and system
 
     def kill(self) -> None:
         """End it without a word, with whatever it started."""

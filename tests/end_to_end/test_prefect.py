@@ -103,6 +103,10 @@ def test_a_server_changes_no_byte_of_caches_and_lock(watched, plain):
     assert watched.files() == plain
 
 
+def test_a_server_that_nothing_reports_to_leaves_the_cores_to_the_stages(server, watched):
+    wait_for(lambda: server.cpu_share(2.0) < 0.2, 60)
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_plain_repro_is_seen_stage_by_stage(runs, stage):
     assert runs[stage]["state_name"] == "Completed"
