@@ -288,6 +288,8 @@ def _check_info(info: ClassifierInfo) -> None:
             raise ValueError(f"{name} must be finite")
     if (len(info.mean), len(info.std), info.bgr in (True, False)) != (3, 3, True):
         raise ValueError("mean and std must be three numbers, bgr true or false")
+    if min(info.std) <= 0:
+        raise ValueError("std must be above 0")
 
 
 def _frozen(value: Any) -> Any:

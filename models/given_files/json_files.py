@@ -1,6 +1,7 @@
 """JSON files: what others wrote is parsed with one kind of error, ours have equal bytes."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from models.given_files.text_files import read_text
 
 JsonObject = Callable[[list[tuple[str, Any]]], Any]
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def parse_json(text: str | bytes, make_object: JsonObject | None = None) -> Any:
@@ -27,14 +29,29 @@ def parse_json(text: str | bytes, make_object: JsonObject | None = None) -> Any:
         raise ValueError("lists or objects lie too deep in each other") from error
 
 
+def parse_writable_json(text: str) -> Any:
+    """Return the value of a JSON text, of which every text can be written again.
+
+    Raises:
+        ValueError: as `parse_json`; or a text in it holds half of a character (a lone surrogate).
+    """
+    value = parse_json(text)
+    if _SURROGATE.search(text):
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise ValueError("a text holds half of a character (a lone surrogate)") from error
+    return value
+
+
 def read_json_value(path: Path) -> Any:
     """Return the value in a JSON file, UTF-8 with or without a byte order mark.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: as `parse_json`; or it is not UTF-8.
+        ValueError: as `parse_writable_json`; or it is not UTF-8.
     """
-    return parse_json(read_text(path))
+    return parse_writable_json(read_text(path))
 
 
 def write_json(path: Path, content: object, *, indent: int, sort_keys: bool = False) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
 
+from models.given_files.foreign_values import is_finite_number, short_text
 from models.given_files.impostors import one_line
 from models.given_files.safe_load import (
     BROKEN_FOLDER,
@@ -187,7 +188,7 @@ def open_clip_scorer(
         with tokenizer_errors(folder):
             tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
             tokenizer(["a"])  # a setting of a wrong type comes to light in use
-        images = CLIPImageProcessor.from_pretrained(folder, local_files_only=True)
+        mean, std = _statistics(folder)
     except ModelFileError:
         raise
     except BROKEN_FOLDER as error:
@@ -198,10 +199,32 @@ def open_clip_scorer(
     def scorer_of(nouns: Sequence[str]) -> ClipScorer:
         try:
             texts = ClipTexts(model, tokenizer, prompt, nouns, backgrounds)
-            return ClipScorer(model, texts, images.image_mean, images.image_std)
+            return ClipScorer(model, texts, mean, std)
         except (LookupError, RuntimeError, TypeError) as error:  # of a piece without an embedding
             raise ModelFileError(
-                f"{folder}: tokenizer, image processor and model do not fit: {one_line(error)}"
+                f"{folder}: tokenizer and model do not fit: {one_line(error)}"
             ) from error
 
     return scorer_of
+
+
+def _statistics(folder: Path) -> tuple[list[float], list[float]]:
+    """Return mean and standard deviation by which the model's RGB in [0, 1] is normalised.
+
+    Raises:
+        ModelFileError: they are not three numbers each, or a deviation is not above 0.
+    """
+    images = CLIPImageProcessor.from_pretrained(folder, local_files_only=True)
+    mean, std = images.image_mean, images.image_std
+    for values in (mean, std):
+        if (
+            not isinstance(values, list | tuple)
+            or list(map(is_finite_number, values)) != [True] * 3
+        ):
+            raise ModelFileError(
+                f"{folder}: its image processor has {short_text(values)} as mean or deviation of "
+                "RGB; expected three numbers"
+            )
+    if min(std) <= 0:
+        raise ModelFileError(f"{folder}: its image processor has a deviation that is not above 0")
+    return list(mean), list(std)

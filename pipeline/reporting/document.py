@@ -9,9 +9,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+
+from models.given_files.foreign_values import short_text
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,38 @@ class Section:
 
     title: str
     blocks: Sequence[Block]
+
+
+def checked(sections: Sequence[Section]) -> Sequence[Section]:
+    """Return the sections if each of their texts is one; values of a file may be of any type.
+
+    Raises:
+        TypeError: one is none.
+    """
+    blocks = [block for section in sections for block in section.blocks]
+    texts = [section.title for section in sections] + [
+        text for one in blocks for text in _texts(one)
+    ]
+    for text in texts:
+        if not isinstance(text, str):
+            raise TypeError(f"expected a text, found {short_text(text)}")
+    return sections
+
+
+def _texts(block: Block | Tile | Card) -> list[Any]:
+    if isinstance(block, Paragraph):
+        return [block.text]
+    if isinstance(block, Table):
+        return [cell for row in (block.columns, *block.rows) for cell in row]
+    if isinstance(block, Picture):
+        return [block.name, block.caption]
+    if isinstance(block, Tile):
+        return [block.label, block.value, block.note]
+    if isinstance(block, Card):
+        tags = [text for name, values in block.tags.items() for text in (name, *values)]
+        panels = [text for panel in block.panels for text in _texts(panel)]
+        return [block.title, block.badge, block.text, *tags, *panels]
+    return [text for item in block for text in _texts(item)]
 
 
 def to_html(title: str, subtitle: str, sections: Sequence[Section]) -> str:

@@ -149,13 +149,17 @@ def test_pictures_of_an_earlier_report_go(evaluated):
     assert not stray.exists()
 
 
-def test_groups_that_are_no_texts_are_named_with_their_file(evaluated):
-    lines = evaluated.predictions.read_text().splitlines()
-    rows = [json.loads(line) for line in lines]
-    rows[0]["split"] = 0.5
+@pytest.mark.parametrize("value", [0.5, "a \ud800"], ids=["number", "half a character"])
+@pytest.mark.parametrize("key", ["split", "phrase"])
+def test_predictions_whose_texts_cannot_be_written_are_named(evaluated, key, value):
+    content = evaluated.predictions.read_text()
+    rows = [json.loads(line) for line in content.splitlines()]
+    rows[0][key] = value
     evaluated.predictions.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    with pytest.raises(InputError, match=r"predictions\.jsonl"):
+    with pytest.raises(InputError, match=r"predictions\.jsonl") as raised:
         run_report(evaluated)
+    assert str(raised.value).encode()
+    evaluated.predictions.write_text(content)
 
 
 def test_a_missing_or_broken_file_is_named(evaluated):

@@ -139,6 +139,8 @@ def test_a_truncated_weight_file_is_refused(folder):
         {"mean": [0.1, 0.2]},
         {"std": 0.5},
         {"std": [0.1, 0.2, 0.3, 0.4]},
+        {"std": [0.1, 0, 0.3]},
+        {"std": [0.1, 0.2, -0.3]},
         {"bgr": 7},
     ],
 )

@@ -2,7 +2,12 @@ import json
 
 import pytest
 
-from models.given_files.json_files import parse_json, read_json_value, write_json
+from models.given_files.json_files import (
+    parse_json,
+    parse_writable_json,
+    read_json_value,
+    write_json,
+)
 
 
 @pytest.mark.parametrize(
@@ -25,6 +30,25 @@ def test_a_file_may_begin_with_a_byte_order_mark(tmp_path):
     (tmp_path / "b.json").write_bytes(b'"\xff"')
     with pytest.raises(ValueError, match="0xff"):
         read_json_value(tmp_path / "b.json")
+
+
+@pytest.mark.parametrize("half", [r"\ud800", r"\uDBFF", r"\udc00", r"\uDfff", r"\ude00\ud83d"])
+def test_half_of_a_character_is_refused_in_a_value_and_in_a_key(tmp_path, half):
+    for text in (f'["a", "b {half}"]', f'[{{"{half}": 1}}]'):
+        assert parse_json(text)
+        with pytest.raises(ValueError, match=r"."):
+            parse_writable_json(text)
+        (tmp_path / "a.json").write_text(text)
+        with pytest.raises(ValueError, match=r"."):
+            read_json_value(tmp_path / "a.json")
+
+
+def test_a_whole_character_and_a_backslash_are_no_halves():
+    assert parse_writable_json(r'["\ud83d\ude00", "\\ud800", "\ud7ff\ue000"]') == [
+        "\U0001f600",
+        "\\ud800",
+        "\ud7ff\ue000",
+    ]
 
 
 CONTENT = {"b": [1, 2.5, None], "a": {"чашка": "crème"}}

@@ -153,6 +153,11 @@ def test_it_tells_the_size_of_its_network(scorer):
     [
         ("preprocessor_config.json", {"image_mean": [0.1, 0.2]}),
         ("preprocessor_config.json", {"image_mean": None}),
+        ("preprocessor_config.json", {"image_mean": ["0.1", "0.2", "0.3"]}),
+        ("preprocessor_config.json", {"image_mean": [0.1, math.nan, 0.3]}),
+        ("preprocessor_config.json", {"image_std": [0.2, 0.3, 0.4, 0.5]}),
+        ("preprocessor_config.json", {"image_std": [0.2, 0, 0.4]}),
+        ("preprocessor_config.json", {"image_std": 0.5}),
         ("config.json", {"projection_dim": "wide"}),
     ],
 )

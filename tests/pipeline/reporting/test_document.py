@@ -12,6 +12,7 @@ from pipeline.reporting.document import (
     Section,
     Table,
     Tile,
+    checked,
     pictures_of,
     to_html,
     to_markdown,
@@ -33,6 +34,31 @@ def everything():
             [[Tile(EVIL, EVIL, EVIL)], [Card(EVIL, EVIL, True, EVIL, [PICTURE], TAGS)], []],
         ),
     ]
+
+
+def with_text(text):
+    """Return, for each place of a text in a document, a section that holds another value there."""
+    picture, tile = Picture("a.jpg", b"", "b"), Tile("a", "b", "c")
+    card = Card("a", "b", True, "c", [picture], {"d": ["e"]})
+    blocks = [
+        Paragraph(text),
+        *(Table(columns, rows) for columns, rows in ((["a", text], []), (["a"], [["b"], [text]]))),
+        *(replace(picture, **{name: text}) for name in ("name", "caption")),
+        *([tile, replace(tile, **{name: text})] for name in ("label", "value", "note")),
+        *([card, replace(card, **{name: text})] for name in ("title", "badge", "text")),
+        [replace(card, panels=[picture, replace(picture, caption=text)])],
+        *([replace(card, tags=tags)] for tags in ({"d": ["e", text]}, {"d": [], text: []})),
+    ]
+    return [Section(text, []), *(Section("a", [Paragraph("b"), block]) for block in blocks)]
+
+
+@pytest.mark.parametrize("value", [0.5, None])
+def test_every_text_of_a_document_must_be_one(value):
+    assert checked(everything()) == everything()
+    for number, (right, wrong) in enumerate(zip(with_text("x"), with_text(value), strict=True)):
+        assert checked([right]) == [right], number
+        with pytest.raises(TypeError):
+            checked([right, wrong])
 
 
 class Reader(HTMLParser):
