@@ -307,6 +307,11 @@ H5: tuple[Hostile, ...] = (
     _h5(
         lambda file, _, name: file.create_dataset(name, data=["a", "b"], dtype=h5py.string_dtype())
     ),
+    _h5(
+        lambda file, _, name: file.create_dataset(
+            name, (3,), h5py.string_dtype(), fillvalue="a text in a heap"
+        )
+    ),
     _h5(lambda file, _, name: file.create_dataset(name, dtype="f4", shape=None)),
     _h5(lambda file, _, name: file.create_dataset(name, data=np.complex64(1))),
 )
