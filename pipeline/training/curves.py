@@ -37,7 +37,11 @@ class CurveFile:
             self._write(["epoch", "step"])
 
     def add(self, epoch: int, step: int, measured: Mapping[str, float]) -> None:
-        """Add the measurements of step `step` of epoch `epoch`; their names never change."""
+        """Add the measurements of step `step` of epoch `epoch`; their names never change.
+
+        Raises:
+            InputError: rows of an earlier run measure something else.
+        """
         self._pending.append(measured)
         if len(self._pending) == self._steps_per_row:
             self._average(epoch, step)
@@ -61,7 +65,10 @@ class CurveFile:
         for name in self._pending[0]:
             values = [measured[name] for measured in self._pending]
             row[name] = f"{sum(values) / len(values):.6g}"
-        self._rows.append({**row, GAP: ""})
+        row[GAP] = ""
+        if self._rows and set(self._rows[-1]) != set(row):
+            raise InputError(f"{self._path}: has other columns than this training; remove it")
+        self._rows.append(row)
         self._pending = []
 
 

@@ -1,6 +1,7 @@
 """The loop of a training: mmengine's runner, with our curves, checkpoints and learning rates."""
 
 import math
+import pickle
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,16 +12,27 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
+from models.given_files.impostors import one_line
 from models.mmengine_parts import HistoryBuffer, Hook, MMDistributedDataParallel, Runner
+from pipeline.errors import InputError
 from pipeline.observe.observer import Observer
 from pipeline.params.train import TrainParams
-from pipeline.training.checkpoints import write_checkpoint
+from pipeline.training.checkpoints import checkpoint_path, write_checkpoint
 from pipeline.training.curves import CurveFile
 from pipeline.training.guard import FiniteGuard
 from pipeline.training.processes import ProcessGroup
 
 STEPS_PER_ROW = 10  # of curves.csv
 CURVES = "curves.csv"
+_FOREIGN = (  # what mmengine and torch raise on the content of another file
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    pickle.UnpicklingError,
+)
 _OFF = dict.fromkeys(("logger", "timer", "runtime_info", "checkpoint", "param_scheduler"))
 
 
@@ -118,6 +130,10 @@ class GroundingRunner(Runner):
         )
 
     @override
+    def _log_env(self, env_cfg: Any) -> None:
+        """Leave out the log of compilers, which mmengine asks for by a shell."""
+
+    @override
     def wrap_model(self, model_wrapper_cfg: Any, model: nn.Module) -> nn.Module:
         model = model.to(self._group.device)
         if self._group.num_processes == 1:
@@ -126,9 +142,27 @@ class GroundingRunner(Runner):
         return MMDistributedDataParallel(model, device_ids=devices, broadcast_buffers=False)
 
     @override
+    def load_checkpoint(self, filename: str, *arguments: Any, **settings: Any) -> Any:
+        return super().load_checkpoint(filename, *arguments, **{**settings, "strict": True})
+
+    @override
     def resume(self, filename: str, *_: Any, **__: Any) -> None:
-        with torch.serialization.safe_globals([HistoryBuffer]):  # a checkpoint of our own
-            super().resume(filename, map_location="cpu")
+        """Go on from a checkpoint whose checksums are right.
+
+        Raises:
+            InputError: another model, optimiser or data set made it, or something else.
+        """
+        try:
+            with torch.serialization.safe_globals([HistoryBuffer]):  # a checkpoint of our own
+                super().resume(filename, map_location="cpu")
+            path, steps = Path(filename), self.epoch * len(self.train_dataloader)
+            if path != checkpoint_path(path.parent, self.epoch) or self.iter != steps:
+                raise ValueError(f"it is of epoch {self.epoch}, step {self.iter}")
+        except _FOREIGN as error:
+            cause = one_line(error)
+            raise InputError(
+                f"{filename}: is no checkpoint of this training: {cause}; remove it"
+            ) from error
 
 
 def cosine_after_warmup(step: int, num_steps: int, warmup_fraction: float) -> float:

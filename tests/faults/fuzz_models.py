@@ -38,9 +38,12 @@ from pipeline.params.read import read_params
 from pipeline.samples.sample_spec import read_sample_spec
 from pipeline.serving.model_folder import PACKED_FILE, file_hashes, find_parts
 from pipeline.serving.settings import settings_of
+from pipeline.training.curves import CurveFile
+from pipeline.training.loop import CURVES, STEPS_PER_ROW
 from tests.faults.fuzz_data import RESULTS, ROOT, _evaluated
 from tests.faults.fuzz_reader import Reader, damaged_file
 from tests.faults.fuzz_watch import Outcome
+from tests.pipeline.training.test_loop import Counted, runner_of
 from tests.tiny_bert import write_tiny_bert
 from tests.tiny_clip import write_tiny_clip
 from tests.tiny_tagger import write_tiny_tagger
@@ -171,6 +174,21 @@ def read_texts(folder: Path) -> Outcome:
     return Outcome(len(read_vocabulary(folder / "vocabulary.txt")))
 
 
+def write_training(folder: Path) -> None:
+    runner_of(folder, Counted()).train()
+
+
+def go_on_training(folder: Path) -> Outcome:
+    """Go on where a training ended; a checkpoint that is passed over is a skip."""
+    passed_over: list[str] = []
+    runner = runner_of(folder, Counted(), epochs=3, log=passed_over.append)
+    runner.load_or_resume()
+    curves = CurveFile(folder / CURVES, STEPS_PER_ROW, runner.epoch)
+    curves.add(runner.epoch + 1, runner.iter + 1, {"learning_rate": 0.5, "loss": 1.0})
+    curves.end_epoch(runner.epoch + 1, runner.iter + 1, 0.0)
+    return Outcome(int(not passed_over), len(passed_over))
+
+
 READERS = {
     "weights": Reader(write_weights, read_weights, ("*",), weight=12),
     "detector": Reader(write_detector, read_detector_folder, ("*",), weight=3),
@@ -181,5 +199,6 @@ READERS = {
     "bert": Reader(copy_of(write_tiny_bert), read_bert, ("*.*",), weight=3),
     "clip": Reader(copy_of(write_tiny_clip), read_clip, ("*.*",), weight=2),
     "stanza": Reader(copy_of(write_tiny_tagger), read_tagger, ("*.json", "en/**/*.pt"), weight=2),
+    "training": Reader(write_training, go_on_training, ("*.pth", "*.csv"), weight=3),
     "texts": Reader(write_texts, read_texts, ("*",), weight=2),
 }

@@ -55,3 +55,10 @@ def test_a_damaged_file_is_named(tmp_path, content):
     (tmp_path / "curves.csv").write_bytes(content)
     with pytest.raises(InputError, match=r"curves\.csv"):
         CurveFile(tmp_path / "curves.csv", 1, 1)
+
+
+def test_rows_of_another_training_are_named(tmp_path):
+    (tmp_path / "curves.csv").write_text("epoch,step,loss,area,vision_gap\n1,1,2,3,0\n")
+    curves = CurveFile(tmp_path / "curves.csv", 1, finished_epochs=1)
+    with pytest.raises(InputError, match=r"curves\.csv"):
+        curves.add(2, 2, {"loss": 1.0})

@@ -8,9 +8,10 @@ from mmengine.optim import OptimWrapper
 from torch import nn
 from torch.utils.data import DataLoader
 
+from pipeline.errors import InputError
 from pipeline.observe.observer import Observer
 from pipeline.params.read import read_params
-from pipeline.training.checkpoints import find_checkpoint
+from pipeline.training.checkpoints import checkpoint_path, find_checkpoint
 from pipeline.training.guard import FiniteGuard
 from pipeline.training.loop import CURVES, GroundingRunner, Watch, cosine_after_warmup
 from pipeline.training.processes import ProcessGroup
@@ -44,13 +45,18 @@ class Counted(nn.Module):
 
 
 def run(folder, model, epochs=2, batches=BATCHES):
+    runner_of(folder, model, epochs, batches).train()
+    return model
+
+
+def runner_of(folder, model, epochs=2, batches=BATCHES, log=print):
     groups = [
         {"params": [weight], "full_lr": rate}
         for weight, rate in zip((model.weight, model.other), FULL_RATES, strict=True)
     ]
-    checkpoint = find_checkpoint(folder, print)
+    checkpoint = find_checkpoint(folder, log)
     guard = FiniteGuard(folder, lambda *_: ["a"])
-    GroundingRunner(
+    return GroundingRunner(
         ProcessGroup(0, 1, torch.device("cpu")),
         model=model,
         work_dir=str(folder),
@@ -62,8 +68,7 @@ def run(folder, model, epochs=2, batches=BATCHES):
         resume=checkpoint is not None,
         randomness={"seed": PARAMS.seed},
         experiment_name=uuid4().hex,
-    ).train()
-    return model
+    )
 
 
 def test_every_group_has_its_own_rate_times_the_factor_of_the_step(tmp_path):
@@ -107,6 +112,39 @@ def test_a_training_goes_on_after_the_epochs_that_it_finished(tmp_path, capsys):
     assert again.random == at_once.random[3:]
     assert torch.equal(again.weight, at_once.weight)
     assert (half / CURVES).read_text() == (whole / CURVES).read_text()
+
+
+class Wider(Counted):
+    """Has a weight more than the model of the checkpoints."""
+
+    def __init__(self):
+        super().__init__()
+        self.third = nn.Parameter(torch.zeros(1))
+
+
+def _renamed(folder):
+    checkpoint_path(folder, 2).rename(checkpoint_path(folder, 3))
+
+
+def _emptied(folder):
+    torch.save({"a": torch.zeros(1)}, checkpoint_path(folder, 2))
+
+
+@pytest.mark.parametrize(
+    ("model", "batches", "change"),
+    [
+        (Wider, BATCHES, lambda _: None),
+        (Counted, BATCHES[:2], lambda _: None),
+        (Counted, BATCHES, _renamed),
+        (Counted, BATCHES, _emptied),
+    ],
+    ids=["another model", "another data set", "another epoch", "other weights"],
+)
+def test_a_checkpoint_of_something_else_is_named(tmp_path, model, batches, change):
+    run(tmp_path, Counted())
+    change(tmp_path)
+    with pytest.raises(InputError, match=r"epoch_00000[23]\.pth"):
+        run(tmp_path, model(), epochs=4, batches=batches)
 
 
 class Stopped(Counted):
