@@ -56,7 +56,9 @@ def main() -> int:
     logging.basicConfig(level=logging.WARNING)
     keep_freed_memory()
     kind = Kind(model_name(options.model), options.answer, options.why)
-    asked = Asked(read_requests(options.pictures, options.phrase), kind, options.draw)
+    asked = Asked(
+        read_requests(options.pictures, options.phrase, options.sentence), kind, options.draw
+    )
     with open_answers(options.out, kind) as answers:
         if not answers.done.keys() >= set(asked.requests):
             grounder = PhraseGrounder.load(options.model, options.device)
@@ -135,6 +137,9 @@ def build_parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         help="what to look for in pictures and folders; may be given again",
+    )
+    parser.add_argument(
+        "--sentence", metavar="TEXT", help="that the phrases are from; they are asked in its order"
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the lines there, or go on")
     parser.add_argument(

@@ -52,12 +52,14 @@ class Asked(BaseModel):
         picture: bytes of a picture file in base64; empty for an example.
         example: number of the example.
         phrases: one or more texts.
+        sentence: that the phrases are from; empty for none.
         answer: which of the model's boxes.
     """
 
     picture: str = ""
     example: int = 0
     phrases: list[str]
+    sentence: str = ""
     answer: AnswerName = "reg"
 
 
@@ -94,7 +96,9 @@ def build_app(grounder: PhraseGrounder, name: str, examples: Sequence[Example]) 
     async def ground(asked: Asked) -> JSONResponse:
         def answer() -> JSONResponse:
             pixels = read_asked(asked, examples)
-            found = grounder.ground(pixels, asked.phrases, asked.answer)
+            found = grounder.ground(
+                pixels, asked.phrases, asked.answer, asked.sentence.strip() or None
+            )
             return JSONResponse(describe(pixels, found))
 
         return await asyncio.get_running_loop().run_in_executor(worker, answer)

@@ -16,10 +16,17 @@ TRAIN = "train"
 
 @dataclass(frozen=True)
 class Example:
-    """A picture and phrases to begin with, a line each."""
+    """A picture and what to begin with.
+
+    Attributes:
+        image: the picture.
+        phrases: a line each.
+        sentence: that they are from; empty for none.
+    """
 
     image: Path
     phrases: str
+    sentence: str = ""
 
 
 def find_examples(model: Path) -> Sequence[Example]:
@@ -42,10 +49,15 @@ def find_examples(model: Path) -> Sequence[Example]:
 def _choose(
     folder: Path, images: Sequence[ImageRecord], phrases: Sequence[PhraseRecord]
 ) -> list[Example]:
-    """Return the first pictures outside the training split that are there and have phrases."""
-    phrases_of: dict[str, list[str]] = {}
+    """Return the first pictures outside the training split that are there and have phrases.
+
+    The phrases are the first ones of the picture's first sentence.
+    """
+    phrases_of: dict[str, list[PhraseRecord]] = {}
     for record in phrases:
-        phrases_of.setdefault(record.image_id, []).append(record.phrase)
+        own = phrases_of.setdefault(record.image_id, [])
+        if len(own) < PHRASES_EACH and all(one.sentence == record.sentence for one in own):
+            own.append(record)
     usable = (
         image
         for image in images
@@ -53,6 +65,7 @@ def _choose(
     )
     chosen = [image for image, _ in zip(usable, range(MOST_EXAMPLES), strict=False)]
     return [
-        Example(folder / image.file, "\n".join(phrases_of[image.image_id][:PHRASES_EACH]))
+        Example(folder / image.file, "\n".join(one.phrase for one in own), own[0].sentence or "")
         for image in chosen
+        for own in [phrases_of[image.image_id]]
     ]

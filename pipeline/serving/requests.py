@@ -18,7 +18,9 @@ PICTURE_SUFFIXES = frozenset(
 )
 
 
-def read_requests(given: Sequence[str], phrases: Sequence[str]) -> list[Request]:
+def read_requests(
+    given: Sequence[str], phrases: Sequence[str], sentence: str | None = None
+) -> list[Request]:
     """Return what is asked, in order, without repeats.
 
     Args:
@@ -26,6 +28,7 @@ def read_requests(given: Sequence[str], phrases: Sequence[str]) -> list[Request]
             line of which is an object with `image` (a path from the file's folder) and `phrase`,
             perhaps with `sentence`, in which the phrase is sought unless `span` says where it is.
         phrases: to look for in every picture that no `.jsonl` file names.
+        sentence: that these phrases are from, if any; one that it says twice has two places.
 
     Raises:
         InputError: a folder holds no picture, a list cannot be read or a line is malformed, or
@@ -40,7 +43,12 @@ def read_requests(given: Sequence[str], phrases: Sequence[str]) -> list[Request]
         if not phrases:
             raise InputError(f"{name}: no --phrase says what to look for in it")
         pictures = _of_folder(path) if path.is_dir() else [path]
-        requests += [Request(str(image), phrase) for image in pictures for phrase in phrases]
+        placed = place_phrases(phrases, sentence)
+        requests += [
+            Request(str(image), one.phrase, one.sentence, one.span)
+            for image in pictures
+            for one in placed
+        ]
     return list(dict.fromkeys(requests))
 
 

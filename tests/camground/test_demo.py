@@ -50,12 +50,19 @@ def find(page):
     return page.run(BOXES)
 
 
-def expected(served, picture):
-    model = PhraseGrounder.load(served / REG_RESULTS.folder)  # the newest
-    boxes = [one.box_xyxy for one in model.ground(picture, PHRASES)]
+def within(pixels):
+    return pytest.approx(pixels, abs=1e-3)
+
+
+def expected(served, picture, phrases, sentence=None):
+    """Return phrase, left, top, width and height of each box that the newest model gives."""
+    found = PhraseGrounder.load(served / REG_RESULTS.folder).ground(
+        picture, phrases, sentence=sentence
+    )
     return [
-        [phrase, x1, y1, x2 - x1, y2 - y1]
-        for phrase, (x1, y1, x2, y2) in zip(PHRASES, boxes, strict=True)
+        [one.phrase, *map(within, (x1, y1, x2 - x1, y2 - y1))]
+        for one in found
+        for x1, y1, x2, y2 in [one.box_xyxy]
     ]
 
 
@@ -63,10 +70,7 @@ def test_an_uploaded_picture_shows_the_boxes_that_the_model_gives(served, page, 
     own = shutil.copy(served / IMAGES / "b.png", tmp_path / "own.png")
     page.type("#file", str(own))
     page.type("#phrases", "\n".join(PHRASES))
-    shown = find(page)
-    for row, wanted in zip(shown, expected(served, own), strict=True):
-        assert row[0] == wanted[0]
-        assert row[1:] == pytest.approx(wanted[1:], abs=1e-3)
+    assert find(page) == expected(served, own, PHRASES)
     assert page.run("return document.querySelectorAll('article img').length") == len(PHRASES)
     assert page.run("return document.querySelectorAll('article tbody tr').length") > len(PHRASES)
     assert page.console() == []
@@ -78,6 +82,17 @@ def test_an_example_brings_its_phrases_and_nothing_comes_from_outside(page, addr
     assert len(find(page)) == 2
     assert page.loaded()
     assert all(name.startswith((address, "data:")) for name in page.loaded())
+
+
+def test_phrases_of_a_sentence_get_what_the_model_says_of_it(served, page, tmp_path):
+    own = shutil.copy(served / IMAGES / "e.png", tmp_path / "own.png")
+    phrases, sentence = ["the dog", "the dog"], "the dog and the dog"
+    page.type("#file", str(own))
+    page.type("#phrases", "\n".join(phrases))
+    page.type("#sentence", sentence)
+    assert find(page) == expected(served, own, phrases, sentence)
+    page.click(".example")
+    assert page.run("return document.querySelector('#sentence').value") == ""
 
 
 def test_a_file_that_is_no_picture_is_told_on_the_page(page, tmp_path):

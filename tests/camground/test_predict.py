@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from camground.__main__ import main
+from pipeline.serving.phrase_grounder import PhraseGrounder
 from tests.cached_world import ROOT
 from tests.served_world import FILES, IMAGES, REG_RESULTS, RESULTS
 
@@ -53,6 +54,20 @@ def test_a_picture_and_a_phrase_give_a_line(ask):
     assert row["nouns"] == ["dog"]
     assert 0 < row["score"] <= 1
     assert 0 < row["confidence"] < 1
+
+
+def test_a_sentence_is_taken_for_all_phrases(ask, served):
+    sentence = "the dog and the dog"
+    status, rows = ask(
+        "e.png", "--phrase", "the dog", "--phrase", "the dog", "--sentence", sentence
+    )
+    found = PhraseGrounder.load(served / RESULTS.folder).ground(
+        "e.png", ["the dog"] * 2, sentence=sentence
+    )
+    assert (status, [row["span"] for row in rows]) == (0, [[0, 7], [12, 19]])
+    for row, one in zip(rows, found, strict=True):
+        assert row["box_xyxy"] == pytest.approx(one.box_xyxy, abs=0.01)
+    assert rows[0]["box_xyxy"] != rows[1]["box_xyxy"]
 
 
 def test_a_bad_picture_and_a_bad_phrase_are_lines_among_the_others(ask):

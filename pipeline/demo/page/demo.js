@@ -83,7 +83,7 @@ function takeExample(button) {
   asked.example = Number(button.dataset.number);
   byId("file").value = "";
   for (const one of document.querySelectorAll(".example")) one.classList.toggle("chosen", one === button);
-  byId("phrases").value = button.dataset.phrases;
+  for (const field of ["phrases", "sentence"]) byId(field).value = button.dataset[field];
   preview(button.querySelector("img").src);
   say("");
   refresh();
@@ -137,14 +137,15 @@ async function ask(event) {
   byId("ask").disabled = true;
   say("Looking ...");
   try {
-    const body = JSON.stringify({ ...asked, phrases: phrases(), answer: byId("answer").value });
+    const [sentence, answer] = ["sentence", "answer"].map((id) => byId(id).value);
+    const body = JSON.stringify({ ...asked, phrases: phrases(), sentence, answer });
     const headers = { "Content-Type": "application/json" };
     const response = await fetch("/ground", { method: "POST", headers, body });
     if (response.status === 503) throw new Error("too many ask at once; try again in a moment");
-    const answer = await response.json();
-    if (!response.ok) throw new Error(answer.error || "the request was refused");
-    show(answer.picture, answer.width, answer.height);
-    answer.found.forEach((one, index) => showFound(one, COLOURS[index % COLOURS.length]));
+    const said = await response.json();
+    if (!response.ok) throw new Error(said.error || "the request was refused");
+    show(said.picture, said.width, said.height);
+    said.found.forEach((one, index) => showFound(one, COLOURS[index % COLOURS.length]));
     say("");
   } catch (error) {
     say(error.message, true);

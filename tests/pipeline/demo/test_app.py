@@ -54,6 +54,18 @@ def test_the_box_of_the_model_has_its_confidence(client, model, served):
     assert answer["confidence"] == pytest.approx(found.confidence)
 
 
+def test_phrases_of_a_sentence_are_asked_as_such(client, model, served):
+    phrases, sentence = ["the dog"] * 2, "the dog and the dog"
+    found = model.ground(served / IMAGES / "c.png", phrases, sentence=sentence)
+    for said in (sentence, f" {sentence}\n"):
+        answer = asked(client, example=0, phrases=phrases, sentence=said).json()["found"]
+        for row, one in zip(answer, found, strict=True):
+            assert row["score"] == pytest.approx(one.score)
+    alone = asked(client, example=0, phrases=phrases, sentence=" ").json()["found"]
+    assert alone[0]["score"] == alone[1]["score"]
+    assert found[0].score != pytest.approx(found[1].score)
+
+
 def test_a_large_picture_is_shown_smaller_with_boxes_in_its_own_pixels(client):
     _, picture = png((20, 3 * SHOWN_PX))
     answer = asked(client, picture=picture, phrases=["the dog"]).json()

@@ -45,6 +45,15 @@ def test_what_is_asked_twice_is_answered_once():
     assert read_requests(["x.png", "x.png"], ["a", "a"]) == [Request("x.png", "a")]
 
 
+def test_phrases_of_a_given_sentence_stand_at_their_places_in_every_picture():
+    sentence = "A dog and a cup, and a dog"
+    assert read_requests(["x.png", "y.png"], ["a dog", "a hat", "a dog"], sentence) == [
+        Request(image, phrase, sentence, span)
+        for image in ("x.png", "y.png")
+        for phrase, span in (("a dog", (0, 5)), ("a hat", None), ("a dog", (21, 26)))
+    ]
+
+
 def test_pictures_without_a_phrase_are_an_error():
     with pytest.raises(InputError, match=r"x\.png: .*--phrase"):
         read_requests(["x.png"], [])
