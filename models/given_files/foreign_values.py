@@ -8,6 +8,7 @@ import reprlib
 import sys
 from typing import Any
 
+MOST_CHARACTERS = 4_000  # of a message
 MOST_VALUES = 10_000  # of a file that is smaller than so many bytes
 _SHORT = reprlib.Repr()
 _SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother = 3, 120, 120
@@ -35,6 +36,17 @@ def is_finite_number(value: Any) -> bool:
     """Return whether a value is a number, no truth value, that a float can hold."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return is_number and abs(value) <= sys.float_info.max
+
+
+def printable(text: str, most: int | None = None) -> str:
+    r"""Return a text that can be written and shown; half of a character is as in JSON, `\ud800`.
+
+    Args:
+        text: may hold texts of others, of any length.
+        most: characters, behind which the rest is left out; None: none is.
+    """
+    whole = text.encode("utf-8", "backslashreplace").decode()
+    return whole if most is None or len(whole) <= most else whole[:most] + " ..."
 
 
 def short_text(value: Any) -> str:

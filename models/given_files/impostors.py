@@ -8,6 +8,7 @@ import re
 import zipfile
 from pathlib import Path
 
+from models.given_files.foreign_values import printable
 from models.given_files.text_files import check_regular
 
 _START_BYTES = 1024
@@ -103,5 +104,4 @@ def one_line(error: Exception, most: int = 300) -> str:
     text = " ".join(_COLOUR_CODE.sub("", str(error)).split())
     if not any(map(str.isalpha, text)):  # of a KeyError, the key alone
         text = " ".join([type(error).__name__, text]).rstrip()
-    text = text.encode("utf-8", "backslashreplace").decode()
-    return text if len(text) <= most else text[:most] + " ..."
+    return printable(text, most)

@@ -4,10 +4,10 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from models.given_files.foreign_values import printable
 from pipeline.datasets.duplicates import Duplicates, find_duplicates
 from pipeline.datasets.published import UNKNOWN, Published
 from pipeline.datasets.reading import BadRecord, ImageReading
-from pipeline.datasets.texts import printable
 from pipeline.errors import InputError
 
 NUM_EXAMPLES = 5  # of each cause, in the summary

@@ -23,8 +23,3 @@ def name_problem(name: str) -> str | None:
         return problem
     too_long = any(len(part.encode()) > _MOST_BYTES for part in name.split("/"))
     return f"a file name has more than {_MOST_BYTES} bytes" if too_long else None
-
-
-def printable(text: str) -> str:
-    r"""Return a text that can be written; half of a character is written as in JSON, `\ud800`."""
-    return text.encode("utf-8", "backslashreplace").decode()

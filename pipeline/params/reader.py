@@ -21,7 +21,9 @@ from typing import (
 )
 
 from ruamel.yaml import YAML
+from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import ScalarNode
 
 from models.given_files.foreign_values import short_text
 from models.given_files.impostors import cause_of, impostor_of
@@ -31,10 +33,24 @@ from pipeline.errors import InputError
 T = TypeVar("T")
 MOST_BYTES = 1_000_000  # of a file that a person writes
 MOST_VALUES = 1_000_000  # that aliases make of a file of any size
+MOST_BITS = 1024  # of a whole number, as a float can have
 
 
 class ParamsError(InputError):
     """params.yaml holds something no stage understands; the message names key and remedy."""
+
+
+class _Constructor(SafeConstructor):
+    """Makes plain values, and no number of thousands of digits in any base: no text shows it."""
+
+    def construct_yaml_int(self, node: ScalarNode) -> int:
+        value: int = super().construct_yaml_int(node)
+        if value.bit_length() > MOST_BITS:
+            raise ValueError(f"a whole number has {value.bit_length()} bits")
+        return value
+
+
+_Constructor.add_constructor("tag:yaml.org,2002:int", _Constructor.construct_yaml_int)
 
 
 def load_yaml(text: str) -> Any:
@@ -46,7 +62,9 @@ def load_yaml(text: str) -> Any:
         YAMLError: it is not YAML, or a mapping has a key twice.
     """
     try:
-        return YAML(typ="safe", pure=True).load(text)
+        yaml = YAML(typ="safe", pure=True)
+        yaml.Constructor = _Constructor
+        return yaml.load(text)
     except (ValueError, KeyError) as error:  # the date 2026-02-31, `!!bool 2`
         raise YAMLError(f"a value is none of its kind: {error}") from error
     except RecursionError as error:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from models.given_files.safe_load import ModelFileError, load_weights
+from models.given_files.text_files import check_regular
 from models.mmengine_parts import Runner
 from pipeline.caching.atomic import whole_file
 
@@ -57,6 +58,7 @@ def find_checkpoint(folder: Path, log: Callable[[str], None]) -> Path | None:
 def _damage(path: Path) -> str | None:
     """Return what is wrong with a file; torch itself does not look at the checksums in it."""
     try:
+        check_regular(path)
         with zipfile.ZipFile(path) as archive:
             broken = archive.testzip()
         if broken is not None:

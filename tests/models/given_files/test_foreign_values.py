@@ -8,6 +8,7 @@ from models.given_files.foreign_values import (
     MOST_VALUES,
     ValueBudget,
     is_finite_number,
+    printable,
     short_text,
 )
 
@@ -23,6 +24,16 @@ def test_a_budget_is_as_many_values_as_bytes_and_never_small():
     with pytest.raises(ValueError, match="many"):
         budget.spend(1)
     ValueBudget(0).spend(MOST_VALUES)
+
+
+def test_half_of_a_character_is_written_as_json_writes_it():
+    assert printable("a \ud800 café \udfff") == "a \\ud800 café \\udfff"
+
+
+def test_of_a_long_text_the_beginning_is_shown():
+    assert printable("abcdé", 5) == "abcdé"
+    assert printable("abcdé", 4) == "abcd ..."
+    assert printable("\ud800b", 4) == "\\ud8 ..."
 
 
 @given(VALUES)

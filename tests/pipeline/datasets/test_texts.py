@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.datasets.texts import name_problem, printable, text_problem
+from pipeline.datasets.texts import name_problem, text_problem
 
 
 @pytest.mark.parametrize("text", ["a\x00b", "\ud800", "\udfff dog", "caf\udce9"])
@@ -18,7 +18,3 @@ def test_a_part_of_a_path_has_255_bytes_at_most():
     assert name_problem("é" * 127 + "/" + "a" * 255) is None
     assert name_problem("é" * 128)
     assert name_problem("a/" + "é" * 128 + "/b.png")
-
-
-def test_half_of_a_character_is_written_as_json_writes_it():
-    assert printable("a \ud800 café") == "a \\ud800 café"

@@ -244,6 +244,8 @@ LAUGHS = "\n".join(
         "a: !!bool x",
         "a: !!int x",
         f"a: {'9' * 5000}",
+        f"a: 0x{'9' * 4000}",
+        f"0o{'7' * 5000}: 1",
         f"a: {'[' * 3000}{']' * 3000}",
         "a: 1\n\tb: 2",
         "a:\t1",
@@ -254,7 +256,7 @@ LAUGHS = "\n".join(
         "a: !!python/object:os.system x",
         f"a: {'x' * 1_000_001}",
     ],
-    ids=range(16),
+    ids=range(18),
 )
 def test_a_file_that_no_person_means_is_refused_by_its_name(tmp_path, text):
     (tmp_path / "params.yaml").write_text(text)

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 import torch
 
@@ -54,6 +56,16 @@ def test_a_damaged_one_is_named_in_a_line_and_the_one_before_it_is_taken(
     assert any("after epoch 1 of 3" in line for line in said)
     assert torch.equal(again.weight, at_once.weight)
     assert find_checkpoint(tmp_path, print) == checkpoint_path(tmp_path, 3)
+
+
+def test_a_pipe_or_a_folder_in_place_of_one_is_passed_over(tmp_path):
+    run(tmp_path, Counted(), epochs=1)
+    os.mkfifo(checkpoint_path(tmp_path, 2))
+    checkpoint_path(tmp_path, 3).mkdir()
+    said = []
+    assert find_checkpoint(tmp_path, said.append) == checkpoint_path(tmp_path, 1)
+    for epoch, line in zip((3, 2), said, strict=True):
+        assert str(checkpoint_path(tmp_path, epoch)) in line
 
 
 def test_without_a_whole_one_a_training_begins_anew(tmp_path, at_once):
