@@ -64,20 +64,18 @@ class ExtentBoxCoder(DeltaXYWHBBoxCoder):
         super().__init__(target_means=(0.0, 0.0, 0.0, 0.0), target_stds=target_stds)
         self.extent_px = extent_px
 
-    def decode(self, bboxes: Tensor, pred_bboxes: Tensor, max_shape: Any = None) -> Tensor:
+    def decode(self, bboxes: Tensor, pred_bboxes: Tensor, max_shape: tuple[int, int]) -> Tensor:
         """Return the boxes decoded from deltas, xyxy, float32 (R, 4).
 
         Args:
             bboxes: anchors or proposals, xyxy, float32 (R, 4).
             pred_bboxes: deltas, float32 (R, 4).
-            max_shape: height and width, less `extent_px`, that boxes are clipped to; None: no
-                clipping.
+            max_shape: height and width, less `extent_px`, that boxes are clipped to.
         """
         outer_xyxy = add_extent(bboxes, self.extent_px)
         decoded: Tensor = super().decode(outer_xyxy, pred_bboxes)  # (R, 4)
-        if max_shape is not None:
-            decoded[:, 0::2].clamp_(0, max_shape[1] - self.extent_px)
-            decoded[:, 1::2].clamp_(0, max_shape[0] - self.extent_px)
+        decoded[:, 0::2].clamp_(0, max_shape[1] - self.extent_px)
+        decoded[:, 1::2].clamp_(0, max_shape[0] - self.extent_px)
         return decoded
 
 

@@ -110,10 +110,7 @@ def detect(state, family, image_rgb, limits):
     features = backbone(state, torch.from_numpy(resized).permute(2, 0, 1)[None])
     proposals = propose(state, family, features, resized.shape[:2], scale, post_nms)
     pooled = roi_pool(features[0].numpy(), proposals.numpy())
-    head = res5(state, torch.from_numpy(pooled)).mean((2, 3))
-    box = "roi_heads.box_predictor"
-    logits = F.linear(head, state[f"{box}.cls_score.weight"], state[f"{box}.cls_score.bias"])
-    deltas = F.linear(head, state[f"{box}.bbox_pred.weight"], state[f"{box}.bbox_pred.bias"])
+    logits, deltas = box_outputs(state, torch.from_numpy(pooled))
     probs = logits.softmax(1)
     if family == "caffe":
         boxes = decode(proposals / scale, deltas, 1)
@@ -160,7 +157,15 @@ def res5(state, x):
     return x
 
 
-def propose(state, family, features, image_hw, scale, post_nms):
+def box_outputs(state, pooled):
+    """Return the class logits and box deltas of pooled regions (R, C, 14, 14)."""
+    head, box = res5(state, pooled).mean((2, 3)), "roi_heads.box_predictor"
+    logits = F.linear(head, state[f"{box}.cls_score.weight"], state[f"{box}.cls_score.bias"])
+    return logits, F.linear(head, state[f"{box}.bbox_pred.weight"], state[f"{box}.bbox_pred.bias"])
+
+
+def rpn_outputs(state, family, features):
+    """Return the first stage's scores (1, 12, h, w), of Caffe probabilities, and its deltas."""
     rpn = "proposal_generator.rpn_head"
 
     def head(name, x, padding=0):
@@ -168,9 +173,15 @@ def propose(state, family, features, image_hw, scale, post_nms):
 
     hidden = head("conv", features, 1).relu()
     scores, deltas = head("objectness_logits", hidden), head("anchor_deltas", hidden)
-    height, width = features.shape[-2:]
     if family == "caffe":
-        scores = scores.view(1, 2, 12, height, width).softmax(1)[:, 1]
+        scores = scores.unflatten(1, (2, 12)).softmax(1)[:, 1]
+    return scores, deltas
+
+
+def propose(state, family, features, image_hw, scale, post_nms):
+    height, width = features.shape[-2:]
+    scores, deltas = rpn_outputs(state, family, features)
+    if family == "caffe":
         cell, extent, least = CAFFE_ANCHORS, 1, 16 * scale
     else:
         cell, extent, least = detectron2_anchors(), 0, 0
@@ -178,12 +189,19 @@ def propose(state, family, features, image_hw, scale, post_nms):
     deltas = deltas[0].view(12, 4, height, width).permute(2, 3, 0, 1).reshape(-1, 4)
     boxes = clip(decode(torch.cat(anchors), deltas, extent), image_hw, extent)[:, 0]
     scores = scores[0].permute(1, 2, 0).flatten()
+    return boxes[choose(boxes, scores, extent, (least, 6000, 0.7, post_nms))]
+
+
+def choose(boxes, scores, extent, limits):
+    """Return the indices of the boxes that the first stage proposes, by falling score.
+
+    `limits` is (shortest side, boxes before suppression, its IoU, boxes after it).
+    """
+    least, pre_nms, threshold, post_nms = limits
     sides = boxes[:, 2:] - boxes[:, :2]
-    large = ((sides > 0) & (sides + extent > least)).all(1)
-    boxes, scores = boxes[large], scores[large]
-    order = scores.argsort(descending=True)[:6000]
-    kept = suppress(boxes[order].numpy(), 0.7, extent)[:post_nms]
-    return boxes[order][kept]
+    large = ((sides > 0) & (sides + extent > least)).all(1).nonzero().flatten()
+    order = large[scores[large].argsort(descending=True)[:pre_nms]]
+    return order[suppress(boxes[order].numpy(), threshold, extent)[:post_nms]]
 
 
 def detectron2_anchors():

@@ -17,6 +17,7 @@ def test_anchors_in_the_checkpoint_count():
 
 def test_a_resnet_101_with_1600_classes_fits_its_config():
     state = original.random_checkpoint("caffe", 1)
+    state = {key: value for key, value in state.items() if "num_batches_tracked" not in key}
     for index in range(6, 23):
         for key in [key for key in state if key.startswith("backbone.res4.5.")]:
             state[key.replace("res4.5.", f"res4.{index}.")] = state[key]
@@ -30,6 +31,26 @@ def test_a_resnet_101_with_1600_classes_fits_its_config():
 
 
 BOX = "roi_heads.box_predictor"
+
+
+@pytest.mark.parametrize("family", ["caffe", "detectron2"])
+@pytest.mark.parametrize("part", ["weight", "bias"])
+def test_outputs_come_in_the_order_of_mmdet(family, part):
+    state = original.random_checkpoint(family, 3)
+    found = read_bottom_up(state)
+    objectness, deltas = (
+        state[f"proposal_generator.rpn_head.{name}.{part}"]
+        for name in ("objectness_logits", "anchor_deltas")
+    )
+    scores, boxes = state[f"{BOX}.cls_score.{part}"], state[f"{BOX}.bbox_pred.{part}"]
+    if family == "caffe":
+        objectness = torch.stack([objectness[12 + one] - objectness[one] for one in range(12)])
+        scores, boxes = scores[[1, 2, 3, 0]], boxes[4:]
+    assert found.num_classes == 3
+    assert found.state[f"rpn_head.rpn_cls.{part}"].equal(objectness)
+    assert found.state[f"rpn_head.rpn_reg.{part}"].equal(deltas)
+    assert found.state[f"roi_head.bbox_head.fc_cls.{part}"].equal(scores)
+    assert found.state[f"roi_head.bbox_head.fc_reg.{part}"].equal(boxes)
 
 
 @pytest.mark.parametrize(

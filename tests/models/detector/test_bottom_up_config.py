@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from models.detector.bottom_up_checkpoint import read_bottom_up
 from models.detector.bottom_up_config import (
     CAFFE,
     DETECTRON2,
@@ -58,12 +59,31 @@ def test_deltas_of_the_second_stage_are_counted_in_the_dialect(dialect, stds, ex
     assert model.rpn_head.bbox_coder.target_stds == (1.0,) * 4
 
 
-def test_features_of_one_image_have_stride_16_and_padding_adds_nothing():
-    config = bottom_up_config(50, 7, [[0.0, 0.0, 9.0, 9.0]], CAFFE)
-    assert (config.input_multiple_px, config.max_batch_images) == (1, 1)
-    network = build_model(config).eval()
+@pytest.mark.parametrize("family", ["caffe", "detectron2"])
+def test_layers_of_one_image_compute_what_the_original_s_do(family):
+    state = original.random_checkpoint(family, 7)
+    converted = read_bottom_up(state)
+    assert converted.config.input_multiple_px == converted.config.max_batch_images == 1
+    network = build_model(converted.config).eval()
+    network.load_state_dict(converted.state)
+    images = 50 * torch.randn(1, 3, 64, 96, generator=torch.Generator().manual_seed(0))
+    boxes = torch.tensor([[8.0, 7, 60, 50], [3, 20, 94, 31]])
     with torch.no_grad():
-        (features,) = network.extract_feat(torch.rand(1, 3, 64, 96))
+        (features,) = network.extract_feat(images)
+        rpn = network.rpn_head((features,))
+        final = network.roi_head._bbox_forward(
+            (features,), torch.cat([torch.zeros(2, 1), boxes], 1)
+        )
     assert features.shape == (1, 1024, 4, 6)
-    assert network.roi_head.bbox_head.fc_cls.out_features == 8
-    assert network.roi_head.bbox_head.fc_reg.out_features == 28
+    torch.testing.assert_close(features, original.backbone(state, images), rtol=1e-3, atol=1e-3)
+    objectness, deltas = original.rpn_outputs(state, family, features)
+    if family == "caffe":  # a probability there, a logit here
+        objectness = objectness.logit()
+    torch.testing.assert_close(rpn[0][0], objectness, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(rpn[1][0], deltas, rtol=1e-3, atol=1e-3)
+    pooled = torch.from_numpy(original.roi_pool(features[0].numpy(), boxes.numpy()))
+    logits, deltas = original.box_outputs(state, pooled)
+    if family == "caffe":
+        logits, deltas = logits[:, [1, 2, 3, 4, 5, 6, 7, 0]], deltas[:, 4:]
+    torch.testing.assert_close(final["cls_score"], logits, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(final["bbox_pred"], deltas, rtol=1e-3, atol=1e-3)

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from models.detector.bottom_up_config import CAFFE, DETECTRON2, bottom_up_config
 from models.detector.bottom_up_network import CaffeResNet
 from models.detector.checkpoint import CONFIG_FILE, DetectorInfo, read_config
 from models.detector.detector import load_detector
+from models.detector.openmmlab import MODELS, mmdet_scope
 from models.pretrained.convert import convert_bottom_up
 from tests.models.detector import bottom_up_original as original
 
@@ -56,6 +58,74 @@ def test_the_stem_pools_windows_of_three_that_may_reach_beyond_the_right_and_bot
     pooled = CaffeResNet(depth=18).maxpool(maps)
     assert pooled[0, 0, :, 0].tolist() == [22, 42, 62]
     assert pooled[0, 0, 0].tolist() == [22, 24, 26, 28, 29]
+
+
+ANCHORS = [[-19.0, -9, 27, 22], [-5, -14, 12, 30], [-40, -35, 51, 47]]
+
+
+def part(dialect, *names):
+    """Build a part of the detector of 3 classes; its config is below these names."""
+    config = bottom_up_config(50, 3, ANCHORS, dialect).model
+    limits = {"test_cfg": config.test_cfg.rpn, "train_cfg": None} if "rpn_head" in names else {}
+    for name in names:
+        config = config[name]
+    with mmdet_scope():
+        return MODELS.build(dict(config, **limits))
+
+
+@pytest.mark.parametrize(("dialect", "extent_px"), [(CAFFE, 1), (DETECTRON2, 0)])
+def test_proposals_are_clipped_and_small_ones_dropped_before_the_best_are_taken(dialect, extent_px):
+    head, (height, width), image_hw = part(dialect, "rpn_head"), (3, 5), (43, 71)
+    head.test_cfg.update(nms_pre=19, max_per_img=7, min_bbox_size=11)
+    torch.manual_seed(0)
+    logits = torch.randn(len(ANCHORS), height, width)
+    deltas = 0.3 * torch.randn(4 * len(ANCHORS), height, width)
+    meta = {"img_shape": image_hw, "scale_factor": (2.0, 1.5)}
+    priors = head.prior_generator.grid_priors([(height, width)], device="cpu")
+    found = head._predict_by_feat_single([logits], [deltas], [None], priors, meta, None)
+
+    cells = [torch.tensor([x, y, x, y]) for y in range(height) for x in range(width)]
+    anchors = torch.cat([torch.tensor(ANCHORS) + 16 * cell for cell in cells])
+    deltas = torch.stack([deltas[:, y, x] for y in range(height) for x in range(width)])
+    boxes = original.decode(anchors, deltas.reshape(-1, 4), extent_px)
+    boxes = original.clip(boxes, image_hw, extent_px)[:, 0]
+    probs = 1 / (1 + (-logits.permute(1, 2, 0).flatten()).exp())
+    limits = (torch.tensor([22.0, 16.5]), 19, 0.7, 7)
+    chosen = original.choose(boxes, probs, extent_px, limits)
+    assert len(chosen) == 7
+    torch.testing.assert_close(found.bboxes, boxes[chosen])
+    torch.testing.assert_close(found.scores, probs[chosen])
+    assert found.labels.tolist() == [0] * 7
+
+
+@pytest.mark.parametrize(("dialect", "extent_px"), [(CAFFE, 1), (DETECTRON2, 0)])
+@pytest.mark.parametrize("rescale", [True, False])
+def test_final_boxes_are_decoded_in_pixels_of_the_original(dialect, extent_px, rescale):
+    torch.manual_seed(1)
+    corners = torch.rand(11, 2) * torch.tensor([40.0, 30.0])
+    boxes = torch.cat([corners, corners + 5 + 30 * torch.rand(11, 2)], 1)  # (11, 4)
+    deltas, logits = torch.randn(11, 12), torch.randn(11, 4)
+    meta = {"img_shape": (66, 94), "ori_shape": (44, 47), "scale_factor": (2.0, 1.5)}
+    regions = torch.cat([torch.zeros(11, 1), boxes], 1)
+    head = part(dialect, "roi_head", "bbox_head")
+    found = head._predict_by_feat_single(regions, logits, deltas, meta, rescale=rescale)
+    if rescale:
+        boxes = boxes / torch.tensor([2.0, 1.5, 2.0, 1.5])
+    spreads = torch.tensor(dialect.box_stds).repeat(3)
+    expected = original.decode(boxes, deltas * spreads, extent_px)
+    expected = original.clip(expected, meta["ori_shape" if rescale else "img_shape"], extent_px)
+    torch.testing.assert_close(found.bboxes, expected.flatten(1))
+    torch.testing.assert_close(found.scores, logits.softmax(1))
+
+
+def test_regions_are_pooled_over_whole_cells():
+    torch.manual_seed(2)
+    features = torch.randn(1, 3, 11, 17)
+    boxes = torch.tensor([[8.0, 7, 150, 120], [24, 40, 41, 44], [200, 90, 271, 175]])
+    regions = torch.cat([torch.zeros(3, 1), boxes], 1)
+    extractor = part(CAFFE, "roi_head", "bbox_roi_extractor")
+    pooled = extractor.roi_layers[0](features, regions)
+    np.testing.assert_array_equal(pooled, original.roi_pool(features[0].numpy(), boxes.numpy()))
 
 
 @pytest.mark.slow
