@@ -197,7 +197,7 @@ def _as_arrays(instances: InstanceData) -> Detections:
 
 
 def _no_detections() -> Detections:
-    return Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int16))
+    return Detections(np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, np.int16))
 
 
 def _batches(

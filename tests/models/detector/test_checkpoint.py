@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,8 @@ def test_a_long_complaint_of_torch_is_cut_short(tiny_detector, tmp_path):
 def test_saving_again_gives_the_same_bytes(tiny_detector, tmp_path):
     state = torch.load(tiny_detector / "weights.pth", weights_only=True)
     config = read_config(tiny_detector / "config.py")
-    save_detector(tmp_path / "again", config, state, read_info(tiny_detector))
+    again = tmp_path / "made" / "again"
+    for name in ("other", read_info(tiny_detector).name):  # the second time over the first
+        save_detector(again, config, state, replace(read_info(tiny_detector), name=name))
     for name in ("config.py", "weights.pth", "detector.json"):
-        assert (tmp_path / "again" / name).read_bytes() == (tiny_detector / name).read_bytes()
+        assert (again / name).read_bytes() == (tiny_detector / name).read_bytes()

@@ -45,6 +45,11 @@ def test_objects_are_found_in_pixels_of_pictures_of_any_size(detector):
     assert [item.labels[0] for item in found] == [example.labels[0] for example in EXAMPLES]
 
 
+def test_a_loaded_detector_is_frozen(detector):
+    assert not detector._model.training
+    assert not any(weight.requires_grad for weight in detector._model.parameters())
+
+
 def test_red_and_blue_are_not_exchanged_on_the_way_to_the_network(detector):
     found = detect(detector, IMAGES[:2]) + detect(detector, [image[..., ::-1] for image in IMAGES])
     assert [CLASSES[item.labels[0]] for item in found[:4]] == ["red", "blue", "blue", "red"]
@@ -108,8 +113,10 @@ def test_a_picture_without_objects_has_no_boxes(detector):
 
 def test_one_pixel_pictures_and_strips_are_survived(detector):
     odd = [np.zeros(shape, np.uint8) for shape in ((1, 1, 3), (1, 300, 3), (300, 3, 3))]
-    assert len(detect(detector, odd)) == 3
-    assert len(detect(detector, odd)[1].scores) == 0
+    found = detect(detector, odd)
+    assert len(found) == 3
+    assert as_bytes(found[1:]) == [(b"", b"", b"")] * 2
+    assert found[1].boxes_xyxy.shape == (0, 4)
 
 
 @pytest.mark.parametrize(("length", "is_seen"), [(300, True), (301, False)])

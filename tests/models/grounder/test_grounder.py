@@ -182,6 +182,8 @@ def test_what_came_pretrained_can_be_kept_and_costs_no_gradient():
     grounder, inputs = tiny_grounder(language_pretrained=True), tiny_inputs()
     new = {id(parameter) for parameter in grounder.new_parameters()}
     grounder.train_pretrained(False)
+    assert grounder.training
+    assert not grounder.language_encoder.training
     assert grounder.pretrained_parameters() == []
     assert {id(parameter) for parameter in grounder.new_parameters()} == new
     grounder(inputs).reconstruction_logits.sum().backward()

@@ -86,6 +86,15 @@ def test_a_phrase_without_known_words_says_nothing():
         assert not values.any()
 
 
+def test_words_that_are_learned_anew_replace_the_earlier_ones():
+    inputs, reader = placed_inputs(), made_reader()
+    expected = reader(inputs, CONFIG).log_probs
+    reader.learn_words((2, 9, 1, 3))
+    assert not reader(inputs, CONFIG).log_probs.equal(expected)
+    reader.learn_words(KNOWN)
+    assert reader(inputs, CONFIG).log_probs.equal(expected)
+
+
 def test_a_word_counts_as_often_as_it_stands_there_and_in_any_order():
     inputs, reader = placed_inputs(), made_reader()
     inputs.place_ranks[:] = 0

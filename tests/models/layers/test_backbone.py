@@ -119,6 +119,15 @@ def test_what_only_deeper_levels_need_is_frozen():
     assert trained == {"layer2"}
 
 
+def test_a_level_that_is_skipped_is_pooled_and_does_not_train_what_lies_behind():
+    network = nn.Sequential(nn.Conv2d(3, 5, 8, stride=8), nn.Conv2d(5, 7, 4, stride=4))
+    backbone = Backbone(network, (3, 4))
+    assert backbone.channels == {3: 5, 4: 5, 5: 7}
+    weights = (network[0].weight.shape, network[1].weight.shape)
+    trained = {p.shape: p.requires_grad for p in backbone.parameters() if p.ndim == 4}
+    assert trained == dict(zip(weights, (True, False), strict=True))
+
+
 def test_the_network_it_is_built_from_is_left_alone():
     network = _resnet()
     Backbone(network, (3,))
