@@ -46,7 +46,7 @@ class ListedAnchors(AnchorGenerator):
     def __init__(self, boxes_xyxy: Sequence[Sequence[float]], stride: int) -> None:
         """Take the anchors of the first cell, A boxes in pixels, and the stride in pixels."""
         self._boxes_xyxy = torch.tensor(boxes_xyxy, dtype=torch.float32)  # (A, 4)
-        super().__init__(strides=[stride], ratios=[1.0], scales=[1.0])
+        super().__init__(strides=[stride], ratios=[], scales=[])
 
     def gen_base_anchors(self) -> list[Tensor]:
         """Return the anchors of the single level, [float32 (A, 4)]."""

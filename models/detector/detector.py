@@ -119,7 +119,8 @@ class Detector:
 
     def _input(self, index: int, image: NDArray[np.uint8]) -> NetworkInput | None:
         """Apply the config's own test pipeline, which starts from B, G, R."""
-        if max(image.shape[:2]) > MAX_ASPECT * min(image.shape[:2]):
+        shorter, longer = sorted(image.shape[:2])
+        if longer > MAX_ASPECT * shorter:
             return None
         prepared = self._prepare({"img": np.ascontiguousarray(image[..., ::-1])})
         return NetworkInput(index, prepared["inputs"], prepared["data_samples"])

@@ -57,6 +57,40 @@ def test_an_unknown_config_is_refused():
         read_config("yolox/nothing.py")
 
 
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [("version https://git-lfs.github.com/spec/v1", "git-lfs"), ("model = dict(", "SyntaxError")],
+)
+def test_a_file_that_is_no_config_is_told_what_it_is(tmp_path, text, named):
+    (tmp_path / "mine.py").write_text(text)
+    with pytest.raises(ModelFileError, match=rf"mine\.py.*{named}"):
+        read_config(tmp_path / "mine.py")
+
+
+def test_a_network_that_mmdet_does_not_know_is_named_with_its_file(tmp_path):
+    (tmp_path / "mine.py").write_text("model = dict(type='Nothing')")
+    with pytest.raises(ModelFileError, match=r"mine\.py.*Nothing"):
+        build_model(read_config(tmp_path / "mine.py"))
+    with pytest.raises(ModelFileError, match="Nothing") as refused:
+        build_model(Config({"model": {"type": "Nothing"}}))
+    assert "None" not in str(refused.value)
+
+
+@pytest.mark.parametrize("place", ["test_pipeline", "test_dataloader"])
+def test_either_place_of_a_test_pipeline_is_enough(place):
+    config = read_config("faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py")
+    alone = {key: config[key] for key in ("model", place)}
+    assert inference_config(Config(alone)).to_dict() == inference_config(config).to_dict()
+
+
+def test_parts_in_a_list_are_made_portable_too():
+    heads = [{"type": "RoIAlign", "init_cfg": {"type": "Pretrained"}}, {"type": "RoIPool"}]
+    steps = [{"type": "LoadImageFromFile"}, {"type": "PackDetInputs"}]
+    found = inference_config(Config({"model": {"heads": heads}, "test_pipeline": steps}))
+    expected = [{"type": "RoIAlign", "use_torchvision": True}, {"type": "RoIPool"}]
+    assert found.model.to_dict() == {"heads": expected}
+
+
 def test_a_config_is_cut_down_to_what_prediction_needs():
     config = inference_config(read_config("faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py"))
     assert set(config.keys()) == {"model", "test_pipeline"}
@@ -90,6 +124,7 @@ STATE = {"w": torch.tensor(1)}
     [
         ({"meta": {"dataset_meta": {"classes": ["a", "b"]}}, "state_dict": STATE}, ("a", "b")),
         ({"meta": {"CLASSES": ("a",)}, "state_dict": STATE}, ("a",)),
+        ({"meta": {"classes": "one thing"}, "state_dict": STATE}, ("one thing",)),
         ({"meta": None, "state_dict": STATE}, ()),
         (STATE, ()),
     ],

@@ -18,6 +18,7 @@ def test_what_mmengine_writes_is_read_as_what_it_was(name, tmp_path):
     path = tmp_path / "config.py"
     path.write_text(config.pretty_text)
     assert read_config_text(path).to_dict() == config.to_dict()
+    assert read_config_text(path).filename == str(path)
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import warnings
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
@@ -130,6 +131,24 @@ def test_a_strip_of_a_hundred_squares_is_the_longest_that_the_network_sees(
 
 def test_no_pictures_give_no_detections(detector):
     assert detect(detector, []) == []
+
+
+def test_every_batch_is_filled_up_to_its_size(detector):
+    seen = []
+    backbone = detector._model.backbone
+    hook = backbone.register_forward_pre_hook(lambda _module, inputs: seen.append(len(inputs[0])))
+    detect(detector, IMAGES)
+    hook.remove()
+    assert len(seen) < len(IMAGES)
+    assert set(seen) == {3}
+
+
+def test_what_mmdet_itself_is_warned_of_is_not_told_to_users():
+    config = inference_config(read_config(YOLOX))
+    yolox = Detector(config, build_model(config).eval(), read_example_info(), 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        detect(yolox, IMAGES[:1])
 
 
 def test_pictures_may_come_one_by_one(detector):

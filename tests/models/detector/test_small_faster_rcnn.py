@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from models.detector.checkpoint import build_model, read_config
+from models.detector.detector import INPUT_MULTIPLE_PX
 from models.detector.small_faster_rcnn import CHANNELS, small_detector_config
 
 
@@ -97,6 +98,11 @@ def test_objects_of_twice_the_small_size_come_from_the_coarser_level(model):
     sides = torch.tensor([20.0, 55.0, 61.0, 120.0])  # the border is at 2 * 1.5 * 20
     boxes = torch.stack([torch.zeros(4), *[torch.zeros(4)] * 2, sides, sides], dim=1)
     assert extractor.map_roi_levels(boxes, 2).tolist() == [0, 0, 1, 1]
+
+
+def test_pictures_are_padded_in_training_as_they_are_later():
+    preprocessor = small_detector_config(3, 8, 20.0, 128).model.data_preprocessor
+    assert preprocessor.pad_size_divisor == INPUT_MULTIPLE_PX
 
 
 def test_images_are_resized_with_their_aspect_kept():

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -61,6 +63,18 @@ def test_a_picture_without_objects_is_survived():
     )
     trained = train_detector([draw(0), blank, blank], len(CLASSES), SHORT, iter)
     assert np.isfinite(trained.losses).all()
+
+
+def test_the_config_follows_the_longest_side_and_the_second_smallest_of_eleven_objects():
+    sides = np.array([[4, 5], [5, 7], *[[9, 8 + extra] for extra in range(9)]], np.float32)
+    boxes = np.concatenate([np.full((11, 2), 3, np.float32), 3 + sides], axis=1)
+    wide, high = (
+        DetectionExample(np.zeros((*image_hw, 3), np.uint8), part, np.zeros(len(part), np.int64))
+        for image_hw, part in (((52, 64), boxes[::2]), ((71, 44), boxes[1::2]))
+    )
+    config = train_detector([wide, high], 1, replace(SHORT, epochs=1), iter).config
+    assert tuple(config.test_pipeline[1].scale) == (71, 71)
+    assert config.model.rpn_head.anchor_generator.base_sizes == [5.9, 11.8]  # of 5 x 7 pixels
 
 
 def test_every_step_is_watched():
