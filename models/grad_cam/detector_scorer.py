@@ -83,7 +83,7 @@ class DetectorScorer(NounScorer):
     def _prepare(self, images: Tensor) -> Tensor:
         """Return what the network takes, after the detector's own preprocessor."""
         to = self._model.data_preprocessor
-        pixels = 255 * in_whole_cells(images, max(1, to.pad_size_divisor))
+        pixels = 255 * in_whole_cells(images, to.pad_size_divisor)
         if not to._channel_conversion:  # it takes B, G, R as images come to it
             pixels = pixels.flip(1)
         return (pixels - to.mean) / to.std if to._enable_normalize else pixels

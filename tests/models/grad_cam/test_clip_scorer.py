@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from models.given_files.safe_load import ModelFileError
-from models.grad_cam.clip_scorer import load_clip_scorer
+from models.grad_cam.clip_scorer import load_clip_scorer, open_clip_scorer
 from models.grad_cam.explainer import NounExplainer
 from tests.oracles import cam_loops as loops
 from tests.tiny_clip import IMAGE_PX, MEAN, PATCH_PX, STD, write_tiny_clip
@@ -135,6 +135,17 @@ def test_one_background_alone_and_a_prompt_without_a_place_are_refused(folder):
         load_clip_scorer(folder, PROMPT, NOUNS, ("tree",))
     with pytest.raises(ValueError, match="prompt"):
         load_clip_scorer(folder, "a photo", NOUNS, BACKGROUNDS)
+
+
+def test_a_tokenizer_that_cannot_be_used_is_refused_before_there_are_nouns(folder, tmp_path):
+    for file in folder.iterdir():
+        if file.is_file():
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    settings = json.loads((tmp_path / "tokenizer_config.json").read_text())
+    settings["model_max_length"] = "12"
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
+    with pytest.raises(ModelFileError, match=str(tmp_path)):
+        open_clip_scorer(tmp_path, PROMPT, BACKGROUNDS)
 
 
 def test_maps_of_the_patch_embedding_stay_as_they_are(scorer):

@@ -25,15 +25,17 @@ ANY_OF_80 = GROUPS | {"thing": NounClasses(tuple(range(80)), "label")}
 
 
 def write_yolox(folder):
-    """Write a YOLOX-nano of random weights whose batch norm has seen noise."""
+    """Write a YOLOX-nano of random weights whose batch norm has seen pictures."""
     torch.manual_seed(4)
     config = inference_config(read_config(YOLOX))
     model = build_model(config)
+    for norm in (part for part in model.modules() if isinstance(part, torch.nn.BatchNorm2d)):
+        norm.momentum = 1.0  # else maps fade away from layer to layer
     with torch.no_grad():
         model.train()
-        model.bbox_head(model.extract_feat(255 * torch.rand(4, 3, 96, 96)))
+        model.bbox_head(model.extract_feat(255 * pictures(4).flip(1)))
         for maps in (*model.bbox_head.multi_level_conv_cls, *model.bbox_head.multi_level_conv_obj):
-            torch.nn.init.normal_(maps.weight, std=0.5)
+            torch.nn.init.normal_(maps.weight, std=0.1)
     save_detector(folder, config, model.state_dict(), DetectorInfo("y", ("a",) * 80, "x", "x"))
     return folder
 
@@ -81,7 +83,23 @@ def mmdets_boxes(scorer, image):
 def test_the_probability_is_the_best_score_that_mmdet_predicts(scorer):
     for image in pictures():
         best = mmdets_boxes(scorer, image).scores.max().item()
+        assert 0.01 < best < 0.999  # no head that says the same of everything
         assert scorer.probs(image[None])[0, 0].item() == pytest.approx(best, rel=1e-4)
+
+
+def test_the_background_of_a_dense_softmax_is_no_label():
+    config = inference_config(read_config("retinanet/retinanet_r18_fpn_1x_coco.py"))
+    config.model.bbox_head.loss_cls = {"type": "CrossEntropyLoss", "use_sigmoid": False}
+    torch.manual_seed(3)
+    model = build_model(config)
+    torch.nn.init.normal_(model.bbox_head.retina_cls.weight, std=0.05)
+    torch.nn.init.zeros_(model.bbox_head.retina_cls.bias)
+    nouns = {"thing": NounClasses(tuple(range(80)), "label")}
+    info = DetectorInfo("x", ("a",) * 80, "", "")
+    scorer = DetectorScorer(model, info, torch.zeros(3, 1, 1), nouns)
+    best = [mmdets_boxes(scorer, image).scores.max().item() for image in pictures()]
+    assert best[0] != pytest.approx(best[1], rel=1e-3)
+    assert scorer.probs(pictures())[:, 0].tolist() == pytest.approx(best, rel=1e-4)
 
 
 def test_a_labels_own_probability_is_the_best_of_mmdets_boxes_of_it(regions):
@@ -155,6 +173,45 @@ def test_a_layer_of_several_levels_is_refused_by_name(scorer):
 def test_blank_is_what_the_detector_sees_beside_images(regions, dense):
     torch.testing.assert_close(dense.blank, torch.full((3, 1, 1), 114 / 255))
     torch.testing.assert_close(regions.blank, torch.full((3, 1, 1), 0.5))
+
+
+@pytest.mark.parametrize(
+    ("pad_val", "rgb"), [(7, (7, 7, 7)), ({"img": (10, 20, 30)}, (30, 20, 10))]
+)
+def test_blank_is_what_the_pipeline_pads_with_in_its_order_of_colours(
+    folders, tmp_path, pad_val, rgb
+):
+    blank = of_changed_config(
+        folders["dense"], tmp_path, lambda config: pad_of(config).update(pad_val=pad_val)
+    ).blank
+    assert (255 * blank).flatten().tolist() == pytest.approx(rgb)
+
+
+def pad_of(config):
+    return next(step for step in config.test_pipeline if step.type == "Pad")
+
+
+@pytest.mark.parametrize("is_rgb", [True, False])
+def test_blank_without_padding_is_what_becomes_zero(folders, tmp_path, is_rgb):
+    scorer = of_changed_config(
+        folders["regions"],
+        tmp_path,
+        lambda config: config.model.data_preprocessor.update(
+            mean=[10.0, 20.0, 30.0], bgr_to_rgb=is_rgb
+        ),
+    )
+    found = scorer._prepare(scorer.blank.expand(1, 3, 64, 64))
+    torch.testing.assert_close(found, torch.zeros(1, 3, 64, 64), rtol=0, atol=1e-5)
+
+
+def of_changed_config(folder, own, change):
+    """Return the scorer of a copy of a folder with another config."""
+    for file in folder.iterdir():
+        (own / file.name).write_bytes(file.read_bytes())
+    config = read_config(own / "config.py")
+    change(config)
+    (own / "config.py").write_text(config.pretty_text)
+    return load_detector_scorer(own, GROUPS)
 
 
 def test_an_image_in_which_the_first_stage_finds_nothing_is_scored_whole(regions):

@@ -77,6 +77,22 @@ def test_autograd_and_library_agree_below_the_last_layer(arch, layer):
             assert_close(maps, other)
 
 
+class Unweighted(NounHeadScorer):
+    """Has no closed form."""
+
+    def pooled_weight(self, features, noun_indices):
+        raise NotImplementedError
+
+
+def test_a_closed_form_is_used_by_no_backend_but_its_own():
+    scorer = nounhead("resnet18")
+    scorer.__class__ = Unweighted
+    for backend in ("autograd", "library"):
+        assert [len(maps) for maps in explain(scorer, backend)] == [3, 1]
+    with pytest.raises(NotImplementedError):
+        explain(scorer, "auto")
+
+
 def test_the_default_layer_named_is_the_default_layer():
     for arch in ARCHS:
         scorer = nounhead(arch)

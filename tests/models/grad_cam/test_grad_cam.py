@@ -83,9 +83,21 @@ def test_neither_weights_nor_hooks_are_left_changed(method):
 @pytest.mark.parametrize("method", [autograd_cams, library_cams])
 def test_a_wrong_class_is_an_error_and_leaves_no_hook(method):
     scorer = nounhead("resnet18")
-    with pytest.raises(IndexError):
+    with pytest.raises(IndexError) as caught:
         method(scorer, last_layer(scorer), IMAGES, torch.tensor([[99], [0]]), as_it_is)
     assert not last_layer(scorer)._forward_hooks
+    assert caught.tb is not None  # whose frames keep alive what would take its hooks with it
+
+
+def test_both_ways_lay_maps_out_by_the_function_that_is_given():
+    scorer, chosen = nounhead("resnet18"), torch.tensor([[1], [0]])
+    layer = scorer.network.layer3
+    expected = autograd_cams(scorer, layer, IMAGES, chosen, as_it_is).transpose(-2, -1)
+    peak = expected.abs().max()
+    assert expected.shape == (2, 1, 10, 6)
+    for method in (autograd_cams, library_cams):
+        found = method(scorer, layer, IMAGES, chosen, lambda maps: maps.transpose(-2, -1))
+        torch.testing.assert_close(found / peak, expected / peak, rtol=0, atol=1e-5)
 
 
 class Twice(nn.Sequential):
