@@ -32,6 +32,7 @@ IRREGULAR = {
     "pixies": "pixie", "hippies": "hippie", "groupies": "groupie", "newbies": "newbie",
     "avalanches": "avalanche", "quiches": "quiche", "caches": "cache", "brioches": "brioche",
     "huaraches": "huarache", "oboes": "oboe", "aloes": "aloe", "staves": "staff",
+    "tvs": "tv", "cds": "cd", "pcs": "pc", "ads": "ad",
 }  # fmt: skip
 
 INVARIANT = frozenset(

@@ -195,7 +195,7 @@ def _order(tokens: Sequence[TaggedToken], own: Sequence[int], cues: set[str]) ->
     texts = [tokens[index].text for index in own]
     counts = (index for index in own if text_at(tokens, index + 1) not in words.ROWS)
     ranks = (words.ORDINALS.get(tokens[index].text, 0) for index in counts)
-    rank = next(filter(None, ranks), 0)
+    rank = next(filter(None, ranks), 1)
     counted = texts[texts.index("from") :] if "from" in texts else ()
     sides = [side for text in counted if (side := cue_of(text)) in SIDES]
     sides = sides[:1] or [side for side in SIDES if side in cues]

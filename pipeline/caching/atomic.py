@@ -118,11 +118,10 @@ def as_write_error(path: Path, numbers: Container[int] | None = None) -> Iterato
 def _disk_error(error: BaseException | None) -> int | None:
     """Return the number of the error of the disk that an error is, tells of or was led to by.
 
-    safetensors, h5py and `shutil.copytree` tell of it in their text, h5py's later ones not at all.
+    Python, safetensors, h5py and `shutil.copytree` tell of it in their text, h5py's later errors
+    not at all.
     """
     while error is not None:
-        if isinstance(error, OSError) and error.errno is not None:
-            return error.errno
         if told := _NUMBER.search(str(error)):
             return int(told[1])
         error = error.__context__
@@ -150,7 +149,7 @@ def _filled(path: Path, partial: Path) -> Iterator[None]:
     with as_write_error(path, _DISK_ERRORS):
         yield
     with as_write_error(path):
-        for entry in sorted(partial.rglob("*")):
+        for entry in (partial, *partial.rglob("*")):
             _flush(entry)
 
 

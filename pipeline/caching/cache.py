@@ -102,9 +102,9 @@ def write_cache(
         ValueError: a name is used twice, or an attribute cannot be kept, see `write_attributes`.
     """
     reserved = {"format_version": FORMAT_VERSION, **vars(provenance)}
-    twice = sorted((set(arrays) & set(texts)) | (set(attributes) & set(reserved)))
+    twice = (set(arrays) & set(texts)) | (set(attributes) & set(reserved))
     if twice:
-        raise ValueError(f"{path}: `{twice[0]}` is given twice")
+        raise ValueError(f"{path}: `{min(twice)}` is given twice")
     own = {**attributes, **reserved}
     sizes = [math.prod(array.shape) * array.dtype.itemsize for array in arrays.values()]
     with (
@@ -178,7 +178,7 @@ class Cache:
         self.path = path
         self.fingerprint = provenance.fingerprint
         self._file: Any = None
-        self._pid = 0
+        self._pid = os.getpid()
 
     def array(self, name: str) -> NDArray[Any]:
         """Return a whole array.
@@ -249,7 +249,7 @@ class Cache:
         self._file = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_file": None, "_pid": 0}
+        return {**self.__dict__, "_file": None}
 
     def _opened(self) -> Any:
         if self._pid != os.getpid():

@@ -15,6 +15,8 @@ SINGULARS = {
     "magpies": "magpie", "avalanches": "avalanche", "triceratops": "triceratops",
     "forceps": "forceps", "thermos": "thermos", "dolmen": "dolmen",
     "skis": "ski", "tv": "tv", "": "", "狗": "狗", "vases": "vase", "dishes": "dish",
+    "yes": "yes", "princess": "princess", "hibiscus": "hibiscus", "pelvis": "pelvis",
+    "tvs": "tv", "cds": "cd",
 }  # fmt: skip
 
 

@@ -72,6 +72,7 @@ OTHERS = {
     "one of one": lambda file: file.attrs.create("a", np.arange(1)),
     "none": lambda file: file.attrs.create("a", h5py.Empty("f4")),
     "truth": lambda file: file.attrs.create("a", True),
+    "long double": lambda file: file.attrs.create("a", np.longdouble(1)),
     "complex": lambda file: file.attrs.create("a", 1j),
     "array": lambda file: file.attrs.create("a", np.arange(3), (), np.dtype((np.int64, 3))),
     "rows": lambda file: file.attrs.create("a", ROWS, (), h5py.vlen_dtype(np.int64)),
