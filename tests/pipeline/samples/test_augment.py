@@ -128,6 +128,16 @@ def test_likely_proposals_are_those_of_the_largest_prior_times_share_of_the_cam(
     np.testing.assert_array_equal(found, [0, 1, 2])  # shares 1/6, 2/6, 3/6, prior 0.1, none
 
 
+def test_likely_proposals_of_several_phrases_are_those_of_each():
+    cams = np.zeros((2, 7, 11), np.float32)
+    cams[0, 3, 3:6] = (1, 2, 3)
+    cams[1, 0, :2] = (40, -90)
+    boxes = [[30, 30, 60, 40], [40, 30, 60, 40], [0, 0, 60, 40], [0, 0, 9, 9], [0, 0, 10, 5]]
+    boxes += [[60, 30, 90, 40], [0, 0, 10, 9]]
+    found = likely_boxes(evidence(boxes, np.ones((2, 7)), cams))
+    np.testing.assert_array_equal(found, [0, 1, 2, 3, 6])  # 1, 5/6, 1; then 1, 0.81, 0.9, not 0.5
+
+
 def test_without_a_cam_the_first_proposals_of_the_largest_prior_are_likely():
     boxes = [[0, 0, 9, 9]] * 5
     np.testing.assert_array_equal(likely_boxes(evidence(boxes, [[0, 1, 0, 1, 0]])), [0, 1, 3])

@@ -1,9 +1,10 @@
 import colorsys
+from itertools import product
 
 import numpy as np
 import pytest
 
-from pipeline.samples.colours import colour_shares, has_colour, to_hsv
+from pipeline.samples.colours import RANGES, colour_shares, has_colour, to_hsv
 
 H, W = 7, 11
 # the colours that CSS gives these names
@@ -67,6 +68,19 @@ def test_the_colour_that_everyone_calls_so_is_called_so(name):
 def test_reds_lie_on_both_sides_of_hue_zero():
     for rgb in ((200, 20, 40), (200, 40, 20)):
         assert has_colour(to_hsv(pixel(rgb)), ["red"]).all()
+
+
+@pytest.mark.parametrize("name", RANGES)
+def test_the_ends_of_a_range_have_its_colour_and_what_lies_beyond_has_not(name):
+    colour = RANGES[name]
+    ranges = (colour.hue, colour.saturation, colour.value)
+    ends = np.array([*product(*ranges)], np.float32).T[..., None]  # (3, 8, 1)
+    assert has_colour(ends, [name]).all()
+    for channel, (low, high) in enumerate(ranges):
+        if channel or high - low != 360:
+            beyond = ends[:, :2].copy()
+            beyond[channel, :, 0] = low - 0.01, high + 0.01
+            assert not has_colour(beyond, [name]).any()
 
 
 def test_black_and_white_is_what_is_either():

@@ -106,6 +106,8 @@ def test_an_image_or_phrase_that_a_cache_does_not_know_is_named(tables):
     known = {text: fact for text, fact in tables.phrase_facts.items() if text != "the dog"}
     with pytest.raises(CacheError, match=r"nouns\.h5.*'the dog'.*dvc repro nouns"):
         replace(tables, phrase_facts=known).facts_of(0)
+    with pytest.raises(CacheError, match=r"nouns\.h5.*'unseen'.*dvc repro nouns"):
+        [*replace(tables, phrases=[*tables.phrases, picture_phrase("unseen")]).texts]
 
 
 def test_a_picture_at_hand_and_its_phrases_make_tables_of_their_own():
@@ -136,11 +138,14 @@ def test_a_picture_at_hand_and_its_phrases_make_tables_of_their_own():
 
 def test_labels_are_compared_anew_as_params_say_and_nothing_else_changes(tables):
     params = replace(EXACT, synonym=0.25)
-    compared = tables.with_labels_compared(params, FILES.weights)
-    before = tables.gather(A, tables.phrases_of_image[A], max_nouns=1)
-    after = compared.gather(A, tables.phrases_of_image[A], max_nouns=1)
-    np.testing.assert_array_equal(after.label_similarity, before.label_similarity)
-    assert compared.proposals is tables.proposals
+    labels = ("guard dog", "cat", "thing")
+    before = replace(tables, proposals=replace(tables.proposals, names=labels))
+    compared = before.with_labels_compared(params, FILES.weights)
+    found = compared.gather(A, tables.phrases_of_image[A], max_nouns=1)  # a dog, a cat, a dog
+    np.testing.assert_array_equal(
+        found.label_similarity, [[0.25, 0, 0, 0], [0, 1, 0, 0], [0.25, 0, 0, 0]]
+    )
+    assert replace(compared, label_similarity=before.label_similarity) == before
     with pytest.raises(InputError, match="language"):
         tables.with_labels_compared(replace(params, similarity="text"), FILES.weights)
 
