@@ -165,8 +165,7 @@ class _Recorded(BatchSampler):
 
 def _collate_or_error(samples: Sequence[Sample | InputError]) -> dict[str, Tensor] | InputError:
     errors = [sample for sample in samples if isinstance(sample, InputError)]
-    whole = [sample for sample in samples if not isinstance(sample, InputError)]
-    return errors[0] if errors else collate(whole)
+    return errors[0] if errors else collate(cast("Sequence[Sample]", samples))
 
 
 def _share_pages(_worker: int) -> None:
