@@ -58,7 +58,7 @@ _NOT_MEN = frozenset(
     """.split()  # noqa: SIM905
 )
 _DROP_ES = ("ches", "shes", "sses", "xes", "zzes")
-_OE = ("shoes", "canoes", "hoes", "floes")
+_OE = ("shoes", "backhoes", "floes")
 _KEEP = ("ss", "us", "is")
 
 
@@ -87,6 +87,6 @@ def without_possessive(word: str) -> str:
 def _compound_of_man(word: str) -> str:
     """Return the singular of "firemen", "sportswomen" and "schoolchildren"."""
     for plural, singular in (("women", "woman"), ("men", "man"), ("children", "child")):
-        if word.endswith(plural) and len(word) > len(plural) and word not in _NOT_MEN:
+        if word.endswith(plural) and word not in _NOT_MEN:
             return word.removesuffix(plural) + singular
     return word

@@ -83,8 +83,7 @@ class NounParser:
             raise ModelFileError(
                 f"{folder}: stanza cannot load it: {plain_reason(error)}"
             ) from error
-        if not self.cut_at_spaces:
-            _check_weights(self.pipeline, folder, processors)
+        _check_weights(self.pipeline, folder, processors)
 
     def parse(self, phrases: Sequence[str]) -> list[ParsedPhrase]:
         """Return the nouns of each phrase; spans count characters of the phrase as given.

@@ -16,6 +16,7 @@ SINGULARS = {
     "forceps": "forceps", "thermos": "thermos", "dolmen": "dolmen",
     "skis": "ski", "tv": "tv", "": "", "狗": "狗", "vases": "vase", "dishes": "dish",
     "yes": "yes", "princess": "princess", "hibiscus": "hibiscus", "pelvis": "pelvis",
+    "overshoes": "overshoe", "backhoes": "backhoe", "echoes": "echo", "floes": "floe",
     "tvs": "tv", "cds": "cd",
 }  # fmt: skip
 

@@ -42,6 +42,12 @@ def test_a_phrase_gives_its_nouns_in_its_own_spelling(parser):
     assert found == [("dog", "head", "DOG"), ("tree", "context", "tree")]
 
 
+def test_the_thing_is_described_without_its_place_wherever_the_noun_stands(parser):
+    phrases = ["the red cup left of the tree", "front of the cup"]
+
+    assert [found.subject for found in parser.parse(phrases)] == ["red cup", "cup"]
+
+
 def test_each_phrase_gets_its_own_nouns_however_they_are_batched(parser):
     phrases = [
         "the red dog",
