@@ -118,15 +118,14 @@ def _runs(tokens: Sequence[TaggedToken], start: int, stop: int) -> Iterator[int]
             run.append(index)
             continue
         named = [member for member in run if _may_name(tokens, member, run[0])]
-        if named and not (tokens[run[-1]].text in words.GENERIC and named[-1] != run[-1]):
+        if named and tokens[run[-1]].text not in words.GENERIC:
             yield named[-1]
         run = []
 
 
 def _may_name(tokens: Sequence[TaggedToken], index: int, first: int) -> bool:
     """Return whether a noun may name a run; not an adjective after a noun ("person cut" off)."""
-    after_noun = index > first and not is_modifier(tokens[index - 1].text)
-    return names_thing(tokens, index) and not (after_noun and is_modifier(tokens[index].text))
+    return names_thing(tokens, index) and (index == first or not is_modifier(tokens[index].text))
 
 
 def _stands(tokens: Sequence[TaggedToken], index: int, start: int, stop: int) -> bool:

@@ -161,6 +161,17 @@ def test_a_missing_or_foreign_folder_names_the_file(tmp_path):
         NounParser(tmp_path, "cpu", 1)
 
 
+def test_words_cut_at_spaces_need_no_model_but_the_tagger(tagger, tmp_path):
+    shutil.copytree(tagger, tmp_path / "tagger")
+    resources = json.loads((tmp_path / "tagger" / "resources.json").read_text())
+    resources["en"]["mwt"] = {"combined": {}}
+    resources["en"]["default_processors"]["mwt"] = "combined"
+    (tmp_path / "tagger" / "resources.json").write_text(json.dumps(resources))
+    assert mentions(NounParser(tmp_path / "tagger", "cpu", 0), "the dog") == [
+        ("dog", "head", "dog")
+    ]
+
+
 FAULTS = {
     "more layers than weights": lambda content: content["config"].update(num_layers=1000),
     "a size of no weight": lambda content: content["config"].update(word_emb_dim=2**40),

@@ -56,6 +56,7 @@ WELL_TAGGED = [
     ("a/DET man/NOUN and/CCONJ a/DET woman/NOUN", ["man", "woman"]),
     ("about/ADV 10/NUM people/NOUN", ["person"]),
     ("at/ADP least/ADJ three/NUM cows/NOUN", ["cow"]),
+    ("at/ADP least/ADJ 2-3/NUM cows/NOUN", ["cow"]),
     ("his/PRON back/NOUN", ["back"]),
     ("a/DET pink/ADJ top/NOUN", ["top"]),
     ("the/DET children/NOUN", ["child"]),
@@ -120,6 +121,7 @@ BADLY_TAGGED = [
     ("the/DET man/NOUN red/ADJ hat/NOUN", ["man", "hat"]),
     ("man/NOUN riding/NOUN", ["man"]),
     ("dog/NOUN sit/VERB", ["dog"]),
+    ("a/DET girl/NOUN walks/VERB", ["girl"]),
     ("an/DET off/ADP road/NOUN vehicle/NOUN", ["vehicle"]),
     ("the/DET person/NOUN smile/VERB", ["person"]),
 ]
