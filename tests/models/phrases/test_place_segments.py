@@ -54,12 +54,18 @@ def test_the_longest_name_of_a_relation_is_found(phrase, index, expected):
     assert relation_at(tag(phrase), index) == expected
 
 
-def test_a_relation_before_the_noun_is_none_of_the_thing():
-    tokens = tag("front of the bus")
+def test_a_relation_is_of_the_thing_where_it_stands_after_its_noun():
+    tokens = tag("cup in front of the bus")
     segment = list(find_segments(tokens))[1]
     assert segment.relation == "front"
-    assert not follows(tokens, segment, head_start=13)
+    assert follows(tokens, segment, head_start=start_of(tokens, "cup"))
+    assert not follows(tokens, segment, head_start=start_of(tokens, "in"))
+    assert not follows(tokens, segment, head_start=start_of(tokens, "bus"))
     assert follows(tokens, segment, head_start=None)
+
+
+def start_of(tokens, text):
+    return next(token.start for token in tokens if token.text == text)
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,7 @@ def test_modifiers_are_adjectives_and_colours():
         ("left/NOUN", False),
         ("tank/NOUN top/NOUN", True),
         ("pink/ADJ tops/NOUN", True),
+        ("short/ADJ top/NOUN", True),
         ("the/DET top/NOUN", False),
         ("top/NOUN", False),
         ("his/PRON back/NOUN", True),
@@ -125,6 +126,7 @@ def test_what_names_a_thing(tagged, expected):
         ("riding/VERB", False),
         ("building/VERB", True),
         ("beautiful/ADJ", False),
+        ("young/ADJ", False),
         ("left/ADJ", False),
     ],
 )
