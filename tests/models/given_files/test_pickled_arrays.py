@@ -7,7 +7,13 @@ import torch
 from mmengine.logging import HistoryBuffer, MessageHub
 from torch import nn
 
-from models.given_files.pickled_arrays import PickledArray
+from models.given_files.foreign_values import ValueBudget
+from models.given_files.pickled_arrays import (
+    PickledArray,
+    PickledDtype,
+    pickled_scalar,
+    with_arrays,
+)
 from models.given_files.safe_load import (
     ModelFileError,
     load_arrays,
@@ -169,3 +175,35 @@ def test_an_array_without_a_state_has_no_values():
     for read in (PickledArray().numpy, PickledArray().item):
         with pytest.raises(ValueError, match="array"):
             read()
+
+
+@pytest.mark.parametrize(("dtype", "raw"), [(PickledDtype("f4"), [1]), ("f4", bytes(4))])
+def test_an_array_whose_state_is_damaged_has_no_values(dtype, raw):
+    array = PickledArray()
+    array.__setstate__((1, (1,), dtype, False, raw))
+    with pytest.raises(ValueError, match="array"):
+        array.numpy()
+
+
+@pytest.mark.parametrize("decoded", [False, True])  # as Python 3 and Python 2 pickle it
+def test_a_single_number_has_the_value_that_numpy_wrote(decoded):
+    raw = np.float32(-2.5).tobytes()
+    assert pickled_scalar(PickledDtype("f4"), raw.decode("latin1") if decoded else raw) == -2.5
+    assert pickled_scalar(PickledDtype("U1"), raw) is None
+
+
+@pytest.mark.filterwarnings("ignore")  # torch's, on its own kinds of tensors
+@pytest.mark.parametrize(
+    "make",
+    [
+        torch.Tensor.to_sparse,
+        lambda tensor: tensor.to("meta"),
+        lambda tensor: torch.quantize_per_tensor(tensor, 0.1, 0, torch.qint8),
+        lambda tensor: torch.nested.nested_tensor([tensor, tensor[:2]]),
+    ],
+)
+def test_a_tensor_of_another_kind_is_no_weight(make):
+    plain = torch.arange(3.0)
+    assert with_arrays({"a": plain}, ValueBudget(99))["a"] is plain
+    with pytest.raises(ValueError, match="tensor"):
+        with_arrays({"a": [make(plain)]}, ValueBudget(99))

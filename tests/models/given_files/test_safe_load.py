@@ -68,10 +68,10 @@ def test_weights_that_are_no_mapping_are_refused(tmp_path, content):
 
 
 def test_weights_come_back_on_the_cpu_with_plain_values_beside(tmp_path):
-    torch.save({"w": torch.arange(3.0), "epoch": 7}, tmp_path / "a.pth")
+    torch.save({"w": torch.arange(3.0), "epoch": 7, "a": np.arange(2)}, tmp_path / "a.pth")
     content = load_weights(tmp_path / "a.pth")
     assert (content["w"].tolist(), content["w"].device.type) == ([0, 1, 2], "cpu")
-    assert content["epoch"] == 7
+    assert (content["epoch"], content["a"].tolist()) == (7, [0, 1])
 
 
 @pytest.mark.parametrize("kept", [0, 0.5, 0.99])
