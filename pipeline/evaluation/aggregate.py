@@ -35,7 +35,7 @@ def split_metrics(phrase_results: Sequence[PhraseResult], params: EvaluateParams
     """
     names = sorted(phrase_results[0].scores)
     scores = np.stack([[one.scores[name] for name in names] for one in phrase_results])  # (P, M, C)
-    image_ids = sorted({one.phrase_truth.phrase.image_id for one in phrase_results})
+    image_ids = {one.phrase_truth.phrase.image_id for one in phrase_results}
     recall_at = np.array([one.recall_at for one in phrase_results])  # (P, ranks)
     return rounded(
         {

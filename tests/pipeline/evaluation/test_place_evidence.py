@@ -21,7 +21,7 @@ CUP = np.array([1, 1, 1, 0, 1], np.float32)
 MIDDLE, RIGHT, LEFT, LAMP, DOUBTFUL = range(5)
 
 
-def evidence(place, matches=CUP, anchors=(0, 0, 0, 1, 0)):
+def evidence(place, matches=CUP, anchors=(0, 0, 0, 1, 0), scores=SCORES):
     """Return the evidence for the boxes, of which each has a label of its own."""
     no_slots = NounSlots([[]], *(np.zeros((1, 1), kind) for kind in (int, bool, int)))
     nothing = np.zeros((1, 0, 6), np.float32), np.zeros((1, 0), bool)
@@ -35,7 +35,7 @@ def evidence(place, matches=CUP, anchors=(0, 0, 0, 1, 0)):
         places=[place],
         proposals={
             "boxes_xyxy": np.array(BOXES, np.float32),
-            "scores": np.array(SCORES, np.float32),
+            "scores": np.array(scores, np.float32),
             "labels": np.arange(5, dtype=np.int16),
         },
         label_similarity=np.append(matches, 0)[None].astype(np.float32),
@@ -81,8 +81,9 @@ def test_size_counts_by_the_root_of_the_share_of_the_image():
         (3, "right", [1, 0, 2, 0, 1]),
     ],
 )
-def test_an_order_counts_the_sure_things_of_the_noun(rank, side, before):
-    found = evidence(Place(rank=rank, rank_side=side))
+@pytest.mark.parametrize("sureness", [1.0, 0.1])
+def test_an_order_counts_the_surest_things_of_the_noun(rank, side, before, sureness):
+    found = evidence(Place(rank=rank, rank_side=side), scores=np.multiply(SCORES, sureness))
     distance = np.abs(np.array(before) - (rank - 1))
     if side == "left":
         distance[LAMP] = 2  # the lamp's centre lies beyond all three cups
