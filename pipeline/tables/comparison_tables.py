@@ -96,7 +96,7 @@ def _paper_row(row: Mapping[str, str], number: str, num_extra: int) -> list[str]
 def _our_row(
     variant: str, number: str, ours: Sequence[OurColumn], extra: Sequence[OurColumn]
 ) -> list[str]:
-    of_column = {one.column: one for one in ours if one.is_papers}
+    of_column = {one.column: one for one in ours}
     columns = [of_column.get(column) for column in COLUMNS_OF[number]]
     cells = [one.runs.cell(variant, one.split) if one else NONE for one in (*columns, *extra)]
     return [f"this project, {variant}", "run here", "weak", *cells]

@@ -51,4 +51,10 @@ def test_a_cell_takes_each_seed_once_and_what_was_not_run_is_a_dash():
     runs = Runs("own", OWN, metrics, {"a": ["a", "again", "b", "missing"], "c": []})
     assert runs.cell("a", "val") == "55.0 sd 7.1 n=2"  # 10 / sqrt(2)
     assert {runs.cell("a", "test"), runs.cell("a", "val", "x"), runs.cell("c", "val")} == {"-"}
-    assert (runs.was_run("a"), runs.was_run("c"), runs.splits) == (True, False, ["val"])
+    assert (runs.was_run("a"), runs.was_run("c")) == (True, False)
+
+
+def test_the_splits_are_those_of_every_variant_in_order():
+    splits = [{"val": {}, "minival": {}, "testB": {}}, {"testA": {}, "val": {}, "test": {}}]
+    runs = Runs("own", OWN, {str(n): {"splits": one} for n, one in enumerate(splits)}, {})
+    assert runs.splits == ["minival", "test", "testA", "testB", "val"]

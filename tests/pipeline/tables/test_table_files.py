@@ -13,12 +13,15 @@ TABLE = Table(("row", EVIL), [(EVIL, "57.2 +-1.7"), ("x", "")], frozenset({1}))
 
 
 def test_csv_gives_every_cell_back():
-    assert list(csv.reader(io.StringIO(to_csv(TABLE)))) == [["row", EVIL], *map(list, TABLE.rows)]
+    text = to_csv(TABLE)
+    assert list(csv.reader(io.StringIO(text))) == [["row", EVIL], *map(list, TABLE.rows)]
+    assert (text.count("\n"), text.count("\r")) == (3, 0)
 
 
 def test_latex_has_a_column_per_column_and_escapes_what_is_special():
     lines = to_latex(TABLE).splitlines()
     assert lines[0] == r"\begin{tabular}{lr}"
+    assert lines[2].startswith("row & ")
     assert lines[4].endswith(r"& 57.2 $\pm$1.7 \\")
     assert r"50 \% \$x\_1\$ \#\{\textasciitilde{}\}\textasciicircum{} \textbackslash{}" in lines[4]
     assert lines[5] == r"\textbf{x} &  \\"
@@ -34,5 +37,8 @@ def test_latex_can_be_set(tmp_path):
 
 
 def test_a_tables_file_is_called_as_its_section():
-    sections = [Section("Table 3: a & b", [Paragraph("x"), TABLE]), Section("No", [])]
+    sections = [
+        Section("Table 3: a & b", [Paragraph("x"), TABLE, Paragraph("y")]),
+        Section("No", []),
+    ]
     assert tables_of(sections) == {"table_3_a_b": TABLE}
