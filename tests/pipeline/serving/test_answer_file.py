@@ -52,7 +52,9 @@ def test_a_last_line_that_was_cut_off_is_dropped_at_any_byte(tmp_path):
 
 
 def test_standard_output_holds_nothing_yet(capfdbinary):
-    add(None, REQUESTS[0])
+    with open_answers(None, KIND) as answers:
+        assert (answers.done, answers.is_standard_output) == ({}, True)
+        answers.add({REQUESTS[0]: row_of(REQUESTS[0])})
     assert json.loads(capfdbinary.readouterr().out)["image"] == "a.png"
 
 

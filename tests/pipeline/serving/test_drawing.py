@@ -3,7 +3,7 @@ import pytest
 from PIL import Image, ImageColor
 
 from pipeline.images.overlays import tint
-from pipeline.serving.drawing import COLOUR, draw_found, write_drawing
+from pipeline.serving.drawing import COLOUR, EDGE, draw_found, write_drawing
 from pipeline.serving.found import Found
 from pipeline.serving.rows import Request
 
@@ -23,6 +23,14 @@ def test_the_outline_is_the_box_and_all_else_stays():
     outside = np.ones((60, 90), bool)
     outside[8:43, 18:73] = False
     np.testing.assert_array_equal(drawing[outside], PIXELS[outside])
+
+
+@pytest.mark.parametrize(("longer_side", "width"), [(90, 2), (750, 5)])
+def test_a_line_is_a_150th_of_the_longer_side_and_has_an_edge_within(longer_side, width):
+    colours = (COLOUR,) * width + (EDGE,) * 2 + ("#505050",)
+    drawing = draw_found(np.full((60, longer_side, 3), 0x50, np.uint8), found())
+    expected = [ImageColor.getrgb(one) for one in colours]
+    np.testing.assert_array_equal(drawing[25, 20 : 20 + len(colours)], expected)
 
 
 def test_with_a_map_the_picture_is_tinted():

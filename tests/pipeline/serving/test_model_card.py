@@ -13,13 +13,28 @@ EVALUATION = {
         "iou": 0.5,
         "leakage": "Check the images.",
     },
-    "splits": {"val": {"methods": {"reg": ROW, "random": ROW}}},
+    "splits": {
+        "val": {"methods": {"reg": ROW, "random": ROW}},
+        "testA": {"methods": {"prior": ROW | {"n": 7}}},
+    },
 }
+
+
+def table_of(card, title):
+    """Return the rows of the table below a title, by the names of its columns."""
+    lines = card.split(f"## {title}\n")[1].split("\n## ")[0].splitlines()
+    names, rule, *rows = [line[2:-2].split(" | ") for line in lines if line.startswith("|")]
+    assert set(rule) == {"---"}
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def test_a_card_lists_figures_with_their_interval_and_number():
     card = write_card(CardFacts("flickr30k/full", MANIFEST, EVALUATION))
-    assert "| val | the model's box | 57.1 | 55.0 to 59.1 | 3239 |" in card
+    figures = {"hits %": "57.1", "95 %": "55.0 to 59.1"}
+    assert table_of(card, "Results") == [
+        {"split": "testA", "box": "prior only, no training", "phrases": "7"} | figures,
+        {"split": "val", "box": "the model's box", "phrases": "3239"} | figures,
+    ]
     assert "seed 3" in card
     assert "Check the images." in card
     assert all(text in card for text in LIMITS)
@@ -27,8 +42,13 @@ def test_a_card_lists_figures_with_their_interval_and_number():
 
 def test_a_card_lists_the_origin_of_every_part_and_says_what_is_unknown():
     card = write_card(CardFacts("x/full", MANIFEST, None))
-    assert f"| detector | d.pth | {'a' * 64} | VG | unknown |" in card
-    assert f"| tagger | t | {'b' * 64} | EWT | Apache-2.0 |" in card
+    parts = [
+        ("detector", "d.pth", "a" * 64, "VG", "unknown"),
+        ("tagger", "t", "b" * 64, "EWT", "Apache-2.0"),
+    ]
+    names = ("part", "source", "SHA-256", "trained on", "licence")
+    rows = table_of(card, "Pre-trained parts")
+    assert rows == [dict(zip(names, part, strict=True)) for part in parts]
     assert "Not evaluated." in card
 
 
