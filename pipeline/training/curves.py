@@ -81,7 +81,7 @@ def _read(path: Path) -> list[Row]:
     if not path.exists():
         return []
     try:
-        rows = list(csv.DictReader(io.StringIO(read_text(path), newline="")))
+        rows = list(csv.DictReader(io.StringIO(read_text(path))))
         for row in rows:
             int(row["epoch"]), int(row["step"])
             if None in row or None in row.values():

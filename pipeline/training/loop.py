@@ -124,7 +124,6 @@ class GroundingRunner(Runner):
         super().__init__(
             default_hooks=_OFF,
             log_level="ERROR",
-            visualizer={"type": "Visualizer", "vis_backends": None},
             launcher="pytorch" if group.num_processes > 1 else "none",
             **settings,
         )

@@ -1,12 +1,7 @@
 """A training whose numbers stop being finite: it ends, says where, and keeps what was good."""
 
-from functools import partial
-from types import SimpleNamespace
-
 import pytest
 import torch
-from mmengine.logging import HistoryBuffer
-from mmengine.optim.optimizer import amp_optimizer_wrapper
 from safetensors.torch import load_file, save_file
 
 from models.given_files.safe_load import ModelFileError
@@ -21,9 +16,8 @@ from pipeline.samples.grounding_tables import GroundingTables
 from pipeline.samples.sampler import EpochSampler
 from pipeline.serving.phrase_grounder import PhraseGrounder
 from pipeline.training.checkpoints import checkpoint_path
-from pipeline.training.guard import GRAD_NORM, FiniteGuard
 from pipeline.training.processes import Machine, ProcessGroup
-from stages.train import build_optimiser, build_training, run, train
+from stages.train import build_training, run, train
 from tests.cached_world import FILES, write_world
 from tests.models.grounder.tiny_grounder import tiny_grounder
 from tests.stages.two_processes import train_in_two
@@ -154,35 +148,6 @@ def test_a_checkpoint_that_is_bad_is_refused_by_its_name(here):
     with pytest.raises(InputError, match=r"epoch_000001\.pth: .*phrase_embedding\.bias"):
         run_stage()
     assert not RESULTS.model.exists()
-
-
-@pytest.fixture
-def scaled(here, monkeypatch):
-    """Return a guard and a runner with the optimiser of `fp16`, on the CPU."""
-    write_world(here, precision="fp16")
-    monkeypatch.setattr(amp_optimizer_wrapper, "is_cuda_available", lambda: True)
-    scaler = partial(torch.amp.GradScaler, "cpu")
-    monkeypatch.setattr(amp_optimizer_wrapper, "GradScaler", scaler)
-    wrapper = build_optimiser(tiny_grounder(), train_params(read_params(), "full"))
-    runner = SimpleNamespace(optim_wrapper=wrapper, epoch=0, train_dataloader=[0, 0])
-    return FiniteGuard(here, lambda *_: ["a"]), runner
-
-
-def test_a_gradient_that_the_loss_scaler_leaves_out_is_no_error(scaled):
-    guard, runner = scaled
-    history = HistoryBuffer()
-    history.update(float("inf"))
-    runner.optim_wrapper.message_hub.log_scalars[GRAD_NORM] = history
-    guard.check_step(runner, 0, {"loss": 1.0})
-
-
-def test_a_loss_scale_that_falls_without_end_is_one(scaled):
-    guard, runner = scaled
-    scaler = runner.optim_wrapper.loss_scaler
-    scaler.scale(torch.ones(()))
-    scaler.update(2.0**-30)
-    with pytest.raises(InputError, match="gradient norm is inf at step 2, in epoch 1"):
-        guard.check_step(runner, 1, {"loss": 1.0})
 
 
 def write_bad_model(here):

@@ -60,9 +60,9 @@ def test_a_split_of_the_paper_stands_in_its_column_whatever_the_dataset_is_calle
 
 
 def test_a_split_that_the_paper_has_not_is_a_column_of_its_own():
-    first, second = tables(runs("pets", OWN, cats=0.125), runs("x", FLICKR, val=0.5))
-    assert second.columns[-2:] == ("pets cats", "x val")
-    assert second.rows[-1][-2:] == ["12.5 +-0.0", "50.0 +-0.0"]
+    first, second = tables(runs("pets", OWN, test=0.125), runs("x", FLICKR, val=0.5))
+    assert second.columns[-2:] == ("pets test", "x val")
+    assert second.rows[-1][3:] == ["-", "-", "12.5 +-0.0", "50.0 +-0.0"]
     assert {len(row) for row in second.rows} == {len(second.columns)}
     assert len(first.columns) == 3 + 9
 

@@ -1,4 +1,6 @@
+import io
 import os
+import zipfile
 
 import pytest
 import torch
@@ -29,6 +31,14 @@ def emptied(_):
     return b""
 
 
+def foreign(_):
+    """Return a whole archive that holds no checkpoint."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("notes.txt", "x")
+    return stream.getvalue()
+
+
 def test_the_last_two_are_kept(tmp_path):
     run(tmp_path, Counted(), epochs=4)
     assert sorted(tmp_path.glob("*.pth")) == [checkpoint_path(tmp_path, n) for n in (3, 4)]
@@ -41,7 +51,7 @@ def at_once(tmp_path_factory):
     return run(tmp_path_factory.mktemp("at_once"), Counted(), epochs=3)
 
 
-@pytest.mark.parametrize("damage", [truncated, zero_filled, half_zero, flipped, emptied])
+@pytest.mark.parametrize("damage", [truncated, zero_filled, half_zero, flipped, emptied, foreign])
 def test_a_damaged_one_is_named_in_a_line_and_the_one_before_it_is_taken(
     tmp_path, at_once, damage, capsys
 ):

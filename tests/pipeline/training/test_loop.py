@@ -96,7 +96,8 @@ def test_curves_have_a_row_for_ten_steps_and_one_for_the_rest_of_an_epoch(tmp_pa
     run(tmp_path, Counted(), batches=[torch.tensor([1.0])] * 13)
     with (tmp_path / CURVES).open(newline="") as stream:
         rows = list(csv.DictReader(stream))
-    assert [int(row["step"]) for row in rows] == [10, 13, 23, 26]
+    places = [(int(row["epoch"]), int(row["step"])) for row in rows]
+    assert places == [(1, 10), (1, 13), (2, 23), (2, 26)]
 
 
 def test_a_training_goes_on_after_the_epochs_that_it_finished(tmp_path, capsys):
@@ -105,13 +106,14 @@ def test_a_training_goes_on_after_the_epochs_that_it_finished(tmp_path, capsys):
     at_once = run(whole, Counted(), epochs=3)
     with pytest.raises(KeyboardInterrupt):
         run(half, Stopped(), epochs=3)
-    capsys.readouterr()
+    assert "0 of 3" not in capsys.readouterr().out
     again = run(half, Counted(), epochs=3)
     assert "1 of 3" in capsys.readouterr().out
     assert again.seen == at_once.seen[3:]
     assert again.random == at_once.random[3:]
     assert torch.equal(again.weight, at_once.weight)
     assert (half / CURVES).read_text() == (whole / CURVES).read_text()
+    assert sorted(half.glob("*.pth")) == [checkpoint_path(half, epoch) for epoch in (2, 3)]
 
 
 class Wider(Counted):
