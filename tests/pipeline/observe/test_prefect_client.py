@@ -73,7 +73,8 @@ def test_prefect_and_httpx_stay_off_the_console(loggers, caplog):
     keep_off_the_console()
     logging.getLogger("prefect.flow_runs").warning("of prefect")
     logging.getLogger("httpx").info("of httpx")
-    assert caplog.messages == []
+    mine = ("prefect", "httpx")  # threads of earlier tests may log, too
+    assert [one for one in caplog.record_tuples if one[0].partition(".")[0] in mine] == []
 
 
 def test_a_heart_beats_while_the_block_runs_and_no_longer(monkeypatch):
