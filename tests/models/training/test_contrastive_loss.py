@@ -170,7 +170,7 @@ def test_an_image_with_the_very_same_phrase_is_no_rival():
 
 
 def test_padding_makes_phrases_neither_equal_nor_different():
-    ids = torch.tensor([[[7, 8, 1]], [[7, 8, 2]], [[7, 8, 9]]])
+    ids = torch.tensor([[[7, 8, 1]], [[7, 8, 0]], [[7, 8, 9]]])
     mask = torch.tensor([[[True, True, False]], [[True, True, False]], [[True, True, True]]])
     negatives = negative_mask(ids, mask, torch.tensor([[True], [True], [True]]))
     assert negatives[0, 0].tolist() == [False, False, True]

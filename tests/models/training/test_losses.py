@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torchvision.ops import generalized_box_iou_loss
 
 from models.training.losses import compute_losses, loss_shares, mine_batch, regression_ramp
 from tests.models.grounder.tiny_grounder import (
@@ -158,8 +159,20 @@ def test_mining_without_a_classifier_is_refused():
     with pytest.raises(ValueError, match="noun scorer"):
         mine_batch(grounder(inputs), inputs, SPEC, WEIGHTS, None)
     unmined = replace(SPEC, cam="encode")
-    mined = mine_batch(grounder(inputs), inputs, unmined, WEIGHTS, None)
-    assert all(value.item() == 0 and value.requires_grad for value in vars(mined).values())
+    for batch in (inputs, tiny_inputs(nouns=0)):
+        mined = mine_batch(grounder(batch), batch, unmined, WEIGHTS, None)
+        assert all(value.item() == 0 and value.requires_grad for value in vars(mined).values())
+
+
+def test_predicted_boxes_are_drawn_to_the_most_probable_proposals():
+    inputs = tiny_inputs()
+    outputs = tiny_grounder()(inputs)
+    real = inputs.phrase_mask
+    best = outputs.box_probs.argmax(-1)[..., None].expand(-1, -1, 4)
+    expected = generalized_box_iou_loss(
+        outputs.pred_boxes_xyxy[real], inputs.boxes_xyxy.gather(1, best)[real], reduction="mean"
+    )
+    torch.testing.assert_close(_losses(inputs)["giou_loss"], expected)
 
 
 def test_only_head_nouns_are_mined_unless_all_are_asked_for():

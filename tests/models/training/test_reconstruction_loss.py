@@ -38,10 +38,13 @@ def test_a_batch_without_words_costs_nothing():
 
 def test_the_vision_gap_is_what_swapping_z_costs():
     attended, words, mask = _phrases()
-    decoder = _decoder()
-    swapped = reconstruction_loss(decoder(attended[[1, 0]], words), words, mask)
-    expected = swapped - reconstruction_loss(decoder(attended, words), words, mask)
-    torch.testing.assert_close(vision_gap(decoder, attended, words, mask), expected.detach())
+    decoder, one = _decoder(), torch.zeros_like(mask)
+    one[0, 1, 0] = True
+    for words_meant in (mask, one):
+        swapped = reconstruction_loss(decoder(attended[[1, 0]], words), words, words_meant)
+        expected = swapped - reconstruction_loss(decoder(attended, words), words, words_meant)
+        found = vision_gap(decoder, attended, words, words_meant)
+        torch.testing.assert_close(found, expected.detach())
 
 
 def test_a_decoder_that_sees_the_same_everywhere_has_no_vision_gap():

@@ -107,6 +107,14 @@ def test_another_picture_is_told_apart(change):
     assert len(set(memory.images) - known) == 1
 
 
+def test_pictures_that_differ_in_one_bit_each_are_all_told_apart():
+    count = 1500
+    images, row = torch.full((count, 3, 32, 32), 0.5), torch.arange(count)
+    images.view(count, -1)[row, 2 * row] = torch.nextafter(torch.tensor(0.5), torch.tensor(1.0))
+    keys = RememberedBackbone(backbone(), FrozenMemory(MUCH))._keys(images, images[:, 0] > 0)
+    assert len(set(keys)) == count
+
+
 def test_a_phrase_that_was_read_is_not_read_again_and_keeps_every_bit():
     ids, mask = phrases()
     memory = FrozenMemory(MUCH)
