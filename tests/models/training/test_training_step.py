@@ -61,6 +61,7 @@ def batch():
 def test_an_update_goes_down_the_gradient_of_the_loss_and_tells_every_scalar():
     torch.manual_seed(0)
     step = TrainingStep(tiny_grounder(), tiny_scorer_of_nouns(), WEIGHTS, "fp32")
+    assert step.progress == 0
     seen = []
 
     class Wrapper:
