@@ -5,7 +5,13 @@ from timm.models import FeatureInfo
 from torch import nn
 from torchvision import models
 
-from models.layers.backbone import Backbone, named_network, trace_strides
+from models.layers.backbone import (
+    Backbone,
+    check_name,
+    freeze_batch_norm,
+    named_network,
+    trace_strides,
+)
 
 
 def _resnet():
@@ -86,10 +92,17 @@ def test_nothing_is_frozen_in_weights_that_say_nothing():
     assert not [name for name in frozen if ".fc" not in name]
 
 
-@pytest.mark.parametrize("name", ["resnet51", "timm/resnet51", "retinanet_resnet50_fpn"])
+@pytest.mark.parametrize(
+    "name", ["resnet51", "timm/resnet51", "retinanet_resnet50_fpn", "convnext_atto"]
+)
 def test_a_name_that_no_library_knows_is_refused(name):
     with pytest.raises(ValueError, match="backbone"):
         named_network(name)
+
+
+def test_a_name_is_asked_of_the_library_that_its_beginning_says():
+    check_name("mobilenet_v2")
+    check_name("timm/convnext_atto")
 
 
 @pytest.mark.parametrize("name", ["timm/vit_tiny_patch16_224", "vit_b_16"])
@@ -104,6 +117,16 @@ def test_batch_norm_does_not_learn_statistics():
     first = backbone(images, mask)[5]
     torch.testing.assert_close(backbone(images, mask)[5], first, rtol=0, atol=0)
     assert not any(isinstance(module, nn.BatchNorm2d) for module in backbone.modules())
+
+
+def test_a_batch_norm_without_factors_keeps_its_statistics():
+    norm = nn.BatchNorm2d(2, affine=False)
+    norm.running_mean.copy_(torch.tensor([1.0, 2.0]))
+    norm.running_var.copy_(torch.tensor([4.0, 9.0]))
+    images = torch.rand(2, 2, 3, 5)
+    expected = norm.eval()(images)
+    frozen = freeze_batch_norm(nn.Sequential(norm)).train()
+    torch.testing.assert_close(frozen(images), expected)
 
 
 def test_stem_and_first_stage_are_frozen_and_the_rest_is_not():

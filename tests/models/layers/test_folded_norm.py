@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 from torchvision import models
+from torchvision.models.feature_extraction import create_feature_extractor
 from torchvision.ops import FrozenBatchNorm2d
 
 from models.layers.backbone import Backbone
@@ -51,6 +52,8 @@ def test_folded_norms_change_no_output_and_no_gradient_but_for_rounding(norm):
     network.zero_grad()
     before = {name: value.clone() for name, value in network.state_dict().items()}
     assert fold_batch_norms(network) == 2
+    maps = torch.rand(1, 7, 3, 5).double()
+    assert [network.norms[place](maps) is maps for place in (2, 3)] == [True, False]
     found = outputs_and_gradients(network, images)
     torch.testing.assert_close(found, expected)
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
@@ -91,3 +94,11 @@ class Branching(nn.Module):
 
 def test_a_network_that_cannot_be_traced_stays_as_it_is():
     assert fold_batch_norms(Branching()) == 0
+
+
+def test_a_graph_is_taken_as_it_was_traced():
+    network = nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3), Branching())
+    assert fold_batch_norms(network) == 0
+    whole = {"tracer_kwargs": {"leaf_modules": [Branching]}}
+    graph = create_feature_extractor(network.eval(), ["2"], **whole)
+    assert fold_batch_norms(graph) == 1

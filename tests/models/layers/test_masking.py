@@ -159,3 +159,8 @@ def test_more_padding_changes_no_output(kind, network, changes):
     torch.testing.assert_close(after.attended, before.attended, **close)
     words = after.reconstruction_logits[:, :, :W]
     torch.testing.assert_close(words, before.reconstruction_logits, **close)
+
+
+def test_a_convolution_has_a_bias_unless_it_is_left_out():
+    assert ConvNorm(3, 5, 1).conv.bias is not None
+    assert ConvNorm(3, 5, 1, bias=False).conv.bias is None
