@@ -44,6 +44,17 @@ def test_the_reg_head_turns_its_sigmoids_into_centre_and_sides_within_the_image(
     torch.testing.assert_close(head(torch.rand(1, 1, 7), frames), expected)
 
 
+def test_the_reg_head_has_three_layers_and_rectifies_between_them_alone():
+    torch.manual_seed(0)
+    head, states = RegHead(7), torch.randn(2, 3, 7)
+    first, second, last = (part for part in head.layers if isinstance(part, torch.nn.Linear))
+    centre_x, centre_y, wide, high = last(second(first(states).relu()).relu()).sigmoid().unbind(-1)
+    left, top = 100 * (centre_x - wide / 2), 50 * (centre_y - high / 2)
+    expected = torch.stack([left, top, left + 100 * wide, top + 50 * high], dim=-1)
+    found = head(states, torch.tensor([[0.0, 0.0, 100.0, 50.0]]).expand(2, 4))
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-3)
+
+
 def test_the_offset_head_starts_at_no_offset_and_reads_phrase_and_box():
     torch.manual_seed(0)
     head, states, proposals = OffsetHead(7, 5), torch.rand(2, 3, 7), torch.rand(2, 11, 5)

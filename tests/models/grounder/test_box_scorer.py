@@ -60,6 +60,7 @@ def test_a_bound_of_zero_leaves_nothing_to_say_but_the_box_embeddings():
     scorer = _scorer(score_bound=0.0, score_mlp=True)
     assert scorer(states, proposals, statistics, sims).equal(torch.zeros(B, P, R))
     assert scorer.embed_boxes(proposals).any()
+    assert {name for name, _ in scorer.named_parameters()} == {"embed.weight", "embed.bias"}
 
 
 def test_the_score_never_leaves_its_bound():
@@ -127,10 +128,11 @@ def test_statistics_survive_boxes_without_area_and_no_nouns_and_no_boxes():
 
 
 def test_padded_boxes_get_no_probability():
-    logits = torch.tensor([[1.0, 2.0, 50.0]])
-    probs = masked_probs(logits, torch.tensor([[True, True, False]]))
+    logits = torch.tensor([[[1.0, 2.0, 50.0], [7.0, 7.0, 7.0]]])
+    probs = masked_probs(logits, torch.tensor([[[True, True, False]]]))
     odds = math.exp(1.0)
-    torch.testing.assert_close(probs, torch.tensor([[1 / (1 + odds), odds / (1 + odds), 0.0]]))
+    expected = torch.tensor([[[1 / (1 + odds), odds / (1 + odds), 0.0], [0.5, 0.5, 0.0]]])
+    torch.testing.assert_close(probs, expected)
 
 
 def test_logarithms_of_probabilities_are_zero_on_padding():
