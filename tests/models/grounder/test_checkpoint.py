@@ -119,7 +119,7 @@ def test_weights_of_another_shape_are_refused(saved, tmp_path):
     folder = _copy(saved[0], tmp_path)
     values = json.loads((folder / "spec.json").read_text()) | {"num_words": 5}
     (folder / "spec.json").write_text(json.dumps(values))
-    with pytest.raises(ModelFileError, match=r"decoder\.vocabulary"):
+    with pytest.raises(ModelFileError, match=r"language\.json.*decoder\.vocabulary"):
         load_grounder(folder)
 
 
@@ -181,6 +181,11 @@ def test_the_backbone_starts_from_the_classifiers_weights(tmp_path, classifier):
     assert (spec.arch, spec.width, spec.bgr) == ("mobilenet_v2", 0.25, True)
     assert (spec.num_words, spec.num_labels) == (19, 7)
     assert not spec.language_pretrained
+    rows = grounder.place_reader.row_of_word.tolist()
+    assert (rows[4], rows[3], rows.count(-1)) == (0, 1, 17)
+    without = replace(CONFIG, place_weight=0.0)
+    bare = untrained_grounder(without, SIZES_OF_WORDS, classifier, language.encoder, False)
+    assert bare.place_reader is None
     wanted = classifier.network.state_dict()["features.17.conv.0.0.weight"]
     found = [weight for weight in grounder.state_dict().values() if weight.shape == wanted.shape]
     assert any(torch.equal(weight, wanted) for weight in found)
