@@ -1,6 +1,7 @@
 import os
 import pickle
 import zipfile
+from itertools import product
 
 import numpy as np
 import pytest
@@ -228,8 +229,13 @@ def test_the_suffix_says_how_a_checkpoint_is_read(tmp_path, suffix):
         weights_of({"epoch": 3}, path)
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float8_e5m2])
-@pytest.mark.parametrize("bad", [torch.nan, torch.inf])
+@pytest.mark.parametrize(
+    ("dtype", "bad"),
+    [
+        *product((torch.float64, torch.bfloat16, torch.float8_e5m2), (torch.nan, torch.inf)),
+        (torch.float8_e4m3fn, torch.nan),  # it has no infinity
+    ],
+)
 def test_every_number_of_every_floating_point_type_must_be_finite(dtype, bad):
     counts = {"count": torch.tensor([7]), "version": 3}
     good = torch.tensor([0.5, -2.0]).to(dtype)
