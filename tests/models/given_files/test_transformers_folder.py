@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 
 import pytest
@@ -11,6 +12,7 @@ from models.given_files.transformers_folder import (
     FolderError,
     check_folder,
     check_vocabulary,
+    read_json,
     tokenizer_errors,
     weight_files,
 )
@@ -150,14 +152,21 @@ def test_a_clip_without_what_it_needs_is_refused(clip, fault):
     refuse(clip, "clip", name)
 
 
-def test_merges_must_make_the_words_of_the_vocabulary(clip):
+@pytest.mark.parametrize("name", ["vocab.json", "merges.txt"])
+def test_half_of_a_vocabulary_may_lie_beside_a_whole_tokenizer(clip, name):
+    (clip / name).unlink()
+    check_folder(clip, "clip")
+
+
+@pytest.mark.parametrize("merged", ["d o", "<| d", "d |>"])
+def test_merges_must_make_the_words_of_the_vocabulary(clip, merged):
     words = json.loads((clip / "vocab.json").read_text())
     del words["a</w>"]
-    (clip / "vocab.json").write_text(json.dumps({**words, "do": words["b</w>"] + 1000}))
-    (clip / "merges.txt").write_text("#version: 0.2\nd o\n")
+    (clip / "vocab.json").write_text(json.dumps({**words, merged.replace(" ", ""): 1000}))
+    (clip / "merges.txt").write_text(f"#version: 0.2\n{merged}\n")
     check_folder(clip, "clip")
     (clip / "merges.txt").write_text("#version: 0.2\n")
-    with pytest.raises(FolderError, match=r"merges\.txt.*'do'"):
+    with pytest.raises(FolderError, match=rf"merges\.txt.*'{re.escape(merged.replace(' ', ''))}'"):
         check_folder(clip, "clip")
 
 
@@ -252,3 +261,17 @@ def test_a_shard_lies_in_its_folder(tmp_path, name):
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
     with pytest.raises(FolderError, match=r"model\.safetensors\.index\.json"):
         weight_files(tmp_path)
+
+
+@pytest.mark.parametrize("content", [{}, {"weight_map": {}}, {"weight_map": ["a"]}])
+def test_an_index_names_its_shards(tmp_path, content):
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(content))
+    with pytest.raises(FolderError, match=r"model\.safetensors\.index\.json"):
+        weight_files(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["[1]", "3", "{", ""])
+def test_a_file_of_settings_holds_an_object(tmp_path, content):
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(FolderError, match=r"config\.json"):
+        read_json(tmp_path / "config.json")
