@@ -61,7 +61,7 @@ class LabelSenses:
             shared[self._kinds[above]] = information(above)  # the most informative comes last
         total = information(sense) + self._information  # (L, K)
         twice = 2 * shared.reshape(total.shape)
-        return np.divide(twice, total, out=np.zeros_like(total), where=total > 0)
+        return twice / np.maximum(total, np.finfo(np.float32).tiny)  # two roots share nothing
 
     def _senses(self, name: str) -> tuple[int, ...]:
         """Return the most frequent senses of the first of a label's names that has some."""

@@ -37,6 +37,13 @@ def test_routes_on_eleven_senses(tmp_path):
     }  # no skateboard: its hypernym is too wide
 
 
+def test_a_hypernym_without_classes_stands_in_for_no_noun(tmp_path):
+    wordnet = read_wordnet(write_tiny_wordnet(tmp_path))
+    assert sorted(build_table(wordnet, ["n00002200"], {})) == [
+        *("canis familiaris", "dog", "entity", "poodle", "poodle dog"),
+    ]  # no pug: a dog is a poodle here, and not like one; no kayak: no canoe is a class
+
+
 def test_every_exception_has_a_reason_and_names_a_class_or_none():
     for line in EXCEPTIONS.read_text().splitlines():
         noun, wnid, reason = line.split("\t")

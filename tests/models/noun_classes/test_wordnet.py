@@ -42,6 +42,13 @@ def test_two_kinds_are_as_like_as_what_they_have_in_common_is_specific(wordnet):
 
 
 @pytest.mark.parametrize("name", ["data.noun", "index.noun"])
+def test_a_byte_order_mark_is_no_part_of_a_file(tmp_path, wordnet, name):
+    (tmp_path / name).write_bytes(b"\xef\xbb\xbf" + (tmp_path / name).read_bytes())
+    again = read_wordnet(tmp_path)
+    assert (again.synsets, again.senses) == (wordnet.synsets, wordnet.senses)
+
+
+@pytest.mark.parametrize("name", ["data.noun", "index.noun"])
 def test_a_missing_or_foreign_file_is_one_clear_error(tmp_path, name):
     folder = write_tiny_wordnet(tmp_path)
     (folder / name).write_text("something else entirely\n")
