@@ -40,4 +40,4 @@ def tint(image: NDArray[np.uint8], shares: NDArray[np.floating]) -> NDArray[np.u
     colours = np.stack([np.interp(shares, STOPS, channel) for channel in RAMP.T], axis=-1)
     grey = np.asarray(Image.fromarray(image).convert("L"), np.float32)[..., None]  # (H, W, 1)
     mixed = TINT_SHARE * colours + (1 - TINT_SHARE) * grey  # (H, W, 3)
-    return mixed.clip(0, 255).astype(np.uint8)
+    return mixed.astype(np.uint8)
