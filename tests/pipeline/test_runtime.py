@@ -1,3 +1,4 @@
+import os
 import random
 
 import numpy as np
@@ -25,6 +26,15 @@ def test_without_cuda_auto_is_the_cpu_and_cuda_an_error(monkeypatch):
 def _restored():
     yield
     torch.use_deterministic_algorithms(False)
+
+
+@pytest.mark.usefixtures("_restored")
+def test_equal_seeds_are_to_give_equal_results_on_a_gpu_too(monkeypatch):
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", True)  # times kernels and takes any
+    runtime.seed_everything(3)
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] in (":4096:8", ":16:8")  # those cuBLAS names
+    assert not torch.backends.cudnn.benchmark
 
 
 @pytest.mark.usefixtures("_restored")

@@ -38,6 +38,11 @@ def test_packed_texts_are_the_list_that_was_packed(texts):
     assert packed.hashes().tolist() == [hash(text) for text in texts]
 
 
+def test_more_texts_than_are_decoded_at_a_time_are_the_same():
+    texts = [f"{number:x}" for number in range((1 << 17) + 3)]
+    assert [*PackedTexts.pack(texts)] == texts
+
+
 def test_a_row_beyond_the_last_is_an_error_and_a_negative_one_counts_from_there():
     packed = PackedTexts.pack(TEXTS)
     assert packed[-1] == "a"
@@ -65,7 +70,9 @@ def test_texts_of_one_hash_are_told_apart():
 
 
 def test_of_equal_texts_the_last_one_is_found():
-    assert TextIndex(PackedTexts.pack(["a", "b", "a"])).find("a") == 2
+    for times in (1, 500):
+        index = TextIndex(PackedTexts.pack(["a", "b", "a"] * times))
+        assert (index.find("a"), index.find("b")) == (3 * times - 1, 3 * times - 2)
 
 
 def test_an_index_works_where_texts_have_other_hashes():

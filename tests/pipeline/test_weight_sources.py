@@ -112,6 +112,8 @@ def test_what_a_download_leaves_in_place_of_weights_is_refused(file, content):
     file.write_bytes(content)
     with pytest.raises(InputError, match=rf"{KEY}\.path.*c\.pth"):
         check_present(CLASSIFIER, file, KEY)
+    with pytest.raises(InputError, match=KEY):
+        check_source(CLASSIFIER, file, KEY)
 
 
 def test_a_missing_file_or_folder_is_named(tmp_path):
@@ -183,6 +185,7 @@ def test_the_hash_of_a_folder_is_of_sorted_names_and_bytes_of_the_files_that_cou
     }
     lines = "".join(f"{sha256(content)}  {name}\n" for name, content in parts.items())
     patterns = source_files(LANGUAGE, language)
+    (language / "old_config.json").mkdir()  # no file
     assert files_sha256(language, patterns) == sha256(lines.encode())
     assert check_source(LANGUAGE, language, KEY).sha256 == sha256(lines.encode())
     assert [file.name for file in files_of(language, patterns)] == list(parts)
