@@ -67,7 +67,15 @@ def test_a_folder_without_pictures_is_named():
 
 @pytest.mark.parametrize(
     "line",
-    ["{", "[1]", "3", '{"image": "x"}', '{"phrase": "x"}', '{"image": 1, "phrase": "x"}'],
+    [
+        "{",
+        "[1]",
+        "3",
+        '{"image": "x"}',
+        '{"phrase": "x"}',
+        '{"image": 1, "phrase": "x"}',
+        '{"image": "x", "phrase": ["x"]}',
+    ],
 )
 def test_a_malformed_line_is_named_by_its_number(line):
     path = write_list({"image": "p.png", "phrase": "a dog"}, line)

@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline.serving.found import Candidate, Found
+from pipeline.serving.placed_phrases import PlacedPhrase
 from pipeline.serving.rows import (
     WHY_CANDIDATES,
     Kind,
@@ -66,6 +67,9 @@ def test_without_proposals_there_is_no_score_and_no_confidence():
 @pytest.mark.parametrize("span", [(4, 10), None])
 def test_a_row_tells_the_request_that_it_answers(span):
     told = replace(REQUEST, sentence="Ein der H\u00fcgel", span=span)
+    assert told.placed == PlacedPhrase(
+        phrase="der H\u00fcgel", sentence="Ein der H\u00fcgel", span=span
+    )
     for request in (REQUEST, told):
         for row in (answer_row(request, FOUND, KIND), error_row(request, "none", KIND)):
             assert request_of(json.loads(to_line(row))) == request
