@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,6 +58,15 @@ def test_a_value_is_set_and_every_comment_stays(params_file):
     after = params_file.read_text(encoding="utf-8")
     assert read_params(params_file).train.epochs == 3
     assert after.count("#") == before.count("#")
+
+
+@pytest.mark.parametrize(("value", "text"), [(1e-5, "0.00001"), (2.0, "2.0")])
+def test_a_number_is_written_without_exponent_and_with_a_digit_behind_its_point(
+    params_file, value, text
+):
+    apply_values(params_file, [("train.weight_decay", value)])
+    assert re.search(rf"weight_decay: {text}\b", params_file.read_text(encoding="utf-8"))
+    assert read_params(params_file).train.weight_decay == value
 
 
 def test_a_key_that_no_stage_knows_leaves_the_file_as_it_was(params_file):

@@ -1,7 +1,7 @@
 import datetime
 import re
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import dvc.utils.serialize
 import pytest
@@ -9,6 +9,7 @@ import yaml
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from models.ranges import Range
 from pipeline.errors import InputError
 from pipeline.params.reader import ParamsError, build, read_yaml
 from tests.conftest import ROOT
@@ -98,6 +99,19 @@ def test_a_mapping_becomes_dataclasses_all_the_way_down():
 def test_a_wrong_key_or_value_is_named_with_what_was_expected(changes, message):
     with pytest.raises(ParamsError, match=message):
         built(**changes)
+
+
+@dataclass(frozen=True)
+class Bounded:
+    rate: Annotated[float, Range(0.5, 4), Range(1, 9)]
+
+
+def test_a_value_is_of_its_kind_and_in_all_its_bounds():
+    found = build(Bounded, {"rate": 3}, "train").rate
+    assert (found, type(found)) == (3.0, float)
+    for wrong in (0.75, 5, "3", None):
+        with pytest.raises(ParamsError, match=r"train\.rate\b"):
+            build(Bounded, {"rate": wrong}, "train")
 
 
 def test_a_missing_key_is_named():
