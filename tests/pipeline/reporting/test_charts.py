@@ -40,6 +40,20 @@ def test_panels_stand_three_in_a_row(count):
     assert Image.open(io.BytesIO(png)).size[1] == pytest.approx(160 * (1.8 * rows + 0.25), abs=2)
 
 
+def test_charts_are_as_wide_as_a_page_and_bars_take_equal_room():
+    bins = [{"confidence": 0.5, "accuracy": 0.5, "low": 0.5, "high": 0.5}]
+    charts = [
+        bar_chart_png([Bar("a", 0.5, 0.4, 0.6, "model")] * 3),
+        line_png([(1, 20), (3, 40)], ("x", "y"), "title"),
+        curves_png({"loss": [(1.0, 2.0)]}, "step"),
+        reliability_png(bins),
+    ]
+    inches = [(8.2, 0.7 + 3 * 0.34), (8.2, 4.2), (8.2, 1.8 + 0.25), (4.6, 4.4)]
+    for png, expected in zip(charts, inches, strict=True):
+        size = Image.open(io.BytesIO(png)).size
+        assert size == pytest.approx(160 * np.array(expected), abs=1)
+
+
 def test_of_a_single_point_there_is_a_mark():
     blue = np.array([0, 0x72, 0xB2])
     png = curves_png({"loss": [(1.0, 2.0)]}, "step")
@@ -95,6 +109,8 @@ def test_bars_stand_under_their_names_with_their_intervals(drawn):
     assert axes.get_xlim() == (0, 83)
     bottom, top = axes.get_ylim()
     assert top < 0 < 1 < bottom  # the first is above
+    assert {line.get_visible() for line in axes.get_xgridlines()} == {True}
+    assert {line.get_visible() for line in axes.get_ygridlines()} == {False}
     assert axes.get_xlabel()
     [axes], title = drawn(bar_chart_png, [Bar("all", 1, 1, 1, "model")])
     assert (axes.get_xlim(), title) == ((0, 108), "")
@@ -104,7 +120,7 @@ def test_a_line_has_its_points_and_the_names_of_its_axes(drawn):
     [axes], title = drawn(line_png, [(1, 20), (3, 40)], ("across", "up"), "title")
     np.testing.assert_array_equal(axes.lines[0].get_xydata(), [[1, 20], [3, 40]])
     assert (axes.get_xlabel(), axes.get_ylabel(), title) == ("across", "up", "title")
-    assert axes.get_ylim() == (0, 100)
+    assert (axes.get_ylim(), axes.lines[0].get_marker()) == ((0, 100), "o")
 
 
 def test_the_lowest_panels_name_what_is_across_and_few_points_are_marked(drawn):

@@ -117,7 +117,7 @@ def test_markdown_shows_text_as_text_and_pictures_from_beside():
 
 def test_a_markdown_table_keeps_its_columns_whatever_the_cells_hold():
     text = to_markdown("t", "s", [Section("x", [Table(("a", "b"), [("1|2", "3\n4")])])])
-    assert text.endswith("| a | b |\n| --- | --- |\n| 1\\|2 | 3 4 |\n")
+    assert text == "# t\n\ns\n\n## x\n\n| a | b |\n| --- | --- |\n| 1\\|2 | 3 4 |\n"
 
 
 def test_a_warning_stands_out_and_other_text_does_not():

@@ -27,12 +27,16 @@ def test_curves_that_hold_nothing_are_said_to_be_none(content):
 
 def test_nested_values_become_dotted_rows_and_long_lists_short():
     rows = flat_rows({"a": {"b": 1, "c": {}}, "d": [1, {"x": "ü"}], "e": list(range(9)), "f": []})
+    rows += flat_rows({"g": [0, 1, 2, 3, 4], "h": 12345678, "i": 2.0})
     assert rows == [
         ["a.b", "1"],
         ["a.c", "none"],
         ["d", '1, {"x": "ü"}'],
         ["e", "9: 0, 1, 2, 3, 4, ..."],
         ["f", "none"],
+        ["g", "0, 1, 2, 3, 4"],
+        ["h", "12345678"],
+        ["i", "2"],
     ]
 
 

@@ -2,6 +2,7 @@ import io
 
 import numpy as np
 from PIL import Image
+from PIL.JpegImagePlugin import get_sampling
 
 from pipeline.reporting import pictures
 
@@ -45,8 +46,10 @@ def test_the_seed_decides():
 
 def test_a_box_is_drawn_where_it_is_and_the_image_keeps_its_shape():
     image = np.full((100, 210, 3), 128, np.uint8)
-    drawn = shown(pictures.draw_boxes(image, {"reg": [[50, 20, 150, 60]]}))
+    jpeg = pictures.draw_boxes(image, {"reg": [[50, 20, 150, 60]]})
+    drawn = shown(jpeg)
     assert drawn.shape == (200, 420, 3)
+    assert get_sampling(Image.open(io.BytesIO(jpeg))) == 0  # thin lines keep their colour
     orange = (drawn[..., 0] > 200) & (drawn[..., 2] < 110)
     rows, columns = np.nonzero(orange)
     np.testing.assert_allclose(

@@ -38,6 +38,8 @@ def test_the_results_table_starts_with_the_model_and_ends_with_the_bounds(found)
     assert rows[-1][:2] == ["oracle, whole image added", "100.0"]
     assert len(rows) == len(found["methods"])
     assert {len(row) for row in rows} == {len(table_of(section).columns)}
+    first = dict(zip(table_of(section).columns, rows[0], strict=True))
+    assert (first["hits %"], first["95 % interval"]) == ("66.7", "20.8 to 93.9")
 
 
 def test_differences_have_one_row_per_baseline_and_no_bound(found):
@@ -62,10 +64,14 @@ def test_groups_show_their_counts(found):
         list(row) for row in rows
     ]
     assert {len(row) for row in rows} == {len(table_of(groups("val", found)).columns)}
+    recall = groups("val", found).blocks[-1]
+    assert recall.columns[1:] == ("1", "5", "10", "50", "100")
+    assert list(recall.rows[0][1:]) == ["66.7", *["100.0"] * 4]
 
 
 def test_the_headline_warns_unless_the_model_is_surely_better(found):
-    paragraphs = headline("val", found).blocks[1:]
+    tiles, *paragraphs = headline("val", found).blocks
+    assert [tile.value for tile in tiles] == ["66.7 %", "33.3 %", "66.7 %", "100.0 %"]
     assert paragraphs[0].warning
     assert "may be chance" in paragraphs[0].text
     assert "0.25 nats" in paragraphs[-1].text
