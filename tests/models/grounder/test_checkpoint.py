@@ -8,6 +8,7 @@ import torch
 from models.classifier.classifier import Classifier, ClassifierInfo, build_network
 from models.given_files.safe_load import ModelFileError
 from models.grounder.checkpoint import (
+    SPECIAL_TOKENS,
     Vocabularies,
     _read_words,
     learn_tokenizer,
@@ -156,8 +157,17 @@ def test_without_a_folder_the_text_encoder_is_new_and_knows_its_phrases(tmp_path
     language = untrained_language(tmp_path / "language", SIZES, PHRASES)
     assert not language.is_pretrained
     assert language.encoder.bert.config.num_hidden_layers == 3
+    assert language.encoder.bert.config.intermediate_size == 4 * 16  # as in every BERT
     assert language.encoder.bert.config.vocab_size == len(language.tokenizer) <= 90
     assert language.tokenizer.unk_token_id not in language.tokenizer("red dog")["input_ids"]
+
+
+def test_a_vocabulary_begins_with_special_pieces_and_all_letters_in_order():
+    tokenizer = learn_tokenizer(PHRASES, 90)
+    letters = sorted({*"aredcupthedogleftofthecup", *"чашка"})
+    pieces = tokenizer.convert_ids_to_tokens(range(5 + 2 * len(letters)))
+    assert pieces[:5] == SPECIAL_TOKENS
+    assert pieces[5:] == [*letters, *(f"##{letter}" for letter in letters)]
 
 
 def test_a_pretrained_text_encoder_keeps_its_weights_and_its_first_layers(tmp_path):

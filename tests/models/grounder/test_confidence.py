@@ -58,6 +58,8 @@ def test_an_answer_without_proposals_to_choose_from_has_finite_features(boxes):
     if boxes:
         sure = features_of(probs + 1, answers, inputs)
         assert all((sure[name] > nothing[name]).all() for name in ("best", "margin"))
+        hit = features_of(probs + 1, inputs.boxes_xyxy.expand(B, P, 4), inputs)["support"]
+        torch.testing.assert_close(hit, torch.full((B, P), math.log(9999)), rtol=1e-3, atol=0)
 
 
 def test_confidence_is_the_logistic_function_of_the_weighed_features():

@@ -1,8 +1,10 @@
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertModel
 
 from models.given_files.safe_load import ModelFileError
@@ -43,6 +45,15 @@ def test_layer_two_of_three_is_what_the_whole_bert_calls_its_second_hidden_state
     whole = BertModel.from_pretrained(bert_folder).eval()
     expected = whole(ids, attention_mask=mask.long(), output_hidden_states=True).hidden_states[2]
     torch.testing.assert_close(load_language(bert_folder, layers=2).eval()(ids, mask), expected)
+
+
+def test_an_old_file_that_counts_positions_is_read(bert_folder, tmp_path):
+    shutil.copytree(bert_folder, tmp_path / "old")
+    state = load_file(bert_folder / "model.safetensors")
+    counted = {"embeddings.position_ids": torch.arange(12)[None]}
+    save_file(state | counted, tmp_path / "old" / "model.safetensors", {"format": "pt"})
+    found, expected = (load_language(path, layers=3) for path in (tmp_path / "old", bert_folder))
+    torch.testing.assert_close(found.state_dict(), expected.state_dict(), rtol=0, atol=0)
 
 
 def test_more_layers_than_there_are_is_refused(bert_folder):
