@@ -29,6 +29,16 @@ def test_each_level_has_its_own_grid_at_its_stride():
     assert visual.deepest.features.shape == (2, 8, 3, 3)
 
 
+def test_raw_maps_are_the_backbones_of_the_same_cells():
+    encoder = _encoder()
+    visual, maps = encoder(*_images()), encoder.backbone(*_images())
+    for level, raw, encoded in zip((3, 5), visual.raw, visual.levels, strict=True):
+        assert raw.features.equal(maps[level])
+        assert raw.cell_mask.equal(encoded.cell_mask)
+    assert visual.deepest.features.equal(maps[5])
+    assert visual.deepest.cell_mask.equal(visual.raw[1].cell_mask)
+
+
 def test_what_lies_under_padding_changes_nothing():
     images, mask = _images()
     changed = torch.where(mask[:, None], images, torch.tensor(50.0))
