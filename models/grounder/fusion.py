@@ -75,7 +75,7 @@ class Fusion(nn.Module):
         self,
         levels: tuple[LevelMap, ...],
         language: TokenSet,
-        cams: TokenSet | None,
+        cams: TokenSet,
         phrase_embeddings: Tensor,
     ) -> Tensor:
         """Return the fused state of every phrase.
@@ -83,7 +83,7 @@ class Fusion(nn.Module):
         Args:
             levels: encoded levels, float (B, D, h, w) each.
             language: states of the language encoder, float (B, P, T, C).
-            cams: encoded CAM cells, float (B, P, X, D); None leaves them out.
+            cams: encoded CAM cells, float (B, P, X, D); not read where `config.cam` is `off`.
             phrase_embeddings: one vector per phrase, float (B, P, D).
 
         Returns:
@@ -109,7 +109,7 @@ class Fusion(nn.Module):
         )
 
     def _own_tokens(
-        self, language: TokenSet, cams: TokenSet | None, phrase_embeddings: Tensor
+        self, language: TokenSet, cams: TokenSet, phrase_embeddings: Tensor
     ) -> TokenSet:
         """Return the tokens of each phrase: words, CAM cells, and [REG] last."""
         words = self.language(language.tokens)  # (B, P, T, D)
@@ -118,7 +118,7 @@ class Fusion(nn.Module):
         if self.ask is not None:
             reg = reg + self.ask(phrase_embeddings)
         parts = [TokenSet(words + places, language.mask)]
-        if self.cam is not None and cams is not None:
+        if self.cam is not None:
             parts.append(TokenSet(self.cam(cams.tokens), cams.mask))
         always = torch.ones_like(language.mask[..., :1])
         return join([*parts, TokenSet(reg[:, :, None], always)])

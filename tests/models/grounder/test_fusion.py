@@ -10,9 +10,9 @@ B, P, T, X, C, D = 2, 3, 5, 7, 11, 12
 SIZES = LayerSizes(dim=D, heads=3, ffn_dim=17, dropout=0.0)
 
 
-def _fusion(kind="concat", reg_token="learned", num_layers=2):
+def _fusion(kind="concat", reg_token="learned", num_layers=2, cam="mine"):
     torch.manual_seed(0)
-    changes = {"fusion": kind, "fusion_layers": num_layers, "reg_token": reg_token}
+    changes = {"fusion": kind, "fusion_layers": num_layers, "reg_token": reg_token, "cam": cam}
     return Fusion(C, tiny_config(levels="3+5", **changes))
 
 
@@ -103,6 +103,13 @@ def test_every_modality_is_read(modality):
     fusion = _fusion()
     before = fusion(levels, words, cams, phrases)
     assert not fusion(*changed, phrases).allclose(before, atol=1e-4)
+
+
+def test_cams_that_are_off_are_not_read():
+    levels, words, cams, phrases = _inputs()
+    fusion, other = _fusion(cam="off"), TokenSet(cams.tokens + 1, ~cams.mask)
+    before = fusion(levels, words, cams, phrases)
+    assert before.equal(fusion(levels, words, other, phrases))
 
 
 def test_where_a_cell_lies_matters():
