@@ -131,9 +131,10 @@ def test_without_proposals_there_is_nothing_to_read():
     assert reading.usual.shape == (B, P)
 
 
-def test_a_grounder_without_a_reader_reads_nothing():
-    inputs = placed_inputs()
-    reading = no_reading(inputs)
-    assert reading.logits.shape == reading.log_probs.shape == (B, P, R)
+@pytest.mark.parametrize("boxes", [R, 0])
+def test_a_grounder_without_a_reader_reads_nothing(boxes):
+    reading = no_reading(placed_inputs(boxes=boxes))
+    assert reading.logits.shape == reading.log_probs.shape == (B, P, boxes)
+    for values in (reading.logits, reading.log_probs, reading.usual):
+        assert values.equal(torch.zeros_like(values))
     assert reading.usual.shape == (B, P)
-    assert not any(values.any() for values in (reading.logits, reading.log_probs, reading.usual))
