@@ -4,6 +4,8 @@ import pytest
 
 from pipeline.datasets.published import PUBLISHED, published_of
 from pipeline.params.datasets import Collection, OwnDataset, ReferringDataset
+from pipeline.params.read import read_params
+from tests.conftest import ROOT
 
 
 def test_every_collection_is_known():
@@ -27,6 +29,13 @@ def test_every_collection_has_a_training_split_and_one_to_evaluate(published):
 )
 def test_the_splits_sum_to_the_published_number_of_expressions(collection, phrases):
     assert sum(count for _, count in PUBLISHED[collection].counts.values()) == phrases
+
+
+def test_every_data_set_of_params_yaml_but_drawn_and_own_ones_has_published_counts():
+    sections = read_params(ROOT / "params.yaml").datasets
+    assert published_of(sections["flickr30k"]) is PUBLISHED["flickr30k"]
+    unknown = {name for name, section in sections.items() if published_of(section) is None}
+    assert unknown == {"shapes", "own"}
 
 
 def test_ones_own_data_have_no_published_counts():
