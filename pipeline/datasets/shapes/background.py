@@ -25,7 +25,7 @@ def draw_background(
     base = (base + base.sum() // 3) // 2  # muted
     ground = base + _clouds(rng, image_hw, 4, 36) + _clouds(rng, image_hw, 14, 20)
     ground += _pattern(rng, image_hw)
-    canvas = Image.fromarray(np.clip(ground, 0, 255).astype(np.uint8))
+    canvas = Image.fromarray(np.minimum(ground, 255).astype(np.uint8))  # it never nears 0
     _lay_patches(rng, canvas)
     pencil = ImageDraw.Draw(canvas)
     for _ in range(num_marks):
