@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from pipeline.datasets.shapes.background import _clouds, _pattern, add_grain, draw_background
+from pipeline.datasets.shapes.vocabulary import COLOURS
 
 
 def test_backgrounds_differ_and_are_textured(scenes):
@@ -33,6 +34,18 @@ def test_marks_are_small_and_as_many_as_asked_for():
     assert 6 < max(extents) <= 14  # a line of ten pixels and its own width
     few, many = np.mean(shares, axis=0)
     assert many > 5 * few
+
+
+def test_a_third_of_the_marks_have_a_colour_that_phrases_name():
+    named = []
+    for seed in range(120):
+        marked = ground(seed, 1)
+        changed = (marked != ground(seed, 0)).any(2)
+        if changed.any():
+            colours = {tuple(pixel) for pixel in marked[changed].tolist()}
+            named.append(bool(colours & set(COLOURS.values())))
+    assert len(named) > 100
+    assert np.mean(named) == pytest.approx(1 / 3, abs=0.12)
 
 
 def test_clouds_are_smooth_and_swing_around_zero_within_their_strength():
