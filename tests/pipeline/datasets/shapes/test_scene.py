@@ -2,7 +2,13 @@ import hashlib
 
 import numpy as np
 
-from pipeline.datasets.shapes.scene import CLASSES, PICTURE_CLASSES, draw_object_picture, draw_scene
+from pipeline.datasets.shapes.scene import (
+    CLASSES,
+    PICTURE_CLASSES,
+    draw_object_picture,
+    draw_scene,
+    scene_phrases,
+)
 from pipeline.datasets.shapes.vocabulary import SIZES, SIZES_PX
 
 
@@ -15,6 +21,13 @@ def test_a_scene_is_drawn_alike_every_time():
     assert digest(first.image) == digest(again.image)
     np.testing.assert_array_equal(first.boxes_xyxy, again.boxes_xyxy)
     assert first.attributes == again.attributes
+
+
+def test_a_scene_is_spoken_of_alike_every_time_and_as_often_as_is_asked(scenes):
+    texts = [[phrase.text for phrase in scene_phrases(scene, 3)] for scene in scenes]
+    assert [len(set(own)) for own in texts] == [3] * len(scenes)
+    assert texts[7] == [phrase.text for phrase in scene_phrases(draw_scene(5, "test", 7, 192), 3)]
+    assert len({tuple(own) for own in texts}) == len(scenes)
 
 
 def test_what_was_drawn_before_does_not_matter(scenes):

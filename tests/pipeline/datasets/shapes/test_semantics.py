@@ -58,9 +58,20 @@ def test_two_things_that_are_nearly_level_are_not_told_apart():
     assert readings(facts, Meaning(CUPS, Extreme("left", 1))) == ({0}, {0, 1})
 
 
-def test_a_wide_rival_whose_edge_reaches_out_farther_stays_in_question():
-    facts = scene((CUP, 30, 50, 20), (CUP, 46, 50, 60))
-    assert readings(facts, Meaning(CUPS, Extreme("left", 1))) == ({0}, {0, 1})
+@pytest.mark.parametrize(
+    ("direction", "first", "rival"),
+    [
+        ("left", (30, 50), (46, 50)),  # whose edges lie at 20 and 16
+        ("right", (170, 50), (154, 50)),
+        ("top", (50, 25), (50, 41)),
+        ("bottom", (50, 75), (50, 59)),
+    ],
+)
+def test_a_wide_rival_whose_edge_reaches_out_farther_stays_in_question(direction, first, rival):
+    facts = scene((CUP, *first, 20), (CUP, *rival, 60))
+    assert readings(facts, Meaning(CUPS, Extreme(direction, 1))) == ({0}, {0, 1})
+    narrow = scene((CUP, *first, 20), (CUP, *rival, 20))
+    assert readings(narrow, Meaning(CUPS, Extreme(direction, 1))) == ({0}, {0})
 
 
 def test_the_second_is_counted_from_its_side():
@@ -118,6 +129,12 @@ def test_a_relation_holds_on_its_side_of_the_landmark(kind, targets):
     facts = scene(*cups, (LAMP, 100, 50, 20))
     strict, _ = readings(facts, Meaning(CUPS, Relation(kind, Description(LAMP))))
     assert strict == targets
+
+
+def test_what_is_farther_above_than_beside_is_not_beside():
+    facts = scene((CUP, 108, 10, 10), (CUP, 112, 10, 10), (LAMP, 150, 60, 20))
+    strict, _ = readings(facts, Meaning(CUPS, Relation("left", Description(LAMP))))
+    assert strict == {0}  # by 42 and 38 pixels, of which 40 is four fifths of 50
 
 
 def test_a_rival_that_is_even_slightly_on_that_side_makes_a_relation_unclear():
