@@ -56,7 +56,7 @@ WELL_TAGGED = [
     ("a/DET man/NOUN and/CCONJ a/DET woman/NOUN", ["man", "woman"]),
     ("about/ADV 10/NUM people/NOUN", ["person"]),
     ("at/ADP least/ADJ three/NUM cows/NOUN", ["cow"]),
-    ("at/ADP least/ADJ 2-3/NUM cows/NOUN", ["cow"]),
+    ("over/ADP 2-3/NUM cows/NOUN", ["cow"]),
     ("his/PRON back/NOUN", ["back"]),
     ("a/DET pink/ADJ top/NOUN", ["top"]),
     ("the/DET children/NOUN", ["child"]),
