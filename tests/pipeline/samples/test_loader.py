@@ -106,8 +106,9 @@ class Frozen(Numbers):
 
 
 def test_the_garbage_collector_of_a_worker_leaves_its_parents_objects_alone():
+    known, others = gc.get_freeze_count(), len(gc.get_objects())
     (batch,) = build_loader(Frozen(), [0], 1, workers=1)
-    assert batch["frozen"].item() > 10_000
+    assert batch["frozen"].item() > known + others // 2
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of forking beside threads
