@@ -1,8 +1,10 @@
 import csv
 import json
+import re
 
 import pytest
 
+from pipeline.command_line import note_seconds
 from pipeline.errors import InputError
 from pipeline.params.read import PARAMS_FILE
 from pipeline.params.reader import read_yaml
@@ -66,6 +68,20 @@ def test_a_model_on_a_target_has_a_row_of_its_own_and_a_column_in_the_table(here
     told = (here / "results" / "report.md").read_text(encoding="utf-8")
     assert "| trained on | variant | shapes test | own test |" in told
     assert "| shapes | full | 50.0 +-2.5 | 12.5 +-2.5 |" in told
+
+
+def test_the_times_are_of_the_stages_of_all_that_is_named_and_of_no_other(here, monkeypatch):
+    monkeypatch.setenv("DVC_ROOT", str(here))
+    text = (here / "params.yaml").read_text(encoding="utf-8")
+    (here / "params.yaml").write_text(text.replace("targets: []", "targets: [own]"), "utf-8")
+    write_metrics("full", 0.5)
+    named = ["shapes", "own", "shapes-full", "shapes-no_cam", "shapes-own", "shapes-own-no_cam"]
+    for name in [*named, "flickr30k", "own-full", "own-shapes", "shapes-full-own"]:
+        note_seconds(f"stage@{name}", 10)
+    tables.main()
+    told = (here / "results" / "report.md").read_text(encoding="utf-8")
+    assert re.findall(r"\| stage@(\S+) \| 10\.0 \|", told.replace("\\_", "_")) == named
+    assert "| 60.0 |" in told
 
 
 def test_every_variant_that_was_evaluated_has_a_row_and_a_report(here, capsys):
