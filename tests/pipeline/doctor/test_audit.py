@@ -46,7 +46,7 @@ def site(tmp_path):
     install(site, "Alpha_One", "1.0", "alpha", "License-Expression: MIT\n")
     install(site, "beta", "2.0", "beta_parts", "Classifier: License :: OSI Approved :: BSD\n")
     install(site, "idle", "4", "idle")
-    install(site, "tester", "5", "tester", "License: Some\n  text\n")
+    install(site, "tester", "5", "tester", f"License: Some\n  text {'x' * 40}\n")
     install(site, "gone", "6", "gone")
     return site
 
@@ -58,7 +58,9 @@ def project(tmp_path):
         (root / room / "inner").mkdir(parents=True)
     (root / "pyproject.toml").write_text(PYPROJECT)
     (root / "requirements.lock").write_text(LOCK)
-    (root / "models" / "inner" / "a.py").write_text("import os, alpha.core\nfrom . import b\n")
+    (root / "models" / "inner" / "a.py").write_text(
+        "import os, alpha.core\nfrom . import b\nfrom .b import c\n"
+    )
     (root / "stages" / "b.py").write_text("def f():\n    from beta_parts import x\nimport idle\n")
     (root / "tests" / "c.py").write_text("import tester\nfrom models import inner\n")
     return root
@@ -76,7 +78,7 @@ def test_a_good_environment_has_no_problem(project, site):
         ("beta", "2.0", "BSD", "2.0"),
         ("gone", "6", "unknown", "6"),
         ("idle", "4", "unknown", "4"),
-        ("tester", "5", "Some text", "5"),
+        ("tester", "5", f"Some text {'x' * 30}", "5"),
     ]
 
 
@@ -87,6 +89,12 @@ def test_a_tampered_and_a_missing_file_are_named(project, site):
     assert "alpha/__init__.py" in changed
     assert "idle/table.csv" in lost
     assert "missing" in lost
+
+
+def test_a_package_without_a_list_of_its_files_is_named(project, site):
+    (site / "gone-6.dist-info" / "RECORD").unlink()
+    [found] = problems(project, site)
+    assert found.startswith("gone: ")
 
 
 def test_a_weak_hash_is_no_proof(project, site):
@@ -132,11 +140,13 @@ def test_a_declared_package_that_nothing_imports_is_named(project, site):
 
 
 def test_another_version_than_the_lock_s_and_one_that_is_not_there_are_named(project, site):
-    (project / "requirements.lock").write_text(f"{LOCK.replace('==4', '==4.1')}absent==7\n")
-    other, absent = problems(project, site)
+    absent = [f"absent{number}" for number in range(9)]
+    lock = LOCK.replace("==4", "==4.1") + "".join(f"{name}==7\n" for name in absent[::-1])
+    (project / "requirements.lock").write_text(lock)
+    other, *rest = problems(project, site)
     assert "idle" in other
     assert "4.1" in other
-    assert "absent 7" in absent
+    assert [line.split()[:2] for line in rest] == [[name, "7"] for name in absent]
 
 
 def test_the_command_fails_on_a_problem(project, site, monkeypatch, capsys):

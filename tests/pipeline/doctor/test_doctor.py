@@ -1,9 +1,10 @@
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
-from pipeline.doctor.__main__ import _check_names, check_all, check_run
+from pipeline.doctor.__main__ import _check_names, check_all, check_run, parts_asked_for
 from pipeline.doctor.findings import Level
 from pipeline.params.read import PARAMS_FILE, read_params
 from tests.conftest import ROOT
@@ -29,6 +30,21 @@ def test_given_proposals_are_looked_for_where_they_are_asked_for(project):
     given = list(check_run(read_params(project / PARAMS_FILE)))
     (project / PARAMS_FILE).write_text(text)
     assert len(given) == len(list(check_run(read_params(project / PARAMS_FILE)))) + 1
+
+
+def test_a_part_of_the_weights_is_asked_for_by_the_settings_that_read_it(project):
+    params = read_params(project / PARAMS_FILE)
+    cams = replace(params.cams, scorer="clip")
+    asked = {"clip": "cams.scorer"}
+    assert {*parts_asked_for(replace(params, cams=cams))} == {"clip"}
+    for similarity, part in (("wordnet", "wordnet"), ("text", "language")):
+        labels = replace(params.train.labels, similarity=similarity)
+        train = replace(params.train, labels=labels)
+        found = parts_asked_for(replace(params, train=train, cams=cams))
+        assert found.keys() == {"clip", part}
+        for name, key in (asked | {part: "train.labels.similarity"}).items():
+            assert key in found[name]
+    assert parts_asked_for(params) == {}
 
 
 @pytest.mark.parametrize(("asked", "status"), [("[shapes]", 0), ("[refcoco]", 1)])
