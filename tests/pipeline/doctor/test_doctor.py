@@ -9,6 +9,8 @@ from pipeline.doctor.findings import Level
 from pipeline.params.read import PARAMS_FILE, read_params
 from tests.conftest import ROOT
 
+PARAMS = read_params(ROOT / PARAMS_FILE)
+
 
 def levels(findings):
     return [finding.level for finding in findings]
@@ -32,19 +34,16 @@ def test_given_proposals_are_looked_for_where_they_are_asked_for(project):
     assert len(given) == len(list(check_run(read_params(project / PARAMS_FILE)))) + 1
 
 
-def test_a_part_of_the_weights_is_asked_for_by_the_settings_that_read_it(project):
-    params = read_params(project / PARAMS_FILE)
-    cams = replace(params.cams, scorer="clip")
-    asked = {"clip": "cams.scorer"}
-    assert {*parts_asked_for(replace(params, cams=cams))} == {"clip"}
-    for similarity, part in (("wordnet", "wordnet"), ("text", "language")):
-        labels = replace(params.train.labels, similarity=similarity)
-        train = replace(params.train, labels=labels)
-        found = parts_asked_for(replace(params, train=train, cams=cams))
-        assert found.keys() == {"clip", part}
-        for name, key in (asked | {part: "train.labels.similarity"}).items():
-            assert key in found[name]
-    assert parts_asked_for(params) == {}
+def test_parts_are_asked_for_by_the_scorer_and_by_the_variants_that_are_run():
+    assert parts_asked_for(PARAMS) == {}
+    by_sense = {"labels.similarity": "wordnet"}
+    variants = {**PARAMS.variants, "by_sense": by_sense, "by_text": {"labels.similarity": "text"}}
+    asked = replace(PARAMS, cams=replace(PARAMS.cams, scorer="clip"), variants=variants)
+    assert list(parts_asked_for(asked)) == ["clip"]
+    assert parts_asked_for(asked)["clip"].startswith("cams.scorer ")
+    assert levels(check_run(asked)) == [Level.OK, Level.OK, Level.MISSING]
+    run = replace(PARAMS.run, variants=("full", "by_sense", "by_text"))
+    assert list(parts_asked_for(replace(asked, run=run))) == ["clip", "wordnet", "language"]
 
 
 @pytest.mark.parametrize(("asked", "status"), [("[shapes]", 0), ("[refcoco]", 1)])

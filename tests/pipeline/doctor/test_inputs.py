@@ -1,13 +1,15 @@
 import re
 import shutil
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 from typing import get_args, get_type_hints
 
 import pytest
 
-from pipeline.doctor.__main__ import check_run, parts_asked_for
 from pipeline.doctor.findings import Level
 from pipeline.doctor.inputs import (
+    HOSTS,
     NEEDED,
     OPTIONAL,
     check_dataset,
@@ -76,6 +78,24 @@ def test_weights_that_cannot_be_fetched_name_part_hub_and_remedy():
     assert "weights.mine.classifier.path" in found.remedy
 
 
+@pytest.mark.parametrize("status", [200, 404])
+def test_weights_of_a_hub_that_answers_can_be_fetched(monkeypatch, status):
+    class Hub(BaseHTTPRequestHandler):
+        def do_HEAD(self):
+            self.send_response(status)
+            self.end_headers()
+
+    monkeypatch.setenv("no_proxy", "*")
+    with HTTPServer(("127.0.0.1", 0), Hub) as hub:
+        address = f"http://127.0.0.1:{hub.server_port}"
+        monkeypatch.setitem(HOSTS, "torchvision", address)
+        answering = Thread(target=hub.handle_request)
+        answering.start()
+        found = finding_on(PHOTOGRAPHS, "classifier")
+        answering.join()
+    assert (found.level, address in found.remedy) == (Level.WARNING, True)
+
+
 def test_weights_at_a_path_are_there_once_they_look_like_weights(project):
     section = with_part("classifier", path="c.pth")
     assert "c.pth" in finding_on(section, "classifier").what
@@ -130,17 +150,6 @@ def test_a_part_is_missing_where_it_is_asked_for_and_not_named(part):
     assert "somebody asks" in found.what
     assert check_named(PARAMS.weights["shapes"], "weights.x", part, "").level is Level.MISSING
     assert check_named(with_part(part, path="p"), "weights.x", part, "").level is Level.OK
-
-
-def test_parts_are_asked_for_by_the_scorer_and_by_the_variants_that_are_run():
-    assert parts_asked_for(PARAMS) == {}
-    by_sense = {"labels.similarity": "wordnet"}
-    variants = {**PARAMS.variants, "by_sense": by_sense, "by_text": {"labels.similarity": "text"}}
-    asked = replace(PARAMS, cams=replace(PARAMS.cams, scorer="clip"), variants=variants)
-    assert list(parts_asked_for(asked)) == ["clip"]
-    assert levels(check_run(asked)) == [Level.OK, Level.OK, Level.MISSING]
-    run = replace(PARAMS.run, variants=("full", "by_sense", "by_text"))
-    assert list(parts_asked_for(replace(asked, run=run))) == ["clip", "wordnet", "language"]
 
 
 def test_given_proposals_are_looked_for_by_the_dataset_s_name(project):
