@@ -80,8 +80,11 @@ def test_weights_that_cannot_be_fetched_name_part_hub_and_remedy():
 
 @pytest.mark.parametrize("status", [200, 404])
 def test_weights_of_a_hub_that_answers_can_be_fetched(monkeypatch, status):
+    asked = []
+
     class Hub(BaseHTTPRequestHandler):
         def do_HEAD(self):
+            asked.append(self.path)
             self.send_response(status)
             self.end_headers()
 
@@ -93,7 +96,7 @@ def test_weights_of_a_hub_that_answers_can_be_fetched(monkeypatch, status):
         answering.start()
         found = finding_on(PHOTOGRAPHS, "classifier")
         answering.join()
-    assert (found.level, address in found.remedy) == (Level.WARNING, True)
+    assert (found.level, address in found.remedy, len(asked)) == (Level.WARNING, True, 1)
 
 
 def test_weights_at_a_path_are_there_once_they_look_like_weights(project):
