@@ -1,6 +1,7 @@
 import hashlib
 import socket
 import threading
+from fnmatch import fnmatch
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
@@ -12,6 +13,7 @@ import stanza
 import torchvision
 import yaml
 
+from models.pretrained import hub
 from models.pretrained.hub import HASH_IN_NAME, HubError, _fetch_file, _hub_errors, fetch, mmdet_url
 from pipeline.caching.atomic import make_folder
 from tests.conftest import ROOT
@@ -113,6 +115,27 @@ def test_what_hugging_face_s_cache_holds_is_not_fetched(hugging_face, tmp_path, 
     assert fetch("transformers", "who/what", tmp_path, make_folder) == hugging_face
 
 
+@pytest.mark.parametrize(
+    ("published", "fetched"),
+    [
+        ({"model.safetensors", "pytorch_model.bin"}, {"model.safetensors"}),
+        ({"pytorch_model.bin", "config.json"}, {"pytorch_model.bin", "config.json"}),
+    ],
+)
+def test_pickled_weights_are_fetched_only_where_there_are_no_others(
+    tmp_path, monkeypatch, published, fetched
+):
+    def snapshot(_repository, allow_patterns, **_settings):
+        for name in published:
+            if any(fnmatch(name, pattern) for pattern in allow_patterns):
+                (tmp_path / name).touch()
+        return str(tmp_path)
+
+    monkeypatch.setattr(hub, "snapshot_download", snapshot)
+    assert fetch("transformers", "who/what", tmp_path, make_folder) == tmp_path
+    assert {path.name for path in tmp_path.iterdir()} == fetched
+
+
 def test_a_weight_file_of_timm_in_hugging_face_s_cache_is_not_fetched(hugging_face, tmp_path):
     (hugging_face / "model.safetensors").write_bytes(b"1")
     assert fetch("timm", "who/what", tmp_path, make_folder) == hugging_face / "model.safetensors"
@@ -172,10 +195,10 @@ def test_what_torch_s_cache_holds_is_not_fetched(tmp_path, monkeypatch):
         ("torchvision", weights): torchvision.models.get_weight(weights).url,
         ("mmdet", config): mmdet_url(config),
     }
-    for (hub, name), address in addresses.items():
+    for (source, name), address in addresses.items():
         file = cache / address.rpartition("/")[2]
         file.write_bytes(b"1")
-        assert fetch(hub, name, tmp_path, make_folder) == file
+        assert fetch(source, name, tmp_path, make_folder) == file
 
 
 @pytest.mark.parametrize("name", ["ResNet51_Weights.DEFAULT", "ResNet50_Weights.IMAGENET1K_V9"])
