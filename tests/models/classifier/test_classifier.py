@@ -33,6 +33,7 @@ def test_the_norm_subtracts_and_divides_each_colour_by_its_own():
     norm = ImageNorm((0.1, 0.2, 0.3), (0.5, 0.25, 0.125), bgr=False)
     pixel = torch.tensor([0.6, 0.7, 0.8]).view(1, 3, 1, 1)
     assert norm(pixel).flatten().tolist() == pytest.approx([1.0, 2.0, 4.0])
+    assert not norm.state_dict()  # weight files hold the network alone
 
 
 def test_the_norm_of_a_bgr_network_hands_over_blue_first():
@@ -214,8 +215,9 @@ def test_maps_and_scores_of_a_network_of_timm_are_its_own():
 def test_a_network_of_timm_with_a_head_of_its_own_scores_by_it():
     classifier = tiny_classifier(TIMM[1])
     assert not classifier.has_closed_form
-    logits = classifier.class_logits(classifier.feature_maps(IMAGES))
-    torch.testing.assert_close(logits, classifier(IMAGES))
+    maps = classifier.feature_maps(IMAGES)
+    torch.testing.assert_close(classifier.class_logits(maps), classifier(IMAGES))
+    assert maps.shape[1] == classifier.num_features != classifier.class_weight.shape[1]
 
 
 @pytest.mark.parametrize("arch", ARCHS)
