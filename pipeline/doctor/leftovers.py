@@ -87,8 +87,7 @@ def _running_stages(root: Path) -> Iterator[int]:
 
 
 def _num_bytes(path: Path) -> int:
-    paths = [path, *path.rglob("*")] if path.is_dir() else [path]
-    return sum(one.stat().st_size for one in paths if one.is_file())
+    return sum(one.stat().st_size for one in (path, *path.rglob("*")) if one.is_file())
 
 
 def main() -> None:

@@ -1,3 +1,5 @@
+import pickle
+
 import pytest
 
 from pipeline.errors import InputError
@@ -44,6 +46,15 @@ def test_what_follows_a_bar_that_an_error_left_open_begins_a_line(capsys):
     assert capsys.readouterr().err.endswith("\n")
     bar.close()
     assert capsys.readouterr().err == ""
+
+
+def test_an_observer_with_a_bar_can_go_to_another_process():
+    observer = Observer("cams")
+    bar = iter(observer.progress(iter("abc"), 3, "shards"))
+    next(bar)
+    again = pickle.loads(pickle.dumps(observer))
+    assert (type(again), again.stage) == (Observer, "cams")
+    observer.close()
 
 
 @pytest.mark.parametrize(("given", "address"), [(None, None), ("", None)])
