@@ -78,7 +78,7 @@ def test_what_never_computes_is_left_out_with_what_only_it_imports(project, modu
 
 @pytest.fixture
 def rooms(project):
-    names = "a/two a/three b/one b/two b/three ../pipeline/c/one ../pipeline/c/e/one"
+    names = "a/two a/three a/four b/one b/two b/three ../pipeline/c/one ../pipeline/c/e/one"
     sources = {f"models/{name}": "x = 1" for name in names.split()}
     return project(
         stages__cams="import models.a.one, models.b.one, pipeline.c.one, pipeline.d",
