@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 
 _SIDE = re.compile(r"\b(left|right)(?=(?:most|er|ish|hand|handed|y|est)?\b)", re.IGNORECASE)
-_COMPASS = re.compile(
-    r"\b((?:north|south)?)(east|west)(?=(?:ern|ernmost|erly|wards?)?\b)", re.IGNORECASE
+_COMPASS = re.compile(  # "Middle Eastern" stays
+    r"\b((?:north|south)?)(east|west)(?=(?:ernmost|erly|wards?)?\b)", re.IGNORECASE
 )
 _CLOCK = re.compile(
     r"(?<!\w)(1[0-2]|[1-9]|one|two|three|four|five|seven|eight|nine|ten|eleven)"

@@ -47,7 +47,7 @@ def _is_heading(tokens: Sequence[TaggedToken], index: int) -> bool:
 def _is_worn(tokens: Sequence[TaggedToken], index: int, head_start: int | None) -> bool:
     """Return whether a word is of a body or a garment: "his back", "pink top", "left handed"."""
     text, before = tokens[index].text, tokens[index - 1] if index else None
-    if text_at(tokens, index + 1) in words.BODY_SIDES:
+    if text_at(tokens, index + 1) in words.NO_PLACES:
         return True
     if text == BACK and _behind(tokens, index) in words.VIEWERS | {"turned"}:
         return True

@@ -18,8 +18,8 @@ NEAR, TOUCHING = "near", "touching"
 RELATIONS = (*SIDES, NEAR, TOUCHING)  # of a thing to its anchor; their numbers in the cache
 
 _CUE_LISTS = {
-    LEFT: "left leftmost lefthand leftish lefty west western leftward",
-    RIGHT: "right rightmost righthand rightish righty east eastern rightward",
+    LEFT: "left leftmost lefthand leftish lefty west leftward",
+    RIGHT: "right rightmost righthand rightish righty east rightward",
     TOP: "top topmost upper uppermost highest upmost",
     BOTTOM: "bottom bottommost lower lowermost lowest",
     MIDDLE: "middle middlemost center centre centermost mid central centered",
@@ -30,7 +30,7 @@ _CUE_LISTS = {
 }
 CUE_OF = {word: cue for cue, text in _CUE_LISTS.items() for word in text.split()}
 VIEWERS = _words("us me you camera viewer photographer screen")  # "closest to us" is in front
-BODY_SIDES = _words("aged handed footed")  # "left handed", "middle aged": no place
+NO_PLACES = _words("aged handed footed eastern east school")  # "middle aged", "left handed"
 HERE = _words("here there now")  # "right there"
 ROWS = _words("row rows column line shelf level floor")  # counted themselves: "second row"
 # behind them a side is where something looks or goes: "facing left", "walking to the right"

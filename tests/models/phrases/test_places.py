@@ -110,6 +110,8 @@ SAID = {
     "man walking on the right": "right;;",
     "girl right there": ";;",
     "middle aged man": ";;",
+    "middle eastern man": ";;",
+    "middle school kids on the left": "left;;",
     "left handed batter": ";;",
     "a small child on a big swing": "small;;touching a big swing",
     "two dogs in front of a woman": ";;front a woman",
