@@ -47,6 +47,10 @@ def test_a_weight_per_image_goes_to_its_image():
 
 def test_no_classes_give_no_maps():
     assert closed_form_cams(torch.randn(2, 7, 3, 5), torch.zeros(0, 7)).shape == (2, 0, 3, 5)
+    lower = nn.Conv2d(3, 7, 3, stride=2)
+    network, none = nn.Sequential(lower, nn.Flatten()), torch.zeros(2, 0, dtype=torch.int64)
+    maps = autograd_cams(network, lower, torch.rand(2, 3, 7, 11), none, as_it_is)
+    assert maps.shape == (2, 0, 3, 5)
 
 
 def test_any_layers_map_is_the_slow_loops():
