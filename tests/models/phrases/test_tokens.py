@@ -41,6 +41,16 @@ def test_words_around_a_hyphen_become_one_with_the_last_ones_part_of_speech():
     ]
 
 
+@pytest.mark.parametrize(("first", "second"), [("mid", "-sized"), ("mid-", "sized")])
+def test_a_hyphen_may_be_left_on_either_word(first, second):
+    end = len(first)
+    tokens = [
+        TaggedToken(first, "ADJ", 0, end),
+        TaggedToken(second, "VERB", end, end + len(second)),
+    ]
+    assert join_hyphens(tokens) == [TaggedToken("mid-sized", "VERB", 0, 9)]
+
+
 def test_a_hyphen_at_the_end_leaves_the_part_of_speech_and_one_apart_joins_nothing():
     ended = [TaggedToken("dog", "NOUN", 0, 3), TaggedToken("-", "PUNCT", 3, 4)]
     assert join_hyphens(ended) == [TaggedToken("dog-", "NOUN", 0, 4)]
