@@ -90,7 +90,6 @@ class PrefectObserver(Observer):
 
         @task(name=label, task_run_name=name, cache_policy=NO_CACHE, persist_result=False)
         def watched() -> State | None:
-            outcome.run()
             return state_of(outcome.result())
 
         if self.connected:

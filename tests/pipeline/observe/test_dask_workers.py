@@ -58,3 +58,15 @@ def test_a_unit_that_ends_its_worker_is_one_clear_error(cluster):
     address = cluster.scheduler_address
     with pytest.raises(InputError, match=address):
         observe_dask.map_on_dask(address, os._exit, [3], lambda items, _: items)
+
+
+def test_every_worker_has_what_the_work_holds():
+    from distributed import Client, LocalCluster
+
+    here = {"processes": False, "protocol": "tcp://", "host": "127.0.0.1"}
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, **here) as cluster,
+        Client(cluster) as client,
+    ):
+        sent = observe_dask.send_once(client, abs)
+        assert len(client.who_has([sent])[sent.key]) == 2

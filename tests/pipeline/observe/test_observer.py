@@ -1,4 +1,5 @@
 import pickle
+import threading
 
 import pytest
 
@@ -63,6 +64,25 @@ def test_no_cluster_is_named_where_the_environment_names_none(monkeypatch, given
     if given is not None:
         monkeypatch.setenv("PIPELINE_DASK", given)
     assert cluster_address() is address
+
+
+def test_the_workers_of_a_cluster_do_what_is_mapped(monkeypatch, tmp_path, capsys):
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.chdir(tmp_path)
+
+    def work(item):
+        return item * item, threading.current_thread() is threading.main_thread()
+
+    here = {"processes": False, "protocol": "tcp://", "host": "127.0.0.1"}
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, dashboard_address=None, **here
+    ) as cluster:
+        monkeypatch.setenv("PIPELINE_DASK", cluster.scheduler_address)
+        squares = Observer("cams").map(work, [3, 1, 2], "shards")
+    assert squares == [(9, False), (1, False), (4, False)]
+    shown = capsys.readouterr().err
+    assert "[cams] shards" in shown
+    assert "3/3" in shown
 
 
 def test_a_cluster_needs_dask(monkeypatch):

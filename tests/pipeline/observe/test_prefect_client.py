@@ -15,6 +15,7 @@ from pipeline.observe import prefect_client
 from pipeline.observe.prefect_client import (
     HEARTBEAT,
     PARENT_TASK_RUN,
+    end_when_terminated,
     heartbeats,
     keep_off_the_console,
     parent_task_run,
@@ -70,6 +71,7 @@ def loggers():
 
 
 def test_prefect_and_httpx_stay_off_the_console(loggers, caplog):
+    caplog.set_level(logging.INFO)
     keep_off_the_console()
     logging.getLogger("prefect.flow_runs").warning("of prefect")
     logging.getLogger("httpx").info("of httpx")
@@ -129,3 +131,12 @@ def test_a_process_ends_when_it_is_terminated_though_prefect_s_error_is_swallowe
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
     assert done.stdout == said
     assert (done.returncode == -signal.SIGALRM) == (how == "guarded")
+
+
+def test_a_signal_that_no_flow_waits_for_ends_the_process_as_ever():
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        end_when_terminated()
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,10 +1,12 @@
 """A server that does not answer; a real one is in tests/end_to_end/test_prefect.py."""
 
 import inspect
+import logging
 import os
 import pickle
 import subprocess
 import sys
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
@@ -196,3 +198,25 @@ def test_progress_is_one_artifact_that_moves(sent, monkeypatch, every_s, percent
     if sent:
         assert (sent[0]["key"], sent[0]["description"]) == ("cams-shapes-shards", "shards")
         assert {call["artifact_id"] for call in sent[1:]} == {"made"}
+
+
+def test_a_fact_joins_the_parameters_of_the_run(observer, monkeypatch):
+    shown = []
+    client = SimpleNamespace(
+        update_flow_run=lambda run, parameters: shown.append((run, dict(parameters)))
+    )
+    module = "pipeline.observe.prefect_observer"
+    monkeypatch.setattr(f"{module}.get_client", lambda **_: nullcontext(client))
+    monkeypatch.setattr(observer, "_run_id", "its run")
+    observer.fact("fingerprint", "f00d")
+    observer.fact("seed", "3")
+    assert shown == [
+        ("its run", {"fingerprint": "f00d"}),
+        ("its run", {"fingerprint": "f00d", "seed": "3"}),
+    ]
+
+
+def test_beside_an_observer_prefect_says_nothing_on_the_console(monkeypatch):
+    monkeypatch.setattr(logging.getLogger("prefect"), "propagate", True)
+    watched()
+    assert not logging.getLogger("prefect").propagate

@@ -52,3 +52,15 @@ def test_tracked_parameters_are_those_that_dvc_lists():
 def test_a_stage_that_dvc_does_not_know_has_no_parameters(tmp_path):
     assert tracked_params("predict@shapes", ROOT) == {}
     assert tracked_params("cams@shapes", tmp_path) == {}
+
+
+def test_a_value_is_read_as_yaml_1_2_and_there_is_none_below_it(tmp_path):
+    listed = "stages: {cams: {params: [cams.scorer, cams.scorer.kind, cams.none, none.kind]}}"
+    (tmp_path / "dvc.yaml").write_text(listed)
+    (tmp_path / "params.yaml").write_text("cams: {scorer: no}")
+    assert tracked_params("cams@shapes", tmp_path) == {
+        "cams.scorer": "no",
+        "cams.scorer.kind": None,
+        "cams.none": None,
+        "none.kind": None,
+    }
