@@ -21,7 +21,8 @@ class Listener(Observer):
 
     def __init__(self, stage="evaluate"):
         super().__init__(stage)
-        self.messages, self.tables, self.images, self.facts = [], {}, {}, {}
+        self.messages, self.tables, self.facts = [], {}, {}
+        self.images, self.texts = {}, {}
 
     def log(self, message):
         self.messages.append(message)
@@ -34,6 +35,9 @@ class Listener(Observer):
 
     def image(self, key, png, caption=""):  # noqa: ARG002
         self.images[key] = png
+
+    def markdown(self, key, text, pictures=()):
+        self.texts[key] = (text, dict(pictures))
 
 
 def save_untrained(root, variant="full", **changes):

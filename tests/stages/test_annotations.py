@@ -35,9 +35,9 @@ def flickr30k_section(root):
     return Flickr30kDataset("flickr30k", str(root), str(root / "flickr30k-images"), 0, 0)
 
 
-def annotate(dataset, name="made", max_bad_fraction=0.01, workers=1):
+def annotate(dataset, name="made", max_bad_fraction=0.01, workers=1, observer=None):
     files = DatasetFiles(name)
-    run(files, dataset, max_bad_fraction, workers, Observer("annotations"))
+    run(files, dataset, max_bad_fraction, workers, observer or Observer("annotations"))
     return files
 
 
@@ -126,8 +126,13 @@ def test_unicode_reaches_the_records_as_it_is(project, flickr30k):
 
 
 def test_a_bad_record_is_skipped_and_listed(project, flickr30k):
+    told = Listener("annotations")
+    annotate(flickr30k, observer=told)
+    assert told.tables == {}
     (project / "tiny" / "flickr30k-images" / "102.jpg").write_bytes(b"no picture")
-    files = annotate(flickr30k, max_bad_fraction=0.5)
+    files = annotate(flickr30k, max_bad_fraction=0.5, observer=told)
+    [[row]] = told.tables.values()
+    assert (row["cause"], row["count"]) == ("the image cannot be read", 1)
     images = [record.image_id for record in read_records(files.images, ImageRecord)]
     assert images == ["101", "201", "202", "301"]
     bad = json.loads((files.annotations / "summary.json").read_text())["bad"]

@@ -57,6 +57,7 @@ def test_every_method_answers_every_phrase_of_every_split_but_train(evaluated):
     assert {row["n"] for row in metrics["splits"]["test"]["methods"].values()} == {2}
     assert [row["phrase"] for row in rows] == ["the dog", "dog with an umbrella"]
     assert {"reg", "proposal", "refined", "prior", "cam_box"} <= set(rows[0]["boxes_xyxy"])
+    assert all([*row] == sorted(row) for row in rows)
 
 
 def test_the_known_answers_of_the_hand_made_scene_come_out(evaluated):
@@ -113,6 +114,7 @@ def test_the_results_say_where_they_come_from(evaluated):
     assert not origin["leakage_possible"]
     assert len(origin["fingerprint"]) == 64
     assert evaluated[2].facts == {"fingerprint": origin["fingerprint"]}
+    assert origin["leakage"] in evaluated[2].messages
 
 
 def test_maps_are_kept_where_the_head_noun_has_one(evaluated):

@@ -1,5 +1,6 @@
 import json
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -122,6 +123,7 @@ def test_a_second_run_writes_the_same_bytes(inputs):
     first = contents()
     make(inputs, replace(PARAMS, images_per_shard=1))
     assert contents() == first
+    assert not list(Path(".work/noun_head").iterdir())
 
 
 def test_the_command_fits_the_same_head(inputs, monkeypatch):

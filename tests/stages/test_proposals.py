@@ -119,6 +119,7 @@ def test_a_stopped_run_goes_on_and_gives_the_same_bytes(inputs, tmp_path):
     lines = propose(inputs, tmp_path / "proposals.h5")
     assert "1 of 3 shards already there" in lines
     assert sha256(tmp_path / "proposals.h5") == sha256(tmp_path / "unbroken.h5")
+    assert not list(Path(".work/proposals").iterdir())
 
 
 def test_the_cut_into_shards_and_parts_changes_no_box(inputs, tmp_path, monkeypatch):
@@ -218,6 +219,7 @@ def test_given_boxes_without_classes_are_objects_and_the_log_says_so(inputs, tmp
     names = cache.texts("label")
     assert {names[label] for label in cache.array("labels")} == {"object"}
     assert any("6 rows without classes" in line and "object" in line for line in listener.lines)
+    assert listener.lines[-1].endswith(" object (6)")
 
 
 def test_an_npz_with_boxes_alone_has_objects_beside_one_with_classes(inputs, tmp_path):

@@ -136,6 +136,15 @@ def test_the_observer_is_shown_the_charts(made):
     assert set(made[2].images) == {"accuracy_test", "confidence_test", "curves"}
 
 
+def test_the_observer_is_shown_accuracies_and_pictures_as_a_text(evaluated, made):
+    [(text, pictures)] = made[2].texts.values()
+    named = set(re.findall(r"\]\((pictures/[^)]*)\)", text))
+    assert "pictures/accuracy_test.png" in named <= pictures.keys()
+    for name, content in pictures.items():
+        assert (evaluated.report / name).read_bytes() == content
+    assert "CC0" not in text  # where the weights come from is in the report alone
+
+
 def test_the_same_results_give_the_same_bytes(evaluated, made):
     run_report(evaluated)
     assert (evaluated.report / "report.html").read_text() == made[0]
