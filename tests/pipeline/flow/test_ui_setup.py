@@ -4,9 +4,12 @@ import os
 import subprocess
 import sys
 import tomllib
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 
+from pipeline.observe.prefect_client import HEARTBEAT, HEARTBEAT_S
 from tests.conftest import ROOT
 
 HERE, ELSEWHERE = "http://127.0.0.1:4200/api", "http://lab:4200/api"
@@ -66,3 +69,24 @@ def test_the_environment_goes_before_a_profile(choose):
     assert f"export PREFECT_API_URL={HERE}" in choose(own, asked_for=ELSEWHERE)[2]
     active, _, said = choose(profiles("lab", lab=ELSEWHERE), asked_for=HERE)
     assert (active, "export" in said) == ("lab", False)
+
+
+def test_a_run_that_is_silent_for_three_heartbeats_is_marked_once(monkeypatch):
+    ui_setup = pytest.importorskip("pipeline.flow.ui_setup")
+    made = []
+    client = SimpleNamespace(
+        create_automation=made.append,
+        read_automations_by_name=lambda name: [one for one in made if one.name == name],
+    )
+    monkeypatch.setattr(ui_setup, "get_client", lambda **_: nullcontext(client))
+    for _ in range(2):
+        ui_setup.crash_silent_runs()
+    [automation] = made
+    trigger, [action] = automation.trigger, automation.actions
+    assert (trigger.posture.value, trigger.threshold) == ("Proactive", 1)
+    assert trigger.within.total_seconds() == 3 * HEARTBEAT_S
+    assert trigger.after == {HEARTBEAT} < trigger.expect
+    assert {f"prefect.flow-run.{end}" for end in ("Completed", "Failed")} < trigger.expect
+    assert trigger.match["prefect.resource.id"] == ["prefect.flow-run.*"]
+    assert trigger.for_each == {"prefect.resource.id"}
+    assert (action.type, action.state.value) == ("change-flow-run-state", "CRASHED")
