@@ -1,5 +1,10 @@
+import signal
 import subprocess
+import threading
+import time
+from pathlib import Path
 
+import psutil
 import pytest
 
 from pipeline.errors import InputError
@@ -36,6 +41,8 @@ def project(tmp_path, monkeypatch):
     for command in (["git", "init", "--quiet"], ["dvc", "init", "--quiet"]):
         subprocess.run(command, check=True)
     (tmp_path / "dvc.yaml").write_text(STAGES)
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "dvc.yaml").write_text("stages: {deep: {cmd: 'true'}}")
     return tmp_path
 
 
@@ -43,6 +50,7 @@ def project(tmp_path, monkeypatch):
     ("arguments", "names"),
     [
         ([], {"first", "second", "apart"}),
+        (["--all-pipelines"], {"first", "second", "apart", "below/dvc.yaml:deep"}),
         (["second"], {"first", "second"}),
         (["second", "--single-item"], {"second"}),
         (["first", "--downstream"], {"first", "second"}),
@@ -54,7 +62,7 @@ def test_steps_are_the_stages_that_dvc_would_go_through_in_their_order(project, 
     assert len(steps) == len(names)
     above = {step.name: step.upstream for step in steps}
     assert above.get("second", ("first",)) == ("first",)
-    order = [step.name for step in steps if step.name != "apart"]
+    order = [step.name for step in steps if step.name in ("first", "second")]
     assert order == sorted(order)
 
 
@@ -78,3 +86,25 @@ def test_only_the_stage_itself_runs_and_its_failure_is_told(project):
     assert {"--no-commit", "--single-item", "apart"} <= set(failure.value.cmd)
     assert "--force" not in failure.value.cmd
     assert not (project / "first.txt").exists()
+
+
+def interrupt_when_it_runs(file, main_thread):
+    """Interrupt a thread as Ctrl-C does, as soon as the stage has written its process id."""
+    deadline = time.monotonic() + 60
+    while not (file.exists() and file.read_text().endswith("\n")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    signal.pthread_kill(main_thread, signal.SIGINT)
+
+
+def test_an_interrupted_step_takes_every_process_of_its_stage_along(project):
+    long = "stages: {long: {cmd: \"sh -c 'echo $$ > pid; exec sleep 99'; true\"}}"
+    (project / "dvc.yaml").write_text(long)
+    arguments = (project / "pid", threading.main_thread().ident)
+    threading.Thread(target=interrupt_when_it_runs, args=arguments, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        run_step(Step("long", ()), parse_repro([]), forced=False, variables={})
+    pid = int(Path("pid").read_text())
+    deadline = time.monotonic() + 10
+    while psutil.pid_exists(pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not psutil.pid_exists(pid)

@@ -24,7 +24,7 @@ class Console(Observer):
 
     def __init__(self):
         super().__init__("rebuild")
-        self.ends, self.messages = {}, []
+        self.ends, self.messages, self.reasons = {}, [], {}
 
     def log(self, message):
         self.messages.append(message)
@@ -33,6 +33,7 @@ class Console(Observer):
         value = work()
         state = state_of(value)
         self.ends[name] = (value.value, state.type)
+        self.reasons[name] = state.message
         return value
 
 
@@ -58,7 +59,17 @@ def test_what_needs_a_failed_stage_is_blocked_and_everything_else_runs(project):
         "beside": ("Completed", StateType.COMPLETED),
     }
     assert (project / "beside.txt").read_text() == "1\n"
+    assert {name for name, reason in console.reasons.items() if reason} == {"broken", "after"}
+    for name, (end, _) in console.ends.items():
+        assert f"{name} {end}" in console.messages[-1]
     assert issubclass(RebuildError, InputError)
+
+
+def test_a_stage_learns_the_task_run_that_it_belongs_to(project, monkeypatch, capfd):
+    (project / "dvc.yaml").write_text("stages: {told: {cmd: 'echo $PIPELINE_PARENT_TASK_RUN'}}")
+    monkeypatch.setenv("PREFECT__RUNTIME__TASK_RUN__ID", "f00d-4")
+    rebuild_stages(Console(), parse_repro([]))
+    assert "f00d-4" in capfd.readouterr().out.splitlines()
 
 
 @pytest.mark.slow
