@@ -12,7 +12,6 @@ ELSEWHERE = {  # modules without a test file of their own -> what tests them, or
     "pipeline/reporting/methods.py": "holds names",
     "pipeline/params/train.py": "tests/pipeline/params/test_schema.py",
     "models/ranges.py": "tests/pipeline/params/test_relations.py",
-    "pipeline/training/guard.py": "tests/stages/test_train_blows_up.py",
     "pipeline/observe/prefect_dask.py": "tests/end_to_end/test_dask.py",
 }
 

@@ -1,10 +1,5 @@
-import signal
 import subprocess
-import threading
-import time
-from pathlib import Path
 
-import psutil
 import pytest
 
 from pipeline.errors import InputError
@@ -86,25 +81,3 @@ def test_only_the_stage_itself_runs_and_its_failure_is_told(project):
     assert {"--no-commit", "--single-item", "apart"} <= set(failure.value.cmd)
     assert "--force" not in failure.value.cmd
     assert not (project / "first.txt").exists()
-
-
-def interrupt_when_it_runs(file, main_thread):
-    """Interrupt a thread as Ctrl-C does, as soon as the stage has written its process id."""
-    deadline = time.monotonic() + 60
-    while not (file.exists() and file.read_text().endswith("\n")) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    signal.pthread_kill(main_thread, signal.SIGINT)
-
-
-def test_an_interrupted_step_takes_every_process_of_its_stage_along(project):
-    long = "stages: {long: {cmd: \"sh -c 'echo $$ > pid; exec sleep 99'; true\"}}"
-    (project / "dvc.yaml").write_text(long)
-    arguments = (project / "pid", threading.main_thread().ident)
-    threading.Thread(target=interrupt_when_it_runs, args=arguments, daemon=True).start()
-    with pytest.raises(KeyboardInterrupt):
-        run_step(Step("long", ()), parse_repro([]), forced=False, variables={})
-    pid = int(Path("pid").read_text())
-    deadline = time.monotonic() + 10
-    while psutil.pid_exists(pid) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not psutil.pid_exists(pid)
