@@ -49,6 +49,14 @@ def printable(text: str, most: int | None = None) -> str:
     return whole if most is None or len(whole) <= most else whole[:most] + " ..."
 
 
+class ShownError(ValueError):
+    """An error whose message a terminal can show, whatever a file put into it."""
+
+    def __init__(self, message: str) -> None:
+        """Keep a message: half characters escaped, cut behind `MOST_CHARACTERS`."""
+        super().__init__(printable(message, MOST_CHARACTERS))
+
+
 def short_text(value: Any) -> str:
     """Return a value as text of some hundred characters at most, for a message."""
     try:

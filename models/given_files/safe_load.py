@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from models.given_files.foreign_values import MOST_CHARACTERS, ValueBudget, printable
+from models.given_files.foreign_values import ShownError, ValueBudget
 from models.given_files.impostors import cause_of, check_stored, one_line
 from models.given_files.pickled_arrays import (
     ARRAY_STAND_INS,
@@ -49,12 +49,8 @@ BROKEN = (  # what decoders raise on bytes that are no weight file
 BROKEN_FOLDER = (*BROKEN, ArithmeticError, StrictDataclassError)  # of transformers, on a folder
 
 
-class ModelFileError(ValueError):
+class ModelFileError(ShownError):
     """A file or folder of a model cannot be read or does not fit; the message names it and why."""
-
-    def __init__(self, message: str) -> None:
-        """Keep a message that a terminal can show, whatever the file put into it."""
-        super().__init__(printable(message, MOST_CHARACTERS))
 
 
 class NonFiniteError(ModelFileError):

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-from models.given_files.foreign_values import MOST_CHARACTERS, printable
+from models.given_files.foreign_values import ShownError
 from models.given_files.impostors import impostor_of
 from models.given_files.json_files import read_json_value
 from models.given_files.text_files import read_text
@@ -47,12 +47,8 @@ class tokenizer_errors(AbstractContextManager[None]):  # noqa: N801 - as context
             raise FolderError(f"{self._folder} holds no tokenizer: {error}") from error
 
 
-class FolderError(ValueError):
+class FolderError(ShownError):
     """A folder of transformers is not whole; the message names the file."""
-
-    def __init__(self, message: str) -> None:
-        """Keep a message that a terminal can show, whatever the file put into it."""
-        super().__init__(printable(message, MOST_CHARACTERS))
 
 
 @dataclass(frozen=True)

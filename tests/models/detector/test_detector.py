@@ -148,7 +148,7 @@ def test_what_mmdet_itself_is_warned_of_is_not_told_to_users():
     yolox = Detector(config, build_model(config).eval(), read_example_info(), 1)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        detect(yolox, IMAGES[:1])
+        assert len(detect(yolox, IMAGES[:1])) == 1
 
 
 def test_pictures_may_come_one_by_one(detector):
