@@ -37,20 +37,27 @@ def import_closure(stage_file: Path) -> list[Path]:
     """
     stage_file = stage_file.resolve()
     root = stage_file.parent.parent
+    files = _files_by_module(root)
     found: set[Path] = set()
     waiting = {stage_file.relative_to(root)}
     while waiting:
         file = waiting.pop()
         found.add(file)
-        imported = _imported_files(root, file)
+        named = _modules_named(file, (root / file).read_text(encoding="utf-8"))
+        imported = {file for module in named for file in _files_of(files, module)}
         waiting |= {file for file in imported if not _NEVER_COMPUTES & {file, file.parent}} - found
     return sorted(file for file in found if file.name != "__init__.py" or _has_code(root / file))
 
 
-def _imported_files(root: Path, file: Path) -> Iterator[Path]:
-    """Yield the project files that one file names in its import statements."""
-    for module in _modules_named(file, (root / file).read_text(encoding="utf-8")):
-        yield from _files_of(root, module.split("."))
+def _files_by_module(root: Path) -> dict[str, list[Path]]:
+    """Return the files of the code folders by the dotted names of modules, packages first."""
+    files: dict[str, list[Path]] = {}
+    for folder in CODE_FOLDERS:
+        for file in sorted((root / folder).rglob("*.py")):
+            path = file.relative_to(root)
+            module = path.parent if path.name == "__init__.py" else path.with_suffix("")
+            files.setdefault(".".join(module.parts), []).append(path)
+    return files
 
 
 @cache  # a process may ask for the closures of several stages
@@ -78,13 +85,11 @@ def _imported_modules(node: ast.AST, file: Path) -> list[str]:
     return [module, *(f"{module}.{alias.name}" for alias in node.names)]
 
 
-def _files_of(root: Path, names: list[str]) -> Iterator[Path]:
-    """Yield the files that importing a dotted name runs, packages first; none outside `root`."""
+def _files_of(files: dict[str, list[Path]], module: str) -> Iterator[Path]:
+    """Yield the files that importing a dotted name runs, packages first."""
+    names = module.split(".")
     for depth in range(1, len(names) + 1):
-        module = Path(*names[:depth])
-        for file in (module / "__init__.py", module.with_suffix(".py")):
-            if (root / file).is_file():
-                yield file
+        yield from files.get(".".join(names[:depth]), [])
 
 
 def _has_code(file: Path) -> bool:
