@@ -1,17 +1,17 @@
 """Build a network as a file that others wrote describes it, and fill it with the weights beside it.
 
 A description may ask for more memory than there is. So its whole numbers must be sizes that a
-weight has, or small, and the network is built without memory before it is built.
+weight has, or small, and the tensors made for the network may hold little more than the weights.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from models.given_files.foreign_values import short_text
 from models.given_files.impostors import one_line
@@ -19,8 +19,9 @@ from models.given_files.safe_load import BROKEN, ModelFileError, load_into
 
 _UNBUILDABLE = (*BROKEN, ArithmeticError)
 _SHOWN = 4  # of wrong weights
-NO_MEMORY = "meta"  # torch's device of tensors without values
 _SMALL = 10_000  # layers, pixels, classes: a network of so many small parts takes seconds
+_MOST_VALUES = 4  # in what is made, per value of the weights: parts are made twice, or thrown away
+_FREE_VALUES = 10_000_000  # are made of any network, 40 MB
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,9 @@ def build_with_weights(description: Description, state: Mapping[str, Tensor], pa
             raise ModelFileError(f"{path}: {name} is no tensor")
     with _unbuildable(description.path):
         check_sizes(description.values, state)
-        sketch = _sketch(description)
-    if sketch is not None:
-        _check_shapes(sketch, state, path, description.owner)
-    with _unbuildable(description.path):
-        network = description.build()
+        with BoundedTensors(sum(weight.numel() for weight in state.values())):
+            network = description.build()
+    _check_shapes(network.state_dict(), state, path, description.owner)
     load_into(network, state, path, description.owner)
     return network
 
@@ -74,15 +73,38 @@ def _unbuildable(path: Path) -> Iterator[None]:
         raise ModelFileError(f"{path}: is of no network: {one_line(error)}") from error
 
 
-def _sketch(description: Description) -> Mapping[str, Tensor] | None:
-    """Return the weights of a network without their values; None if it needs values to be built."""
-    try:
-        with torch.device(NO_MEMORY):
-            return description.build().state_dict()
-    except RuntimeError as error:
-        if NO_MEMORY not in str(error):
-            raise
-        return None
+class BoundedTensors(TorchFunctionMode):
+    """While it is entered, torch makes tensors of little more values than weight files hold.
+
+    Memory that nothing was written to is not taken yet, so a tensor may be judged once it is made.
+
+    Args:
+        num_values: that the files hold.
+
+    Raises:
+        ValueError: by whatever makes far more.
+    """
+
+    def __init__(self, num_values: int) -> None:
+        super().__init__()
+        self._left = _FREE_VALUES + _MOST_VALUES * num_values
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Call a function of torch, and count what it makes from no other tensor."""
+        named = kwargs or {}
+        made = func(*args, **named)
+        is_new = not any(isinstance(given, Tensor) for given in (*args, *named.values()))
+        if isinstance(made, Tensor) and is_new:
+            self._left -= made.numel()
+            if self._left < 0:
+                raise ValueError("it asks for far more memory than its weights take")
+        return made
 
 
 def check_sizes(values: Any, state: Mapping[str, Tensor]) -> None:

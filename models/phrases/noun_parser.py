@@ -3,18 +3,16 @@
 import pickle
 import re
 import unicodedata
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import stanza
-import torch
 from stanza.models.common.doc import Document
 from stanza.pipeline.core import PipelineRequirementsException
 
-from models.given_files.described_network import NO_MEMORY, check_sizes
+from models.given_files.described_network import BoundedTensors, check_sizes
 from models.given_files.impostors import cause_of
 from models.given_files.json_files import read_json_value
 from models.given_files.safe_load import BROKEN, ModelFileError, load_weights, plain_reason
@@ -75,8 +73,9 @@ class NounParser:
         self.context_nouns = context_nouns
         processors = _processors(folder, str(settings.get("package")), self.cut_at_spaces)
         try:
-            _check_networks(folder, processors, self.cut_at_spaces)
-            self.pipeline = _load(folder, processors, self.cut_at_spaces, device)
+            _check_sizes(folder, processors, self.cut_at_spaces)
+            with BoundedTensors(_num_values(folder)):
+                self.pipeline = _load(folder, processors, self.cut_at_spaces, device)
         except ModelFileError:
             raise
         except _LOAD_ERRORS as error:
@@ -217,10 +216,10 @@ def _load(
     )
 
 
-def _check_networks(folder: Path, packages: Mapping[str, str], cut_at_spaces: bool) -> None:
-    """Refuse models that ask for networks of other sizes than their weights.
+def _check_sizes(folder: Path, packages: Mapping[str, str], cut_at_spaces: bool) -> None:
+    """Refuse models that ask for sizes which none of their weights has.
 
-    Stanza compares them once it has built the networks; here they are built without memory first.
+    Stanza compares them, too, but only once it has built the networks.
 
     Raises:
         Exception: one of `_LOAD_ERRORS`.
@@ -233,9 +232,11 @@ def _check_networks(folder: Path, packages: Mapping[str, str], cut_at_spaces: bo
             layers = [value for key, value in settings.items() if key.endswith("_layers")]
             if any(isinstance(number, int) and number > len(weights) for number in layers):
                 raise ValueError("it has fewer weights than layers")
-    with torch.device(NO_MEMORY), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # on weights that find no memory
-        _load(folder, packages, cut_at_spaces, NO_MEMORY)
+
+
+def _num_values(folder: Path) -> int:
+    """Return how many values of 4 bytes the models of a folder can hold."""
+    return sum(file.stat().st_size for file in (folder / LANGUAGE).glob("*/*.pt")) // 4
 
 
 def _file_of(folder: Path, processor: str, packages: Mapping[str, str]) -> Path:

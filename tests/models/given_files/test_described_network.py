@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from models.given_files.described_network import Description, build_with_weights
+from models.given_files.described_network import BoundedTensors, Description, build_with_weights
 from models.given_files.safe_load import ModelFileError
 
 PATH, WEIGHTS = Path("net.json"), Path("weights.safetensors")
@@ -34,7 +34,8 @@ def test_the_weights_are_in_the_network():
     ("sizes", "named"),
     [
         (((3, 5), (5, 2**40)), r"net\.json.*1099511627776"),  # 20 TB
-        (((3, 5), (9000, 9000)), r"weights\.safetensors.*two layers.*1\."),  # refused unbuilt
+        (((3, 5), (5, 900)), r"weights\.safetensors.*two layers.*1\."),
+        (((3, 5), (9000, 9000)), r"net\.json"),  # 324 MB
         (((3, 5),), r"weights\.safetensors.*1\."),
         (((3, 5), (5, 7), (7, 2)), r"weights\.safetensors.*2\."),
         (((3, 5), (5, -7)), r"net\.json"),
@@ -45,16 +46,32 @@ def test_sizes_are_those_of_the_weights(sizes, named):
         build_with_weights(described(*sizes), STATE, WEIGHTS)
 
 
-def test_a_network_that_does_not_fit_is_never_built():
+def test_a_network_that_takes_more_than_its_weights_is_not_built_to_its_end():
     built = []
 
     def build():
-        built.append(torch.empty(0).device.type)
-        return layers([(3, 5), (5, 8)])
+        for number in range(100):  # 10 GB, of sizes that may be
+            built.append(number)
+            nn.Linear(5000, 5000)
 
-    with pytest.raises(ModelFileError, match=r"1\.bias"):
+    with pytest.raises(ModelFileError, match=r"net\.json"):
         build_with_weights(Description(PATH, "a network", [], build), STATE, WEIGHTS)
-    assert built == ["meta"]
+    assert built == [0]
+
+
+@pytest.mark.parametrize("extra", [0, 1])
+def test_new_values_are_bounded_by_ten_million_and_four_times_those_of_the_files(extra):
+    def make():
+        parts = torch.empty(4_000_000), torch.empty(2, 3_000_000 + 6)  # what others hold is free
+        parts[0].view(2000, 2000), torch.narrow(input=parts[1], dim=0, start=0, length=1)
+        torch.empty(extra)
+
+    with BoundedTensors(3):
+        if not extra:
+            make()
+            return
+        with pytest.raises(ValueError, match="memory"):
+            make()
 
 
 def test_a_network_that_needs_values_to_be_built_is():
