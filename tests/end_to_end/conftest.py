@@ -27,9 +27,12 @@ def fresh(tmp_path) -> Project:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory) -> Iterator[Server]:
-    """A Prefect server that lives as long as the tests of a file: it works when idle, too."""
-    server = Server.started(tmp_path_factory.mktemp("prefect"))
+def server(made_once) -> Iterator[Server]:
+    """A Prefect server that lives as long as the tests of a file: it works when idle, too.
+
+    Its database was made by one that ended before, which takes as long as all else of a start.
+    """
+    server = Server.started(made_once("prefect", lambda home: Server.started(home).stop()))
     yield server
     if server.process.poll() is None:
         server.kill()

@@ -69,6 +69,11 @@ class Server:
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # user and system
 
+    def stop(self) -> None:
+        """Ask it to end, and wait until it has written what it has to."""
+        self.process.terminate()
+        self.process.wait(60)
+
     def kill(self) -> None:
         """End it without a word, with whatever it started."""
         os.killpg(self.process.pid, signal.SIGKILL)
