@@ -49,7 +49,6 @@ CHANGES = (  # networks and shards so small that what grows would show beside th
 )
 SMALL, MIDDLE, LARGE = WORLDS = ("small", "middle", "large")
 LOADING, SPENT = "loading", Path("spent.json")
-TIMED_S = 0.5  # of the smaller worlds: a stage is repeated so long
 DETECTOR_PX = 96
 _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 Spent = Mapping[str, Mapping[str, tuple[float, float]]]  # stage -> world -> seconds, peak KiB
@@ -60,12 +59,21 @@ WORLD = WorldSizes(30, size_wh=(128, 96))
 
 @dataclass(frozen=True)
 class GrowthSizes:
-    """How much there is, and how many more pictures the other two worlds have."""
+    """How much there is and is done.
+
+    Attributes:
+        world: the small one.
+        middle: how many more pictures the middle world has.
+        large: how many more the large one has.
+        rounds: how often all is timed.
+        timed_s: of a stage, in seconds: on the smaller worlds it is repeated so long.
+    """
 
     world: WorldSizes = WORLD
     middle: int = 100
     large: int = 1000
     rounds: int = 4
+    timed_s: float = 0.5
 
     @property
     def images(self) -> dict[str, int]:
@@ -85,7 +93,7 @@ def measure(sizes: GrowthSizes = GrowthSizes()) -> list[Row]:
         world = write_source(replace(sizes.world, trained=trained), read_params(), SMALL)
         for name in (MIDDLE, LARGE):
             write_larger(world, sizes.images[name], name)
-        code = f"from {__name__} import main; main()"
+        code = f"from {__name__} import main; main({sizes.timed_s})"
         for _ in range(sizes.rounds):
             run_python(code, folder)
             spent.append(json.loads(SPENT.read_text(encoding="utf-8")))
@@ -138,7 +146,7 @@ def dearer(cost: Mapping[str, tuple[float, float]], sizes: GrowthSizes) -> float
     return (large - middle) / sizes.large / ((middle - small) / sizes.middle)
 
 
-def main() -> None:
+def main(timed_s: float) -> None:
     """Run every stage on all worlds, on the small one once more before, and write what it took.
 
     It is a process of its own, so that its memory holds nothing else; the first run is not timed.
@@ -154,7 +162,7 @@ def main() -> None:
         small()
         gc.collect()
         gc.freeze()  # the collector's passes over all that is imported would fall anywhere
-        repeats = math.ceil(TIMED_S / max(mean_seconds(small), TIMED_S / 100))
+        repeats = math.ceil(timed_s / max(mean_seconds(small), timed_s / 100))
         spent[name] = {
             world: cost_of(stages[name], repeats if world != LARGE else 1)
             for world, stages in worlds.items()
