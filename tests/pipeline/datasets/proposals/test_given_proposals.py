@@ -253,6 +253,13 @@ def test_what_a_row_lacks_or_holds_unread_is_counted():
     assert any("no vocabulary" in key for key in counts)
 
 
+def test_a_row_that_lacks_nothing_is_not_counted():
+    whole = given([[0, 0, 5, 5]], scores=[0.5], labels=[1])
+    assert not +import_given(IMAGES, [whole], LIMITS).counts
+    without = given([[0, 0, 5, 5]], scores=[0.5])
+    assert not +import_given(IMAGES, [without], GivenLimits(3, 0, (), 0)).counts
+
+
 @pytest.mark.parametrize("scores", [[float("nan")] * 2, [float("inf")] * 2, [55, 80], [-1, -0.1]])
 def test_a_row_without_any_usable_box_is_counted(scores):
     imported = import_given(IMAGES, [given([[0, 0, 5, 5], [1, 1, 9, 9]], scores=scores)], LIMITS)
