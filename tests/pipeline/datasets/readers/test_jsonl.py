@@ -106,7 +106,7 @@ def test_boxes_of_training_lines_are_not_looked_at(root):
 )
 def test_a_line_of_another_kind_is_named_with_its_number(root, row, message):
     write(root, "val", WHOLE, row)
-    with pytest.raises(InputError, match=rf"val\.jsonl:2\b.*{message}"):
+    with pytest.raises(InputError, match=rf"val\.jsonl:2\b.*{message}\b"):
         read(root)
 
 
