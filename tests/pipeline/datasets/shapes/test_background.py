@@ -36,6 +36,13 @@ def test_marks_are_small_and_as_many_as_asked_for():
     assert many > 5 * few
 
 
+@pytest.mark.parametrize("image_hw", [(31, 97), (97, 31)])
+def test_marks_lie_all_over_the_picture(image_hw):
+    marked = np.any(ground(0, 400, image_hw) != ground(0, 0, image_hw), axis=2)
+    assert marked.any(0).all()
+    assert marked.any(1).all()
+
+
 def test_a_third_of_the_marks_have_a_colour_that_phrases_name():
     named = []
     for seed in range(120):
