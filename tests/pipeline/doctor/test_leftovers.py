@@ -77,6 +77,7 @@ def test_what_a_living_writer_has_begun_stays(here):
 
 def test_nothing_is_removed_beside_a_running_stage(here):
     (here / "stages").mkdir()
+    (here / "stages" / "__init__.py").touch()  # before any other folder of this name
     (here / "stages" / "slow.py").write_text("print('up', flush=True)\ninput()\n")
     command = [sys.executable, "-m", "stages.slow"]
     with subprocess.Popen(
