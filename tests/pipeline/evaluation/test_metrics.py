@@ -147,6 +147,8 @@ def test_a_phrase_counts_in_each_of_its_groups():
         "people": (0.5, 2),
         "scene": (0.0, 1),
     }
+    intervals = [(row["low"], row["high"]) for row in groups.values()]
+    assert intervals == [metrics.wilson_interval(1, 2), metrics.wilson_interval(0, 1)]
 
 
 def test_the_interval_of_a_difference_leaves_out_as_much_on_either_side():

@@ -21,8 +21,8 @@ CUP = np.array([1, 1, 1, 0, 1], np.float32)
 MIDDLE, RIGHT, LEFT, LAMP, DOUBTFUL = range(5)
 
 
-def evidence(place, matches=CUP, anchors=(0, 0, 0, 1, 0), scores=SCORES):
-    """Return the evidence for the boxes, of which each has a label of its own."""
+def evidence(place, matches=CUP, anchors=(0, 0, 0, 1, 0), scores=SCORES, count=5):
+    """Return the evidence for the first boxes, of which each has a label of its own."""
     no_slots = NounSlots([[]], *(np.zeros((1, 1), kind) for kind in (int, bool, int)))
     nothing = np.zeros((1, 0, 6), np.float32), np.zeros((1, 0), bool)
     earlier = EarlierPhrases(*nothing, np.array([-1]), np.zeros(1, bool))
@@ -34,9 +34,9 @@ def evidence(place, matches=CUP, anchors=(0, 0, 0, 1, 0), scores=SCORES):
         is_plain=np.array([False]),
         places=[place],
         proposals={
-            "boxes_xyxy": np.array(BOXES, np.float32),
-            "scores": np.array(scores, np.float32),
-            "labels": np.arange(5, dtype=np.int16),
+            "boxes_xyxy": np.array(BOXES[:count], np.float32).reshape(-1, 4),
+            "scores": np.array(scores[:count], np.float32),
+            "labels": np.arange(count, dtype=np.int16),
         },
         label_similarity=np.append(matches, 0)[None].astype(np.float32),
         anchor_similarity=np.array([[*anchors, 0]], np.float32),
@@ -45,7 +45,14 @@ def evidence(place, matches=CUP, anchors=(0, 0, 0, 1, 0), scores=SCORES):
         maps=np.zeros((1, 1, 1), np.float32),
         confidences=np.zeros(1, np.float32),
     )
-    return place_evidence(facts, matches)
+    return place_evidence(facts, matches[:count])
+
+
+def test_where_nothing_is_proposed_nothing_is_said():
+    cues = frozenset({"left", "small"})
+    place = Place(cues, rank=2, rank_side="left", relation="bottom", anchor=Anchor("lamp", (0, 4)))
+    found = evidence(place, count=0)
+    assert found.position.shape == found.relation.shape == (0,)
 
 
 def test_a_phrase_that_names_no_place_says_nothing():
