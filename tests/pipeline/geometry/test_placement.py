@@ -109,6 +109,12 @@ def test_a_box_cut_to_a_sliver_is_dropped_even_if_much_of_it_is_left():
     np.testing.assert_array_equal(kept, [1])
 
 
+def test_a_box_of_which_just_enough_is_left_stays():
+    boxes = np.array([[5, 0, 55, 50], [36, 0, 48, 30], [50, 0, 60, 30]], np.float32)
+    _, kept = place_boxes(boxes, letterbox((40.0, 0.0, 104.0, 64.0), 64))
+    np.testing.assert_array_equal(kept, [0, 1, 2])  # 15 of 50 px are left, then 8 of 12
+
+
 def test_when_all_boxes_would_be_dropped_the_least_cut_stays():
     boxes = np.array([[0, 0, 41, 10], [0, 0, 44, 10], [0, 0, 42, 10]], np.float32)
     placed, kept = place_boxes(boxes, letterbox((40.0, 0.0, 104.0, 64.0), 64))

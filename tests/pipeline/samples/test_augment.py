@@ -114,6 +114,13 @@ def test_a_crop_keeps_the_head_nouns_cam():
     assert all(x2 >= 109.5 and y1 <= 0.5 for _, y1, x2, _ in windows)
 
 
+def test_a_crop_keeps_the_cam_of_each_phrase():
+    cams = np.zeros((2, 7, 11), np.float32)
+    cams[[0, 1], [6, 0], [0, 10]] = 1  # pixels 0 to 10, 60 to 70 and 100 to 110, 0 to 10
+    scene = evidence((), ((), ()), cams)
+    assert {draw_crop(scene, rng(seed)) for seed in range(20)} == {(0, 0, 110, 70)}
+
+
 def test_an_image_that_cannot_be_cropped_stays_whole():
     cam = np.zeros((1, 70, 110), np.float32)
     cam[0, [0, 0, 69, 69], [0, 109, 0, 109]] = 1  # the corner pixels
