@@ -230,6 +230,11 @@ def test_the_summary_counts_occurrences(project):
     ]
 
 
+def test_the_summary_says_where_there_are_none(project):
+    assert run_on(["the dog"])[-1] == "without a noun: none"
+    assert run_on(["left one"])[-2] == "most frequent: none"
+
+
 def test_a_missing_tagger_is_an_input_error(project):
     with pytest.raises(InputError, match=r"tagger\.json: cannot be read"):
         load_parser(project, PARAMS, "cpu")

@@ -48,10 +48,10 @@ def test_one_training_is_shown_with_its_interval_and_several_with_mean_and_devia
 
 def test_a_cell_takes_each_seed_once_and_what_was_not_run_is_a_dash():
     metrics = {"a": evaluation(0.5, 0), "again": evaluation(0.7, 0), "b": evaluation(0.6, 1)}
-    runs = Runs("own", OWN, metrics, {"a": ["a", "again", "b", "missing"], "c": []})
+    runs = Runs("own", OWN, metrics, {"a": ["a", "again", "b", "missing"], "c": [], "b": ["x"]})
     assert runs.cell("a", "val") == "55.0 sd 7.1 n=2"  # 10 / sqrt(2)
     assert {runs.cell("a", "test"), runs.cell("a", "val", "x"), runs.cell("c", "val")} == {"-"}
-    assert (runs.was_run("a"), runs.was_run("c")) == (True, False)
+    assert [runs.was_run(variant) for variant in ("a", "b", "c", "x")] == [True, *[False] * 3]
 
 
 def test_the_splits_are_those_of_every_variant_in_order():
