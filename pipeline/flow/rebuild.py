@@ -1,7 +1,7 @@
 """One rebuild as a Prefect flow: a task per DVC stage, the stages' own runs nested below."""
 
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from subprocess import CalledProcessError
 from uuid import UUID
@@ -52,6 +52,17 @@ def rebuild(datasets: list[str], variants: list[str], arguments: Sequence[str] =
         arguments: of `dvc repro`, such as `--force`.
     """
     selection = {"datasets": datasets, "variants": variants}
+    select(selection)
+    with heartbeats(UUID(flow_run.id)):
+        rebuild_stages(PrefectObserver("rebuild", selection), parse_repro(arguments))
+
+
+def select(selection: Mapping[str, Sequence[str]]) -> None:
+    """Write what `run` names into params.yaml, where it differs.
+
+    Raises:
+        ParamsError: params.yaml is not valid, or would not be.
+    """
     current = read_params().run
     changed = [
         (f"run.{key}", list(names))
@@ -60,8 +71,6 @@ def rebuild(datasets: list[str], variants: list[str], arguments: Sequence[str] =
     ]
     if changed:
         apply_values(PARAMS_FILE, changed)
-    with heartbeats(UUID(flow_run.id)):
-        rebuild_stages(PrefectObserver("rebuild", selection), parse_repro(arguments))
 
 
 def rebuild_stages(observer: PrefectObserver, options: Namespace) -> None:

@@ -1,14 +1,18 @@
 """The order and the ends of a rebuild's stages; the flow runs are in tests/end_to_end."""
 
 import subprocess
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from prefect.states import StateType
 
 from pipeline.errors import InputError
 from pipeline.flow.dvc_steps import parse_repro
-from pipeline.flow.rebuild import RebuildError, rebuild_stages
+from pipeline.flow.rebuild import RebuildError, rebuild_stages, select
 from pipeline.observe.observer import Observer
+from pipeline.params.read import PARAMS_FILE, read_params
+from tests.conftest import ROOT
 
 STAGES = """
 stages:
@@ -70,6 +74,19 @@ def test_a_stage_learns_the_task_run_that_it_belongs_to(project, monkeypatch, ca
     monkeypatch.setenv("PREFECT__RUNTIME__TASK_RUN__ID", "f00d-4")
     rebuild_stages(Console(), parse_repro([]))
     assert "f00d-4" in capfd.readouterr().out.splitlines()
+
+
+def test_a_selection_is_written_into_the_params_only_where_it_differs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    content = (ROOT / PARAMS_FILE).read_bytes()
+    Path(PARAMS_FILE).write_bytes(content)
+    before = read_params().run
+    names = {"datasets": before.datasets, "variants": before.variants}
+    select(names)
+    assert Path(PARAMS_FILE).read_bytes() == content
+    for changed in ({"variants": ("no_cam", "full")}, {"datasets": ("refcoco", "shapes")}):
+        select(names | changed)
+        assert read_params().run == replace(before, **changed)
 
 
 @pytest.mark.slow
