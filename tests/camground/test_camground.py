@@ -37,6 +37,20 @@ def test_the_version_is_told(capsys):
     assert capsys.readouterr().out.startswith("camground ")
 
 
+def test_help_has_a_line_of_each_command(capsys):
+    assert status_of("--help") == 0
+    lines = capsys.readouterr().out.splitlines()
+    for name, command in COMMANDS.items():
+        assert [line.split(maxsplit=1) for line in lines].count([name, command.summary]) == 1
+
+
+def test_the_command_line_is_that_of_the_process(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["camground", "--version"])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 0
+
+
 def test_an_error_of_the_user_is_one_line_and_status_1(tmp_path, capsys):
     assert status_of("predict", str(tmp_path / "none"), "x.png", "--phrase", "a") == 1
     [line] = capsys.readouterr().err.splitlines()
