@@ -136,6 +136,12 @@ def test_stem_and_first_stage_are_frozen_and_the_rest_is_not():
     assert (frozen, trained) == ({"conv1", "layer1"}, {"layer2", "layer3", "layer4"})
 
 
+def test_the_stem_ends_with_the_last_layer_at_stride_four():
+    network = nn.Sequential(*(nn.Conv2d(n, n + 2, 2, stride=2) for n in (3, 5, 7)))
+    weights = [w for w in Backbone(network, (3,)).parameters() if w.ndim == 4]
+    assert {w.shape[1]: w.requires_grad for w in weights} == {3: False, 5: False, 7: True}
+
+
 def test_what_only_deeper_levels_need_is_frozen():
     backbone = Backbone(_resnet(), (3,))
     trained = {name.split(".")[2] for name, p in backbone.named_parameters() if p.requires_grad}

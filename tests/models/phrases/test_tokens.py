@@ -58,6 +58,11 @@ def test_a_hyphen_at_the_end_leaves_the_part_of_speech_and_one_apart_joins_nothi
     assert join_hyphens([*apart, TaggedToken("cat", "NOUN", 5, 8)])[:1] == apart[:1]
 
 
+def test_words_that_touch_without_a_hyphen_stay_two():
+    tokens = [TaggedToken("dog", "NOUN", 0, 3), TaggedToken(".", "PUNCT", 3, 4)]
+    assert join_hyphens(tokens) == tokens
+
+
 @pytest.mark.parametrize(
     ("text", "bare", "start"), [('"dog."', "dog", 8), ("dog", "dog", 7), ("-,-", "-,-", 7)]
 )
