@@ -127,6 +127,16 @@ def test_the_logit_is_the_log_odds_of_the_probability(scorer):
     torch.testing.assert_close(scores.logits.double(), odds.log(), rtol=1e-3, atol=1e-4)
 
 
+def test_the_logit_of_a_certain_label_is_finite(dense):
+    head = dense.network.bbox_head
+    for maps in (*head.multi_level_conv_cls, *head.multi_level_conv_obj):
+        torch.nn.init.constant_(maps.bias, 99)
+        torch.nn.init.zeros_(maps.weight)
+    scores = dense.scores(pictures())
+    assert scores.probs.unique().tolist() == [1]
+    assert scores.logits.flatten().tolist() == pytest.approx([15 * math.log(10)] * 4)
+
+
 def test_gradient_reaches_the_image_and_no_weight(scorer):
     images = pictures().requires_grad_()
     scorer.probs(images)[:, 1].sum().backward()
