@@ -122,7 +122,8 @@ def test_it_rewrites_the_code_dependencies_and_leaves_all_else(rooms):
         with (rooms / "stages" / "cams.py").open("a") as stream:
             stream.write(f"\nimport pipeline.file_number_{name}")
     (rooms / "dvc.yaml").write_text(GRAPH.replace("CODE", "      pipeline/gone.py, models/a,\n"))
-    command = [sys.executable, "-m", "pipeline.caching.import_closure"]
+    strict = ["-X", "warn_default_encoding", "-W", "error::EncodingWarning"]
+    command = [sys.executable, *strict, "-m", "pipeline.caching.import_closure"]
     done = subprocess.run(command, cwd=rooms, env={"PYTHONPATH": str(ROOT)}, capture_output=True)
     assert done.returncode == 0, done.stderr
     text = (rooms / "dvc.yaml").read_text()

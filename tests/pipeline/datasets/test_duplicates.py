@@ -1,3 +1,5 @@
+from hashlib import sha256
+
 from pipeline.datasets.duplicates import Shared, find_duplicates, mark_file
 from pipeline.datasets.reading import ImageReading
 from pipeline.records import ImageRecord, PhraseRecord
@@ -54,3 +56,9 @@ def test_a_mark_tells_length_and_end(tmp_path):
     for name, content in {"a": b"abc", "b": b"xbc"}.items():
         (tmp_path / name).write_bytes(content)
     assert mark_file(tmp_path / "a") != mark_file(tmp_path / "b")
+
+
+def test_a_mark_looks_at_the_last_4096_bytes(tmp_path):
+    for content, tail in ((b"", b""), (b"abc", b"abc"), (b"yx" + b"z" * 4095, b"x" + b"z" * 4095)):
+        (tmp_path / "a").write_bytes(content)
+        assert mark_file(tmp_path / "a") == f"{len(content)}-{sha256(tail).hexdigest()}"
