@@ -1,5 +1,7 @@
 import base64
 import io
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -120,6 +122,31 @@ def test_a_request_that_is_too_large_or_does_not_tell_its_length_is_refused(clie
     assert (too_large.status_code, set(too_large.json())) == (413, {"error"})
     in_pieces = client.post("/ground", content=iter([b"{}"]))
     assert (in_pieces.status_code, set(in_pieces.json())) == (411, {"error"})
+
+
+class Meeting:
+    """Answers nothing, once it has waited for a second question; keeps whether one came."""
+
+    def __init__(self):
+        self.here, self.met = threading.Barrier(2), []
+
+    def ground(self, *_):
+        try:
+            self.here.wait(0.2)
+        except threading.BrokenBarrierError:
+            self.here.reset()
+        else:
+            self.met.append(True)
+        return []
+
+
+def test_questions_are_answered_one_after_the_other(served):
+    meeting = Meeting()
+    app = build_app(meeting, "x", [Example(served / IMAGES / "c.png", "a dog")])
+    with TestClient(app, base_url="http://127.0.0.1") as client, ThreadPoolExecutor(2) as askers:
+        asking = [askers.submit(asked, client, example=0, phrases=["a"]) for _ in range(2)]
+        assert [one.result().json()["found"] for one in asking] == [[], []]
+    assert not meeting.met
 
 
 def test_a_page_of_another_name_is_refused(client):
