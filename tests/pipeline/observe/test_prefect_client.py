@@ -1,6 +1,8 @@
 """What needs no server; beats, queues and hang-ups beside one are in tests/end_to_end."""
 
+import asyncio
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -18,6 +20,7 @@ from pipeline.observe.prefect_client import (
     end_when_terminated,
     heartbeats,
     keep_off_the_console,
+    let_forked_processes_end,
     parent_task_run,
 )
 from tests.conftest import ROOT
@@ -106,6 +109,16 @@ def test_a_heart_beats_at_once(monkeypatch):
         while not beats and time.monotonic() < deadline:
             time.sleep(0.01)
     assert len(beats) == 1
+
+
+def test_a_forked_process_finds_the_queues_done_for_which_this_one_waits(monkeypatch):
+    queue = SimpleNamespace(_done_event=asyncio.Event())
+    monkeypatch.setattr(prefect_client, "_active_services", [queue])
+    let_forked_processes_end()
+    if not (child := os.fork()):
+        os._exit(0 if queue._done_event.is_set() else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert not queue._done_event.is_set()
 
 
 SWALLOWING = """
