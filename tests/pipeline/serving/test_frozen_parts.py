@@ -6,6 +6,7 @@ import torch
 
 from models.grounder.checkpoint import load_grounder
 from pipeline.errors import InputError
+from pipeline.images.batches import squash
 from pipeline.samples.grounding_tables import NO_CAMS, NO_PROPOSALS
 from pipeline.serving.frozen_parts import load_frozen, or_input_error
 from pipeline.serving.model_folder import find_parts
@@ -55,6 +56,15 @@ def test_a_noun_has_the_same_map_whatever_was_asked_before(frozen):
     alone, _ = frozen.explain(pixels, {"star"})
     assert [nouns[index] for index in together["noun_index"]] == ["dog", "star"]
     np.testing.assert_allclose(together["maps"][1], alone["maps"][0], rtol=1e-3)
+
+
+def test_a_noun_has_the_probability_that_the_scorer_gives_it(frozen):
+    pixels = pixels_of("c")
+    found, nouns = frozen.explain(pixels, {"star", "dog"})
+    square = torch.from_numpy(squash(pixels, frozen.settings.cams.image_px))
+    probs = frozen.scorer_of(nouns).probs(square[None])[0, found["noun_index"]].numpy()
+    np.testing.assert_allclose(found["confidences"], probs, rtol=1e-6)
+    assert abs(probs[0] - probs[1]) > 1e-6
 
 
 def test_no_nouns_no_maps(frozen):

@@ -33,6 +33,12 @@ def test_every_picture_of_a_folder_is_asked_every_phrase():
     ]
 
 
+def test_a_folder_that_is_named_like_a_picture_is_none():
+    Path("photos/c.png").mkdir()
+    found = read_requests(["photos"], ["a dog"])
+    assert [request.image for request in found] == ["photos/a/z.png", "photos/b.JPG"]
+
+
 def test_a_list_names_pictures_from_its_own_folder():
     path = write_list({"image": "p.png", "phrase": "a dog", "id": 3}, {"image": "/q", "phrase": ""})
     assert read_requests([path], ["not asked"]) == [
