@@ -231,7 +231,9 @@ def test_the_summary_counts_occurrences(project):
 
 
 def test_the_summary_says_where_there_are_none(project):
-    assert run_on(["the dog"])[-1] == "without a noun: none"
+    lines = run_on(["the dog"])
+    assert "1 distinct, 100.0% with a noun" in lines[-3]
+    assert lines[-1] == "without a noun: none"
     assert run_on(["left one"])[-2] == "most frequent: none"
 
 

@@ -126,6 +126,20 @@ def test_pictures_can_be_filtered_by_hit_and_kind_of_phrase(evaluated, made):
     assert {*tags[0]} == {"result", "split", *report.FILTERS.values()}
 
 
+def test_a_card_tells_the_ious_and_shows_boxes_and_maps(evaluated):
+    row = json.loads(evaluated.predictions.read_text("utf-8").splitlines()[0])
+    row |= {"iou": {"reg": 0.5, "proposal": 0.25, "cam_box": 0.75, "random": 0.125}, "phrase": "x"}
+    paths = {row["image_id"]: next(path for path in IMAGES.rglob("*.png"))}
+    cards = report.compute_cards([row, row], paths, 0.5)
+    assert [(card.title, card.good) for card in cards] == [("x", True)] * 2
+    assert re.findall(r"\d\.\d+", cards[0].badge + cards[0].text) == ["0.50", "0.25", "0.75"]
+    kinds = ("boxes", "raw", "learned")
+    for number, card in enumerate(cards, start=1):
+        assert [one.name for one in card.panels] == [f"00{number}_{kind}.jpg" for kind in kinds]
+    [miss] = report.compute_cards([row], paths, 0.6)
+    assert (miss.good, miss.tags["result"]) == (False, ["miss"])
+
+
 def test_the_markdown_shows_pictures_that_exist(evaluated, made):
     names = re.findall(r"\]\((pictures/[^)]*)\)", made[1])
     assert {"pictures/curves.png", "pictures/accuracy_test.png"} <= set(names)
