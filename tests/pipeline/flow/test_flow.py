@@ -1,10 +1,14 @@
 """`python -m pipeline.flow` without a server; beside one it is in tests/end_to_end."""
 
+import os
 import subprocess
 
 import pytest
+from prefect import Flow
 
 from pipeline.flow.__main__ import main
+from pipeline.params.read import PARAMS_FILE
+from tests.conftest import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -39,3 +43,14 @@ def test_arguments_of_dvc_go_on_to_it(project):
 def test_serving_without_a_server_is_one_clear_error_at_once():
     with pytest.raises(SystemExit, match=r"^error: .*make ui"):
         main(["--serve", "--cron", "0 3 * * *"])
+
+
+def test_one_rebuild_at_a_time_is_served_of_what_run_names(project, health, monkeypatch):
+    monkeypatch.setattr(os, "environ", {**os.environ, "PREFECT_API_URL": health.address})
+    (project / PARAMS_FILE).write_bytes((ROOT / PARAMS_FILE).read_bytes())
+    served = []
+    monkeypatch.setattr(Flow, "serve", lambda flow, **how: served.append((flow.name, how)))
+    main(["--serve", "--cron", "0 3 * * *"])
+    parameters = {"datasets": ["shapes"], "variants": ["full"], "arguments": []}
+    how = {"name": "camground", "cron": "0 3 * * *", "parameters": parameters, "limit": 1}
+    assert served == [("rebuild", how)]

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
+from prefect.events.clients import NullEventsClient
+from prefect.events.worker import EventsWorker
 from prefect.exceptions import ObjectNotFound
 
 from pipeline.observe import prefect_client
@@ -18,6 +21,7 @@ from pipeline.observe.prefect_client import (
     HEARTBEAT,
     PARENT_TASK_RUN,
     end_when_terminated,
+    hang_up,
     heartbeats,
     keep_off_the_console,
     let_forked_processes_end,
@@ -112,13 +116,25 @@ def test_a_heart_beats_at_once(monkeypatch):
 
 
 def test_a_forked_process_finds_the_queues_done_for_which_this_one_waits(monkeypatch):
-    queue = SimpleNamespace(_done_event=asyncio.Event())
-    monkeypatch.setattr(prefect_client, "_active_services", [queue])
+    service = SimpleNamespace(_done_event=asyncio.Event())
+    monkeypatch.setattr(prefect_client, "_active_services", [service])
     let_forked_processes_end()
     if not (child := os.fork()):
-        os._exit(0 if queue._done_event.is_set() else 1)
+        os._exit(0 if service._done_event.is_set() else 1)
     assert os.waitpid(child, 0)[1] == 0
-    assert not queue._done_event.is_set()
+    assert not service._done_event.is_set()
+
+
+def test_after_hanging_up_nothing_waits_to_be_sent_and_nothing_more_is(loggers, monkeypatch):
+    monkeypatch.setattr(EventsWorker, "_client_override", None)  # it is put back
+    service = SimpleNamespace(_queue=queue.Queue())
+    monkeypatch.setattr(prefect_client, "_active_services", [service])
+    for number in range(3):
+        service._queue.put(number)
+    hang_up()
+    assert (service._queue.qsize(), service._queue.unfinished_tasks) == (0, 0)
+    assert EventsWorker._client_override[0] is NullEventsClient
+    assert not logging.getLogger("prefect.events").isEnabledFor(logging.CRITICAL)
 
 
 SWALLOWING = """
