@@ -1,11 +1,14 @@
 import gc
+import os
 import signal
+import subprocess
 import sys
 
 import pytest
 
 from camground.__main__ import main, run_command
 from camground.commands import COMMANDS, Command
+from tests.conftest import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -89,3 +92,17 @@ def test_the_status_is_the_commands_own(tmp_path, monkeypatch, body, status):
     assert not sys.modules["made_command"].SEARCHED
     assert gc.isenabled()
     monkeypatch.delitem(sys.modules, "made_command")
+
+
+def test_output_that_nobody_reads_to_its_end_is_no_error_to_tell(tmp_path):
+    (tmp_path / "made_command.py").write_text("def main():\n    print('x')\n")
+    run = "import sys; from camground.__main__ import *; "
+    run += "sys.exit(run_command('made', Command('made_command', 'is made'), []))"
+    reading, writing = os.pipe()
+    os.close(reading)
+    paths = {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+    done = subprocess.run(
+        [sys.executable, "-c", run], stdout=writing, stderr=subprocess.PIPE, env=os.environ | paths
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, b"")

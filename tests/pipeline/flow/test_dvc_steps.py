@@ -1,4 +1,7 @@
+import io
 import subprocess
+import sys
+from itertools import pairwise
 
 import pytest
 
@@ -66,10 +69,24 @@ def test_an_unknown_stage_is_an_input_error(project):
         plan_steps(parse_repro(["frist"]))
 
 
-def test_a_step_runs_once_and_again_when_it_is_forced(project, capfd):
+class Shown(io.StringIO):
+    """Keeps what was written by each moment at which it was flushed."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = [""]
+
+    def flush(self):
+        self.seen.append(self.getvalue())
+
+
+def test_a_step_runs_once_and_again_when_it_is_forced(project, monkeypatch):
     step, asked = Step("first", ()), parse_repro([])
+    monkeypatch.setattr(sys, "stdout", Shown())
     assert run_step(step, asked, forced=False, variables={"WORD": "sesame"})
-    assert "sesame" in capfd.readouterr().out
+    seen = sys.stdout.seen
+    assert {later.removeprefix(sooner).count("\n") for sooner, later in pairwise(seen)} == {1}
+    assert "sesame" in seen[-1].splitlines()
     assert not run_step(step, asked, forced=False, variables={})
     assert run_step(step, asked, forced=True, variables={})
 

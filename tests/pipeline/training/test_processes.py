@@ -90,3 +90,12 @@ def test_a_number_of_processes_that_is_none_is_refused(monkeypatch, wanted):
     monkeypatch.setenv("PIPELINE_NPROC", wanted)
     with pytest.raises(InputError, match="PIPELINE_NPROC"):
         start_processes("program")
+
+
+def test_what_was_said_before_is_not_lost(monkeypatch, started, tmp_path):
+    monkeypatch.setenv("PIPELINE_NPROC", "2")
+    with (tmp_path / "said.txt").open("w") as said:
+        monkeypatch.setattr(sys, "stdout", said)
+        said.write("before")
+        start_processes("program")
+        assert (tmp_path / "said.txt").read_text() == "before"
