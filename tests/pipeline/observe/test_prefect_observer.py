@@ -206,7 +206,8 @@ def test_a_fact_joins_the_parameters_of_the_run(observer, monkeypatch):
         update_flow_run=lambda run, parameters: shown.append((run, dict(parameters)))
     )
     module = "pipeline.observe.prefect_observer"
-    monkeypatch.setattr(f"{module}.get_client", lambda **_: nullcontext(client))
+    clients = {True: nullcontext(client)}  # the other kind is asynchronous
+    monkeypatch.setattr(f"{module}.get_client", lambda sync_client: clients[sync_client])
     monkeypatch.setattr(observer, "_run_id", "its run")
     observer.fact("fingerprint", "f00d")
     observer.fact("seed", "3")
