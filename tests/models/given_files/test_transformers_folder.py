@@ -255,6 +255,15 @@ def test_an_entry_of_a_tokenizer_has_a_number(tmp_path, number):
         check_vocabulary(tmp_path, "bert", None)
 
 
+@pytest.mark.parametrize(("added", "entries"), [([{"id": 2}, {"id": 1}], 3), ([], 2), (None, 2)])
+def test_what_is_added_to_a_vocabulary_counts_too(tmp_path, added, entries):
+    content = {"model": {"vocab": {"a": 0, "b": 1}}, "added_tokens": added}
+    (tmp_path / "tokenizer.json").write_text(json.dumps(content))
+    check_vocabulary(tmp_path, "bert", entries)
+    with pytest.raises(FolderError, match=rf"tokenizer\.json has {entries} "):
+        check_vocabulary(tmp_path, "bert", 5 - entries)
+
+
 @pytest.mark.parametrize("name", ["../a.bin", "/etc/passwd", "a/b.bin", "*", "..", ""])
 def test_a_shard_lies_in_its_folder(tmp_path, name):
     index = {"weight_map": {"a": "model-1.safetensors", "b": name}}
