@@ -36,12 +36,15 @@ def test_training_boxes_are_left_where_they_are(tmp_path):
 
 def test_rows_of_another_kind_are_counted(tmp_path):
     write_transvg(tmp_path, "gref_umd")
+    lists = tmp_path / "gref_umd"
     rows = [("9.jpg", "phrase"), (9, "m", [0, 0, 1, 1], "x"), transvg_row("gref_umd", 25, "good")]
-    torch.save([*rows, rows[2][:4]], tmp_path / "gref_umd" / "gref_umd_val.pth")
+    torch.save([*rows, rows[2][:4]], lists / "gref_umd_val.pth")
+    torch.save([7, "four", {"m": 1, "n": 2, "o": 3, "p": 4}], lists / "gref_umd_test.pth")
     found = read(tmp_path)
     assert [problem.cause for problem in found.bad] == [
         "a row has not 4 or 5 parts",
         "picture or phrase is no text",
+        *["a row has not 4 or 5 parts"] * 3,
     ]
     val = [one for one in found.referrals if one.split == "val"]
     assert [(one.phrase_id, one.picture) for one in val] == [

@@ -175,6 +175,11 @@ def test_a_tint_shifts_each_colour_by_itself_and_black_has_light_parts():
     assert np.nanmax(black) > 110
 
 
+def test_no_colour_leaves_the_range_of_a_byte():
+    assert np.nanmin(drawn("heart", tint=(-300, -300, -300))) == 0
+    assert np.nanmax(drawn("heart", tint=(300, 300, 300))) == 255
+
+
 @pytest.mark.parametrize("colour", ["white", "yellow"])
 def test_a_light_object_has_dark_stripes_and_a_dark_one_light_ones(colour):
     def mean(colour, texture):

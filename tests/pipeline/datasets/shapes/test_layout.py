@@ -82,6 +82,11 @@ def test_most_images_are_wider_than_high():
     assert np.mean(wide) == pytest.approx(0.7, abs=0.08)
 
 
+def test_an_image_has_five_to_ten_objects():
+    found = [place_objects(np.random.default_rng(seed), (60, 100), 100) for seed in range(60)]
+    assert {len(items) for items in found} == set(range(5, 11))
+
+
 def test_objects_keep_a_margin_to_the_border():
     found = [place_objects(np.random.default_rng(seed), (120, 192), 192) for seed in range(12)]
     boxes = np.array([item.box_xyxy for items in found for item in items])
