@@ -6,6 +6,7 @@ import time
 import pytest
 from dvc.cli import main
 
+from pipeline.doctor import dvc_files
 from pipeline.doctor.dvc_files import check_dvc_files, mend_rwlock
 from pipeline.doctor.findings import Level
 from tests.conftest import ROOT
@@ -95,3 +96,12 @@ def test_the_command_mends_and_ends_well(repository, left, status):
     )
     assert done.returncode == status, done.stderr
     assert ("rwlock" in done.stdout) == (left is not None)
+
+
+def test_the_command_says_what_a_person_must_do(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dvc.lock").write_text("stages: {")
+    with pytest.raises(SystemExit) as stopped:
+        dvc_files.main()
+    assert stopped.value.code == 1
+    assert "dvc.lock" in capsys.readouterr().out

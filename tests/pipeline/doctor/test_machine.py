@@ -1,5 +1,6 @@
 import errno
 import fcntl
+import os
 import subprocess
 from pathlib import Path
 
@@ -67,6 +68,14 @@ def test_files_are_cloned_where_the_disk_can(project, monkeypatch, works):
     found = machine(project)["dvc"]
     assert found.level is (Level.OK if works else Level.WARNING)
     assert ("reflinks" in found.what) == works
+
+
+@pytest.mark.parametrize("closed", [".", ".dvc/cache"])
+def test_no_file_is_cloned_where_none_can_be_written(project, monkeypatch, closed):
+    monkeypatch.setattr(fcntl, "ioctl", lambda *_: 0)
+    monkeypatch.setattr(os, "access", lambda path, _: path != project / closed)
+    (project / ".dvc" / "config").write_text("[cache]\n    type = reflink\n")
+    assert machine(project)["dvc"].level is Level.WARNING
 
 
 @pytest.mark.skipif(any(Path("/dev").glob("nvidia[0-9]*")), reason="this machine has a GPU")
