@@ -8,7 +8,6 @@ import http.client
 import ipaddress
 import os
 import tomllib
-import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
