@@ -92,6 +92,11 @@ def test_no_text_becomes_a_tag_and_each_is_read_back_unchanged():
     assert reader.tags_of_cards == [{EVIL: [EVIL, "other"]}]
 
 
+def test_a_cell_may_be_broken_behind_an_underscore():
+    page = to_html("t", "s", [Section("x", [Table(["a_b"], [["<i>_c__d"]])])])
+    assert "<td>&lt;i&gt;_<wbr>c_<wbr>_<wbr>d</td>" in re.sub(r"<td[^>]*>\s*", "<td>", page)
+
+
 def test_a_section_is_linked_by_the_letters_of_its_title():
     html = to_html("t", "s", [Section(" Hits & Misses (2)", []), Section("Data", [])])
     for name in ("hits-misses-2", "data"):

@@ -44,6 +44,7 @@ def test_a_part_of_unknown_origin_says_so():
     origin = {"leakage": "note", "leakage_possible": True}
     note, table = weights_section({"detector": {"source": "x", "licence": ""}}, origin).blocks
     assert note.warning
+    assert table.columns == ("part", "training set", "licence", "source", "sha256")
     assert table.rows == [["detector", "unknown", "unknown", "x", "unknown"]]
 
 
