@@ -46,3 +46,4 @@ def test_a_seed_fixes_python_numpy_and_torch():
     assert draws(3) == draws(3)
     assert all(a != b for a, b in zip(draws(3), draws(4), strict=True))
     assert torch.are_deterministic_algorithms_enabled()
+    assert torch.is_deterministic_algorithms_warn_only_enabled()

@@ -98,6 +98,20 @@ def test_workers_change_nothing_and_the_order_is_asked_for_anew():
         order.reverse()
 
 
+class Telling(Numbers):
+    """Tells which process makes a sample."""
+
+    def __getitem__(self, index):
+        return {"process": np.array([os.getpid()])}
+
+
+def test_a_worker_lives_from_epoch_to_epoch():
+    loader = build_loader(Telling(), [0, 1], 2, workers=1)
+    made_by = {tuple(batch["process"].flatten().tolist()) for _ in range(2) for batch in loader}
+    ((first, second),) = made_by
+    assert first == second != os.getpid()
+
+
 class Frozen(Numbers):
     """Tells how many objects the garbage collector of its process leaves alone."""
 
