@@ -1,5 +1,6 @@
 """`camground predict`, as a person calls it, on a small project."""
 
+import io
 import json
 import os
 import shutil
@@ -41,12 +42,21 @@ def ask(served, capfd):
     return run
 
 
+class Terminal(io.StringIO):
+    """Says that a person looks at it."""
+
+    def isatty(self):
+        return True
+
+
 def rows_of(path):
     return [json.loads(line) for line in Path(path).read_text().splitlines()]
 
 
-def test_a_picture_and_a_phrase_give_a_line(ask):
+def test_a_picture_and_a_phrase_give_a_line_and_no_bar(ask, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
     status, [row] = ask("c.png", "--phrase", "the red dog")
+    assert sys.stderr.getvalue() == ""
     assert (status, row["image"], row["phrase"]) == (0, "c.png", "the red dog")
     x1, y1, x2, y2 = row["box_xyxy"]
     assert 0 <= x1 < x2 <= 83
@@ -90,10 +100,12 @@ def test_why_and_answer_are_in_the_lines(ask):
     assert row["score"] == row["candidates"][0]["probability"]
 
 
-def test_a_list_is_answered_into_a_file_which_is_not_done_again(ask):
+def test_a_list_is_answered_into_a_file_which_is_not_done_again(ask, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
     lists = [{"image": "c.png", "phrase": "the cup"}, {"image": "e.png", "phrase": "the star"}]
     Path("asked.jsonl").write_text("\n".join(map(json.dumps, lists)))
     assert ask("asked.jsonl", "--out", "out.jsonl") == (0, [])
+    assert "2/2" in sys.stderr.getvalue()
     assert [row["phrase"] for row in rows_of("out.jsonl")] == ["the cup", "the star"]
     before = Path("out.jsonl").read_bytes()
     Path("c.png").unlink()  # which any work would miss

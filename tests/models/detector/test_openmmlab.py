@@ -57,6 +57,17 @@ def test_python_s_own_attributes_are_not_operators():
     assert not hasattr(openmmlab.MissingOps("mmcv._ext"), "__path__")
 
 
+def test_names_are_looked_up_in_mmdet_whatever_the_scope():
+    from mmengine.registry import MODELS, DefaultScope
+
+    with (
+        DefaultScope.overwrite_default_scope("mmengine"),
+        openmmlab.mmdet_scope(),
+        MODELS.switch_scope_and_registry(None) as registry,
+    ):
+        assert registry is openmmlab.MODELS
+
+
 def test_a_compiled_extension_is_left_in_place(monkeypatch):
     compiled = types.ModuleType("mmcv._ext")
     monkeypatch.setitem(sys.modules, "mmcv._ext", compiled)
