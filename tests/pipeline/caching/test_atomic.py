@@ -25,7 +25,7 @@ def names(folder):
 
 
 def test_a_file_appears_when_the_block_ends(tmp_path):
-    path = tmp_path / "below" / "a.json"
+    path = tmp_path / "far" / "below" / "a.json"
     with whole_file(path) as partial:
         partial.write_text("new")
         assert partial.parent == path.parent
