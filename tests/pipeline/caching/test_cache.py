@@ -392,3 +392,10 @@ def test_anything_that_is_written_is_read(arrays, texts, attributes):
         assert {name: cache.texts(name) for name in texts} == texts
         assert {name: cache.attribute(name) for name in attributes} == attributes
         cache.close()
+
+
+def test_values_that_the_file_does_not_hold_are_none(written):
+    with h5py.File(written, "r+") as file:
+        file.create_dataset("unwritten", shape=(3,), dtype=np.float32)  # reads as zeros
+    with pytest.raises(CacheError, match=r"unwritten.* 12 bytes"):
+        Cache(written, "cams").array("unwritten")

@@ -52,6 +52,12 @@ def test_no_file_takes_more_than_it_may(tmp_path_factory, arrays, texts):
     assert path.stat().st_size <= most
 
 
+def test_a_file_of_long_texts_takes_no_more_than_it_may_either(tmp_path):
+    texts, attributes = {"t": ["ü" * 70_000, ""] * 3}, {f"k{n}": "ü" * 9_000 for n in range(20)}
+    write_cache(tmp_path / "a.h5", {}, texts, attributes, Provenance("s", "f"))
+    assert (tmp_path / "a.h5").stat().st_size <= most_bytes([], texts, attributes)
+
+
 def test_a_disk_without_room_is_told_before_a_library_writes(tmp_path):
     with full_disk(1000), pytest.raises(OSError, match="File too large"):
         check_room(tmp_path / "a.h5", 1001)

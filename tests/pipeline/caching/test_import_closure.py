@@ -53,6 +53,13 @@ def test_imports_of_imports_count_and_circles_end(project):
     assert closure(root) == ["models/a.py", "models/b.py", "models/c/d.py", "stages/cams.py"]
 
 
+def test_a_file_that_is_no_python_is_named(project):
+    root = project(stages__cams="import models.a", models__a="def")
+    with pytest.raises(SyntaxError) as raised:
+        closure(root)
+    assert raised.value.filename == "models/a.py"
+
+
 def test_a_package_file_counts_if_it_holds_code(project):
     root = project(stages__cams="import pipeline.a.b", pipeline__a__b="", pipeline____init____="")
     (root / "pipeline" / "a" / "__init__.py").write_text("from pipeline import c")
