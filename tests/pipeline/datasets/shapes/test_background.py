@@ -65,6 +65,20 @@ def test_clouds_are_smooth_and_swing_around_zero_within_their_strength():
     assert not np.array_equal(clouds[..., 0], clouds[..., 1])
 
 
+def test_wide_faint_patches_lie_on_clouds_and_pattern():
+    image_hw, shares = (61, 83), []
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        base = rng.integers(95, 195, size=3)
+        muted = (base + base.sum() // 3) // 2
+        clouds = _clouds(rng, image_hw, 4, 36) + _clouds(rng, image_hw, 14, 20)
+        bare = np.minimum(muted + clouds + _pattern(rng, image_hw), 255)
+        shifts = np.abs(ground(seed, 0) - bare)
+        assert shifts.max() <= 3 * 0.28 * 210  # three patches, each below 70 of 255
+        shares.append(shifts.any(2).mean())
+    assert 0.2 < np.mean(shares) < 0.7
+
+
 def test_a_pattern_is_planks_tiles_a_slope_or_nothing():
     patterns = [_pattern(np.random.default_rng(seed), (89, 120)) for seed in range(60)]
     assert {pattern.shape for pattern in patterns} == {(89, 120, 1)}
