@@ -4,7 +4,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageFile
 
 from pipeline.images.images import (
     MOST_PIXELS,
@@ -170,6 +170,12 @@ def test_a_jpeg_whose_end_was_never_written_is_not_whole(tmp_path):
     assert image_hw_of(path) == (41, 67)
     with pytest.raises(BadImageError):
         whole_image_hw(path)
+
+
+def test_a_jpeg_that_ends_in_its_end_mark_is_not_decoded(tmp_path, monkeypatch):
+    path = photograph(tmp_path / "a.jpg")
+    monkeypatch.setattr(ImageFile.ImageFile, "load", None)
+    assert whole_image_hw(path) == (41, 67)
 
 
 def test_a_jpeg_with_something_behind_its_end_is_whole(tmp_path):
