@@ -2,6 +2,7 @@
 
 import pytest
 
+from pipeline.errors import InputError
 from tests.end_to_end.prefect_server import small_project, wait_for
 from tests.load.dask_kills import CACHE, Cluster, make, make_with_kills, stage
 
@@ -50,6 +51,14 @@ def test_an_error_on_a_worker_is_the_stages_error(project, cluster, server):
     assert status == 1
     assert console.rstrip().endswith("ValueError: cams@shapes cannot")
     assert server.runs("cams@shapes")[0]["state_name"] == "Failed"
+
+
+def test_a_cluster_that_does_not_answer_is_no_place_for_tasks(monkeypatch):
+    from pipeline.observe.prefect_dask import dask_runner
+
+    monkeypatch.setattr("pipeline.observe.dask_workers.CONNECT_TIMEOUT_S", 0.5)
+    with pytest.raises(InputError, match=r"tcp://127\.0\.0\.1:9"):
+        dask_runner("tcp://127.0.0.1:9")
 
 
 def test_workers_of_another_folder_are_refused(cluster, tmp_path):

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from pipeline.errors import InputError
 from pipeline.observe.observer import Observer
 from tests.conftest import ROOT
 
@@ -139,6 +140,16 @@ def test_units_of_a_map_are_counted_from_one(observer):
     names = []
     assert Named("cams@shapes", {}).map(abs, [-3, 4], "shards") == [3, 4]
     assert names == [("shards", "shards 1/2"), ("shards", "shards 2/2")]
+
+
+def test_tasks_run_on_a_cluster_only_where_one_is_named(observer, monkeypatch):
+    pytest.importorskip("prefect_dask", reason="the extra [dask] is not installed")
+    monkeypatch.delenv("PIPELINE_DASK", raising=False)
+    assert observer._task_runner() is None
+    monkeypatch.setenv("PIPELINE_DASK", "tcp://127.0.0.1:9")
+    monkeypatch.setattr("pipeline.observe.dask_workers.CONNECT_TIMEOUT_S", 0.1)
+    with pytest.raises(InputError, match=r"tcp://127\.0\.0\.1:9"):
+        observer._task_runner()
 
 
 SENDERS = ("image", "table", "markdown", "progress")

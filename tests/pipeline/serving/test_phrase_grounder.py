@@ -190,6 +190,12 @@ def test_a_part_that_is_missing_is_named_with_a_remedy(without_detector, part, r
         PhraseGrounder.load(without_detector / results.folder)
 
 
+def test_the_device_that_is_asked_for_counts(served, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match="cuda"):
+        PhraseGrounder.load(served / RESULTS.folder, "cuda")
+
+
 def test_a_box_that_is_not_finite_is_one_error(served):
     bad = PhraseGrounder.load(served / RESULTS.folder)
     bad.saved.grounder.phrase_embedding.bias.data[0] = torch.nan

@@ -87,3 +87,7 @@ def test_a_line_is_utf_8_that_holds_any_text(phrase):
     line = to_line({"phrase": phrase})
     assert line.count(b"\n") == 1
     assert json.loads(line.decode()) == {"phrase": phrase}
+
+
+def test_a_person_can_read_the_letters_of_a_line():
+    assert "der H\u00fcgel".encode() in to_line({"phrase": "der H\u00fcgel"})
