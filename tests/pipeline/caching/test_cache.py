@@ -62,8 +62,7 @@ def test_the_file_follows_the_documented_format(written):
         assert file.attrs["format_version"] == 2
         assert bytes(file["noun/utf8"][:]).decode() == "café猫\ndog"
         assert file["noun/offsets"][:].tolist() == [0, 0, 5, 9, 12]
-        assert file["maps"].chunks is None
-        assert file["maps"].compression is None
+        assert (file["maps"].chunks, file["maps"].compression) == (None, None)
 
 
 def test_the_folder_holds_the_cache_and_nothing_else(written):
