@@ -273,7 +273,8 @@ class Crew:
             if task.case is None:
                 continue
             used = _cpu_seconds(task.process) - task.cpu
-            waits = time.monotonic() - task.wall > WALL_SECONDS and used < 1
+            is_late = time.monotonic() - task.wall > WALL_SECONDS and used < 1
+            waits = is_late and not _wants_a_core(task.process)
             if waits or used > 3 * CPU_SECONDS:
                 del self.running[connection]
                 task.process.kill()
@@ -290,6 +291,14 @@ def _cpu_seconds(process: Any) -> float:
         return sum(psutil.Process(process.pid).cpu_times()[:2])
     except psutil.NoSuchProcess:
         return 0.0
+
+
+def _wants_a_core(process: Any) -> bool:
+    """Return whether a process would work if others left it a core."""
+    try:
+        return psutil.Process(process.pid).status() == psutil.STATUS_RUNNING
+    except psutil.NoSuchProcess:
+        return False
 
 
 def tell(text: object) -> None:
