@@ -3,7 +3,8 @@ import shutil
 import pytest
 
 from pipeline.errors import InputError
-from stages.coverage import compare_scorers
+from stages.coverage import compare_scorers, main
+from tests.stages.command import start
 from tests.stages.noun_world import add_noun_head, make_world
 
 
@@ -39,3 +40,8 @@ def test_a_missing_noun_head_is_told_and_the_others_go_on(files):
     told = list(compare_scorers(files))
     assert "nounhead: cannot be asked" in told[0]
     assert told[1].startswith("imagenet: 50.0% of 10 phrases")
+
+
+def test_the_command_prints_what_is_told(files, monkeypatch, capsys):
+    start(monkeypatch, main, "shapes")
+    assert capsys.readouterr().out == "".join(f"{text}\n" for text in compare_scorers(files))

@@ -1,7 +1,9 @@
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,10 +19,10 @@ from pipeline.records import (
     read_records,
     write_records,
 )
-from stages.evaluate import main
+from stages.evaluate import add_confidences, main
 from tests.cached_world import FILES, write_proposals
 from tests.stages.command import start
-from tests.stages.evaluated_world import run_evaluate, save_untrained
+from tests.stages.evaluated_world import Listener, run_evaluate, save_untrained
 
 
 @pytest.fixture
@@ -87,6 +89,19 @@ def test_each_phrase_has_a_confidence_and_each_split_says_how_far_to_trust_it(ev
     assert found["brier"] == 0.25
     assert found["ece"] == abs(sum(hits) / 2 - 0.5)
     assert any("confidence" in message for message in listener.messages)
+
+
+def test_how_far_confidences_are_off_is_told_in_points():
+    reliabilities = {"val": {"ece": 0.123, "ece_by_chance": 0.045}}
+    calibrated = SimpleNamespace(confidences=[0.23456], reliabilities=reliabilities)
+    rows, splits, listener = [{}], {"val": {}}, Listener()
+    add_confidences(calibrated, rows, splits, listener)
+    assert (rows, splits) == (
+        [{"confidence": 0.2346}],
+        {"val": {"confidence": reliabilities["val"]}},
+    )
+    [line] = listener.messages
+    assert re.findall(r"val|\d+\.\d", line) == ["val", "12.3", "4.5"]
 
 
 def test_the_calibration_of_all_phrases_is_kept_for_later_pictures(here):
