@@ -5,11 +5,12 @@ from pathlib import Path
 
 import yaml
 
+from pipeline.command_line import read_seconds
 from tests.conftest import ROOT
 
 
 def start(monkeypatch, main, *arguments, **sections):
-    """Call a stage's `main` with the arguments of its command line.
+    """Call a stage's `main` with the arguments of its command line; it must end by its own name.
 
     Args:
         monkeypatch: undoes what the start of a stage leaves behind.
@@ -27,3 +28,5 @@ def start(monkeypatch, main, *arguments, **sections):
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # the stage sets its own
     monkeypatch.setattr(sys, "argv", ["stage", *arguments])
     main()
+    for ended in [*read_seconds()][-1:]:
+        assert ended.partition("@")[0] == main.__module__.removeprefix("stages.")
