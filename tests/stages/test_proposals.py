@@ -1,7 +1,9 @@
 import base64
 import hashlib
+import re
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from pipeline.observe.observer import Observer
 from pipeline.params.schema import GivenProposals, ProposalsParams
 from pipeline.paths import DatasetFiles
 from pipeline.records import ImageRecord, write_records
-from stages.proposals import ProposalsInputs, main, run, run_given
+from stages.proposals import ProposalsInputs, _describe_boxes, main, run, run_given
 from tests.stages.command import start
 from tests.tiny_detector import draw
 
@@ -203,6 +205,14 @@ def test_given_boxes_take_the_place_of_a_detector(inputs, tmp_path):
     told = [cache.attribute("detector"), cache.attribute("training_set")]
     assert told == ["their detector", "their pictures"]
     assert any("1 of 7 images have no row" in line and "id2" in line for line in listener.lines)
+
+
+def test_the_log_tells_the_most_frequent_classes():
+    arrays = {"offsets": np.array([0, 3, 3]), "labels": np.array([1, 0, 1])}
+    listener = Listener()
+    _describe_boxes(SimpleNamespace(arrays=arrays, label=("dog", "cup")), listener)
+    assert re.findall(r"\d\.\d|\d", listener.lines[0]) == ["1.5", "1"]
+    assert listener.lines[1].endswith(": cup (2), dog (1)")
 
 
 def given_params(tmp_path, **changes):

@@ -9,6 +9,7 @@ from pipeline.errors import InputError
 from pipeline.params.read import read_params
 from stages import report
 from tests.cached_world import FILES
+from tests.stages.command import start
 from tests.stages.evaluated_world import IMAGES, Listener, run_evaluate, save_untrained
 
 EVIL = "<script>alert(1)</script> & ein Hündchen 🐕"
@@ -161,6 +162,12 @@ def test_the_observer_is_shown_accuracies_and_pictures_as_a_text(evaluated, made
 
 def test_the_same_results_give_the_same_bytes(evaluated, made):
     run_report(evaluated)
+    assert (evaluated.report / "report.html").read_text() == made[0]
+
+
+def test_the_command_writes_the_same_report(evaluated, made, monkeypatch):
+    (evaluated.report / "report.html").unlink()
+    start(monkeypatch, report.main, "shapes", "full")
     assert (evaluated.report / "report.html").read_text() == made[0]
 
 
