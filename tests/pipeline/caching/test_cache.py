@@ -248,10 +248,9 @@ def test_a_cache_that_does_not_fit_the_disk_leaves_the_old_one(written, most_byt
 
 @pytest.mark.parametrize("name", ["none", "noun"])
 def test_an_array_that_is_not_there_is_named(written, name):
-    with pytest.raises(CacheError, match=rf"cams\.h5.*`{name}`"):
-        Cache(written, "cams").array(name)
-    with pytest.raises(CacheError, match=rf"cams\.h5.*`{name}`"):
-        Cache(written, "cams").mapped(name)
+    for read in (Cache.array, Cache.mapped):
+        with pytest.raises(CacheError, match=rf"cams\.h5.*`{name}`"):
+            read(Cache(written, "cams"), name)
 
 
 def test_texts_and_attributes_that_are_not_there_are_named(written):
