@@ -50,10 +50,10 @@ def import_closure(stage_file: Path) -> list[Path]:
 
 
 def _files_by_module(root: Path) -> dict[str, list[Path]]:
-    """Return the files of the code folders by the dotted names of modules, packages first."""
+    """Return the files of the code folders by the dotted name of their module or package."""
     files: dict[str, list[Path]] = {}
     for folder in CODE_FOLDERS:
-        for file in sorted((root / folder).rglob("*.py")):
+        for file in (root / folder).rglob("*.py"):
             path = file.relative_to(root)
             module = path.parent if path.name == "__init__.py" else path.with_suffix("")
             files.setdefault(".".join(module.parts), []).append(path)
@@ -86,7 +86,7 @@ def _imported_modules(node: ast.AST, file: Path) -> list[str]:
 
 
 def _files_of(files: dict[str, list[Path]], module: str) -> Iterator[Path]:
-    """Yield the files that importing a dotted name runs, packages first."""
+    """Yield the files that importing a dotted name runs: its own, and those of its packages."""
     names = module.split(".")
     for depth in range(1, len(names) + 1):
         yield from files.get(".".join(names[:depth]), [])

@@ -45,5 +45,4 @@ def test_every_stage_has_a_row_of_each(trained):
     ]
     for time, memory in zip(rows[::2], rows[1::2], strict=True):
         check_row(memory, at_least=False, rounds=1)
-        assert not time.mark.at_least
-        assert len(time.ratios) == 1  # of so few pictures any number, below zero too
+        check_row(time, at_least=False, rounds=1, is_difference=True)
