@@ -13,6 +13,7 @@ CUES = (LEFT, RIGHT, TOP, BOTTOM, MIDDLE, FRONT, BACK, LARGE, SMALL)  # their nu
 SIDES = (LEFT, RIGHT, TOP, BOTTOM, FRONT, BACK)  # those that things can be counted from
 
 OPPOSITE = {LEFT: RIGHT, RIGHT: LEFT}  # in a mirror
+FAR_SIDE = {**OPPOSITE, TOP: BOTTOM, BOTTOM: TOP, FRONT: BACK, BACK: FRONT}
 
 NEAR, TOUCHING = "near", "touching"
 RELATIONS = (*SIDES, NEAR, TOUCHING)  # of a thing to its anchor; their numbers in the cache

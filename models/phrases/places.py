@@ -82,7 +82,10 @@ def find_place(tokens: Sequence[TaggedToken], head_start: int | None) -> Place:
     cues |= {
         _ALONE[segment.relation] for segment in segments if _is_alone(tokens, segment, anchors)
     }
-    rank, side = _order(tokens, own, cues)
+    named_side, side = _counted_side(tokens, own)
+    if named_side != side:  # "last from the left" is on the right
+        cues = cues - {named_side} | {side}
+    rank, side = _order(tokens, own, [side] if side else [side for side in SIDES if side in cues])
     relation, anchor = min(named, key=lambda pair: pair[0] == TOUCHING, default=("", None))
     return Place(frozenset(cues - {side}), rank, side, relation, anchor)
 
@@ -186,17 +189,39 @@ def _is_alone(
     return not any(map(cue_of, texts))
 
 
-def _order(tokens: Sequence[TaggedToken], own: Sequence[int], cues: set[str]) -> tuple[int, str]:
-    """Return the rank, at least 2, and the side that it is counted from; (0, "") without both.
+def _order(
+    tokens: Sequence[TaggedToken], own: Sequence[int], sides: Sequence[str]
+) -> tuple[int, str]:
+    """Return the rank, at least 2, and the only side; (0, "") without both.
 
-    The side is the one behind "from", else the only one that is named. The order of rows ("second
-    row") is none of the thing.
+    The order of rows ("second row") is none of the thing.
+    """
+    counts = (index for index in own if text_at(tokens, index + 1) not in words.ROWS)
+    ranks = (words.ORDINALS.get(_without_last(tokens[index].text), 0) for index in counts)
+    rank = next(filter(None, ranks), 1)
+    return (rank, sides[0]) if rank > 1 and len(sides) == 1 else (0, "")
+
+
+def _counted_side(tokens: Sequence[TaggedToken], own: Sequence[int]) -> tuple[str, str]:
+    """Return the side named behind "from" and the one that the count starts from; "" without.
+
+    They differ where the last are counted: "second to last from the left", "last from the left".
     """
     texts = [tokens[index].text for index in own]
-    counts = (index for index in own if text_at(tokens, index + 1) not in words.ROWS)
-    ranks = (words.ORDINALS.get(tokens[index].text, 0) for index in counts)
-    rank = next(filter(None, ranks), 1)
     counted = texts[texts.index("from") :] if "from" in texts else ()
-    sides = [side for text in counted if (side := cue_of(text)) in SIDES]
-    sides = sides[:1] or [side for side in SIDES if side in cues]
-    return (rank, sides[0]) if rank > 1 and len(sides) == 1 else (0, "")
+    side = next((side for text in counted if (side := cue_of(text)) in SIDES), "")
+    is_last = any(
+        text.split("-")[-1] == "last" and _counts_from(texts[at + 1 :])
+        for at, text in enumerate(texts)
+    )
+    return side, words.FAR_SIDE[side] if side and is_last else side
+
+
+def _counts_from(behind: Sequence[str]) -> bool:
+    """Return whether the words behind "last" tell where the count starts: not so of rows."""
+    return "from" in behind and behind[0] not in words.ROWS and not words.ORDINALS.keys() & behind
+
+
+def _without_last(text: str) -> str:
+    """Return the order of "second-to-last", "" of "last", any other word as it is."""
+    return "" if text == "last" else text.removesuffix("-last").removesuffix("-to")
