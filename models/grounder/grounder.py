@@ -33,6 +33,16 @@ __all__ = ["Grounder", "GrounderSpec", "GroundingInputs", "GroundingOutputs", "b
 
 
 @dataclass(frozen=True)
+class _Features:
+    """Phrases' mean states (B, P, C), fused states (B, P, G), embeddings (B, P, D)."""
+
+    means: Tensor
+    states: Tensor
+    phrases: Tensor
+    proposals: Tensor  # (B, R, U)
+
+
+@dataclass(frozen=True)
 class _BoxScores:
     """Logits, their parts and probabilities (B, P, R); the boxes' embeddings (B, R, D)."""
 
@@ -146,7 +156,8 @@ class Grounder(nn.Module):
         )  # (B, R, U)
         phrases = F.normalize(phrases, dim=-1)
         mined_mask = self._mined_mask(inputs, cams)
-        scores = self._score(inputs, (means, states, proposals, phrases), cams, mined_mask)
+        features = _Features(means, states, phrases, proposals)
+        scores = self._score(inputs, features, cams, mined_mask)
         attended = attended_proposal(scores.probs.to(proposals.dtype), proposals)  # (B, P, U)
         boxes = self._boxes(inputs, states, proposals, scores.logits)
         return GroundingOutputs(
@@ -193,31 +204,24 @@ class Grounder(nn.Module):
         return cams.map_mask & (inputs.noun_roles == HEAD_ROLE)
 
     def _score(
-        self,
-        inputs: GroundingInputs,
-        features: tuple[Tensor, Tensor, Tensor, Tensor],
-        cams: CamEncoding,
-        mined_mask: Tensor,
+        self, inputs: GroundingInputs, features: _Features, cams: CamEncoding, mined_mask: Tensor
     ) -> _BoxScores:
-        """Score every box for every phrase.
-
-        `features` are the phrases' mean states and fused states, the proposals, the phrases'
-        embeddings.
-        """
-        means, states, proposals, phrases = features
+        """Score every box for every phrase."""
         weights = mined_mask / mined_mask.sum(-1, keepdim=True).clamp(min=1)  # (B, P, K)
         image_px = inputs.images.shape[-1]
         statistics = cam_statistics(cams.attention_maps, weights, inputs.boxes_xyxy, image_px)
-        embeddings = self.scorer.embed_boxes(proposals)  # (B, R, D)
-        similarities = phrases @ embeddings.transpose(1, 2)  # (B, P, R)
-        learned = self.scorer(states, proposals, statistics.features, similarities).float()
+        embeddings = self.scorer.embed_boxes(features.proposals)  # (B, R, D)
+        similarities = features.phrases @ embeddings.transpose(1, 2)  # (B, P, R)
+        learned = self.scorer(
+            features.states, features.proposals, statistics.features, similarities
+        ).float()  # (B, P, R)
         learned = self._weight_learned(inputs) * learned
         prior = prior_logits(inputs, self.spec)  # (B, P, R)
         if self.spec.cam_ranks == "raw":
             statistics = cam_statistics(cams.raw_maps, weights, inputs.boxes_xyxy, image_px)
         cam = self.spec.cam_weight * statistics.log_density  # (B, P, R)
         reading = self._read_places(inputs)
-        unfit = self._score_unfit(inputs, means)
+        unfit = self._score_unfit(inputs, features.means)
         logits = learned + prior + cam + reading.logits + unfit.logits
         real = inputs.box_mask[:, None]  # (B, 1, R)
         logits = logits.masked_fill(~real, torch.finfo(logits.dtype).min)
