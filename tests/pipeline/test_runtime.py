@@ -32,9 +32,11 @@ def _restored():
 def test_equal_seeds_are_to_give_equal_results_on_a_gpu_too(monkeypatch):
     monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
     monkeypatch.setattr(torch.backends.cudnn, "benchmark", True)  # times kernels and takes any
+    monkeypatch.setattr(torch.utils.deterministic, "fill_uninitialized_memory", True)  # slow
     runtime.seed_everything(3)
     assert os.environ["CUBLAS_WORKSPACE_CONFIG"] in (":4096:8", ":16:8")  # those cuBLAS names
     assert not torch.backends.cudnn.benchmark
+    assert not torch.utils.deterministic.fill_uninitialized_memory
 
 
 @pytest.mark.usefixtures("_restored")

@@ -132,7 +132,8 @@ def test_a_card_tells_the_ious_and_shows_boxes_and_maps(evaluated):
     row |= {"iou": {"reg": 0.5, "proposal": 0.25, "cam_box": 0.75, "random": 0.125}, "phrase": "x"}
     paths = {row["image_id"]: next(path for path in IMAGES.rglob("*.png"))}
     cards = report.compute_cards([row, row], paths, 0.5)
-    assert [(card.title, card.good) for card in cards] == [("x", True)] * 2
+    told = [(card.title, card.good, card.tags["result"]) for card in cards]
+    assert told == [("x", True, ["hit"])] * 2
     assert re.findall(r"\d\.\d+", cards[0].badge + cards[0].text) == ["0.50", "0.25", "0.75"]
     kinds = ("boxes", "raw", "learned")
     for number, card in enumerate(cards, start=1):
@@ -171,12 +172,17 @@ def test_the_command_writes_the_same_report(evaluated, made, monkeypatch):
     assert (evaluated.report / "report.html").read_text() == made[0]
 
 
-def test_pictures_of_an_earlier_report_go(evaluated):
-    stray = evaluated.report / "pictures" / "999_boxes.jpg"
-    stray.parent.mkdir(parents=True, exist_ok=True)
-    stray.write_bytes(b"old")
+def test_dvc_finds_its_charts_and_pictures_of_an_earlier_report_go(evaluated, made):
+    charts = {path.name: path.read_bytes() for path in evaluated.plots.iterdir()}
+    kinds = ("accuracy", "kinds", "reliability", "recall")
+    assert charts.keys() == {"losses.png", *(f"{kind}_test.png" for kind in kinds)}
+    assert all(content.startswith(b"\x89PNG") for content in charts.values())
+    for stray in (evaluated.report / "pictures" / "999_boxes.jpg", evaluated.plots / "old.png"):
+        stray.parent.mkdir(parents=True, exist_ok=True)
+        stray.write_bytes(b"old")
     run_report(evaluated)
-    assert not stray.exists()
+    assert not (evaluated.report / "pictures" / "999_boxes.jpg").exists()
+    assert {path.name: path.read_bytes() for path in evaluated.plots.iterdir()} == charts
 
 
 @pytest.mark.parametrize("value", [0.5, "a \ud800"], ids=["number", "half a character"])
@@ -201,6 +207,28 @@ def test_a_missing_or_broken_file_is_named(evaluated):
     with pytest.raises(InputError, match=r"evaluation\.json: cannot be read"):
         run_report(evaluated)
     evaluated.evaluation.write_text(content)
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("evaluation.json", {"splits": 7}),
+        ("annotations/summary.json", {"splits": {}}),
+        ("cams_coverage.json", []),
+        ("noun_head/summary.json", [1]),
+        ("curves.csv", "step,loss\n-,2\n"),
+        ("manifest.json", {"detector": 7}),
+    ],
+)
+def test_a_file_that_no_stage_writes_is_named(evaluated, file, content):
+    [path] = Path.cwd().rglob(file)
+    kept, evaluation = path.read_bytes(), evaluated.evaluation.read_bytes()
+    write_json(evaluated.evaluation, json.loads(evaluation) | {"splits": {}})  # draws no charts
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    with pytest.raises(InputError, match=re.escape(file)):
+        run_report(evaluated)
+    evaluated.evaluation.write_bytes(evaluation)
+    path.write_bytes(kept)
 
 
 def test_a_model_without_a_cam_encoder_shows_the_raw_map_alone(tmp_path, monkeypatch):
