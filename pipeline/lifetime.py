@@ -29,7 +29,7 @@ def end_with_parent() -> None:
     run of the same stage.
     """
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     parent = parent_process()  # None where Python did not start this one
     if parent is not None and not parent.is_alive():  # it ended before the kernel was asked
         os.kill(os.getpid(), signal.SIGTERM)

@@ -11,6 +11,25 @@ from tests.conftest import ROOT
 WAIT = "import time; print('up', flush=True); time.sleep(60)"
 ASKING = f"from pipeline.lifetime import end_with_parent; end_with_parent(); {WAIT}"
 PARENT = "import subprocess, sys; subprocess.run([sys.executable, *sys.argv[1:]])"
+LATE = """
+import time
+from multiprocessing import get_context, parent_process
+from pipeline.lifetime import end_with_parent
+
+def ask_without_a_parent():
+    print("up", flush=True)
+    parent_process().join()
+    end_with_parent()
+    print("goes on", flush=True)
+
+processes = get_context("fork")
+first = processes.Process(target=end_with_parent)
+first.start()
+first.join()
+print(first.exitcode)
+processes.Process(target=ask_without_a_parent).start()
+time.sleep(60)
+"""
 UNDER_DVC = {"DVC_STAGE": "nouns@shapes"}
 
 pytestmark = pytest.mark.skipif(
@@ -60,3 +79,12 @@ def test_a_stage_that_still_imports_pytorch_ends_with_its_dvc(tmp_path, variable
 
 def test_a_process_that_a_stage_starts_may_import_it_and_go_on():
     assert outlives_its_parent(["-c", f"import stages; {WAIT}"], False, **UNDER_DVC)
+
+
+def test_a_process_that_asks_when_its_parent_has_ended_ends_at_once():
+    with subprocess.Popen(
+        [sys.executable, "-c", LATE], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as parent:
+        said = [parent.stdout.readline() for _ in range(2)]
+        parent.kill()
+        assert [*said, parent.stdout.read()] == ["0\n", "up\n", ""]
