@@ -43,7 +43,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="benchmarks", description=(__doc__ or "").partition("\n")[0]
     )
-    parser.add_argument("--only", type=group_names, default=list(GROUPS), metavar="NAME[,NAME]")
+    parser.add_argument(
+        "--only",
+        type=group_names,
+        default=list(GROUPS),
+        metavar="NAME[,NAME]",
+        help=f"of {', '.join(GROUPS)}; default: all",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write every round there")
     parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
     given = parser.parse_args()

@@ -191,12 +191,12 @@ def _spread(values: Sequence[float]) -> str:
 def main() -> None:
     """Do what is left of a file of ablations, then print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("file", type=Path)
+    parser.add_argument("file", type=Path, help="names dataset, settings and seeds")
     parser.add_argument("--out", type=Path, help="default: results/DATASET/FILE.csv")
-    parser.add_argument("--shards", type=int, default=1)
-    parser.add_argument("--shard", type=int, default=0)
+    parser.add_argument("--shards", type=int, default=1, help="parts of the work")
+    parser.add_argument("--shard", type=int, default=0, help="the part to do, from 0")
     parser.add_argument("--remember-gb", type=int, default=8, help="of what frozen encoders say")
-    parser.add_argument("--table", action="store_true")
+    parser.add_argument("--table", action="store_true", help="only print what is there")
     given = parser.parse_args()
     params, wanted = read_params(), build(Ablations, read_yaml(given.file), given.file.name)
     out = given.out or Path("results") / wanted.dataset / f"{given.file.stem}.csv"

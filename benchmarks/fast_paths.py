@@ -81,10 +81,17 @@ def _seconds(
 def main() -> None:
     """Print what each switch gives."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("given", nargs="*", metavar="PROFILE.yaml|KEY=VALUE")
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument(
+        "given",
+        nargs="*",
+        metavar="PROFILE.yaml|KEY=VALUE",
+        help="over params.yaml's values",
+    )
+    parser.add_argument("--repeats", type=int, default=5, help="turns of each switch")
     parser.add_argument("--classifier", default="resnet50", help="asked by attention mining")
-    parser.add_argument("--only", choices=SWITCHES, nargs="*", default=[*SWITCHES])
+    parser.add_argument(
+        "--only", choices=SWITCHES, nargs="*", default=[*SWITCHES], help="default: every switch"
+    )
     given = parser.parse_args()
     params = read_with(given.given)
     train, device = train_params(params, "full"), pick_device(params.runtime.device)

@@ -328,9 +328,13 @@ def measure_all(device: torch.device, size: str, count: int) -> str:
 def main() -> None:
     """Run the parts and print what came out."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
-    parser.add_argument("--size", choices=("full", "tiny"), default="full")
-    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument(
+        "--device", choices=("cuda", "cpu"), default="cuda", help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--size", choices=("full", "tiny"), default="full", help="of the networks and batches"
+    )
+    parser.add_argument("--steps", type=int, default=10, help="that are timed")
     parser.add_argument("--only", default="steps,tests,world", help="default: %(default)s")
     parser.add_argument(
         "--limit", type=float, default=400.0, help="seconds that the world may take"

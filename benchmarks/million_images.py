@@ -166,8 +166,8 @@ def measure(params: TrainParams, workers: int, batches: int) -> Iterator[str]:
 def main() -> None:
     """Make the data, open them, and print what that takes."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--images", type=int, default=1_000_000)
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--images", type=int, default=1_000_000, help="of the data")
+    parser.add_argument("--workers", type=int, default=2, help="that read batches")
     parser.add_argument("--batches", type=int, default=200, help="that are read after the first")
     parser.add_argument("--folder", type=Path, help="where the data stay; default: nowhere")
     given = parser.parse_args()

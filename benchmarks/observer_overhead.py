@@ -55,9 +55,9 @@ def describe(name: str, plain: list[float], watched: list[float]) -> str:
 def main() -> None:
     """Time the stage in turns and print what watching added."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--shards", type=int, default=50)
+    parser.add_argument("--shards", type=int, default=50, help="of the stage")
     parser.add_argument("--seconds", type=float, default=2.0, help="CPU time of a shard")
-    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--pairs", type=int, default=5, help="turns with and without")
     given = parser.parse_args()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

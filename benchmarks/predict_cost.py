@@ -53,9 +53,9 @@ def rounds(
 def main() -> None:
     """Time all in turns and print their ratios."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("model", type=Path)
-    parser.add_argument("pictures", type=Path, nargs="+")
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("model", type=Path, help="results/<dataset>/<variant>")
+    parser.add_argument("pictures", type=Path, nargs="+", help="to ask about")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="over which medians are")
     given = parser.parse_args()
     torch.set_num_threads(1)
     pictures = [read_image(path) for path in given.pictures]

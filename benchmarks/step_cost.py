@@ -195,8 +195,13 @@ def report(variant: str, train: TrainParams, device: torch.device, cost: Cost) -
 def main() -> None:
     """Print what a step costs, of each variant in a process of its own."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("given", nargs="*", metavar="PROFILE.yaml|KEY=VALUE")
-    parser.add_argument("--steps", type=int, default=5)
+    parser.add_argument(
+        "given",
+        nargs="*",
+        metavar="PROFILE.yaml|KEY=VALUE",
+        help="over params.yaml's values",
+    )
+    parser.add_argument("--steps", type=int, default=5, help="that are timed")
     parser.add_argument("--classifier", default="resnet50", help="asked by attention mining")
     parser.add_argument("--variants", default="full", help="names with commas, or all")
     given = parser.parse_args()

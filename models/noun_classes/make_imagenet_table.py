@@ -107,7 +107,13 @@ def _offset(wnid: str) -> int:
 def main() -> None:
     """Write the table and print the number of nouns of each route."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("wordnet", type=Path, nargs="?", default=Path("/usr/share/wordnet"))
+    parser.add_argument(
+        "wordnet",
+        type=Path,
+        nargs="?",
+        default=Path("/usr/share/wordnet"),
+        help="folder of WordNet's files; default: %(default)s",
+    )
     folder = parser.parse_args().wordnet
     table = build_table(read_wordnet(folder), imagenet_wnids(), read_exceptions())
     TABLE.write_text("".join(format_row(*row) for row in table.items()), encoding="utf-8")

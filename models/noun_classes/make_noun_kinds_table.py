@@ -57,7 +57,13 @@ def build_table(
 def main() -> None:
     """Write the table and print the number of nouns of each kind."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("wordnet", type=Path, nargs="?", default=Path("/usr/share/wordnet"))
+    parser.add_argument(
+        "wordnet",
+        type=Path,
+        nargs="?",
+        default=Path("/usr/share/wordnet"),
+        help="folder of WordNet's files; default: %(default)s",
+    )
     table = build_table(read_wordnet(parser.parse_args().wordnet), ROOTS)
     TABLE.write_text("".join(f"{noun}\t{kind}\n" for noun, kind in table.items()), encoding="utf-8")
     counts = ", ".join(f"{[*table.values()].count(kind)} {kind}" for kind in KINDS)

@@ -32,7 +32,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=FORMATS, required=True, help="docs/formats.md has each")
     parser.add_argument("--split", required=True, help="train, val, test, ... of the dataset")
     parser.add_argument("--to", type=Path, required=True, help="the file to write")
-    parser.add_argument("--answer", choices=MODEL_METHODS, default=MODEL_METHODS[0])
+    parser.add_argument(
+        "--answer",
+        choices=MODEL_METHODS,
+        default=MODEL_METHODS[0],
+        help="which of the model's boxes; default: %(default)s",
+    )
     parser.add_argument(
         "--min-score", type=float, default=0.0, help="leave out boxes of a lower score, 0 to 1"
     )

@@ -134,7 +134,12 @@ def read_values(text: str) -> list[tuple[str, Any]]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Apply profiles and single assignments, in order, and say what was set."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("given", nargs="+", metavar="PROFILE.yaml|KEY=VALUE")
+    parser.add_argument(
+        "given",
+        nargs="+",
+        metavar="PROFILE.yaml|KEY=VALUE",
+        help="a file of values, or one value; a later one wins",
+    )
     given = parser.parse_args(arguments).given
     try:
         values = [pair for text in given for pair in read_values(text)]
