@@ -1,10 +1,12 @@
 import hashlib
 import itertools
 import json
+import re
 import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -18,8 +20,9 @@ from pipeline.errors import InputError
 from pipeline.images.batches import read_squashed
 from pipeline.observe.observer import Observer
 from pipeline.params.schema import CamsParams, ClipParams
-from stages.cams import CamsInputs, main, run
+from stages.cams import CamsInputs, find_key, main, run
 from tests.stages.command import start
+from tests.stages.evaluated_world import Listener
 from tests.stages.noun_world import GREY, add_noun_head, make_world
 from tests.tiny_clip import write_tiny_clip
 
@@ -144,6 +147,7 @@ def test_clip_can_be_asked_for_any_noun(inputs):
     assert cams.texts("noun") == ["fox", "hut", "zebra"]
     assert nouns_of(cams)[1] == ["fox", "zebra"]
     assert cams.array("maps").shape == (8, 5, 5)
+    assert cams.attribute("scorer") == "clip"
     settings = json.loads(cams.attribute("scorer_settings"))
     assert settings == {"prompt": "a photo of a {}", "backgrounds": ["tree", "sky"]}
 
@@ -228,10 +232,45 @@ def test_parts_on_several_machines_end_in_the_same_bytes(inputs, monkeypatch):
     assert digest(inputs) == expected
 
 
-def test_another_noun_head_gives_another_fingerprint(inputs):
-    first = make(inputs).fingerprint
-    add_noun_head(inputs.files, nouns=("fox", "cat"))
-    assert make(inputs).fingerprint != first
+def test_another_file_that_is_read_gives_another_fingerprint(inputs):
+    files = inputs.files
+    classifier = files.weights / "classifier" / "weights.safetensors"
+    keys = [find_key(inputs, PARAMS)]
+    for path in (files.images, files.phrases, files.noun_head / "nouns.json", classifier):
+        path.write_bytes(path.read_bytes() + b" ")
+        keys.append(find_key(inputs, PARAMS))
+    with h5py.File(files.nouns, "r+") as cache:
+        cache.attrs["fingerprint"] = np.bytes_(64 * b"0")
+    keys.append(find_key(inputs, PARAMS))
+    assert len(set(keys)) == 6
+    (files.weights / "detector").mkdir()
+    assert find_key(inputs, PARAMS) == keys[-1]  # another scorer's part is not read
+
+
+def test_other_parameters_give_another_fingerprint_but_the_shards_do_not(inputs):
+    changes = {"layer": "layer3", "image_px": 64, "batch_images": 2, "backend": "library"}
+    changed = [replace(PARAMS, **{name: value}) for name, value in changes.items()]
+    assert len({find_key(inputs, params) for params in (PARAMS, *changed)}) == 5
+    assert find_key(inputs, replace(PARAMS, images_per_shard=2)) == find_key(inputs, PARAMS)
+
+
+def test_the_log_tells_how_many_maps_and_phrases_there_are(inputs):
+    told = Listener("cams")
+    run(inputs, replace(PARAMS, scorer="imagenet"), CPU, inputs.files.cams, told)
+    [maps, train, val, uncovered] = told.messages[-4:]
+    assert re.findall(r"\d+", maps) == ["4", "8"]
+    assert re.findall(r"train|[\d.]+%?", train) == ["train", "50.0%", "6", "33.3%", "3", "3", "3"]
+    assert re.findall(r"val|[\d.]+%?", val) == ["val", "50.0%", "4", "100.0%", "1", "2", "2"]
+    assert uncovered.endswith(": hut (2), zebra (1)")
+
+
+def test_the_maps_are_made_by_deterministic_algorithms_in_full_precision(inputs, monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    torch.use_deterministic_algorithms(False)
+    make(inputs)
+    assert torch.are_deterministic_algorithms_enabled()
+    assert not torch.backends.cudnn.allow_tf32
+    torch.use_deterministic_algorithms(False)
 
 
 def test_a_missing_noun_head_is_one_clear_error(inputs):
