@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -16,8 +17,27 @@ def levels(findings):
     return [finding.level for finding in findings]
 
 
-def test_the_drawn_world_needs_nothing(project):
-    assert Level.MISSING not in levels(check_all(project))
+def test_the_drawn_world_needs_nothing_wherever_one_stands(project, tmp_path_factory, monkeypatch):
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    found = [*check_all(project)]
+    assert Level.MISSING not in levels(found)
+    told = [one.what.partition(":")[0] for one in found]
+    assert told[:3] == ["params.yaml", "datasets.shapes", "weights.shapes"]
+    assert told[-1] == "unfinished work"
+
+
+@pytest.mark.skipif(any(Path("/dev").glob("nvidia[0-9]*")), reason="this machine has a GPU")
+def test_a_gpu_is_missing_where_params_yaml_asks_for_one(project):
+    text = (project / PARAMS_FILE).read_text()
+    (project / PARAMS_FILE).write_text(text.replace("device: auto", "device: cuda"))
+    (found,) = (one for one in check_all(project) if one.level is Level.MISSING)
+    assert "runtime.device" in found.what
+
+
+def test_datasets_that_a_model_is_only_asked_about_are_looked_for_too():
+    run = replace(PARAMS.run, targets=("refcoco",))
+    keys = {one.what.partition(":")[0] for one in check_run(replace(PARAMS, run=run))}
+    assert {"datasets.shapes", "datasets.refcoco.root", "datasets.refcoco.images"} <= keys
 
 
 def test_what_dvc_left_half_written_is_found(project):

@@ -33,6 +33,8 @@ KEPT = (
     ".work/weights/hub/stanza-x/en.pt",
     "data/shapes/cams.h5",
 )
+SIZES = dict.fromkeys((".work/weights/0f1e", ".work/train/feed", *LOCKS), "0.0")
+SIZES[".work/cams/f00d"] = "1.3"
 
 
 @pytest.fixture
@@ -57,10 +59,17 @@ def test_all_that_is_left_behind_is_listed_with_its_size(here):
     assert found == dict.fromkeys(places, 7)
 
 
+def test_a_file_beside_the_folders_of_work_is_none(here):
+    (here / ".work" / "cams" / "note").touch()
+    assert ".work/cams/note" not in {one.path.as_posix() for one in find_leftovers(Path())}
+
+
 def test_what_is_worth_keeping_stays_when_it_is_removed(here, monkeypatch, capsys):
+    (here / LEFT[1]).write_bytes(b"0" * 1_260_000)
     monkeypatch.setattr(sys, "argv", ["leftovers"])
     main()
-    assert len(capsys.readouterr().out.splitlines()) == len(LEFT)
+    told = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert sorted(told) == sorted([size, "MB", place] for place, size in SIZES.items())
     assert names(here) == {*LEFT, *LOCKS, *KEPT}
     monkeypatch.setattr(sys, "argv", ["leftovers", "--remove"])
     main()
@@ -75,7 +84,7 @@ def test_what_a_living_writer_has_begun_stays(here):
     assert names(here) == {*KEPT, LOCKS[0], LEFT[3]}
 
 
-def test_nothing_is_removed_beside_a_running_stage(here):
+def test_nothing_is_removed_beside_a_running_stage(here, monkeypatch):
     (here / "stages").mkdir()
     (here / "stages" / "__init__.py").touch()  # before any other folder of this name
     (here / "stages" / "slow.py").write_text("print('up', flush=True)\ninput()\n")
@@ -86,14 +95,24 @@ def test_nothing_is_removed_beside_a_running_stage(here):
         assert stage.stdout.readline() == b"up\n"
         with pytest.raises(InputError, match=str(stage.pid)):
             remove_leftovers(Path())
+        monkeypatch.setattr(sys, "argv", ["leftovers", "--remove"])
+        with pytest.raises(SystemExit, match=str(stage.pid)):
+            main()
+        assert {*LEFT} <= names(here)
+        monkeypatch.chdir(here.parent)  # another project
+        remove_leftovers(Path())
         stage.communicate(b"\n")
-    assert {*LEFT} <= names(here)
+    monkeypatch.chdir(here)
+    remove_leftovers(Path())
+    assert names(here) == {*KEPT, "stages/__init__.py", "stages/slow.py"}
 
 
 def test_the_doctor_warns_of_much_of_it(here):
-    assert check_leftovers(Path()).level is Level.OK
+    finding = check_leftovers(Path())
+    assert (finding.level, finding.what.split(": ")[1]) == (Level.OK, "0 MB in 6 places")
     with (here / LEFT[0]).open("r+b") as stream:
         stream.truncate(int(MANY_BYTES) - 7 * (len(LEFT) - 1))  # with the others just as much
     finding = check_leftovers(Path())
     assert finding.level is Level.WARNING
+    assert "1000 MB in 6 places" in finding.what
     assert "leftovers --remove" in finding.remedy

@@ -1,6 +1,7 @@
 import errno
 import fcntl
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -22,7 +23,11 @@ def machine(root, device="auto"):
 def test_a_full_disk_and_an_almost_full_one_are_told(project, monkeypatch, least, enough, level):
     monkeypatch.setattr("pipeline.doctor.machine.LEAST_FREE_GB", least)
     monkeypatch.setattr("pipeline.doctor.machine.ENOUGH_FREE_GB", enough)
-    assert machine(project)["disk"].level is level
+    told = machine(project)["disk"]
+    assert told.level is level
+    assert told.what.endswith(f" {project}")
+    free_gb = float(told.what.split()[1])
+    assert free_gb == pytest.approx(shutil.disk_usage(project).free / 1e9, abs=1)
 
 
 def test_a_package_that_is_not_installed_is_missing(project, monkeypatch):
@@ -45,6 +50,11 @@ def test_git_wants_a_repository_and_an_identity(project):
     assert machine(project)["git"].level is Level.MISSING
 
 
+def test_git_itself_is_needed(project, monkeypatch):
+    monkeypatch.setenv("PATH", str(project))
+    assert machine(project)["git"].level is Level.MISSING
+
+
 def test_links_of_dvc_s_cache_are_what_works_first(project):
     (project / ".dvc" / "config").write_text("[cache]\n    type = copy\n")
     assert machine(project)["dvc"].level is Level.WARNING
@@ -56,15 +66,30 @@ def test_links_of_dvc_s_cache_are_what_works_first(project):
     assert machine(project)["dvc"].level is Level.MISSING
 
 
+def test_files_are_linked_to_a_cache_that_lies_elsewhere(project):
+    def found(link, folder):
+        (project / ".dvc" / "config").write_text(f"[cache]\n type = {link}\n dir = {folder}\n")
+        return machine(project)["dvc"]
+
+    told = found("hardlink", '"../not made/yet"')
+    assert told.level is Level.OK
+    assert told.what.endswith(str(project / ".dvc" / "../not made/yet"))
+    assert found("symlink", "/proc").level is Level.OK
+    told = found("hardlink", "/proc")  # another disk
+    assert told.level is Level.WARNING
+    assert "/proc," in told.what
+
+
+@pytest.mark.parametrize("setting", ["", "[cache]\n    type = reflink\n"])
 @pytest.mark.parametrize("works", [True, False])
-def test_files_are_cloned_where_the_disk_can(project, monkeypatch, works):
+def test_files_are_cloned_where_the_disk_can(project, monkeypatch, works, setting):
     def ioctl(*_):
         if not works:
             raise OSError(errno.EOPNOTSUPP, "not supported")
         return 0
 
     monkeypatch.setattr(fcntl, "ioctl", ioctl)
-    (project / ".dvc" / "config").write_text("[cache]\n    type = reflink\n")
+    (project / ".dvc" / "config").write_text(setting)
     found = machine(project)["dvc"]
     assert found.level is (Level.OK if works else Level.WARNING)
     assert ("reflinks" in found.what) == works
@@ -84,9 +109,12 @@ def test_a_gpu_is_needed_where_it_is_asked_for(project):
     assert machine(project, "cuda")["gpu"].level is Level.MISSING
 
 
-def test_a_prefect_server_that_is_configured_must_answer(project, monkeypatch):
+def test_a_prefect_server_that_is_configured_must_answer(project, monkeypatch, health):
     assert machine(project)["prefect"].level is Level.OK
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
     found = machine(project)["prefect"]
     assert (found.level, "http://127.0.0.1:9/api" in found.what) == (Level.WARNING, True)
     assert "make ui" in found.remedy
+    monkeypatch.setenv("PREFECT_API_URL", health.address)
+    found = machine(project)["prefect"]
+    assert (found.level, health.address in found.what) == (Level.OK, True)
