@@ -103,7 +103,7 @@ def find_results(path: Path) -> ResultPlace:
     """
     folder = path.absolute()
     folder = folder.parent if folder.name == "model" else folder
-    if len(folder.parents) < 3 or folder.parents[1].name != RESULTS:
+    if folder.parent.parent.name != RESULTS:
         raise InputError(
             f"{path}: holds no model: name {RESULTS}/<dataset>/<variant> of a project, or a folder "
             "that `camground pack` wrote"

@@ -50,7 +50,7 @@ def test_a_path_from_the_project_s_folder_does(project, monkeypatch):
     assert find_parts(Path("no_cam")).model == project / "results/own/no_cam/model"
 
 
-@pytest.mark.parametrize("given", ["results/shapes/none", "results", "data/shapes/full", "."])
+@pytest.mark.parametrize("given", ["results/shapes/none", "results", "data/shapes/full", ".", "/"])
 def test_a_folder_without_a_model_is_named(project, given):
     with pytest.raises(InputError, match="model"):
         find_parts(project / given)
@@ -86,7 +86,9 @@ def packed(tmp_path):
 def test_a_packed_folder_needs_nothing_beside_it(packed):
     parts = find_parts(packed)
     assert (parts.model, parts.weights) == (packed / "model", packed / "weights")
+    assert parts.noun_head == packed / "noun_head"
     assert parts.calibration == packed / "calibration.json"
+    assert parts.device == "auto"
     assert parts.settings.context_nouns == 2
     assert parts.settings.cams.clip.backgrounds == ("sky", "sea")
     assert model_name(packed) == "shapes/full"
@@ -134,7 +136,8 @@ def test_a_setting_that_cannot_be_is_refused(packed):
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("files", [1]), ("files", {"a": 1}), ("dataset", 3), ("variant", None)]
+    ("key", "value"),
+    [("files", [1]), ("files", {"a": 1}), ("files", {"a": []}), ("dataset", 3), ("variant", None)],
 )
 def test_packed_names_and_hashes_are_texts(packed, key, value):
     content = json.loads((packed / PACKED_FILE).read_text())
