@@ -170,7 +170,7 @@ def declared(project: Mapping[str, Any]) -> tuple[set[str], set[str]]:
 
 
 def _name_of(requirement: str) -> str:
-    return normal(re.split(r"[^\w.-]", requirement, maxsplit=1)[0])
+    return normal(re.split(r"[^\w.-]", requirement)[0])
 
 
 def import_problems(

@@ -54,10 +54,8 @@ def draw_boxes(
     for name, boxes in reversed(list(boxes_xyxy.items())):
         for box in boxes:
             corners = [scale * value for value in box]
-            for width, colour in ((6, "#101820"), (3, COLOURS[name])):
-                pen.rectangle(
-                    _grown(corners, 1 if width == 6 else 0, canvas.size), None, colour, width
-                )
+            for width, margin, colour in ((6, 1, "#101820"), (3, 0, COLOURS[name])):
+                pen.rectangle(_grown(corners, margin, canvas.size), None, colour, width)
     return _jpeg(canvas)
 
 
@@ -94,5 +92,5 @@ def _grown(corners: Sequence[float], margin: int, canvas_wh: tuple[int, int]) ->
 
 def _jpeg(canvas: Image.Image) -> bytes:
     stream = io.BytesIO()
-    canvas.convert("RGB").save(stream, "JPEG", quality=86, subsampling=0)
+    canvas.save(stream, "JPEG", quality=86, subsampling=0)
     return stream.getvalue()

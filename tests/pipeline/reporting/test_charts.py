@@ -2,10 +2,11 @@ import io
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
+from matplotlib.colors import to_rgba
 from PIL import Image
 
 from pipeline.reporting.charts import (
+    COLOURS,
     FEW_POINTS,
     Bar,
     bar_chart_png,
@@ -78,16 +79,8 @@ def test_hits_are_drawn_over_confidence_on_equal_axes():
 
 
 @pytest.fixture
-def drawn(monkeypatch):
+def drawn(figures):
     """Return a function that draws a chart and returns the panels and the title it saved."""
-    figures = []
-    save = Figure.savefig
-
-    def savefig(figure, *arguments, **options):
-        figures.append(figure)
-        save(figure, *arguments, **options)
-
-    monkeypatch.setattr(Figure, "savefig", savefig)
 
     def draw(make, *arguments):
         make(*arguments)
@@ -103,6 +96,9 @@ def test_bars_stand_under_their_names_with_their_intervals(drawn):
     assert [label.get_text() for label in axes.get_yticklabels()] == ["first", "second"]
     assert [bar.get_width() for bar in axes.patches] == [50, 25]
     assert [text.get_text().strip() for text in axes.texts] == ["50.0", "25.0"]
+    assert axes.texts[0].get_position()[0] > 75  # behind the intervals
+    colours = [to_rgba(COLOURS[kind]) for kind in ("model", "bound")]
+    assert [bar.get_facecolor() for bar in axes.patches] == colours
     [intervals] = axes.collections
     ends = [(*part[:, 0], *part[:, 1]) for part in intervals.get_segments()]
     assert ends == [(37.5, 75, 0, 0), (25, 25, 1, 1)]
@@ -141,3 +137,15 @@ def test_what_is_calibrated_lies_on_the_diagonal(drawn):
     np.testing.assert_array_equal(axes.collections[0].get_segments(), [[[25, 37.5], [25, 75]]])
     assert (axes.get_xlim(), axes.get_ylim(), title) == ((0, 100), (0, 100), "sure")
     assert axes.get_xlabel() != axes.get_ylabel() != ""
+    assert axes.lines[0].get_linestyle() == "--"  # as the caption says
+    assert not axes.lines[1].get_clip_on()  # a mark at the border is whole
+
+
+def test_an_interval_that_ends_a_rounding_before_its_value_is_drawn(drawn):
+    row = {"accuracy": 0.5, "low": 0.5 + 1e-9, "high": 0.5 - 1e-9}
+    [axes], _ = drawn(bar_chart_png, [Bar("all", **row, kind="model")])
+    [part] = axes.collections[0].get_segments()
+    np.testing.assert_array_equal(part[:, 0], [50, 50])
+    [axes], _ = drawn(reliability_png, [row | {"confidence": 0.5}])
+    [part] = axes.collections[0].get_segments()
+    np.testing.assert_array_equal(part[:, 1], [50, 50])

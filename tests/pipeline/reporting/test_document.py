@@ -125,6 +125,27 @@ def test_a_markdown_table_keeps_its_columns_whatever_the_cells_hold():
     assert text == "# t\n\ns\n\n## x\n\n| a | b |\n| --- | --- |\n| 1\\|2 | 3 4 |\n"
 
 
+def test_numbers_and_examples_are_lines_of_markdown():
+    tile, panels = Tile("hits", "5 %", "n=3"), [replace(PICTURE, caption=one) for one in "ab"]
+    cards = [Card("t", "miss", False, "why", panels, {}), Card("u", "hit", True, "", [], {})]
+    text = to_markdown("t", "s", [Section("x", [[tile, tile], cards])])
+    number, images = "- hits: **5 %** (n=3)", "![a](pictures/a.jpg) ![b](pictures/a.jpg)"
+    parts = [number, number, "t: miss. why", images, "u: hit. "]
+    assert text.partition("## x\n\n")[2].split("\n\n")[:5] == parts
+
+
+def test_strong_rows_and_good_examples_are_marked():
+    table = Table(("a",), [["1"], ["2"], ["3"]], frozenset({1}))
+    cards = [Card("a", name, name == "hit", "", [], {}) for name in ("hit", "miss")]
+    page = to_html("t", "s", [Section("x", [table, cards])])
+    assert re.findall(r"<tr( [^>]*)?>\s*<td>(\d)", page) == [
+        ("", "1"),
+        (' class="strong"', "2"),
+        ("", "3"),
+    ]
+    assert re.findall(r'class="(\w+)">(hit|miss)<', page) == [("good", "hit"), ("bad", "miss")]
+
+
 def test_a_warning_stands_out_and_other_text_does_not():
     section = Section("x", [Paragraph("plain"), Paragraph("danger", warning=True)])
     assert to_markdown("t", "s", [section]).endswith("\n\nplain\n\n**danger**\n")

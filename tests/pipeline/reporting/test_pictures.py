@@ -1,7 +1,7 @@
 import io
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageColor
 from PIL.JpegImagePlugin import get_sampling
 
 from pipeline.reporting import pictures
@@ -55,6 +55,29 @@ def test_a_box_is_drawn_where_it_is_and_the_image_keeps_its_shape():
     np.testing.assert_allclose(
         [columns.min(), rows.min(), columns.max(), rows.max()], [100, 40, 300, 120], atol=2
     )
+
+
+def test_each_kind_of_box_has_its_colour_and_the_first_lies_on_top():
+    image = np.full((210, 420, 3), 128, np.uint8)
+    boxes = {name: [[10, 10, 400, 200]] for name in ("gt", "reg", "proposal")}
+    places = {"gt": [], "reg": [], "proposal": []}
+    for number, name in enumerate(places):
+        places[name] = [[20 + 130 * number, 30, 110 + 130 * number, 190]]
+    drawn = shown(pictures.draw_boxes(image, places))
+    for name, [(left, *_)] in places.items():
+        colour = ImageColor.getrgb(pictures.COLOURS[name])
+        np.testing.assert_allclose(drawn[100, left + 1], colour, atol=25)
+        np.testing.assert_allclose(drawn[100, left - 1], ImageColor.getrgb("#101820"), atol=60)
+        np.testing.assert_allclose(drawn[100, left + 8], [128] * 3, atol=12)
+    over = shown(pictures.draw_boxes(image, boxes))
+    np.testing.assert_allclose(over[100, 11], ImageColor.getrgb(pictures.COLOURS["gt"]), atol=25)
+
+
+def test_a_picture_of_a_line_keeps_a_pixel():
+    image = np.full((1, 900, 3), 128, np.uint8)
+    assert shown(pictures.draw_boxes(image, {})).shape == (1, 420, 3)
+    tall = pictures.draw_map(image.transpose(1, 0, 2), np.ones((1, 1)))
+    assert shown(tall).shape == (420, 1, 3)
 
 
 def test_a_one_pixel_box_at_the_border_is_drawn():

@@ -1,33 +1,37 @@
-import io
-
 import numpy as np
 import pytest
-from PIL import Image
 
 from pipeline.reporting.plots import plots
 
 ROW = {"accuracy": 0.5, "low": 0.4, "high": 0.6}
-CURVES = "step,epoch,loss,mining_loss,note\n3,1,2.5,1.0,\n6,2,1.5,0.5,\n"
+CURVES = "step,epoch,loss,mining_loss,note,learning_rate\n3,1,2.5,1.0,,0.1\n6,2,1.5,0.5,,0.2\n"
 
 
 def split(**groups):
     return {
-        "phrases": 7,
-        "methods": {"reg": ROW, "prior": ROW},
+        "phrases": 1007,
+        "methods": {"prior": ROW, "reg": ROW | {"accuracy": 0.25}},
         "groups": groups,
-        "proposal_recall": {"10": 0.25, "100": 1.0, "50": 0.75},
-        "confidence": {"ece": 0.25, "bins": [ROW | {"confidence": 0.75}]},
+        "proposal_recall": {"100": 1.0, "10": 0.25, "50": 0.75},
+        "confidence": {"ece": 0.125, "bins": [ROW | {"confidence": 0.75}]},
     }
 
 
-def drawn(splits, curves=CURVES):
-    pictures = {picture.name: picture.content for picture in plots(splits, curves)}
-    return {name: np.asarray(Image.open(io.BytesIO(data))) for name, data in pictures.items()}
+@pytest.fixture
+def drawn(figures):
+    """Return a function that draws all plots and returns the figures by file name."""
+
+    def draw(splits, curves=CURVES):
+        figures.clear()
+        names = [picture.name for picture in plots(splits, curves)]
+        return dict(zip(names, figures, strict=True))
+
+    return draw
 
 
-def test_every_split_has_its_charts_and_the_training_one():
-    splits = {"val": split(kind={"animals": {"reg": ROW}}), "testA": split()}
-    assert list(drawn(splits)) == [
+def test_every_split_has_its_charts_and_the_training_one(drawn):
+    charts = drawn({"val": split(kind={"animals": {"reg": ROW}}), "testA": split()})
+    assert list(charts) == [
         "losses.png",
         "accuracy_testA.png",
         "reliability_testA.png",
@@ -37,34 +41,47 @@ def test_every_split_has_its_charts_and_the_training_one():
         "reliability_val.png",
         "recall_val.png",
     ]
+    for name, chart in charts.items():
+        assert name == "losses.png" or name.split("_")[1][:-4] in chart.get_suptitle()
 
 
-def test_the_losses_and_nothing_else_are_drawn():
-    header = "step,epoch,loss,mining_loss,learning_rate\n"
-    one, other_loss, other_rate = (
-        drawn({}, f"{header}3,1,2.5,1.0,0.1\n6,2,1.5,{loss},{rate}\n")["losses.png"]
-        for loss, rate in ((0.5, 0.2), (0.75, 0.2), (0.5, 0.3))
-    )
-    assert not np.array_equal(one, other_loss)
-    assert np.array_equal(one, other_rate)
+def test_pictures_are_png():
+    [picture] = plots({}, CURVES)
+    assert picture.content.startswith(b"\x89PNG")
 
 
-def test_a_training_that_logged_nothing_has_no_losses():
+def test_the_losses_and_nothing_else_are_drawn(drawn):
+    axes = drawn({})["losses.png"].axes
+    assert [one.get_title(loc="left") for one in axes] == ["loss", "mining_loss"]
+    assert [one.get_xlabel() for one in axes] == ["step"] * 2
+    np.testing.assert_array_equal(axes[0].lines[0].get_xydata(), [[3, 2.5], [6, 1.5]])
+
+
+def test_a_training_that_logged_nothing_has_no_losses(drawn):
     assert "losses.png" not in drawn({"test": split()}, "epoch,step\n")
 
 
-@pytest.mark.parametrize("value", [0.9, 0.1])
-def test_another_value_is_another_chart(value):
-    changed = split(kind={"animals": {"reg": ROW | {"accuracy": value, "low": 0.0, "high": 1.0}}})
-    changed["proposal_recall"] = {"10": value, "100": 1.0, "50": 0.75}
-    before, after = drawn({"test": split(kind={"animals": {"reg": ROW}})}), drawn({"test": changed})
-    for name in ("kinds_test.png", "recall_test.png"):
-        assert not np.array_equal(before[name], after[name])
+def test_bars_are_the_methods_and_the_model_s_hits_by_kind_of_phrase(drawn):
+    kinds = {"animals": {"prior": ROW, "reg": ROW | {"accuracy": 0.375}}}
+    charts = drawn({"test": split(kind=kinds, words={"1 to 2": {"reg": ROW}})})
+    [axes] = charts["accuracy_test.png"].axes
+    assert [bar.get_width() for bar in axes.patches] == [25, 50]  # the model's first
+    assert "1,007" in charts["accuracy_test.png"].get_suptitle()
+    [axes] = charts["kinds_test.png"].axes
+    assert [bar.get_width() for bar in axes.patches] == [37.5, 50]
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels == ["kind: animals", "words: 1 to 2"]
+    [intervals] = axes.collections
+    ends = [part[:, 0] for part in intervals.get_segments()]
+    np.testing.assert_allclose(ends, [[37.5, 60], [40, 60]])
 
 
-def test_recall_is_drawn_by_rank_and_not_by_text():
-    ranks = {"test": split()}
-    ranks["test"]["proposal_recall"] = {"100": 1.0, "10": 0.25, "50": 0.75}
-    assert np.array_equal(
-        drawn(ranks)["recall_test.png"], drawn({"test": split()})["recall_test.png"]
-    )
+def test_recall_is_drawn_by_rank_and_hits_over_confidence(drawn):
+    charts = drawn({"test": split()})
+    [axes] = charts["recall_test.png"].axes
+    np.testing.assert_array_equal(axes.lines[0].get_xydata(), [[10, 25], [50, 75], [100, 100]])
+    assert "proposals" in axes.get_xlabel()
+    assert "hit" in axes.get_ylabel()
+    [axes] = charts["reliability_test.png"].axes
+    np.testing.assert_array_equal(axes.lines[1].get_xydata(), [[75, 50]])
+    assert "0.125" in charts["reliability_test.png"].get_suptitle()
