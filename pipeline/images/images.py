@@ -119,7 +119,7 @@ def whole_image_hw(path: Path) -> tuple[int, int]:
 
 
 def _ends_somewhere(jpeg: bytes) -> bool:
-    return jpeg.rfind(_JPEG_END) > jpeg.rfind(_JPEG_SCAN)
+    return _JPEG_END in jpeg.rpartition(_JPEG_SCAN)[2]
 
 
 def _orientation(image: Image.Image) -> int:

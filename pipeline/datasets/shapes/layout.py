@@ -93,7 +93,7 @@ def _try_to_place(
 
 def _is_clear(box: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> bool:
     """Return whether two boxes overlap by at most `MAX_OVERLAP_PERCENT`."""
-    width = min(box[2], other[2]) - max(box[0], other[0])
-    height = min(box[3], other[3]) - max(box[1], other[1])
+    width = max(0, min(box[2], other[2]) - max(box[0], other[0]))
+    height = max(0, min(box[3], other[3]) - max(box[1], other[1]))
     smaller = min((x2 - x1) * (y2 - y1) for x1, y1, x2, y2 in (box, other))
-    return width <= 0 or height <= 0 or width * height * 100 <= smaller * MAX_OVERLAP_PERCENT
+    return width * height * 100 <= smaller * MAX_OVERLAP_PERCENT

@@ -163,6 +163,16 @@ def test_a_picture_that_was_cut_off_is_not_whole(tmp_path, suffix, kept):
         whole_image_hw(path)
 
 
+@pytest.mark.parametrize("read", [read_image, whole_image_hw])
+def test_a_png_whose_stream_is_damaged_is_refused(tmp_path, read):
+    path = photograph(tmp_path / "a.png")
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(BadImageError, match=r"a\.png"):
+        read(path)
+
+
 def test_a_jpeg_whose_end_was_never_written_is_not_whole(tmp_path):
     path = photograph(tmp_path / "a.jpg")
     content = path.read_bytes()

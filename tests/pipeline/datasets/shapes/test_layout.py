@@ -60,6 +60,7 @@ def test_boxes_may_touch_and_overlap_by_eight_percent_of_the_smaller():
     big = (10, 20, 110, 70)
     assert _is_clear(big, (110, 20, 120, 70))
     assert _is_clear(big, (10, 70, 20, 80))
+    assert _is_clear(big, (300, 90, 340, 120))  # apart both ways
     assert _is_clear(big, (102, 60, 152, 80))  # 8 x 10 of 50 x 20
     assert not _is_clear(big, (101, 60, 151, 80))
     assert not _is_clear((101, 60, 151, 80), big)
