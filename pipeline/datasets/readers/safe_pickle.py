@@ -31,12 +31,19 @@ BROKEN_PICKLE = (  # what unpicklers raise on bytes that are no pickle
 )
 
 
+def _refuse_bytearray(_: pickle.Unpickler) -> None:
+    """Refuse a bytearray: room for it is made before the file is found to be shorter."""
+    raise pickle.UnpicklingError("it holds a bytearray, which is no plain value")
+
+
 class _PlainValues(pickle._Unpickler):
     """An unpickler of lists, tuples, mappings, sets, texts and numbers that refuses all else.
 
     It is the Python implementation, whose memo is a mapping: the C implementation allocates a memo
     up to the largest index that a broken file names, up to 64 GB.
     """
+
+    dispatch = pickle._Unpickler.dispatch | {pickle.BYTEARRAY8[0]: _refuse_bytearray}
 
     def find_class(self, module: str, name: str) -> Any:
         raise pickle.UnpicklingError(f"it asks for {module}.{name}, which plain values do not need")
