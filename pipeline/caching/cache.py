@@ -7,7 +7,6 @@ Datasets are contiguous, not compressed, and carry no times; names and attribute
 sorted order.
 """
 
-import errno
 import fcntl
 import math
 import os
@@ -349,8 +348,6 @@ def _stored(file: Any, name: str, path: Path) -> Any:
 def _open(path: Path) -> Any:
     try:
         check_regular(path)
-        if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, "")
         return h5py.File(path, "r", locking=False)
     except OSError as error:
         raise _open_error(path, error) from error

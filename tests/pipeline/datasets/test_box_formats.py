@@ -30,6 +30,20 @@ def test_a_pixel_of_rounding_is_clipped_without_a_word(given):
     assert 0 <= box[1] < box[3] <= 40
 
 
+@pytest.mark.parametrize(
+    ("given", "further"),
+    [
+        ([-1, 5, 10, 10], [-1.25, 5, 10, 10]),
+        ([5, -1, 10, 10], [5, -1.25, 10, 10]),
+        ([90, 5, 11, 10], [90, 5, 11.25, 10]),
+        ([5, 30, 10, 11], [5, 30, 10, 11.25]),
+    ],
+)
+def test_rounding_is_one_pixel_at_each_side_and_more_is_told(given, further):
+    assert check_box(given, "xywh", HW)[1] is None
+    assert "clipped" in check_box(further, "xywh", HW)[1]
+
+
 def test_a_box_that_reaches_out_either_way_it_is_read_is_clipped_and_told():
     box, problem = check_box([90, 30, 150, 60], "xywh", HW)
     assert box == (90, 30, 100, 40)

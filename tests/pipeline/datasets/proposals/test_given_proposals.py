@@ -116,6 +116,18 @@ def test_no_images_give_empty_arrays():
     assert imported.arrays["boxes_xyxy"].shape == (0, 4)
 
 
+def test_a_row_whose_boxes_all_lie_below_the_floor_is_counted():
+    rows = [
+        given([[0, 0, 1, 1]] * 2, scores=[0.1, 0.09]),
+        given([[0, 0, 1, 1]], "c", scores=[0.09]),
+    ]
+    imported = import_given(IMAGES, rows, LIMITS)
+    np.testing.assert_allclose(imported.arrays["scores"], [0.1], rtol=1e-6)
+    told = {key: count for key, count in imported.counts.items() if count and "classes" not in key}
+    assert list(told.values()) == [1]
+    assert "floor" in min(told)
+
+
 def test_names_are_read_up_to_the_comma(tmp_path):
     (tmp_path / "v.txt").write_text("\ufeffStop sign,stopsign\ncafé \n\n", encoding="utf-8")
     assert read_names(tmp_path / "v.txt") == ("stop sign", "café")
@@ -264,4 +276,5 @@ def test_a_row_that_lacks_nothing_is_not_counted():
 def test_a_row_without_any_usable_box_is_counted(scores):
     imported = import_given(IMAGES, [given([[0, 0, 5, 5], [1, 1, 9, 9]], scores=scores)], LIMITS)
     assert imported.counts[NO_USABLE_BOX] == 1
+    assert not any("floor" in problem for problem in +imported.counts)
     assert imported.arrays["scores"].shape == (0,)

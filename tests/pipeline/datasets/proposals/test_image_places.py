@@ -71,6 +71,8 @@ def test_a_name_that_two_files_fit_finds_neither(name, files):
         ("b_7", ("a_7.jpg", "b_7.jpg"), 1),
         ("garden/0001", ("kitchen/0001.jpg", "garden/0001.jpg"), 1),
         ("photos/garden/0001.jpg", ("kitchen/0001.jpg", "garden/0001.jpg"), 1),
+        ("garden/0001", ("x/kitchen/0001.jpg", "x/garden/0001.jpg"), 1),
+        ("COCO_train2014_000000000139", ("COCO_val2014_000000000139.jpg",), 0),
         ("x.png", ("x.jpg", "x.png"), 1),
         ("x.JPEG", ("x.png", "x.jpg"), 1),
         ("25", ("01/images/24.jpg", "00/images/25.jpg"), 1),
@@ -91,6 +93,7 @@ def test_folder_prefix_and_suffix_decide_between_files(name, files, index):
         ("kitchen_7", "garden_7.jpg"),
         ("0001.png", "0001.jpg"),
         ("COCO_val2014_7", "garden_7.jpg"),
+        ("garden_7", "COCO_val2014_7.jpg"),
     ],
 )
 def test_what_a_name_says_otherwise_is_not_overlooked(name, file):

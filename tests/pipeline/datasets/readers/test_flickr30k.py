@@ -42,8 +42,9 @@ def test_chain_zero_and_what_is_not_visual_are_no_phrases_to_localise(mark):
 
 
 def test_a_mark_without_words_is_an_empty_phrase():
-    plain, [mention] = parse_sentence("see [/EN#8/other ]")
-    assert (plain, mention.phrase) == ("see", "")
+    for mark in ("[/EN#8/other ]", "[/EN#8/other]"):
+        plain, [mention] = parse_sentence(f"see {mark}")
+        assert (plain, mention.phrase, mention.span) == ("see", "", (4, 4))
 
 
 @pytest.mark.parametrize("character", "\u2028\u2029\x85\x0b\x0c\x1c\r")
