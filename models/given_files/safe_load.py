@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from models.given_files.careful_unpickler import CarefulUnpickler
 from models.given_files.foreign_values import ShownError, ValueBudget
 from models.given_files.impostors import cause_of, check_stored, one_line
 from models.given_files.pickled_arrays import (
@@ -125,11 +126,8 @@ def load_safetensors(path: Path) -> dict[str, Tensor]:
         return load_file(path)
 
 
-class _ArraysOnly(pickle._Unpickler):
-    """An unpickler of numpy arrays and plain values that refuses every other global.
-
-    It is the Python implementation: the C implementation allocates as much as a broken file names.
-    """
+class _ArraysOnly(CarefulUnpickler):
+    """An unpickler of numpy arrays and plain values that refuses every other global."""
 
     def find_class(self, module: str, name: str) -> Callable[..., Any]:
         """Return the stand-in of a class of NumPy.

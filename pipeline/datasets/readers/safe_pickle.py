@@ -10,6 +10,7 @@ import struct
 from pathlib import Path
 from typing import Any
 
+from models.given_files.careful_unpickler import CarefulUnpickler
 from models.given_files.foreign_values import ValueBudget
 from models.given_files.impostors import cause_of
 from models.given_files.text_files import read_bytes
@@ -31,19 +32,8 @@ BROKEN_PICKLE = (  # what unpicklers raise on bytes that are no pickle
 )
 
 
-def _refuse_bytearray(_: pickle.Unpickler) -> None:
-    """Refuse a bytearray: room for it is made before the file is found to be shorter."""
-    raise pickle.UnpicklingError("it holds a bytearray, which is no plain value")
-
-
-class _PlainValues(pickle._Unpickler):
-    """An unpickler of lists, tuples, mappings, sets, texts and numbers that refuses all else.
-
-    It is the Python implementation, whose memo is a mapping: the C implementation allocates a memo
-    up to the largest index that a broken file names, up to 64 GB.
-    """
-
-    dispatch = pickle._Unpickler.dispatch | {pickle.BYTEARRAY8[0]: _refuse_bytearray}
+class _PlainValues(CarefulUnpickler):
+    """An unpickler of lists, tuples, mappings, sets, texts and numbers that refuses all else."""
 
     def find_class(self, module: str, name: str) -> Any:
         raise pickle.UnpicklingError(f"it asks for {module}.{name}, which plain values do not need")
