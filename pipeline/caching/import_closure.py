@@ -150,9 +150,7 @@ def _with_code(lines: list[str], stages: Path) -> Iterator[str]:
 def _wrapped(paths: list[str]) -> list[str]:
     indent = 6 * " "
     text = ", ".join(paths) + ","
-    return textwrap.wrap(
-        text, 100, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
-    )
+    return textwrap.wrap(text, 100, initial_indent=indent, subsequent_indent=indent)
 
 
 if __name__ == "__main__":

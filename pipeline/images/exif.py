@@ -22,9 +22,11 @@ def orientation_in(exif: bytes) -> int | None:
         exif: the data, with or without the six bytes `Exif` 0 0 before them.
     """
     exif = exif.removeprefix(_PREFIX)
-    order = _ORDERS.get(exif[:2], "")
+    order = _ORDERS.get(exif[:2])
+    if order is None:
+        return None
     try:
-        magic, start = struct.unpack_from(f"{order}HI", exif, 2) if order else (0, 0)
+        magic, start = struct.unpack_from(f"{order}HI", exif, 2)
         entries = struct.unpack_from(f"{order}H", exif, start)[0] if magic == _MAGIC else 0
         for place in range(start + 2, start + 2 + 12 * entries, 12):
             tag, kind, count = struct.unpack_from(f"{order}HHI", exif, place)

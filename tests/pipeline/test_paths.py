@@ -38,12 +38,17 @@ def test_another_datasets_model_brings_weights_and_nouns_and_its_results_lie_apa
 def test_dvc_writes_only_files_that_the_layout_knows():
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     bodies = [stage.get("do", stage) for stage in stages.values()]
-    outs = {out for body in bodies for kind in ("outs", "metrics") for out in body.get(kind, [])}
-    known: set[str] = set()
-    for trained_on in ("", "${item.trained_on}"):
-        known |= properties(DatasetFiles("${item.dataset}", trained_on))
-        known |= properties(ResultFiles("${item.dataset}", "${item.variant}", trained_on))
-    assert {out if isinstance(out, str) else next(iter(out)) for out in outs} <= known
+    kinds = ("outs", "metrics", "plots")
+    outs = {out for body in bodies for kind in kinds for out in body.get(kind, [])}
+    known = {
+        trained_on: properties(DatasetFiles("${item.dataset}", trained_on))
+        | properties(ResultFiles("${item.dataset}", "${item.variant}", trained_on))
+        for trained_on in ("", "${item.trained_on}")
+    }
+    assert outs <= known[""] | known["${item.trained_on}"]
+    folders = {"data/${item.dataset}", "results/${item.dataset}/${item.variant}"}
+    tables = {f"data/${{item.dataset}}/annotations/{name}.jsonl" for name in ("images", "phrases")}
+    assert known[""] - outs == folders | tables
 
 
 def test_drawn_pictures_lie_beside_their_records():

@@ -73,7 +73,9 @@ def test_a_package_file_counts_if_it_holds_code(project):
     ]
 
 
-@pytest.mark.parametrize("module", ["observe.deep", "params.deep", "command_line", "errors"])
+@pytest.mark.parametrize(
+    "module", ["observe.deep", "params.deep", "command_line", "errors", "lifetime"]
+)
 def test_what_never_computes_is_left_out_with_what_only_it_imports(project, module):
     root = project(
         stages__cams=f"from pipeline.{module} import run_stage",

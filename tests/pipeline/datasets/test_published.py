@@ -25,10 +25,27 @@ def test_every_collection_has_a_training_split_and_one_to_evaluate(published):
         ("refcoco_plus_unc", 141_564),  # there: RefCOCO+
         ("refcocog_google", 95_010),  # RefCOCOg as cleaned, whoever splits it
         ("refcocog_umd", 95_010),
+        ("referit", 54_127 + 5_842 + 60_103),  # Yang et al. 2019, section 4.1
+        ("flickr30k", 427_193 + 14_433 + 14_481),  # lengths of TransVG's lists
     ],
 )
 def test_the_splits_sum_to_the_published_number_of_expressions(collection, phrases):
     assert sum(count for _, count in PUBLISHED[collection].counts.values()) == phrases
+
+
+@pytest.mark.parametrize(
+    ("collection", "images"),
+    [
+        ("refcoco_unc", 19_994),  # Yu et al. 2016, section 3
+        ("refcoco_plus_unc", 19_992),
+        ("refcocog_umd", 25_799),
+        ("referit", 19_994),
+        ("refclef_berkeley", 19_994),
+        ("flickr30k", 31_783),  # Plummer et al. 2015
+    ],
+)
+def test_the_splits_sum_to_the_published_number_of_images(collection, images):
+    assert sum(count for count, _ in PUBLISHED[collection].counts.values()) == images
 
 
 def test_every_data_set_of_params_yaml_but_drawn_and_own_ones_has_published_counts():

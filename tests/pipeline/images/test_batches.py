@@ -30,9 +30,11 @@ def test_what_fills_up_the_last_batch_is_black(files):
     assert not last.images[1].any()
 
 
-def test_no_images_are_one_batch_of_none():
-    batches = list(image_batches([], 11, 2, 1))
-    assert [(batch.num_real, batch.images.shape) for batch in batches] == [(0, (2, 3, 11, 11))]
+@pytest.mark.parametrize("batch_images", [1, 2])
+def test_no_images_are_one_batch_of_none(batch_images):
+    batches = list(image_batches([], 11, batch_images, 1))
+    shape = (batch_images, 3, 11, 11)
+    assert [(batch.num_real, batch.images.shape) for batch in batches] == [(0, shape)]
 
 
 def test_an_image_is_squashed_not_cropped(tmp_path):

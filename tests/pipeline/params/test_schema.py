@@ -5,7 +5,6 @@ import pytest
 import yaml
 
 from pipeline.params.schema import NAME, Params
-from pipeline.params.train import LabelParams
 from tests.conftest import ROOT
 
 VALUES = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
@@ -35,14 +34,6 @@ def test_choices_hold_what_the_file_chose():
     ]
     assert chosen
     assert all(value in choices for value, choices in chosen)
-
-
-@pytest.mark.parametrize(
-    ("similarity", "part"), [("exact", None), ("wordnet", "wordnet"), ("text", "language")]
-)
-def test_labels_are_compared_with_a_part_of_the_weights_or_none(similarity, part):
-    labels = LabelParams(**VALUES["train"]["labels"] | {"similarity": similarity})
-    assert labels.weights_part == part
 
 
 def test_a_name_begins_with_a_letter_and_holds_no_blank():

@@ -9,6 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 
+from pipeline.datasets.proposals import bottom_up_files
 from pipeline.datasets.proposals.bottom_up_files import BadRowError, read_given, read_npz, read_row
 from pipeline.errors import InputError
 
@@ -45,6 +46,7 @@ def test_a_row_of_the_original_holds_width_before_height():
 def test_a_row_of_lxmert_holds_height_before_width_and_classes():
     given = read_row(lxmert_row())
     assert (given.image_id, given.image_hw) == ("COCO_val2014_000000000139", (480, 640))
+    assert (given.boxes_xyxy.dtype, given.scores.dtype, given.labels.dtype) == ("f8", "f8", "i8")
     np.testing.assert_array_equal(given.boxes_xyxy, BOXES)
     np.testing.assert_array_equal(given.scores, SCORES)
     np.testing.assert_array_equal(given.labels, LABELS)
@@ -226,6 +228,17 @@ BOMBS = {
         "info": npy("'|O'", "()", b"\x80\x02K\x01r\xff\xff\xff\x7f."),
     },
 }
+
+
+def test_an_array_has_as_many_bytes_as_it_may(tmp_path, monkeypatch):
+    np.savez(tmp_path / "7.npz", bbox=BOXES)
+    with zipfile.ZipFile(tmp_path / "7.npz") as archive:
+        num_bytes = archive.getinfo("bbox.npy").file_size
+    monkeypatch.setattr(bottom_up_files, "MOST_BYTES", num_bytes)
+    np.testing.assert_array_equal(read_npz(tmp_path / "7.npz").boxes_xyxy, BOXES)
+    monkeypatch.setattr(bottom_up_files, "MOST_BYTES", num_bytes - 1)
+    with pytest.raises(BadRowError, match=f"bbox.*{num_bytes - 1}"):
+        read_npz(tmp_path / "7.npz")
 
 
 @pytest.mark.parametrize("bomb", BOMBS)

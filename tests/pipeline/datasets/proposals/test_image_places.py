@@ -104,3 +104,10 @@ def test_a_file_without_its_suffix_is_meant_rather_than_one_of_its_name_in_a_fol
     files = ("x.png", "d/x.png")
     images = [ImageRecord(f"id of {file}", file, (9, 9), "train") for file in files]
     assert ImagePlaces(images).of("x") == (0,)
+
+
+@pytest.mark.parametrize("suffix", ["png", "GIF", "bmp", "webp", "tif", "tiff", "jpg", "JPEG"])
+def test_the_suffix_of_any_picture_may_be_left_out(suffix):
+    found = places(f"d/a.b.{suffix}", f"e/a.c.{suffix}")
+    assert found.of("a.b") == found.of("d/a.b") == found.of(f"a.b.{suffix.lower()}") == (0,)
+    assert found.of("a") == ()

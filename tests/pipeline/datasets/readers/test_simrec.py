@@ -74,6 +74,11 @@ def test_another_layout_is_named(path, content):
         read(path)
 
 
+def test_the_files_that_were_looked_for_are_named(tmp_path):
+    with pytest.raises(InputError, match=r"refcocog\.json.*datasets\.mine\.root"):
+        read(tmp_path)
+
+
 def test_a_collection_without_a_file_is_named(tmp_path):
     with pytest.raises(InputError, match="flickr30k"):
         read(tmp_path, "flickr30k")

@@ -59,5 +59,5 @@ def test_a_collection_without_lists_is_named(tmp_path):
 
 
 def test_missing_lists_are_named(tmp_path):
-    with pytest.raises(InputError, match=r"gref_umd/gref_umd_train\.pth"):
+    with pytest.raises(InputError, match=r"gref_umd/gref_umd_train\.pth.*datasets\.mine\.root"):
         read(tmp_path)

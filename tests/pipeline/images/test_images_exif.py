@@ -1,0 +1,49 @@
+import struct
+
+import numpy as np
+import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from pipeline.images.images import image_hw_of, read_image
+
+UPRIGHT = np.arange(3 * 5 * 3, dtype=np.uint8).reshape(3, 5, 3)
+SIDEWAYS = np.rot90(UPRIGHT, -1)  # EXIF 2.32, orientation 6: row 0 is the right side
+
+
+def saved_with_exif_as_text(path, kind, count, value):
+    """Save a PNG whose EXIF is a text of hexadecimal digits, as ImageMagick writes it."""
+    tag = struct.pack("<HHI4s", 274, kind, count, value)
+    rational = struct.pack("<II", 6, 1)
+    exif = b"Exif\0\0II" + struct.pack("<HIH", 42, 8, 1) + tag + bytes(4) + rational
+    texts = PngInfo()
+    texts.add_text("Raw profile type exif", f"\nexif\n{len(exif)}\n{exif.hex()}\n")
+    Image.fromarray(UPRIGHT).save(path, pnginfo=texts)
+    return path
+
+
+def test_orientation_in_exif_as_text_turns_a_picture(tmp_path):
+    path = saved_with_exif_as_text(tmp_path / "a.png", 3, 1, b"\6\0\0\0")
+    np.testing.assert_array_equal(read_image(path), SIDEWAYS)
+    assert image_hw_of(path) == (5, 3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "count", "value"),
+    [(5, 1, struct.pack("<I", 26)), (11, 1, struct.pack("<f", 6)), (2, 2, b"6\0\0\0")],
+    ids=["a fraction", "a float", "a digit"],
+)
+def test_orientation_in_exif_as_text_is_a_whole_number(tmp_path, kind, count, value):
+    path = saved_with_exif_as_text(tmp_path / "a.png", kind, count, value)
+    np.testing.assert_array_equal(read_image(path), UPRIGHT)
+    assert image_hw_of(path) == (3, 5)
+
+
+@pytest.mark.parametrize(("orientation", "shown"), [(6, SIDEWAYS), (1, UPRIGHT), (9, UPRIGHT)])
+def test_orientation_in_xmp_turns_a_picture(tmp_path, orientation, shown):
+    xmp = f'<x:xmpmeta><rdf:Description tiff:Orientation="{orientation}"/></x:xmpmeta>'
+    texts = PngInfo()
+    texts.add_itxt("XML:com.adobe.xmp", xmp)
+    Image.fromarray(UPRIGHT).save(tmp_path / "a.png", pnginfo=texts)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), shown)
+    assert image_hw_of(tmp_path / "a.png") == shown.shape[:2]
