@@ -86,7 +86,7 @@ class RememberedBackbone(Backbone):
         words = torch.cat([words, pixel_mask.flatten(1).long()], dim=1)  # (B, 4 S S)
         if self._weights is None or self._weights.shape[1] != words.shape[1]:
             draw = torch.Generator().manual_seed(0)
-            drawn = torch.randint(-(2**63), 2**63 - 1, (_LANES, words.shape[1]), generator=draw)
+            drawn = torch.randint(2**63 - 1, (_LANES, words.shape[1]), generator=draw)
             self._weights = drawn.to(words.device)
         sums = torch.stack([(words * lane).sum(1) for lane in self._weights], dim=1)  # (B, lanes)
         return [(len(images), *row) for row in sums.tolist()]

@@ -34,6 +34,23 @@ def test_the_packages_of_a_whole_folder(folder):
     assert packages == {"tokenize": "cut", "mwt": "split", "pos": "mine"}
 
 
+def without_default(folder, name):
+    """Take a processor from those that are used unless others are named."""
+    content = json.loads((folder / "resources.json").read_text())
+    del content["en"]["default_processors"][name]
+    (folder / "resources.json").write_text(json.dumps(content))
+
+
+def test_only_the_splitter_of_words_may_be_absent(folder):
+    without_default(folder, "mwt")
+    (folder / "en" / "mwt" / "split.pt").unlink()
+    assert check_stanza_folder(folder, "mine") == {"tokenize": "cut", "pos": "mine"}
+    without_default(folder, "tokenize")
+    assert check_stanza_folder(folder, "mine", ("pos",)) == {"pos": "mine"}
+    with pytest.raises(FolderError, match=r"resources\.json.*`tokenize`"):
+        check_stanza_folder(folder, "mine")
+
+
 @pytest.mark.parametrize("name", ["tokenize/cut", "pos/mine", "pretrain/vectors"])
 def test_a_model_that_would_unpack_to_more_than_its_file_is_named(folder, name):
     with zipfile.ZipFile(folder / "en" / f"{name}.pt", "w", zipfile.ZIP_DEFLATED) as archive:

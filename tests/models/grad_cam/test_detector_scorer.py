@@ -14,7 +14,7 @@ from models.detector.checkpoint import (
 )
 from models.detector.openmmlab import DetDataSample
 from models.given_files.safe_load import ModelFileError
-from models.grad_cam.detector_scorer import DetectorScorer, load_detector_scorer
+from models.grad_cam.detector_scorer import DetectorScorer, _regions, load_detector_scorer
 from models.grad_cam.explainer import LayerError, NounExplainer
 from models.noun_classes.imagenet import NounClasses
 from tests.tiny_detector import draw
@@ -229,6 +229,9 @@ def test_an_image_in_which_the_first_stage_finds_nothing_is_scored_whole(regions
     regions.network.rpn_head.test_cfg.update(min_bbox_size=10_000)
     assert regions.probs(pictures()).isfinite().all()
     assert not torch.allclose(regions.probs(pictures()), usual)
+    wide = 255 * torch.rand(2, 3, 64, 96)
+    found = _regions(regions.network, regions.network.extract_feat(wide), wide)
+    assert [boxes.tolist() for boxes in found] == [[[0, 0, 96, 64]]] * 2
 
 
 def test_no_noun_with_a_label_scores_nothing(folders):
