@@ -33,6 +33,11 @@ def test_step_and_epoch_of_a_bad_loss_are_counted_from_one(loss):
     check_loss(torch.tensor(1e30), step=7, steps_per_epoch=3)
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_loss_that_has_a_gradient_is_read_without_a_warning():
+    check_loss(torch.tensor(1e30, requires_grad=True), step=7, steps_per_epoch=3)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64])
 def test_a_bad_weight_is_named_of_whatever_precision(dtype):
     state = {"steps": torch.tensor(3), "note": "text", "empty": torch.zeros(0), "deep.bias": None}

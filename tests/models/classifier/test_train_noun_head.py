@@ -111,6 +111,13 @@ def test_average_precision_is_the_slow_loops():
     assert average_precisions(logits, said).tolist() == pytest.approx(expected)
 
 
+def test_equal_scores_keep_the_order_of_the_images():
+    said = torch.zeros(97, 2, dtype=torch.bool)
+    said[[0, 1], 0], said[[2, 5], 1] = True, True
+    found = average_precisions(torch.zeros(97, 2), said)
+    assert found.tolist() == pytest.approx([1, (1 / 3 + 2 / 6) / 2])
+
+
 def test_average_precision_of_a_noun_that_nobody_said_is_unknown():
     said = torch.tensor([[True, False], [False, False]])
     precisions = average_precisions(torch.tensor([[0.1, 0.5], [0.9, 0.4]]), said)

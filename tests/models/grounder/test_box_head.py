@@ -27,6 +27,16 @@ def test_offsets_decode_to_a_box_drawn_by_hand():
     torch.testing.assert_close(decode_boxes(anchor, deltas), torch.tensor([20.0, 20.0, 60.0, 40.0]))
 
 
+def test_every_box_of_a_batch_is_coded_by_its_own_anchor():
+    torch.manual_seed(0)
+    corners, sides = 50 * torch.rand(2, 3, 5, 2), 1 + 30 * torch.rand(2, 3, 5, 2)
+    anchors, targets = torch.cat([corners, corners + sides], dim=-1)
+    deltas = encode_boxes(anchors, targets)
+    for index in itertools.product(range(3), range(5)):
+        torch.testing.assert_close(deltas[index], encode_boxes(anchors[index], targets[index]))
+    torch.testing.assert_close(decode_boxes(anchors, deltas), targets, rtol=1e-4, atol=1e-3)
+
+
 def test_offsets_of_a_box_without_area_are_finite_and_clamped():
     point, box = torch.tensor([5.0, 5.0, 5.0, 5.0]), torch.tensor([0.0, 0.0, 100.0, 50.0])
     deltas = encode_boxes(torch.stack([point, box]), torch.stack([box, point]))

@@ -63,18 +63,19 @@ def test_what_words_say_is_how_much_likelier_the_box_makes_them():
         np.testing.assert_allclose(found.numpy(), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_an_order_counts_from_the_box_that_its_words_fit_best():
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_an_order_counts_from_the_box_that_its_words_fit_best(rank):
     inputs, reader = placed_inputs(), made_reader()
     corners = torch.tensor([[2.0, 9.0], [31.0, 3.0], [14.0, 27.0], [22.0, 40.0]])
     inputs.boxes_xyxy[0, :4] = torch.cat([corners, corners + 6], dim=-1)  # they do not overlap
     inputs.box_labels[0], inputs.box_scores[0], inputs.box_is_merged[0] = 2, 0.9, False
     inputs.box_mask[0, 4:] = False
-    inputs.box_priors[0], inputs.place_ranks[0] = 1.0, 2
+    inputs.box_priors[0], inputs.place_ranks[0] = 1.0, rank
     inputs.place_word_ids[0, 1, :3] = torch.tensor([11, 3, 0])
     found = reader(inputs, CONFIG).logits[0, 1, :4].numpy()
     log_probs, _ = read_slowly(reader, inputs, 0, 1)
     place = np.argsort(np.argsort(-np.array(log_probs)))  # 0 of the best fitting
-    np.testing.assert_allclose(found, -1.1 * abs(place - 1), rtol=1e-6)
+    np.testing.assert_allclose(found, -1.1 * abs(place + 1 - rank), rtol=1e-6)
 
 
 def test_a_phrase_without_known_words_says_nothing():
