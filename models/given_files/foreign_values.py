@@ -61,5 +61,5 @@ def short_text(value: Any) -> str:
     """Return a value as text of some hundred characters at most, for a message."""
     try:
         return _SHORT.repr(value)
-    except (ValueError, RecursionError):  # a number of thousands of digits; a value in itself
+    except ValueError:  # a number of thousands of digits
         return f"a value of type {type(value).__name__} that is too long to show"

@@ -1,5 +1,6 @@
 """A description of a network is foreign: what it asks for is bounded by the weights beside it."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,28 @@ def test_the_weights_are_in_the_network():
 def test_sizes_are_those_of_the_weights(sizes, named):
     with pytest.raises(ModelFileError, match=named):
         build_with_weights(described(*sizes), STATE, WEIGHTS)
+
+
+def test_the_first_weights_that_do_not_fit_are_named_with_the_shapes_of_both():
+    sizes = [(2, number) for number in range(3, 9)]
+    state = {**layers(sizes).state_dict(), "3.more": torch.zeros(4, 1)}
+    del state["1.bias"], state["1.weight"]
+    network = Description(PATH, "a network", [], lambda: layers([(2, 3)] * 4 + sizes[4:]))
+    with pytest.raises(ModelFileError, match=r"weights\.safetensors") as raised:
+        build_with_weights(network, state, WEIGHTS)
+    found = re.findall(r"(\d\.\w+).*?(\(.*?\)|None).*?(\(.*?\)|None)", str(raised.value))
+    assert found == [
+        ("1.bias", "(3,)", "None"),
+        ("1.weight", "(3, 2)", "None"),
+        ("2.bias", "(3,)", "(5,)"),
+        ("2.weight", "(3, 2)", "(5, 2)"),
+    ]
+    with pytest.raises(ModelFileError, match=r"weights\.safetensors.*3\.more.*None.*\(4, 1\)"):
+        build_with_weights(
+            Description(PATH, "a network", [], lambda: layers([(2, 3)])),
+            {**layers([(2, 3)]).state_dict(), "3.more": torch.zeros(4, 1)},
+            WEIGHTS,
+        )
 
 
 def test_a_network_that_takes_more_than_its_weights_is_not_built_to_its_end():
