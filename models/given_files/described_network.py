@@ -53,8 +53,8 @@ def build_with_weights(description: Description, state: Mapping[str, Tensor], pa
         ModelFileError: there is no such network, or the weights are not those of it, or not finite.
     """
     for name, weight in state.items():
-        if not isinstance(weight, Tensor):
-            raise ModelFileError(f"{path}: {name} is no tensor")
+        if not isinstance(name, str) or not isinstance(weight, Tensor):
+            raise ModelFileError(f"{path}: {short_text(name)} is no tensor with a name")
     with _unbuildable(description.path):
         check_sizes(description.values, state)
         with BoundedTensors(sum(weight.numel() for weight in state.values())):

@@ -41,7 +41,7 @@ def state_dict_of(content: Mapping[str, Any]) -> dict[str, Tensor]:
             prefix, or an array holds no numbers; the message names the keys.
     """
     sets = dict(_sets_of(content, ""))
-    if len(sets) > 1 and "state_dict" in sets and _is_of_mmengine(content):
+    if "state_dict" in sets and _is_of_mmengine(content):
         sets = {"state_dict": sets["state_dict"]}
     if len(sets) > 1:
         raise ValueError(f"holds more than one set of weights: {', '.join(sets)}; keep one of them")
@@ -74,8 +74,11 @@ def _is_tensor(value: object) -> bool:
 
 def _tensors(weights: Mapping[str, Any]) -> dict[str, Tensor]:
     """Return the tensors of a mapping; the mapping itself, with its metadata, if it has no more."""
-    if isinstance(weights, dict) and all(isinstance(value, Tensor) for value in weights.values()):
-        return weights
+    metadata = getattr(weights, "_metadata", {})  # whatever the file puts there
+    if isinstance(weights, dict) and isinstance(metadata, dict):
+        has_names = all(isinstance(key, str) for key in (*weights, *metadata))
+        if has_names and all(isinstance(value, Tensor) for value in weights.values()):
+            return weights
     return {str(key): _tensor(key, value) for key, value in weights.items() if _is_tensor(value)}
 
 

@@ -110,6 +110,8 @@ def test_a_network_that_needs_values_to_be_built_is():
 def test_what_is_no_tensor_is_named():
     with pytest.raises(ModelFileError, match=r"weights\.safetensors.*0\.bias"):
         build_with_weights(described((3, 5), (5, 7)), {**STATE, "0.bias": 1}, WEIGHTS)
+    with pytest.raises(ModelFileError, match=r"weights\.safetensors.*17"):
+        build_with_weights(described((3, 5), (5, 7)), {**STATE, 17: torch.ones(1)}, WEIGHTS)
 
 
 def test_sizes_below_other_values_are_bounded_too():

@@ -53,6 +53,20 @@ def test_a_network_takes_its_own_weights_back_with_their_version(wrap):
     network.load_state_dict(found)
 
 
+@pytest.mark.parametrize("key", [7, None, ("a", 1)])
+def test_names_that_are_no_texts_become_texts(key):
+    assert list(state_dict_of({"model": {key: torch.ones(1)}})) == [str(key)]
+
+
+@pytest.mark.parametrize("metadata", [5, {3: {}}, {"": {"version": 1}, 7: {}}])
+def test_metadata_that_is_none_of_a_network_is_left_out(metadata):
+    state = OrderedDict(prefixed("module."))
+    state._metadata = metadata
+    found = state_dict_of({"state_dict": state})
+    assert_is_state(found)
+    assert not hasattr(found, "_metadata")
+
+
 def test_arrays_of_numbers_are_weights():
     assert_is_state(state_dict_of({"model": {key: value.numpy() for key, value in STATE.items()}}))
     found = state_dict_of({"a": np.ones((2, 3), np.float32), "__author__": "x"})
@@ -66,7 +80,7 @@ def test_arrays_of_numbers_are_weights():
     [
         ({"model": STATE, "ema": STATE}, ("model", "ema")),
         ({"state_dict": STATE, "ema_state_dict": STATE}, ("state_dict", "ema_state_dict")),
-        ({**STATE, "params_ema": STATE}, ("params_ema",)),
+        ({**STATE, "params_ema": STATE}, ("top", "params_ema")),
         ({"model": {"net": STATE, "ema": {"module": STATE}}}, ("model.net", "model.ema.module")),
         (
             prefixed("module.", **{"conv.scale": torch.ones(1)}),
