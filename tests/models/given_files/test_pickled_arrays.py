@@ -83,6 +83,7 @@ def test_arrays_have_the_values_that_numpy_wrote(tmp_path, array, protocol):
     for found in (load_weights(tmp_path / "x.pth")["a"], load_arrays(tmp_path / "x.pkl")["a"]):
         assert (found.dtype, found.shape) == (array.dtype.newbyteorder("="), array.shape)
         np.testing.assert_array_equal(found, array)
+        assert found.flags.c_contiguous
 
 
 @pytest.mark.parametrize(

@@ -187,6 +187,15 @@ def test_a_weight_that_is_not_finite_is_loaded_into_no_network(tmp_path):
     assert network.weight.tolist() == [[1, 2]]
 
 
+@pytest.mark.parametrize("metadata", [{"": 5}, {"": {"version": "x"}}])
+def test_weights_whose_version_is_none_are_refused(tmp_path, metadata):
+    network = torch.nn.BatchNorm1d(2)
+    state = network.state_dict()
+    state._metadata = metadata
+    with pytest.raises(ModelFileError, match=r"w\.pth.*arch norm"):
+        load_into(network, state, tmp_path / "w.pth", "arch norm")
+
+
 def test_a_whole_module_or_script_is_refused_without_torch_s_advice(tmp_path):
     torch.jit.script(torch.nn.Linear(2, 3)).save(tmp_path / "x.pth")
     with pytest.raises(ModelFileError) as raised:
