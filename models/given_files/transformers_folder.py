@@ -220,7 +220,7 @@ def _check_merges(folder: Path) -> None:
 def _merged_pieces(vocabulary: Mapping[str, Any]) -> Iterator[str]:
     for piece in vocabulary:
         is_special = piece.startswith("<|") and piece.endswith("|>")
-        if len(piece.removesuffix("</w>")) > 1 and not is_special and piece != "</w>":
+        if len(piece.removesuffix("</w>")) > 1 and not is_special:
             yield piece
 
 

@@ -178,6 +178,30 @@ def test_a_cased_vocabulary_needs_its_settings(bert):
     (bert / "tokenizer_config.json").unlink()
     with pytest.raises(FolderError, match=r"tokenizer_config\.json"):
         check_folder(bert, "bert")
+    (bert / "vocab.txt").write_text(words.replace("Blue", "blue"))  # beside [PAD] and others
+    check_folder(bert, "bert")
+
+
+def test_a_config_need_not_say_of_which_model_it_is(bert):
+    edit_json(bert / "config.json", lambda c: c.pop("model_type"))
+    check_folder(bert, "bert")
+
+
+def test_what_a_config_says_of_texts_is_an_object_or_as_published(clip):
+    edit_json(clip / "config.json", lambda c: c.update(text_config=[1]))
+    with pytest.raises(FolderError, match=r"config\.json.*text_config"):
+        check_folder(clip, "clip")
+    edit_json(clip / "config.json", lambda c: c.update(text_config=None))
+    with pytest.raises(FolderError, match=r"tokenizer\.json.*49408"):
+        check_folder(clip, "clip")
+
+
+def test_a_vocabulary_is_utf8_of_one_entry_a_line(tmp_path):
+    (tmp_path / "vocab.txt").write_bytes("[UNK]\na\u2028b\n\x85\n".encode())
+    check_vocabulary(tmp_path, "bert", 3)
+    (tmp_path / "vocab.txt").write_bytes(b"[UNK]\nb\xe9b\n")
+    with pytest.raises(FolderError, match=r"vocab\.txt"):
+        check_vocabulary(tmp_path, "bert", 2)
 
 
 WEIGHT_FAULTS = {
@@ -255,6 +279,14 @@ def test_an_entry_of_a_tokenizer_has_a_number(tmp_path, number):
         check_vocabulary(tmp_path, "bert", None)
 
 
+@pytest.mark.parametrize("added", [[{"content": "b"}], ["b"], 5])
+def test_what_is_added_to_a_vocabulary_has_a_number(tmp_path, added):
+    content = {"model": {"vocab": {"a": 0}}, "added_tokens": added}
+    (tmp_path / "tokenizer.json").write_text(json.dumps(content))
+    with pytest.raises(FolderError, match=r"tokenizer\.json"):
+        check_vocabulary(tmp_path, "bert", None)
+
+
 @pytest.mark.parametrize(("added", "entries"), [([{"id": 2}, {"id": 1}], 3), ([], 2), (None, 2)])
 def test_what_is_added_to_a_vocabulary_counts_too(tmp_path, added, entries):
     content = {"model": {"vocab": {"a": 0, "b": 1}}, "added_tokens": added}
@@ -264,7 +296,9 @@ def test_what_is_added_to_a_vocabulary_counts_too(tmp_path, added, entries):
         check_vocabulary(tmp_path, "bert", 5 - entries)
 
 
-@pytest.mark.parametrize("name", ["../a.bin", "/etc/passwd", "a/b.bin", "*", "..", ""])
+@pytest.mark.parametrize(
+    "name", ["../a.bin", "/etc/passwd", "a/b.bin", "*", "a?", "[a]", "\0", "..", ""]
+)
 def test_a_shard_lies_in_its_folder(tmp_path, name):
     index = {"weight_map": {"a": "model-1.safetensors", "b": name}}
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
