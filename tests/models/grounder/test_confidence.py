@@ -47,6 +47,8 @@ def test_confidence_rests_on_the_best_proposal_and_on_all_that_the_answer_hits()
     assert found["detector"] == pytest.approx(math.log(inputs.box_scores[1, 1].item()), rel=1e-4)
     lenient = features_of(probs, answers, inputs, iou=0.4)["support"][1, 2].item()
     assert lenient == pytest.approx(math.log(0.65 / 0.35), rel=1e-4)
+    exact = features_of(probs, answers, inputs, iou=1.0)["support"][1, 2].item()
+    assert exact == pytest.approx(math.log(0.2 / 0.8), rel=1e-4)
 
 
 @pytest.mark.parametrize("boxes", [0, 1])

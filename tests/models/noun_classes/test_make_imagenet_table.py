@@ -1,9 +1,11 @@
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from models.classifier.classifier import imagenet_classes
+from models.noun_classes import make_imagenet_table
 from models.noun_classes.imagenet import TABLE, NounClasses, format_row, imagenet_classes_of
 from models.noun_classes.make_imagenet_table import (
     EXCEPTIONS,
@@ -56,6 +58,21 @@ def test_the_wnids_stand_in_the_order_of_the_class_names():
     assert len(set(wnids)) == 1000
     known = {"n01440764": "tench", "n02110341": "dalmatian", "n03594734": "jean"}
     assert {wnid: NAMES[wnids.index(wnid)] for wnid in known} == known
+
+
+def test_the_command_writes_the_table_and_counts_its_routes(tmp_path, monkeypatch, capsys):
+    exceptions = {"board": NONE, "pug": "n00003100"}
+    monkeypatch.setattr(make_imagenet_table, "TABLE", tmp_path / "table.tsv")
+    monkeypatch.setattr(make_imagenet_table, "imagenet_wnids", lambda: WNIDS)
+    monkeypatch.setattr(make_imagenet_table, "read_exceptions", lambda: exceptions)
+    monkeypatch.setattr(sys, "argv", ["make", str(write_tiny_wordnet(tmp_path))])
+    make_imagenet_table.main()
+    rows = (tmp_path / "table.tsv").read_text().splitlines(keepends=True)
+    assert len(rows) == 11
+    assert rows[0] == format_row("book jacket", NounClasses((3,), "first_sense"))
+    total, _, counts = capsys.readouterr().out.strip().partition(": ")
+    assert total.split()[0] == "11"
+    assert counts == "1 exception, 8 first_sense, 1 hypernym, 1 later_sense"
 
 
 @pytest.mark.slow

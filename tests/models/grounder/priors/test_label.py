@@ -1,5 +1,6 @@
 """The oracle of whole priors is in test_prior; here each part is seen alone."""
 
+import itertools
 from dataclasses import replace
 
 import torch
@@ -34,12 +35,14 @@ def test_confidence_and_share_of_the_image_count_by_their_logarithms():
 
 def test_one_for_several_and_several_for_one_cost_the_same_in_two_places():
     inputs = tiny_inputs()
-    merged = inputs.box_is_merged[0]
-    fits = torch.full((B, 2, R), 0.98)
-    several = torch.tensor([[True, False]]).expand(B, 2)
-    logits = label_logits(fits, several, inputs, CONFIG)[0]
-    torch.testing.assert_close(logits[0], -0.7 * (~merged).float())
-    torch.testing.assert_close(logits[1], torch.zeros(R))
-    prices = several_for_one(inputs, CONFIG, several)[0]
-    torch.testing.assert_close(prices[0], torch.zeros(R))
-    torch.testing.assert_close(prices[1], 0.7 * merged.float())
+    fits = torch.full((B, 3, R), 0.98)
+    several = torch.tensor([[True, False, False], [False, True, False]])
+    inputs.box_is_merged[1] = ~inputs.box_is_merged[0]
+    logits = label_logits(fits, several, inputs, CONFIG)
+    prices = several_for_one(inputs, CONFIG, several)
+    for image, noun in itertools.product(range(B), range(3)):
+        merged = inputs.box_is_merged[image].float()
+        expected = 0.7 * (merged - 1) if several[image, noun] else torch.zeros(R)
+        torch.testing.assert_close(logits[image, noun], expected)
+        price = torch.zeros(R) if several[image, noun] else 0.7 * merged
+        torch.testing.assert_close(prices[image, noun], price)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.grounder.priors.place import boxes_as_shares, place_logits
+from models.grounder.priors.place import boxes_as_shares, counted_boxes, place_logits
 from models.phrases.place_words import CUES, OPPOSITE, RELATIONS, SIDES
 from tests.models.grounder.tiny_grounder import B, P, R, S, tiny_config, tiny_inputs
 from tests.oracles import place_loops
@@ -195,6 +195,28 @@ def test_the_cup_left_of_the_red_lamp_is_not_the_one_left_of_the_blue_lamp():
     assert cups[0] > 0
     assert logits[1] > 0
     assert cups[0] > cups[1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "counted"),
+    [
+        ({}, [True, True, True, True, False]),
+        ({"box_labels": [1, 1, 0, 7, 1]}, [True, True, False, True, False]),  # a window
+        ({"box_is_merged": [False, True, False, False, False]}, [True, False, True, True, False]),
+        ({"box_scores": [0.5, 0.2, 0.199, 0.21, 0.9]}, [True, True, False, True, False]),
+        ({"box_scores": [0.0] * 5}, [True, True, True, True, False]),
+        ({"fits": [0.5, 1.0, 0.99, 1.0, 1.0]}, [False, True, False, True, False]),
+        ({"fits": [0.0] * 5}, [False] * 5),
+    ],
+)
+def test_those_are_counted_that_fit_best_and_are_nearly_as_sure_as_the_surest(changes, counted):
+    inputs = tiny_inputs()
+    inputs.box_mask[0, 4] = False
+    inputs.box_labels[0], inputs.box_is_merged[0], inputs.box_scores[0] = 1, False, 0.5
+    inputs.box_priors[0] = torch.tensor(changes.get("fits", [0.5] * 5))
+    for name in changes.keys() - {"fits"}:
+        getattr(inputs, name)[0] = torch.tensor(changes[name])
+    assert counted_boxes(inputs)[0].tolist() == [counted] * P
 
 
 @pytest.mark.parametrize("boxes", [0, 1, R])
