@@ -6,12 +6,14 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from pathlib import Path
+from types import SimpleNamespace
 
 import huggingface_hub
 import pytest
 import stanza
 import torchvision
 import yaml
+from huggingface_hub import errors
 
 from models.pretrained import hub
 from models.pretrained.hub import HASH_IN_NAME, HubError, _fetch_file, _hub_errors, fetch, mmdet_url
@@ -115,6 +117,17 @@ def test_what_hugging_face_s_cache_holds_is_not_fetched(hugging_face, tmp_path, 
     assert fetch("transformers", "who/what", tmp_path, make_folder) == hugging_face
 
 
+@pytest.mark.parametrize("hub_name", ["transformers", "timm"])
+def test_a_revision_may_follow_the_name_of_a_model(hugging_face, tmp_path, hub_name):
+    other = hugging_face.with_name("f" * 40)
+    other.mkdir()
+    (hugging_face.parents[1] / "refs" / "v1.0").write_text(other.name)
+    for folder in (hugging_face, other):
+        (folder / "model.safetensors").write_bytes(b"1")
+    found = [fetch(hub_name, name, tmp_path, make_folder) for name in ("who/what", "who/what@v1.0")]
+    assert [path if path.is_dir() else path.parent for path in found] == [hugging_face, other]
+
+
 @pytest.mark.parametrize(
     ("published", "fetched"),
     [
@@ -181,6 +194,22 @@ def test_a_long_cause_is_named_from_its_beginning_on_one_line_and_the_time_out_p
     assert socket.getdefaulttimeout() == before
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(OSError, RuntimeError, ValueError, KeyError),
+        *(errors.HFValidationError, errors.LocalEntryNotFoundError),
+        partial(errors.HfHubHTTPError, response=SimpleNamespace(headers={}, request=None)),
+    ],
+)
+def test_errors_of_every_hub_name_its_address_and_what_to_get(kind):
+    with (
+        pytest.raises(HubError, match=r"http://here.*no such thing.*the weights"),
+        _hub_errors("http://here", "the weights"),
+    ):
+        raise kind("no such thing")
+
+
 def test_what_no_hub_has_is_said():
     with pytest.raises(HubError, match=r"bottom_up_attention.*docs/weights\.md"):
         fetch("none", "bottom_up_attention", Path(), make_folder)
@@ -208,7 +237,11 @@ def test_weights_that_torchvision_does_not_know_are_refused(name):
 
 
 @pytest.mark.parametrize(
-    "config", ["detr/no.py", "nothing/no.py", "common/lsj-100e_coco-detection.py"]
+    "config",
+    [
+        *("detr/no.py", "nothing/no.py", "common/lsj-100e_coco-detection.py"),
+        "dino/dino-4scale_r50_8xb2-36e_coco.py",  # is in the index, without weights
+    ],
 )
 def test_a_config_without_weights_in_mmdet_s_index_is_refused(config):
     with pytest.raises(HubError, match=config):
