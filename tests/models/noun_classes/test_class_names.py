@@ -33,6 +33,7 @@ def test_imagenets_classes_are_found_by_wordnet_and_any_others_by_name():
     assert list(boat) == ["boat", "ship"]
     assert IMAGENET.index("canoe") in boat["boat"].classes
     assert boat["boat"].route == "first_sense"
+    assert find_classes(["boat", "man", "ship"], list(IMAGENET)) == boat
     drawn = find_classes(["boat", "man"], ("red boat", "canoe"))
     assert drawn == {"boat": NounClasses((0,), "name")}
 

@@ -39,6 +39,9 @@ def test_a_noun_means_its_label(noun, label):
         ("dog", "hot dog"),
         ("bear", "teddy bear"),
         ("lion", "sea lion"),
+        ("bear", "polar bear"),
+        ("pig", "guinea pig"),
+        ("cream", "ice cream"),
         ("person", "dog"),
         ("shirt", "person"),
         ("light", "traffic light"),
@@ -49,6 +52,15 @@ def test_a_noun_means_its_label(noun, label):
 )
 def test_a_part_of_a_label_means_something_else(noun, label):
     assert not noun_label_matches([noun], [label])[0, 0]
+
+
+def test_a_label_in_an_irregular_plural_means_its_noun():
+    singular = ["person", "man", "woman", "child", "foot", "tooth", "mouse", "goose", "leaf"]
+    plural = ["people", "men", "women", "children", "feet", "teeth", "mice", "geese", "leaves"]
+    singular += ["shelf", "knife", "scarf"]
+    plural += ["shelves", "knives", "scarves"]
+    np.testing.assert_array_equal(noun_label_matches(singular, plural), np.eye(12))
+    assert names_of("knives") == ("knives", "knife")
 
 
 def test_rows_are_nouns_and_columns_are_labels():
