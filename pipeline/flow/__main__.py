@@ -5,7 +5,7 @@ rebuilds that are started in the UI, or by a schedule: `--serve --cron "0 3 * * 
 """
 
 import argparse
-import subprocess
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -28,21 +28,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if options.serve:
             _serve(options.cron)
         else:
-            sys.exit(_rebuild(for_dvc))
+            _rebuild(for_dvc)
     except InputError as error:
         sys.exit(f"error: {error}")
 
 
-def _rebuild(arguments: Sequence[str]) -> int:
+def _rebuild(arguments: Sequence[str]) -> None:
     address = answering_address()
     if address is None or "--dry" in arguments:
         command = [sys.executable, "-m", "dvc", "repro", "--keep-going", *arguments]
-        return subprocess.run(command, check=False).returncode
+        os.execv(command[0], command)  # becomes DVC, so what ends this process ends it
     use_server(address)
     from pipeline.flow.rebuild import rebuild_observed  # Prefect and DVC are slow to import
 
     rebuild_observed(arguments)
-    return 0
 
 
 def _serve(cron: str | None) -> None:

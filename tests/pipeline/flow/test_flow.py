@@ -1,8 +1,12 @@
 """`python -m pipeline.flow` without a server; beside one it is in tests/end_to_end."""
 
+import contextlib
 import os
+import signal
 import subprocess
+import sys
 
+import psutil
 import pytest
 from prefect import Flow
 
@@ -25,19 +29,36 @@ def project(tmp_path, monkeypatch):
     return tmp_path
 
 
+def flow(project, *arguments):
+    """Start a rebuild as users do."""
+    command = [sys.executable, "-m", "pipeline.flow", *arguments]
+    return subprocess.Popen(command, cwd=project, env={**os.environ, "PYTHONPATH": str(ROOT)})
+
+
 @pytest.mark.parametrize(("target", "status"), [("a", 0), ("b", 255)])
 def test_without_a_server_dvc_itself_rebuilds_what_it_is_asked_for(project, target, status):
-    with pytest.raises(SystemExit) as end:
-        main([target])
-    assert end.value.code == status
+    assert flow(project, target).wait() == status
     assert (project / "a.txt").exists() == (target == "a")
 
 
 def test_arguments_of_dvc_go_on_to_it(project):
-    with pytest.raises(SystemExit) as end:
-        main(["--dry", "a"])
-    assert end.value.code == 0
+    assert flow(project, "--dry", "a").wait() == 0
     assert not (project / "a.txt").exists()
+
+
+def test_what_ends_a_rebuild_ends_dvc(project):
+    os.mkfifo(project / "up")
+    (project / "dvc.yaml").write_text("stages: {a: {cmd: 'echo $$ > up; exec sleep 60'}}")
+    with flow(project) as run:
+        stage = psutil.Process(int((project / "up").read_text()))
+        dvc = stage.parent()
+        run.terminate()
+        assert run.wait() == -signal.SIGTERM
+    is_left = dvc.is_running()
+    for process in (stage, dvc):  # a stage of this project would end with DVC
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    assert not is_left
 
 
 def test_serving_without_a_server_is_one_clear_error_at_once():
