@@ -79,22 +79,20 @@ class ShardedArray:
     `np.asarray` reads them all.
 
     Attributes:
-        parts: where the rows of each shard lie.
-        checksums: of each part.
+        parts: where the rows of each shard lie, with their checksum.
     """
 
-    parts: tuple[StoredArray, ...]
-    checksums: tuple[int, ...]
+    parts: tuple[tuple[StoredArray, int], ...]
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """The dtype of every shard's rows."""
-        return self.parts[0].dtype
+        return self.parts[0][0].dtype
 
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of all rows together."""
-        return (sum(part.shape[0] for part in self.parts), *self.parts[0].shape[1:])
+        return (sum(part.shape[0] for part, _ in self.parts), *self.parts[0][0].shape[1:])
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -105,12 +103,11 @@ class ShardedArray:
         Raises:
             CacheError: a shard is damaged.
         """
-        for part, checksum in zip(self.parts, self.checksums, strict=True):
+        for part, checksum in self.parts:
             yield _read(part, checksum)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        rows = np.concatenate([*self.blocks()])
-        return rows if dtype is None else rows.astype(dtype, copy=bool(copy))
+        return np.concatenate([*self.blocks()], dtype=dtype, casting="unsafe")
 
 
 def run_shards(
@@ -241,17 +238,14 @@ def _checksum(array: NDArray[Any]) -> int:
 
 def _merge(plan: ShardPlan) -> dict[str, ShardedArray]:
     """Return all shards as one; each array is checked when it is read."""
-    parts: dict[str, list[StoredArray]] = {}
-    checksums: dict[str, list[int]] = {}
+    parts: dict[str, list[tuple[StoredArray, int]]] = {}
     for shard in range(plan.num_shards):
         with _opened(plan, shard) as cache:
             for name in _names(cache):
-                parts.setdefault(name, []).append(cache.stored(name))
-                checksums.setdefault(name, []).append(int(cache.attribute(_CHECKSUM + name)))
+                checksum = int(cache.attribute(_CHECKSUM + name))
+                parts.setdefault(name, []).append((cache.stored(name), checksum))
     for name, stored in parts.items():
-        kinds = {(part.dtype, part.shape[1:]) for part in stored}
+        kinds = {(part.dtype, part.shape[1:]) for part, _ in stored}
         if len(kinds) > 1 or len(stored) < plan.num_shards:
             raise ValueError(f"shards differ in `{name}`: {kinds}, in {len(stored)} of them")
-    return {
-        name: ShardedArray(tuple(stored), tuple(checksums[name])) for name, stored in parts.items()
-    }
+    return {name: ShardedArray(tuple(stored)) for name, stored in parts.items()}

@@ -1,4 +1,6 @@
+import json
 import pickle
+from dataclasses import asdict
 
 import pytest
 
@@ -21,10 +23,11 @@ PHRASES = [
     PhraseRecord("1", "1", "train", "the café\u2019s\u2028«red» door"),
     PhraseRecord("2", "1", "train", "dog", "a \\ dog\tand\r\n a cat", (4, 7)),
 ]
+SMALLEST = [ImageRecord("", "", (1, 1), "")]
 TRUTHS = [GroundTruth("1", ((0.0, 1.5, 3.0, 4.25),), ("people",)), GroundTruth("2", ())]
 
 
-@pytest.mark.parametrize("records", [IMAGES, PHRASES, TRUTHS])
+@pytest.mark.parametrize("records", [IMAGES, PHRASES, TRUTHS, SMALLEST])
 def test_records_are_read_as_they_were_written(tmp_path, records):
     path = tmp_path / "below" / "records.jsonl"
     write_records(path, records)
@@ -103,6 +106,10 @@ def test_a_field_of_records_has_the_hashes_of_its_texts_however_they_are_held(tm
         assert ([*texts], texts.hashes().tolist()) == (["2\n"], [hash("2\n")])
 
 
+def phrase_line(**changes):
+    return json.dumps(asdict(PHRASES[1]) | changes)
+
+
 @pytest.mark.parametrize(
     ("kind", "line"),
     [
@@ -110,6 +117,19 @@ def test_a_field_of_records_has_the_hashes_of_its_texts_however_they_are_held(tm
         (ImageRecord, '{"image_id": "1", "file": "a", "image_hw": [3, "5"], "split": "val"}'),
         (ImageRecord, '{"image_id": "1", "file": "a", "image_hw": [3, 0], "split": "val"}'),
         (ImageRecord, '{"image_id": "1", "file": "a", "image_hw": [true, 5], "split": "val"}'),
+        (ImageRecord, '{"image_id": "1", "file": "a", "image_hw": [3, 5, 1], "split": "val"}'),
+        (ImageRecord, '{"image_id": "1", "file": null, "image_hw": [3, 5], "split": "val"}'),
+        (ImageRecord, '{"image_id": "1", "file": "a", "image_hw": [3, 5], "split": 1}'),
+        (PhraseRecord, phrase_line(phrase_id=1)),
+        (PhraseRecord, phrase_line(phrase=None)),
+        (PhraseRecord, phrase_line(sentence=1)),
+        (PhraseRecord, phrase_line(span=[1])),
+        (PhraseRecord, phrase_line(span="12")),
+        (GroundTruth, '{"phrase_id": "1", "boxes_xyxy": null}'),
+        (GroundTruth, '{"phrase_id": "1", "boxes_xyxy": [1]}'),
+        (GroundTruth, '{"phrase_id": "1", "boxes_xyxy": [[0, 1, 2, 3], [0, 1, 2, 3, 4]]}'),
+        (GroundTruth, '{"phrase_id": "1", "boxes_xyxy": [[0, 1, 2, 3], [0, 1, 2, "3"]]}'),
+        (GroundTruth, '{"phrase_id": "1", "boxes_xyxy": [], "kinds": ["people", 1]}'),
         (GroundTruth, '{"phrase_id": "1", "boxes_xyxy": [[0, 1, 2]]}'),
         (GroundTruth, '{"phrase_id": "1", "boxes_xyxy": [[0, 1, 2, NaN]]}'),
         (GroundTruth, f'{{"phrase_id": "1", "boxes_xyxy": [[0, 1, 2, 1{400 * "0"}]]}}'),

@@ -12,10 +12,16 @@ def test_every_collection_is_known():
     assert set(PUBLISHED) == set(get_args(Collection))
 
 
-@pytest.mark.parametrize("published", PUBLISHED.values())
-def test_every_collection_has_a_training_split_and_one_to_evaluate(published):
-    assert next(iter(published.counts)) == "train"
-    assert len(published.counts) > 1
+def test_every_collection_has_the_splits_of_its_files():
+    people = ("train", "val", "testA", "testB")
+    others = {
+        "refcoco_unc": people,
+        "refcoco_plus_unc": people,
+        "refclef_unc": (*people, "testC"),
+        "refcocog_google": ("train", "val"),
+    }
+    for collection, published in PUBLISHED.items():
+        assert (*published.counts,) == others.get(collection, ("train", "val", "test"))
 
 
 @pytest.mark.parametrize(

@@ -50,10 +50,11 @@ def test_the_best_come_first_and_equals_keep_their_order():
     np.testing.assert_allclose(imported.arrays["scores"], [0.9, 0.5, 0.5], rtol=1e-6)
 
 
-def test_many_boxes_of_one_score_keep_their_order():
-    rows = [given([[x, 0, x + 1, 1] for x in range(60)], scores=[0.5] * 60)]
+def test_many_boxes_of_few_scores_keep_their_order():
+    rows = [given([[x, 0, x + 1, 1] for x in range(60)], scores=[0.5, 0.625, 0.75] * 20)]
     imported = import_given(IMAGES, rows, GivenLimits(60, 0.1, ("yolk", "goal"), 0))
-    assert [box[0] for box in boxes_of(imported, 0)] == list(range(60))
+    expected = [*range(2, 60, 3), *range(1, 60, 3), *range(0, 60, 3)]
+    assert [box[0] for box in boxes_of(imported, 0)] == expected
 
 
 def test_boxes_are_clipped_to_their_image_and_counted():

@@ -50,7 +50,7 @@ def test_the_union_of_training_and_validation_is_not_read(root):
 def test_a_region_without_a_box_or_a_list_of_texts_is_told(root):
     write_json(
         root / "data" / "referit_query_val.json",
-        {"25_9": ["no box"], "25_8": "no list", "25_7": [7]},
+        {"25_9": ["no box"], "25_8": "no list", "25_7": ["a dog", 7]},
     )
     found = read(root)
     assert [one.boxes for one in found.referrals if one.split == "val"] == [()]
