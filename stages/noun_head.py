@@ -90,7 +90,7 @@ def held_out_map(
     It is a mean over the nouns said of a held-out image; None if there is no such noun.
     """
     is_held_out = torch.arange(len(features)) % HELD_OUT == HELD_OUT - 1
-    if not targets[is_held_out].any() or is_held_out.all():
+    if not targets[is_held_out].any():
         return None
     head = fit_on(features[~is_held_out], targets[~is_held_out], nouns, fit, observer)
     logits = features[is_held_out] @ head.weight.T + head.bias

@@ -1,4 +1,6 @@
 import json
+import re
+import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import torch
 
 from models.classifier.classifier import load_classifier
 from models.classifier.noun_head import load_noun_head
-from models.classifier.train_noun_head import NounHeadFit
+from models.classifier.train_noun_head import NounHeadFit, fit_noun_head
 from models.phrases.places import Place
 from pipeline.errors import InputError
 from pipeline.images.batches import image_batches, read_squashed
@@ -26,6 +28,7 @@ from stages.noun_head import (
     run,
 )
 from tests.stages.command import start
+from tests.stages.evaluated_world import Listener
 from tests.stages.noun_world import make_world
 
 PARAMS = NounHeadParams(
@@ -87,7 +90,12 @@ def test_equally_frequent_nouns_are_ordered_by_the_alphabet(inputs):
 
 
 def test_the_summary_tells_coverage_and_size(inputs):
-    make(inputs)
+    told = Listener("noun_head")
+    run(inputs, PARAMS, CPU, inputs.files.noun_head, told)
+    assert [re.findall(r"\d[\d.]*", line) for line in told.messages[-2:]] == [
+        ["2"],
+        ["0.8333", "0.5"],
+    ]
     summary = summary_of(inputs)
     assert (summary["nouns"], summary["training_images"]) == (2, 5)
     assert summary["coverage"]["train"]["covered"] == pytest.approx(5 / 6, abs=1e-4)
@@ -113,6 +121,48 @@ def test_the_head_is_fitted_to_training_images_only(inputs):
     first = make(inputs)
     (inputs.image_folder / "2.png").write_bytes(b"not read, as it is of split val")
     assert torch.equal(make(inputs).weight, first.weight)
+
+
+def test_the_head_is_the_fit_of_the_features_that_params_yaml_describes(inputs, monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    torch.use_deterministic_algorithms(False)
+    params = replace(PARAMS, weight_decay=0.03, epochs=5)
+    made = make(inputs, params)
+    assert torch.are_deterministic_algorithms_enabled()
+    assert not torch.backends.cudnn.allow_tf32
+    torch.use_deterministic_algorithms(False)
+    files = [inputs.image_folder / f"{index}.png" for index in (0, 1, 3, 4, 6)]
+    pooled = compute_features(
+        load_classifier(inputs.classifier), image_batches(files, 96, 2, 1), CPU
+    )
+    said = torch.tensor([[1, 1], [1, 0], [0, 1], [0, 0], [1, 0]]) > 0  # fox, hut
+    fit = NounHeadFit(
+        epochs=5,
+        learning_rate=0.01,
+        weight_decay=0.03,
+        negative_weight=0.2,
+        batch_images=4,
+        seed=0,
+    )
+    expected = fit_noun_head(torch.from_numpy(pooled), said, ["fox", "hut"], fit, iter)
+    torch.testing.assert_close(made.weight, expected.weight)
+    torch.testing.assert_close(made.bias, expected.bias)
+
+
+@pytest.mark.parametrize("changed", ["size", "picture", "classifier"])
+def test_features_that_an_unfinished_run_left_of_something_else_are_not_taken_up(inputs, changed):
+    with pytest.raises(InputError, match="at step"):
+        make(inputs, replace(PARAMS, learning_rate=1e20, weight_decay=10.0, epochs=30))
+    assert [*Path(".work/noun_head").iterdir()]
+    if changed == "picture":
+        shutil.copy(inputs.image_folder / "1.png", inputs.image_folder / "0.png")
+    if changed == "classifier":
+        info = inputs.classifier / "classifier.json"
+        info.write_text(json.dumps(json.loads(info.read_text()) | {"mean": [0.1, 0.7, 0.2]}))
+    params = replace(PARAMS, image_px=64 if changed == "size" else 96)
+    beside_them = make(inputs, params).weight
+    shutil.rmtree(".work/noun_head")
+    assert torch.equal(make(inputs, params).weight, beside_them)
 
 
 def test_a_second_run_writes_the_same_bytes(inputs):
