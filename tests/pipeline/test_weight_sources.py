@@ -110,7 +110,7 @@ def test_a_date_and_what_is_no_hash_promise_nothing(file, name):
 )
 def test_what_a_download_leaves_in_place_of_weights_is_refused(file, content):
     file.write_bytes(content)
-    with pytest.raises(InputError, match=rf"{KEY}\.path.*c\.pth"):
+    with pytest.raises(InputError, match=rf"{KEY}\.path: .*c\.pth"):
         check_present(CLASSIFIER, file, KEY)
     with pytest.raises(InputError, match=KEY):
         check_source(CLASSIFIER, file, KEY)
@@ -118,8 +118,18 @@ def test_what_a_download_leaves_in_place_of_weights_is_refused(file, content):
 
 def test_a_missing_file_or_folder_is_named(tmp_path):
     for part in (CLASSIFIER, TAGGER, LANGUAGE):
-        with pytest.raises(InputError, match=rf"{KEY}\.path.*nothing"):
+        with pytest.raises(InputError, match=rf"{KEY}\.path: .*nothing"):
             check_present(part, tmp_path / "nothing", KEY)
+
+
+def test_the_visual_genome_detector_needs_its_vocabulary_and_another_none(file, tmp_path):
+    words = tmp_path / "words.txt"
+    detector = replace(PHOTOGRAPHS.detector, vocabulary=str(words))
+    with pytest.raises(InputError, match=rf"{KEY}\.vocabulary: .*words\.txt"):
+        check_present(detector, file, KEY)
+    check_present(replace(detector, format="mmdet"), file, KEY)
+    words.write_text("cat\n")
+    check_present(detector, file, KEY)
 
 
 @pytest.mark.parametrize("name", ["resources.json", f"en/pos/{TAGGER.package}.pt"])
@@ -129,7 +139,7 @@ def test_a_tagger_s_folder_needs_its_list_and_its_package(tagger, name, content)
     (tagger / name).unlink()
     if content is not None:
         (tagger / name).write_bytes(content)
-    with pytest.raises(InputError, match=rf"{KEY}\.path.*{name}"):
+    with pytest.raises(InputError, match=rf"{KEY}\.path: .*{name}"):
         check_present(TAGGER, tagger, KEY)
 
 
@@ -137,7 +147,7 @@ def test_a_tagger_s_folder_needs_its_list_and_its_package(tagger, name, content)
 def test_a_transformers_folder_needs_config_and_weights(language, name):
     check_present(LANGUAGE, language, KEY)
     (language / name).unlink()
-    with pytest.raises(InputError, match=rf"{KEY}\.path.*{name}"):
+    with pytest.raises(InputError, match=rf"{KEY}\.path: .*{name}"):
         check_present(LANGUAGE, language, KEY)
 
 
@@ -149,7 +159,7 @@ def test_a_folder_of_wordnet_needs_both_its_files(tmp_path, name, content):
     (folder / name).unlink()
     if content is not None:
         (folder / name).write_bytes(content)
-    with pytest.raises(InputError, match=rf"{KEY}\.path.*{name}"):
+    with pytest.raises(InputError, match=rf"{KEY}\.path: .*{name}"):
         check_present(WORDNET, folder, KEY)
 
 
