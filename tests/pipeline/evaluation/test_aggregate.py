@@ -101,7 +101,7 @@ def test_the_order_of_phrases_changes_no_number():
 
 
 def test_a_prediction_row_keeps_the_phrase_as_it_is_and_every_box():
-    asked = phrase_result(phrase_truth(phrase="<b>ein Hündchen</b> 🐕"), reg=[1 / 3, 0, 9, 9])
+    asked = phrase_result(phrase_truth(0, "<b>ein Hündchen</b> 🐕"), reg=[1 / 3, 0, 9, 9])
     row = prediction_row(asked, {}, frozenset())
     exact = [1 / 3, 2 / 3, 9.006, 7.0]
     other = prediction_row(phrase_result(phrase_truth(boxes=[exact])), {}, frozenset())
@@ -109,6 +109,19 @@ def test_a_prediction_row_keeps_the_phrase_as_it_is_and_every_box():
     area, wrong = (9.006 - 1 / 3) * (7 - 2 / 3), 3 * 2  # WRONG lies at the left top corner
     inside = (3 - 1 / 3) * (2 - 2 / 3)
     assert other["iou"]["reg"] == round(inside / (area + wrong - inside), 4)
+    told = {key: row[key] for key in ("phrase_id", "image_id", "split", "groups")}
+    assert told == {
+        "phrase_id": "p0",
+        "image_id": "a",
+        "split": "val",
+        "groups": {
+            "kind": ["animals"],
+            "words": ["3-4"],
+            "fitting_proposals": ["1"],
+            "cam": ["without"],
+            "direction": ["without"],
+        },
+    }
     assert row["phrase"] == "<b>ein Hündchen</b> 🐕"
     assert row["gt_boxes_xyxy"] == [DOG]
     assert row["boxes_xyxy"]["reg"] == [0.33, 0.0, 9.0, 9.0]
@@ -151,6 +164,13 @@ def test_the_console_table_shows_the_best_method_first():
     assert rows[0]["hits"] == "100.0"
     assert rows[-1]["hits"] == "0.0"
     assert {row["method"] for row in rows} >= {"reg", "random", "oracle"}
+    figures = {"low": 0.25, "high": 0.625, "any_box": 0.75, "mean_iou": 0.1234}
+    methods = {"one": figures | {"accuracy": 0.5}, "two": figures | {"accuracy": 0.6}}
+    shown = {"95 %": "25.0 to 62.5", "any box": "75.0", "mean IoU": "0.123"}
+    assert table_rows({"methods": methods}) == [
+        {"method": "two", "hits": "60.0"} | shown,
+        {"method": "one", "hits": "50.0"} | shown,
+    ]
 
 
 def test_a_weighted_mean_of_no_weight_is_zero():

@@ -56,6 +56,14 @@ def test_a_proposal_matches_where_its_label_is_the_head_noun_s(tables, image, nu
     np.testing.assert_array_equal(inputs_of(tables, image, number).matches, matches)
 
 
+def test_a_proposal_of_the_last_label_matches_as_any_other(tables):
+    phrase = tables.phrases[tables.phrases_of_image[A][0]].phrase
+    facts = tables.phrase_facts[phrase]
+    named = replace(facts, mentions=(replace(facts.mentions[0], noun="thing"),))
+    tables = replace(tables, phrase_facts={**tables.phrase_facts, phrase: named})
+    np.testing.assert_array_equal(inputs_of(tables, A, 0).matches, [0, 0, 1])
+
+
 def test_the_map_is_the_head_noun_s_own_on_this_image(tables):
     head = inputs_of(tables, A, 2)  # dog near a cat
     facts = tables.gather(A, tables.phrases_of_image[A], max_nouns=2)

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.special import expit, logit
+from scipy.stats import binomtest
 from sklearn.linear_model import LogisticRegression
 
 from models.grounder.confidence import CONFIDENCE_FEATURES
@@ -48,6 +49,10 @@ def test_calibration_of_two_confidences_by_hand():
     hits = np.array([True] + [False] * 4 + [True] * 7 + [False] * 3)
     found = reliability(confidences, hits, 15)  # equal ones share a bin, so there are two
     assert [(one["n"], one["accuracy"]) for one in found["bins"]] == [(5, 0.2), (10, 0.7)]
+    assert [one["confidence"] for one in found["bins"]] == pytest.approx([0.2, 0.9])
+    for one, own in zip(found["bins"], (binomtest(1, 5), binomtest(7, 10)), strict=True):
+        interval = own.proportion_ci(0.95, method="wilson")
+        assert (one["low"], one["high"]) == pytest.approx((interval.low, interval.high))
     assert found["ece"] == pytest.approx(10 / 15 * 0.2)
     assert found["brier"] == pytest.approx((0.8**2 + 4 * 0.2**2 + 7 * 0.1**2 + 3 * 0.9**2) / 15)
     assert found["brier_constant"] == pytest.approx(8 / 15 * 7 / 15)
@@ -163,6 +168,10 @@ def test_each_split_is_measured_by_its_own_phrases_and_all_make_the_calibration(
     assert list(found.reliabilities) == ["val", "testA"]
     own = reliability(found.confidences[1::2], hits[1::2], PARAMS.calibration_bins)
     assert own.items() <= found.reliabilities["testA"].items()
+    best = np.exp(features[1::2, BEST].astype(float))
+    uncalibrated = reliability(best, hits[1::2], PARAMS.calibration_bins)["ece"]
+    assert found.reliabilities["testA"]["uncalibrated_ece"] == pytest.approx(uncalibrated)
+    assert abs(uncalibrated - own["ece"]) > 0.01
     assert found.calibration == fit_calibration(features, hits, PARAMS)
 
 

@@ -37,6 +37,7 @@ def test_leakage_is_told_by_dataset_and_training_set(section, training_set, poss
     told = leakage_note(image_source(section), training_set)
     assert told[0] is possible
     assert words in told[1]
+    assert (training_set or "unknown") in told[1]
 
 
 def test_only_of_pictures_of_coco_it_matters_what_is_left_out():

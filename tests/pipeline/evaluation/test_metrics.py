@@ -35,6 +35,14 @@ def test_an_iou_of_exactly_one_half_is_a_hit():
     }
 
 
+@pytest.mark.parametrize(
+    ("width", "hits"), [(19, [0, 0]), (20, [1, 0]), (59, [1, 0]), (60, [1, 1])]
+)
+def test_an_iou_at_a_threshold_is_a_hit(width, hits):
+    row = metrics.score_boxes([[0, 0, width, 3]], [[0, 0, 80, 3]], (11, 83), 0.5)[0]
+    assert [row[metrics.COLUMNS.index(f"accuracy_{share}")] for share in (25, 75)] == hits
+
+
 def test_one_of_two_annotated_boxes_hits_any_box_and_misses_the_union():
     gt_boxes = [[0, 0, 4, 5], [9, 0, 13, 5]]
     row = metrics.score_boxes([[0, 0, 4, 5]], gt_boxes, (11, 13), 0.5)[0]

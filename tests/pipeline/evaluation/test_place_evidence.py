@@ -88,9 +88,10 @@ def test_size_counts_by_the_root_of_the_share_of_the_image():
         (3, "right", [1, 0, 2, 0, 1]),
     ],
 )
-@pytest.mark.parametrize("sureness", [1.0, 0.1])
-def test_an_order_counts_the_surest_things_of_the_noun(rank, side, before, sureness):
-    found = evidence(Place(rank=rank, rank_side=side), scores=np.multiply(SCORES, sureness))
+@pytest.mark.parametrize(("sureness", "fit"), [(1.0, 1.0), (0.1, 1.0), (1.0, 0.5)])
+def test_an_order_counts_the_surest_things_of_the_noun(rank, side, before, sureness, fit):
+    place, scores = Place(rank=rank, rank_side=side), np.multiply(SCORES, sureness)
+    found = evidence(place, fit * CUP + 0.25 * (CUP == 0), scores=scores)
     distance = np.abs(np.array(before) - (rank - 1))
     if side == "left":
         distance[LAMP] = 2  # the lamp's centre lies beyond all three cups

@@ -1,9 +1,11 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from models.phrases.places import Anchor, Place
 from pipeline.mentions import Mention
-from pipeline.samples.sample_facts import anchor_text, fill_slots, place_text
+from pipeline.samples.sample_facts import SampleFacts, anchor_text, fill_slots, place_text
 
 HEAD, CONTEXT = 0, 1
 MENTIONS = [
@@ -57,3 +59,9 @@ def test_the_text_of_an_anchor_is_what_its_span_covers():
     place = Place(relation="near", anchor=Anchor("lamp", (8, 16)))
     assert anchor_text("cup near the lamp", place) == " the lam"
     assert anchor_text("cup near the lamp", Place()) == ""
+
+
+def test_each_phrase_has_the_text_of_its_own_anchor():
+    near = Place(relation="near", anchor=Anchor("lamp", (9, 17)))
+    facts = SimpleNamespace(phrases=["cup", "cup near the lamp"], places=[Place(), near])
+    assert SampleFacts.anchor_texts.fget(facts) == ["", "the lamp"]

@@ -64,3 +64,4 @@ def test_the_sizes_are_those_of_the_training_and_colours_count_where_they_weigh(
 def test_a_side_that_is_no_multiple_of_32_is_refused(image_px):
     with pytest.raises(InputError, match=r"train\.image_px"):
         replace(SPEC, image_px=image_px)
+    assert replace(SPEC, image_px=32).image_px == 32
