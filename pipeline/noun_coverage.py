@@ -48,7 +48,7 @@ def compute_coverage(heads: Sequence[str | None], routes: Mapping[str, str]) -> 
         covered=_share(covered, len(heads)),
         nouns=len(nouns),
         nouns_covered=_share(len(nouns & routes.keys()), len(nouns)),
-        routes={route: count for route, count in sorted(counts.items()) if count},
+        routes=dict(sorted(counts.items())),
     )
 
 

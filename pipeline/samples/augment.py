@@ -65,7 +65,7 @@ def draw_placement(
     window = whole_window(evidence.image_hw)
     if crop_draw < params.crop and all(may_crop(phrase) for phrase in phrases):
         window = draw_crop(evidence, rng)
-    shrink_px = SCALE_STEP_PX * int(rng.integers(params.scales)) if params.scales > 1 else 0
+    shrink_px = SCALE_STEP_PX * int(rng.integers(params.scales))
     placement = letterbox(window, image_px - shrink_px, flip)
     return _moved(placement, image_px, rng) if params.translate else placement
 

@@ -31,7 +31,8 @@ def test_phrases_and_distinct_nouns_are_counted_apart():
     assert (found.phrases, found.with_noun, found.nouns) == (8, 7, 5)
     assert found.covered == 3 / 8
     assert found.nouns_covered == 2 / 5
-    assert found.routes == {"first_sense": 2, "hypernym": 1, "no noun": 1, "none": 4}
+    routes = {"first_sense": 2, "hypernym": 1, "no noun": 1, "none": 4}
+    assert [*found.routes.items()] == [*routes.items()]
 
 
 def test_nothing_is_covered_where_there_is_nothing():
@@ -42,6 +43,7 @@ def test_nothing_is_covered_where_there_is_nothing():
 
 def test_the_most_frequent_uncovered_nouns_come_first_and_equals_by_alphabet():
     assert rank_uncovered(HEADS, ROUTES, 2) == [("zoo", 2), ("man", 1)]
+    assert rank_uncovered([*"cbabca", "dog"], ROUTES, 9) == [("a", 2), ("b", 2), ("c", 2)]
     assert rank_uncovered([], ROUTES, 2) == []
 
 

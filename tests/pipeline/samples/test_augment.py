@@ -106,6 +106,11 @@ def test_a_crop_keeps_nine_tenths_of_the_likely_proposals():
     assert any(window[0] > 0 for window in windows)
 
 
+def test_a_proposal_without_area_forbids_no_crop():
+    scene = evidence([[30, 20, 30, 50]])
+    assert draw_crop(scene, rng()) == draw_crop(evidence((), ((),)), rng()) != (0, 0, 110, 70)
+
+
 def test_a_crop_keeps_the_head_nouns_cam():
     cam = np.zeros((1, 7, 11), np.float32)
     cam[0, 0, 10] = 1  # pixels 100 to 110, 0 to 10

@@ -65,6 +65,13 @@ def test_the_colour_that_everyone_calls_so_is_called_so(name):
     assert not has_colour(hsv, FAR[name]).any()
 
 
+@pytest.mark.parametrize(
+    ("name", "rgb"), [("black", (0, 0, 40)), ("white", (225, 235, 250)), ("gray", (120, 130, 125))]
+)
+def test_what_is_almost_without_colour_is_so_in_any_hue(name, rgb):
+    assert has_colour(to_hsv(pixel(rgb)), [name]).all()
+
+
 def test_reds_lie_on_both_sides_of_hue_zero():
     for rgb in ((200, 20, 40), (200, 40, 20)):
         assert has_colour(to_hsv(pixel(rgb)), ["red"]).all()

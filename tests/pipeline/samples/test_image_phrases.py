@@ -25,6 +25,7 @@ def test_an_image_without_phrases_is_no_key(image):
 
 def test_a_mapping_becomes_arrays_and_arrays_stay():
     grouped = ImagePhrases.of({3: [7, 1], 0: [2]})
+    assert grouped.phrases.tolist() == [2, 7, 1]
     assert grouped == {0: [2], 3: [7, 1]}
     assert ImagePhrases.of(grouped) is grouped
     assert len(ImagePhrases.of({})) == 0

@@ -102,6 +102,13 @@ def test_a_phrase_inside_another_is_not_before_it():
     assert not reader([outer, inner]).before([outer]).similarity.any()
 
 
+def test_a_phrase_that_ends_where_another_begins_is_before_it():
+    first = PhraseRecord("0", "i", "val", "a man", "a mantwo dogs", (0, 5))
+    second = PhraseRecord("1", "i", "val", "two dogs", "a mantwo dogs", (5, 13))
+    earlier = reader([first, second]).before([second, first])
+    np.testing.assert_array_equal(earlier.similarity, [rows(("person", 0.5)), rows()])
+
+
 def test_of_no_phrase_there_is_nothing_before():
     earlier = reader([]).before([])
     assert earlier.similarity.shape == (0, MAX_EARLIER, len(LABELS) + 1)

@@ -25,7 +25,7 @@ def images(path):
 
 
 def test_lines_are_on_the_disk_before_the_file_is_closed(tmp_path):
-    path = tmp_path / "new" / "out.jsonl"
+    path = tmp_path / "new" / "er" / "out.jsonl"
     with open_answers(path, KIND) as answers:
         answers.add({REQUESTS[0]: row_of(REQUESTS[0])})
         assert images(path) == ["a.png"]
