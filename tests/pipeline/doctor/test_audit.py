@@ -97,6 +97,16 @@ def test_a_package_without_a_list_of_its_files_is_named(project, site):
     assert found.startswith("gone: ")
 
 
+@pytest.mark.parametrize("mode", ["sha384", "sha512"])
+def test_a_longer_hash_and_a_file_of_several_blocks_are_read(project, site, monkeypatch, mode):
+    monkeypatch.setattr(audit, "BLOCK_BYTES", 3)
+    record = site / "beta-2.0.dist-info" / "RECORD"
+    digest = base64.urlsafe_b64encode(hashlib.new(mode, b"a,b\n").digest()).decode().rstrip("=")
+    lines = [line for line in record.read_text().splitlines() if "table.csv" not in line]
+    record.write_text("\n".join([*lines, f"beta_parts/table.csv,{mode}={digest},4"]))
+    assert problems(project, site) == []
+
+
 def test_a_weak_hash_is_no_proof(project, site):
     record = site / "beta-2.0.dist-info" / "RECORD"
     digest = base64.urlsafe_b64encode(hashlib.md5(b"a,b\n").digest()).decode().rstrip("=")
@@ -130,13 +140,30 @@ def test_an_undeclared_import_is_named_with_its_file(project, site, line):
     [found] = problems(project, site)
     assert "pipeline/inner/bad.py" in found
     assert found.endswith("pyproject.toml does not declare it")
-    assert "tester" in found or "nowhere" in found
+    assert "imports nowhere, that nothing installs" in found or "tester, of tester" in found
+
+
+def test_what_computes_on_several_machines_is_declared_for_users_and_tools_are_not(project, site):
+    text = PYPROJECT.replace("dask = []", 'dask = ["tester"]')
+    (project / "pyproject.toml").write_text(text)
+    (project / "stages" / "more.py").write_text("import tester")
+    assert problems(project, site) == []
+    text = PYPROJECT.replace("[project.optional-dependencies]\ndask = []\ndev = ", "#")
+    (project / "pyproject.toml").write_text(text)
+    assert [line.split()[1:3] for line in problems(project, site)] == [["imports", "tester,"]] * 2
 
 
 def test_a_declared_package_that_nothing_imports_is_named(project, site):
     (project / "stages" / "b.py").write_text("import beta_parts\n")
     [found] = problems(project, site)
     assert found.startswith("idle ")
+
+
+def test_the_first_file_that_imports_a_package_stands_for_all(project):
+    for name in ("z.py", "b.py"):
+        (project / "pipeline" / name).write_text("import alpha.core")
+    found = audit.imported(project / room for room in ("pipeline", "models"))
+    assert found == {"alpha": project / "pipeline" / "b.py"}
 
 
 def test_another_version_than_the_lock_s_and_one_that_is_not_there_are_named(project, site):
@@ -160,6 +187,27 @@ def test_the_command_fails_on_a_problem(project, site, monkeypatch, capsys):
     assert "5 installed, 5 as the lock pins them" in said
     assert any(line.split() == ["beta", "2.0", "as", "locked", "BSD"] for line in said.splitlines())
     assert f"problem: Alpha_One: {site / 'alpha' / '__init__.py'} is missing" in said
+    assert audit.ONLINE in said
+
+
+def test_the_command_ends_well_and_shows_what_the_lock_does_not_name(
+    project, site, monkeypatch, capsys
+):
+    monkeypatch.chdir(project)
+    monkeypatch.setattr(sys, "path", [str(site)])
+    lock = [line for line in LOCK.splitlines() if "gone" not in line and "idle" not in line]
+    (project / "requirements.lock").write_text("\n".join([*lock, "idle==5"]))
+    with pytest.raises(SystemExit) as end:
+        audit.main()
+    said = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["gone", "6", "lock:", "none", "unknown"] in said
+    assert ["idle", "4", "lock:", "5", "unknown"] in said
+    assert end.value.code == 1
+    (project / "requirements.lock").write_text("\n".join(lock))
+    with pytest.raises(SystemExit) as end:
+        audit.main()
+    assert end.value.code == 0
+    assert "problem" not in capsys.readouterr().out
 
 
 def test_all_that_this_project_imports_is_declared():
