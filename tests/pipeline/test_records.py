@@ -104,6 +104,8 @@ def test_a_field_of_records_has_the_hashes_of_its_texts_however_they_are_held(tm
     for records in (kept, computed, IMAGES[1:]):
         texts = FieldTexts(records, "image_id")
         assert ([*texts], texts.hashes().tolist()) == (["2\n"], [hash("2\n")])
+    elsewhere = pickle.loads(pickle.dumps(kept))  # where texts may have other hashes
+    assert (elsewhere.hashes, [*elsewhere]) == ({}, IMAGES[1:])
 
 
 def phrase_line(**changes):

@@ -29,6 +29,11 @@ def test_a_file_that_several_splits_list_is_shared_by_each_two_of_them():
     assert found.shared_copies == {}
 
 
+def test_of_many_shared_files_the_first_five_are_examples():
+    found = find_duplicates(reading(f"{n}", split) for split in ("a", "b") for n in range(7))
+    assert found.shared_files == {"a, b": Shared(7, ("0", "1", "2", "3", "4"))}
+
+
 def test_copies_under_other_names_are_found_across_splits_alone():
     readings = [
         reading("a", "train", mark="m"),

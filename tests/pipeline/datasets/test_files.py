@@ -168,6 +168,10 @@ def test_a_web_page_in_place_of_a_file_is_named(tmp_path):
     (tmp_path / "a.tsv").write_text("<!DOCTYPE html><title>404</title>")
     with pytest.raises(InputError, match=r"a\.tsv.*web page"):
         check_file(tmp_path / "a.tsv")
+    (tmp_path / "b.tsv").write_text("7\t5\n")
+    check_file(tmp_path / "b.tsv")
+    with pytest.raises(InputError, match=r"c\.tsv.*No such file"):
+        check_file(tmp_path / "c.tsv")
 
 
 def test_a_key_that_occurs_twice_in_an_object_is_named():

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.datasets.duplicates import mark_file
 from pipeline.datasets.reading import BadRecord
 from pipeline.datasets.referring import Referral, ReferringData, plan_referring
 from pipeline.records import GroundTruth, ImageRecord, PhraseRecord
@@ -49,6 +50,12 @@ def test_a_picture_gives_its_phrases_and_in_evaluation_their_boxes(images):
         GroundTruth("2", ((1, 2, 3, 4), (5, 6, 61, 37))),
     )
     assert reading.bad == ()
+    assert reading.file_mark == mark_file(images / "a.png")
+
+
+def test_the_remarks_of_a_reader_are_kept(images):
+    given = plan_referring(ReferringData([referral("1")], "xyxy", (), ("a", "b")), images, 0, 0)
+    assert given.remarks == ("a", "b")
 
 
 @pytest.mark.parametrize(

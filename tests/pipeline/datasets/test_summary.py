@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from pipeline.datasets.published import Published
@@ -105,3 +107,20 @@ def test_what_was_bad_before_an_image_was_read_counts():
     summary = summarise([reading("a", "train", 3)], [empty("ref 7")])
     assert summary.bad["empty"].examples == ("ref 7",)
     assert summary.bad_fractions == {"image": 0, "phrase": 1 / 4}
+
+
+def test_copies_under_other_names_are_told():
+    readings = [
+        replace(reading(name, split, 1), file_mark="7-f")
+        for name, split in (("a", "train"), ("b", "val"))
+    ]
+    told = describe_counts(summarise(readings))
+    assert told[2:] == ["train, val: 1 images are copies under other names, such as a.jpg = b.jpg"]
+
+
+def test_causes_are_sorted_and_can_be_shown_whatever_a_file_put_into_them():
+    bad = [BadRecord("phrase", cause, "d\udcff") for cause in ("late", "early \ud800", "late")]
+    counts = summarise([], bad).bad
+    assert [*counts] == ["early \\ud800", "late"]
+    assert [(one.kind, one.count) for one in counts.values()] == [("phrase", 1), ("phrase", 2)]
+    assert counts["late"].examples == ("d\\udcff",) * 2

@@ -43,6 +43,8 @@ def test_the_projects_own_file_is_read():
         ({"variants__full": {"modl.cam": 1}}, r"variants\.full\.modl\.cam"),
         ({"variants__full": {"model.cams": 1}}, r"variants\.full\.model\.cams"),
         ({"variants__full": {"seed.x": 1}}, r"variants\.full\.seed\.x"),
+        ({"variants__full": {"seed.x.y": 1}}, r"variants\.full\.seed\.x\.y"),
+        ({"variants__full": {"model.cam.o": 1}}, r"variants\.full\.model\.cam\.o"),
         (
             {"variants__full": {"model.cam": "maybe"}},
             r"variants\.full.*model\.cam.*'maybe'",
@@ -67,6 +69,12 @@ def test_a_variant_changes_its_keys_and_no_other(edited):
 
 
 NO_AUGMENT = {"flip": 0.0, "jitter": 0.0, "crop": 0.0, "scales": 1, "translate": False}
+
+
+def test_a_variant_may_change_a_section_and_then_a_key_of_it(edited):
+    params = edited(variants__fast={"augment": NO_AUGMENT, "augment.flip": 0.25})
+    assert train_params(params, "fast").augment.flip == 0.25
+    assert params.variants["fast"]["augment"]["flip"] == 0.0
 
 
 def test_an_unknown_variant_is_refused():

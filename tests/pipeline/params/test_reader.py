@@ -114,6 +114,18 @@ def test_a_value_is_of_its_kind_and_in_all_its_bounds():
             build(Bounded, {"rate": wrong}, "train")
 
 
+@dataclass(frozen=True)
+class Loose:
+    rate: float | None
+
+
+def test_a_value_may_be_of_either_of_two_plain_kinds():
+    assert build(Loose, {"rate": 2}, "train") == Loose(2.0)
+    assert build(Loose, {"rate": None}, "train") == Loose(None)
+    with pytest.raises(ParamsError, match=r"train\.rate.*float.*; or train\.rate.*None"):
+        build(Loose, {"rate": "2"}, "train")
+
+
 def test_a_missing_key_is_named():
     values = {key: value for key, value in GOOD.items() if key != "name"}
     with pytest.raises(ParamsError, match=r"params\.yaml\.name\b"):

@@ -153,6 +153,8 @@ def test_a_vocabulary_without_names_or_with_a_gap_is_refused(tmp_path, text, mes
 
 def test_more_names_than_labels_can_count_are_refused(tmp_path):
     (tmp_path / "v.txt").write_text("x\n" * 32768)
+    (tmp_path / "w.txt").write_text("x\n" * 32767)
+    assert len(read_names(tmp_path / "w.txt")) == 32767
     with pytest.raises(InputError, match="32768 classes"):
         read_names(tmp_path / "v.txt")
 
@@ -265,11 +267,11 @@ def test_what_a_row_lacks_or_holds_unread_is_counted():
     row = GivenBoxes("139", None, np.array([[0.0, 0, 5, 5]]), None, None, unread=("cls_prob",))
     counts = +import_given(IMAGES, [row], LIMITS).counts
     for words in ("without classes", "without scores", "`cls_prob`"):
-        assert sum(words in key for key in counts) == 1
+        assert [count for key, count in counts.items() if words in key] == [1]
     counts = +import_given(
         IMAGES, [given([[0, 0, 5, 5]], labels=[3])], GivenLimits(3, 0, (), 0)
     ).counts
-    assert any("no vocabulary" in key for key in counts)
+    assert [count for key, count in counts.items() if "no vocabulary" in key] == [1]
 
 
 def test_a_row_that_lacks_nothing_is_not_counted():

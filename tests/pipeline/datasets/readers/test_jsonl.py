@@ -100,7 +100,11 @@ def test_boxes_of_training_lines_are_not_looked_at(root):
         ({**WHOLE, "boxes_xyxy": [0, 0, 5, 4]}, "boxes_xyxy"),
         ({**WHOLE, "boxes_xyxy": {}}, "boxes_xyxy"),
         ({**WHOLE, "span": [1]}, "span"),
+        ({**WHOLE, "span": [1, 2, 3]}, "span"),
+        ({**WHOLE, "span": [1, "2"]}, "span"),
+        ({**WHOLE, "span": "12"}, "span"),
         ({**WHOLE, "kinds": "animals"}, "kinds"),
+        ({**WHOLE, "kinds": ["animals", 7]}, "kinds"),
         ({**WHOLE, "sentence": 5}, "sentence"),
     ],
 )
@@ -132,9 +136,25 @@ def test_a_split_to_train_on_is_not_needed_to_read_the_others(tmp_path):
     assert [one.split for one in read(tmp_path)] == ["val"]
 
 
-def test_the_score_of_a_predicted_box_is_no_unknown_key(root):
-    write(root, "val", WHOLE | {"score": 0.25})
+def test_what_is_told_of_a_predicted_box_is_no_unknown_key(root):
+    write(root, "val", WHOLE | {"score": 0.25, "confidence": 0.5})
     assert read(root)[-1].phrase_id == "mine-7"
+
+
+def test_a_line_may_be_named_by_a_number_and_say_nothing_of_its_sentence(root):
+    write(root, "val", {"image": "b.png", "phrase": "x", "id": 7, "sentence": None, "span": None})
+    one = read(root)[-1]
+    assert (one.phrase_id, one.boxes, one.kinds) == ("7", (), ())
+    assert (one.sentence, one.span) == (None, None)
+
+
+def test_files_are_read_in_the_order_of_their_names_also_where_one_of_them_is_named(root):
+    splits = sorted(["test", "val", "testA", "testB", "a", "z", "m", "k"])
+    for split in reversed(splits):
+        write(root, split, WHOLE)
+    splits = sorted([*splits, "train"])
+    assert [one.split for one in read(root)] == splits
+    assert [one.split for one in read(root / "val.jsonl")] == splits
 
 
 def test_a_web_page_in_place_of_lines_is_named(root):
