@@ -1,4 +1,5 @@
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -37,6 +38,18 @@ def test_orientation_in_exif_as_text_is_a_whole_number(tmp_path, kind, count, va
     path = saved_with_exif_as_text(tmp_path / "a.png", kind, count, value)
     np.testing.assert_array_equal(read_image(path), UPRIGHT)
     assert image_hw_of(path) == (3, 5)
+
+
+def test_orientation_behind_the_pixels_turns_a_picture(tmp_path):
+    path = tmp_path / "a.png"
+    Image.fromarray(UPRIGHT).save(path)
+    tag = struct.pack("<HHIHH", 274, 3, 1, 6, 0)
+    chunk = b"eXIfII" + struct.pack("<HIH", 42, 8, 1) + tag + bytes(4)
+    framed = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    content = path.read_bytes()
+    path.write_bytes(content[:-12] + framed + content[-12:])  # before IEND
+    assert image_hw_of(path) == (5, 3)
+    np.testing.assert_array_equal(read_image(path), SIDEWAYS)
 
 
 @pytest.mark.parametrize(("orientation", "shown"), [(6, SIDEWAYS), (1, UPRIGHT), (9, UPRIGHT)])

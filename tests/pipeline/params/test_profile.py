@@ -40,6 +40,7 @@ def test_a_variable_that_is_not_set_is_named():
 def test_leaves_are_dotted_and_lists_stay_whole():
     overlay = {"run": {"datasets": ["a", "b"]}, "train": {"model": {"heads": 2}}}
     assert list(leaves(overlay)) == [("run.datasets", ["a", "b"]), ("train.model.heads", 2)]
+    assert list(leaves({"a": {"b": {}}, "c": {}, 3: None})) == [("a.b", {}), ("c", {}), ("3", None)]
 
 
 def test_an_assignment_is_read_as_yaml():
@@ -78,7 +79,7 @@ def test_a_key_that_no_stage_knows_leaves_the_file_as_it_was(params_file):
 
 
 @pytest.mark.parametrize("names", [["flickr30k"], ["default"], ["default", "paper"], ["tables"]])
-def test_every_profile_fits_the_parameters(names, tmp_path, monkeypatch):
+def test_every_profile_fits_the_parameters(names, tmp_path, monkeypatch, capsys):
     profiles = [str(ROOT / "profiles" / f"{name}.yaml") for name in names]
     (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
     monkeypatch.chdir(tmp_path)
@@ -86,6 +87,7 @@ def test_every_profile_fits_the_parameters(names, tmp_path, monkeypatch):
     main([*profiles, "train.epochs=77"])
     params = read_params()
     assert params.train.epochs == 77
+    assert "train.epochs = 77" in capsys.readouterr().out.splitlines()
     expected = dict(leaves(yaml.safe_load(Path(profiles[-1]).read_text(encoding="utf-8"))))
     assert params.train.image_px == expected["train.image_px"]
 

@@ -153,7 +153,7 @@ class Trap:
     [
         ({"info": Trap()}, "info asks for posix.mkdir, which will not be run"),
         ({"info": np.array("of", object)}, "info"),
-        ({"bbox": BOXES[:, :3]}, r"bbox has shape \(3, 3\)"),
+        ({"bbox": BOXES[:, :3]}, r"bbox has shape \(3, 3\).*\(M, 4\)"),
         ({"info": {"objects_conf": SCORES[:2]}}, r"objects_conf has shape \(2,\), there are 3"),
         ({"bbox": np.array([Trap()])}, "npz"),
         ({"bbox": np.zeros((3, 5))}, r"bbox has shape \(3, 5\)"),
@@ -175,6 +175,20 @@ def test_a_broken_npz_says_what_is_wrong_and_runs_nothing(tmp_path, monkeypatch,
     with pytest.raises(BadRowError, match=message):
         read_npz(tmp_path / "7.npz")
     assert not (tmp_path / "trapped").exists()
+
+
+def test_shares_of_an_image_have_four_columns_or_more(tmp_path):
+    np.savez(tmp_path / "7.npz", norm_bb=BOXES[:, :3])
+    with pytest.raises(BadRowError, match=r"norm_bb has shape \(3, 3\).*\(M, 4 or more\)"):
+        read_npz(tmp_path / "7.npz")
+
+
+def test_no_boxes_have_no_kind_of_class(tmp_path):
+    none = np.zeros(0, "U1")
+    write_milvlg(tmp_path / "7.npz", bbox=BOXES[:0], info={"objects_id": [], "objects_conf": none})
+    given = read_npz(tmp_path / "7.npz")
+    assert (given.boxes_xyxy.shape, given.scores.shape, given.labels.shape) == ((0, 4), (0,), (0,))
+    assert (given.scores.dtype, given.labels.dtype) == ("f8", "i8")
 
 
 def test_an_npz_without_boxes_says_what_it_holds(tmp_path):

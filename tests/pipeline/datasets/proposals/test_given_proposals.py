@@ -213,6 +213,7 @@ WIDE = [ImageRecord("a", "a.jpg", (480, 640), "train")]
         ([[1, 2, 300, 400]], None, True, "of pixels"),
         ([[300, 200, 40, 50], [10, 20, 30, 40]], None, False, "as x, y, width, height"),
         ([[375, 250, 50, 62], [10, 20, 30, 40]], (600, 800), False, "as x, y, width, height"),
+        ([[700, 500, 50, 62]], (600, 800), False, "as x, y, width, height"),
         ([[0.6, 0.2, 0.3, 0.5]], None, True, "as x, y, width, height"),
     ],
 )
@@ -223,6 +224,11 @@ def test_boxes_of_another_kind_than_the_layout_s_are_not_taken(
     imported = import_given(WIDE, [row], LIMITS)
     assert imported.missing == ("a",)
     assert any(problem in key for key in +imported.counts)
+
+
+def test_boxes_that_fit_the_image_but_not_its_measured_size_otherwise_are_taken():
+    row = given([[300, 200, 40, 50], [10, 20, 30, 40]], "a", (240, 320))
+    assert import_given(WIDE, [row], LIMITS).missing == ()
 
 
 @pytest.mark.parametrize(
