@@ -40,11 +40,11 @@ def test_orientation_in_exif_as_text_is_a_whole_number(tmp_path, kind, count, va
     assert image_hw_of(path) == (3, 5)
 
 
-def test_orientation_behind_the_pixels_turns_a_picture(tmp_path):
+def test_orientation_behind_the_pixels_turns_a_picture_whatever_stands_beside_it(tmp_path):
     path = tmp_path / "a.png"
     Image.fromarray(UPRIGHT).save(path)
-    tag = struct.pack("<HHIHH", 274, 3, 1, 6, 0)
-    chunk = b"eXIfII" + struct.pack("<HIH", 42, 8, 1) + tag + bytes(4)
+    tags = struct.pack("<HHII", 256, 5, 1, 1 << 31) + struct.pack("<HHIHH", 274, 3, 1, 6, 0)
+    chunk = b"eXIfII" + struct.pack("<HIH", 42, 8, 2) + tags + bytes(4)
     framed = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
     content = path.read_bytes()
     path.write_bytes(content[:-12] + framed + content[-12:])  # before IEND

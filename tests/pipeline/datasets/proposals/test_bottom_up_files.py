@@ -185,7 +185,7 @@ def test_shares_of_an_image_have_four_columns_or_more(tmp_path):
 
 def test_no_boxes_have_no_kind_of_class(tmp_path):
     none = np.zeros(0, "U1")
-    write_milvlg(tmp_path / "7.npz", bbox=BOXES[:0], info={"objects_id": [], "objects_conf": none})
+    write_milvlg(tmp_path / "7.npz", bbox=BOXES[:0], info={"objects_id": []}, objects_conf=none)
     given = read_npz(tmp_path / "7.npz")
     assert (given.boxes_xyxy.shape, given.scores.shape, given.labels.shape) == ((0, 4), (0,), (0,))
     assert (given.scores.dtype, given.labels.dtype) == ("f8", "i8")
