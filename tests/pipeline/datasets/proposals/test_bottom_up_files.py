@@ -83,6 +83,13 @@ def test_a_file_goes_on_after_a_broken_row_and_names_its_line(tmp_path):
     assert re.search(rf"{path}:2\b.*\b1\b.*\b6\b.*\b10\b", str(second))
 
 
+def test_bytes_that_are_no_text_spoil_their_own_row_alone(tmp_path):
+    path = tmp_path / "given.tsv"
+    rows = [original_row("1"), original_row("k\xfcche"), original_row("3")]
+    path.write_bytes("".join(rows).encode("latin-1"))
+    assert [row.image_id for row in read_given(path)] == ["1", "k\ufffdche", "3"]
+
+
 def write_milvlg(path, **changes):
     info = {
         "image_id": path.stem,

@@ -214,7 +214,12 @@ WIDE = [ImageRecord("a", "a.jpg", (480, 640), "train")]
         ([[300, 200, 40, 50], [10, 20, 30, 40]], None, False, "as x, y, width, height"),
         ([[375, 250, 50, 62], [10, 20, 30, 40]], (600, 800), False, "as x, y, width, height"),
         ([[700, 500, 50, 62]], (600, 800), False, "as x, y, width, height"),
+        ([[600, 20, 41, 40]], None, False, "as x, y, width, height"),
         ([[0.6, 0.2, 0.3, 0.5]], None, True, "as x, y, width, height"),
+        ([[0.6, 0.2, 0.405, 0.5]], None, True, "as x, y, width, height"),
+        ([[0.5, 0.25, 1.5, 1]], None, False, "of shares"),
+        ([[0.5, 0.25, 1.5625, 1]], None, True, "of pixels"),
+        (SHARES, (4, 640), False, "of shares"),
     ],
 )
 def test_boxes_of_another_kind_than_the_layout_s_are_not_taken(
@@ -226,25 +231,27 @@ def test_boxes_of_another_kind_than_the_layout_s_are_not_taken(
     assert any(problem in key for key in +imported.counts)
 
 
-def test_boxes_that_fit_the_image_but_not_its_measured_size_otherwise_are_taken():
-    row = given([[300, 200, 40, 50], [10, 20, 30, 40]], "a", (240, 320))
-    assert import_given(WIDE, [row], LIMITS).missing == ()
-
-
 @pytest.mark.parametrize(
-    ("boxes", "normalised"),
+    ("boxes", "measured_hw", "normalised"),
     [
-        ([[0.09, 0.03, 0.47, 0.47]], True),
-        ([[0.25, 0.5, 0.75, 1.25], [10, 20, 30.5, 40]], False),
-        (
-            [[600, 20, 590, 40], [100, 20, 630, 40]],
-            False,
-        ),  # one box is reversed, none is x, y, w, h
-        ([[5, 5, 5, 9], [10, 20, 30, 40]], False),
+        ([[0.09, 0.03, 0.47, 0.47]], None, True),
+        ([[0.25, 0.5, 0.75, 1.25], [10, 20, 30.5, 40]], None, False),
+        # one box is reversed, and not all are x, y, w, h
+        ([[600, 20, 590, 40], [100, 20, 630, 40]], None, False),
+        ([[600, 20, 42, 40]], None, False),
+        ([[600, 20, 41, 40], [-1, 20, 30, 40]], None, False),
+        ([[300, 200, 40, 50], [10, 20, 30, 40]], (240, 320), False),
+        ([[0.6, 0.2, 0.45, 0.5]], None, True),
+        ([[5, 5, 5, 9], [10, 20, 30, 40]], None, False),
+        ([[0.5, 0.25, 1.5, 1]], None, True),
+        ([[0.5, 0.25, 1.5625, 1]], None, False),
+        ([[0, 0, 1, 1]], None, False),
+        (SHARES, (3, 640), False),
     ],
 )
-def test_boxes_of_the_layout_s_kind_are_taken(boxes, normalised):
-    assert import_given(WIDE, [given(boxes, "a", normalised=normalised)], LIMITS).missing == ()
+def test_boxes_of_the_layout_s_kind_are_taken(boxes, measured_hw, normalised):
+    row = given(boxes, "a", measured_hw, normalised=normalised)
+    assert import_given(WIDE, [row], LIMITS).missing == ()
 
 
 def test_an_image_that_two_splits_list_has_its_boxes_twice():

@@ -19,7 +19,7 @@ class Evil:
         return os.mkdir, (str(self.path),)
 
 
-@pytest.mark.parametrize("kind", ["<i8", "<i4", "<f4", ">f8", ">u2"])
+@pytest.mark.parametrize("kind", ["i1", "<i2", "<i4", "<i8", "u1", ">u2", ">u4", "<f4", ">f8"])
 @pytest.mark.parametrize("is_new", [True, False])
 def test_boxes_may_be_arrays(tmp_path, kind, is_new):
     numbers = np.array([1, 2, 30, 40], kind)

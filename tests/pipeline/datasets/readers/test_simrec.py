@@ -31,6 +31,33 @@ def test_the_file_itself_may_be_pointed_at(path):
     assert len(read(path).referrals) == 5
 
 
+@pytest.mark.parametrize(
+    ("collection", "stems"),
+    [
+        ("refcoco_unc", ["refcoco"]),
+        ("refcoco_google", ["refcoco"]),
+        ("refcoco_plus_unc", ["refcoco+"]),
+        ("refcocog_google", ["refcocog"]),
+        ("refcocog_umd", ["refcocog"]),
+        ("refclef_unc", ["refclef", "referit"]),
+        ("refclef_berkeley", ["refclef", "referit"]),
+        ("referit", ["referit", "refclef"]),
+    ],
+)
+def test_each_collection_has_its_file_and_some_another_one_in_its_place(
+    tmp_path, collection, stems
+):
+    entry = {"iid": 25, "bbox": [0, 0, 1, 1]}
+    (tmp_path / "anns").mkdir()
+    for stem in reversed(stems):  # the later one is preferred
+        for folder in ("anns/", ""):
+            phrase = f"of {folder}{stem}"
+            write_json(tmp_path / f"{folder}{stem}.json", {"val": [entry | {"refs": [phrase]}]})
+            found = read(tmp_path, collection)
+            assert [one.phrase for one in found.referrals] == [phrase]
+            assert found.form == "xywh"
+
+
 def test_training_entries_need_no_box(path):
     content = json.loads(path.read_text())
     del content["train"][0]["bbox"]
