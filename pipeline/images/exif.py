@@ -31,9 +31,10 @@ def orientation_in(exif: bytes) -> int | None:
         for place in range(start + 2, start + 2 + 12 * entries, 12):
             tag, kind, count = struct.unpack_from(f"{order}HHI", exif, place)
             if tag == ORIENTATION:
-                is_one_number = kind in _TYPES and count == 1
-                value = struct.unpack_from(order + _TYPES.get(kind, "H"), exif, place + 8)[0]
-                return value if is_one_number and 1 <= value <= 8 else 1
+                if kind not in _TYPES or count != 1:
+                    return 1
+                value = struct.unpack_from(order + _TYPES[kind], exif, place + 8)[0]
+                return value if 1 <= value <= 8 else 1
     except struct.error:
         return 1
     return None

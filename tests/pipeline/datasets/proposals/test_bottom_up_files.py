@@ -135,8 +135,9 @@ def test_side_files_of_a_mac_are_no_rows(tmp_path):
 
 
 def test_names_of_images_are_utf8(tmp_path):
-    (tmp_path / "a.tsv").write_text(original_row("küche_7"), encoding="utf-8", newline="")
-    assert [row.image_id for row in read_given(tmp_path / "a.tsv")] == ["küche_7"]
+    for encoding in ("utf-8", "utf-8-sig"):
+        (tmp_path / "a.tsv").write_text(original_row("küche_7"), encoding, newline="")
+        assert [row.image_id for row in read_given(tmp_path / "a.tsv")] == ["küche_7"]
 
 
 def test_an_npz_of_uniter_holds_shares_of_the_image(tmp_path):

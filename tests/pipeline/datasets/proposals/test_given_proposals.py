@@ -136,7 +136,7 @@ def test_a_row_whose_boxes_all_lie_below_the_floor_is_counted():
 
 
 def test_names_are_read_up_to_the_comma(tmp_path):
-    (tmp_path / "v.txt").write_text("\ufeffStop sign,stopsign\ncafé \n\n", encoding="utf-8")
+    (tmp_path / "v.txt").write_text("\ufeff Stop sign ,stopsign\ncafé \n\n", encoding="utf-8")
     assert read_names(tmp_path / "v.txt") == ("stop sign", "café")
     with pytest.raises(InputError, match=r"vocabulary.*w\.txt"):
         read_names(tmp_path / "w.txt")

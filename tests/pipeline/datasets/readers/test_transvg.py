@@ -4,7 +4,7 @@ import torch
 from pipeline.datasets.readers.transvg import read_transvg
 from pipeline.errors import InputError
 from pipeline.params.datasets import ReferringDataset
-from tests.golden_layouts import coco_name, transvg_row, write_transvg
+from tests.golden_layouts import coco_name, inclusive, transvg_row, write_transvg, xywh
 
 
 def read(root, collection="refcocog_umd"):
@@ -27,6 +27,16 @@ def test_each_collection_has_its_key_and_its_kind_of_box(tmp_path, collection, k
     write_transvg(tmp_path, key)
     assert read(tmp_path, collection).form == form
     assert read(tmp_path / key, collection).referrals[0].phrase == "left crêpe"
+
+
+@pytest.mark.parametrize(
+    ("key", "collection"), [("gref_umd", "refcocog_umd"), ("flickr", "flickr30k")]
+)
+def test_boxes_to_evaluate_with_come_as_they_stand(tmp_path, key, collection):
+    write_transvg(tmp_path, key)
+    boxes = [list(one.boxes[0]) for one in read(tmp_path, collection).referrals[2:]]
+    numbers = inclusive if key == "flickr" else xywh
+    assert boxes == [[*numbers(picture)] for picture in (25, 25, 30)]
 
 
 def test_training_boxes_are_left_where_they_are(tmp_path):
