@@ -34,7 +34,7 @@ def orientation_in(exif: bytes) -> int | None:
                 if kind not in _TYPES or count != 1:
                     return 1
                 value = struct.unpack_from(order + _TYPES[kind], exif, place + 8)[0]
-                return value if 1 <= value <= 8 else 1
+                return value if 2 <= value <= 8 else 1
     except struct.error:
         return 1
     return None

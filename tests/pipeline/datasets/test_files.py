@@ -25,6 +25,15 @@ def test_the_first_name_that_is_there_counts(tmp_path):
     assert find_file(tmp_path / "anns" / "a.json", NAMES, "key") == tmp_path / "anns" / "a.json"
 
 
+def test_a_root_counts_by_what_it_is_and_is_called(tmp_path):
+    (tmp_path / "b.json").touch()
+    with pytest.raises(InputError, match=r"b\.json.*key"):
+        find_file(tmp_path / "b.json", NAMES, "key")
+    (tmp_path / "a.json").mkdir()
+    (tmp_path / "a.json" / "a.json").touch()
+    assert find_file(tmp_path / "a.json", NAMES, "key") == tmp_path / "a.json" / "a.json"
+
+
 def test_what_was_looked_for_and_the_key_are_named(tmp_path):
     with pytest.raises(InputError, match=r"a\.json, anns/a\.json.*datasets\.x\.root"):
         find_file(tmp_path, NAMES, "datasets.x.root")

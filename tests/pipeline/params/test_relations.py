@@ -228,6 +228,7 @@ def test_what_a_variant_changes_is_checked_too(read, key, value):
     [
         ("train.learning_rate_pretrained", 0),
         ("train.augment.scales", 6),  # of 192 px, 32 are left
+        ("cams.clip.backgrounds", ["sky", "sea"]),
         ("train.windows", []),
         ("train.merge_floors", []),
         ("train.model.prior_area", -1.0),

@@ -52,6 +52,13 @@ def test_a_row_of_lxmert_holds_height_before_width_and_classes():
     np.testing.assert_array_equal(given.labels, LABELS)
 
 
+def test_an_image_has_one_pixel_at_least_and_no_side_beyond_all_counts():
+    row = original_row().replace("\t480\t", "\t1\t")
+    assert read_row(row.replace("\t640\t", f"\t{2**31 - 1}\t")).image_hw == (1, 2**31 - 1)
+    with pytest.raises(BadRowError, match="side"):
+        read_row(row.replace("\t640\t", f"\t{2**31}\t"))
+
+
 def test_a_row_without_boxes_is_whole():
     assert read_row(original_row(boxes=BOXES[:0])).boxes_xyxy.shape == (0, 4)
 
