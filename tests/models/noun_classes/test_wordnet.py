@@ -41,6 +41,16 @@ def test_two_kinds_are_as_like_as_what_they_have_in_common_is_specific(wordnet):
     assert wordnet.similarity(5200, 5100, 5100) == pytest.approx(2 * canoe / (1 + canoe))
 
 
+def test_the_words_of_a_sense_are_counted_in_hexadecimal(tmp_path):
+    words = " ".join(f"word{number} 0" for number in range(0x1A))
+    (tmp_path / "data.noun").write_text(
+        f"00000002 03 n 1a {words} 001 ~ 00000007 n 0000 | many words\n"
+        "00000007 03 n 01 word 0 001 @ 00000002 n 0000 | one\n"
+    )
+    (tmp_path / "index.noun").write_text("word n 1 0 1 0 00000007  \n")
+    assert read_wordnet(tmp_path).above(7) == {2, 7}
+
+
 @pytest.mark.parametrize("name", ["data.noun", "index.noun"])
 def test_a_byte_order_mark_is_no_part_of_a_file(tmp_path, wordnet, name):
     (tmp_path / name).write_bytes(b"\xef\xbb\xbf" + (tmp_path / name).read_bytes())
@@ -53,6 +63,9 @@ def test_a_missing_or_foreign_file_is_one_clear_error(tmp_path, name):
     folder = write_tiny_wordnet(tmp_path)
     (folder / name).write_text("something else entirely\n")
     with pytest.raises(ModelFileError, match=str(tmp_path)):
+        read_wordnet(folder)
+    (folder / name).write_text("<html>")
+    with pytest.raises(ModelFileError, match=rf"{name}.*web page"):
         read_wordnet(folder)
     (folder / name).unlink()
     with pytest.raises(ModelFileError, match=name):

@@ -17,7 +17,8 @@ SINGULARS = {
     "skis": "ski", "tv": "tv", "": "", "狗": "狗", "vases": "vase", "dishes": "dish",
     "yes": "yes", "princess": "princess", "hibiscus": "hibiscus", "pelvis": "pelvis",
     "overshoes": "overshoe", "backhoes": "backhoe", "echoes": "echo", "floes": "floe",
-    "tvs": "tv", "cds": "cd",
+    "tvs": "tv", "cds": "cd", "sportswomen": "sportswoman", "butterflies": "butterfly",
+    "buzzes": "buzz",
 }  # fmt: skip
 
 

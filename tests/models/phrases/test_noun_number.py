@@ -30,6 +30,8 @@ def is_several(phrase, noun):
         ("22 year old women", "women"),
         ("two white dog", "dog"),  # a slip for "dogs"
         ("two long-haired dog", "dog"),
+        ("two white chair", "chair"),
+        ("one third of the pizzas", "pizzas"),
         ("two football player", "player"),
         ("three dogs race", "race"),  # the tagger's slip
         ("every one of the dogs", "dogs"),
@@ -86,6 +88,8 @@ def test_a_number_of_things_is_known_by_plural_number_or_group(phrase, noun):
         ("one of the two men", "men"),
         ("one of each dogs", "dogs"),
         ("2nd of three sheep", "sheep"),
+        ("second of three sheep", "sheep"),
+        ("two picnic table", "table"),
         ("the taller of the two men", "men"),
         ("biggest of the dogs", "dogs"),
         ("number two of the horses", "horses"),

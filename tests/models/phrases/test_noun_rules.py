@@ -37,6 +37,7 @@ WELL_TAGGED = [
     ("man/NOUN riding/VERB horse/NOUN", ["man", "horse"]),
     ("the/DET woman/NOUN who/PRON holds/VERB an/DET umbrella/NOUN", ["woman", "umbrella"]),
     ("guy/NOUN white/ADJ shirt/NOUN", ["guy", "shirt"]),
+    ("cup/NOUN white/ADJ saucer/NOUN", ["cup", "saucer"]),
     ("a/DET football/NOUN player/NOUN", ["player"]),
     ("two/NUM men/NOUN", ["man"]),
     ("at/ADP least/ADJ 30/NUM men/NOUN", ["man"]),
@@ -114,6 +115,8 @@ BADLY_TAGGED = [
     ("man/NOUN number/NOUN 12/NUM", ["man"]),
     ("the/DET furocious/NOUN brown/ADJ dog/NOUN", ["dog"]),
     ("a/DET rickety/NOUN narrow/ADJ bridge/NOUN", ["bridge"]),
+    ("two/NUM rickety/NOUN narrow/ADJ bridges/NOUN", ["bridge"]),
+    ("his/PRON rickety/NOUN narrow/ADJ bridge/NOUN", ["bridge"]),
     ("a/DET snow/NOUN covered/VERB mountain/NOUN", ["mountain"]),
     ("dark/NOUN colored/VERB clothing/NOUN", ["clothing"]),
     ("smiling/NOUN ,/PUNCT small/ADJ children/NOUN", ["child"]),
@@ -124,6 +127,11 @@ BADLY_TAGGED = [
     ("a/DET girl/NOUN walks/VERB", ["girl"]),
     ("an/DET off/ADP road/NOUN vehicle/NOUN", ["vehicle"]),
     ("the/DET person/NOUN smile/VERB", ["person"]),
+    ("the/DET person/NOUN couch/VERB", ["person"]),
+    ("a/DET phone/NOUN ring/VERB", ["phone"]),
+    ("a/DET kite/NOUN fly/VERB", ["kite"]),
+    ("a/DET horse/NOUN fed/VERB", ["horse"]),
+    ("a/DET door/NOUN doesn't/VERB", ["door"]),
 ]
 
 

@@ -12,6 +12,9 @@ from tests.models.phrases.hand_tags import tag
         ("man farthest to the left", "left", "man", "left"),
         ("woman facing to the left", "left", "woman", ""),
         ("facing left", "left", None, ""),
+        ("woman facing the left", "left", "woman", ""),
+        ("woman looking toward left", "left", "woman", ""),
+        ("woman looking towards the left", "left", "woman", ""),
         ("to the left", "left", None, "left"),
         ("to the", "the", None, ""),
         ("woman left facing the camera", "left", "woman", "left"),
@@ -20,6 +23,11 @@ from tests.models.phrases.hand_tags import tag
         ("orange top left", "top", "orange", "top"),
         ("pink top left", "top", "top", ""),
         ("man with back turned", "back", "man", ""),
+        ("man with back to the camera", "back", "man", ""),
+        ("man on left turned away", "left", "man", "left"),
+        ("top cup", "top", "cup", "top"),
+        ("back row", "back", "row", "back"),
+        ("right behind the left", "right", None, ""),
         ("left handed batter", "left", "batter", ""),
         ("man right behind it", "right", "man", ""),
         ("man on the right behind it", "right", "man", "right"),
@@ -46,6 +54,8 @@ def test_a_word_is_a_cue_of_the_thing_itself_or_none(phrase, word, head, cue):
 def test_the_middle_of_another_thing_is_no_place(leads_to, cue):
     tokens = tag("middle of the pizza")
     assert cue_at(tokens, 0, None, {1: leads_to}) == cue
+    assert cue_at(tag("middle on the pizza"), 0, None, {1: leads_to}) == "middle"
+    assert cue_at(tag("left of the pizza"), 0, None, {1: leads_to}) == "left"
 
 
 @pytest.mark.parametrize(("leads_to", "cue"), [("the bench", "right"), (None, "")])
