@@ -129,8 +129,7 @@ class Detector:
     def _predict(self, batch: list[NetworkInput]) -> list[InstanceData]:
         """Return the network's detections; black images fill the batch."""
         blanks = [torch.zeros_like(batch[0].pixels)] * (self.batch_images - len(batch))
-        samples = [item.sample.clone() for item in batch]
-        samples += [batch[0].sample.clone() for _ in blanks]
+        samples = [item.sample for item in batch] + [batch[0].sample] * len(blanks)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of mmdet, about torch's newer names
             predictions = self._model.test_step(

@@ -95,7 +95,7 @@ def is_gerund(text: str) -> bool:
 def names_thing(tokens: Sequence[TaggedToken], index: int) -> bool:
     """Return whether a word names a thing; stop words do in "tank top", "pink top", "his back"."""
     text, before = tokens[index].text, text_at(tokens, index - 1) if index else ""
-    garment = text in ("top", "tops") and (before in words.GARMENT_TOPS or is_modifier(before))
+    garment = text == "top" and (before in words.GARMENT_TOPS or is_modifier(before))
     if garment or (text == "back" and before in words.OWNERS):
         return True
     return text not in _NO_NOUN and _LETTERS.search(text) is not None

@@ -106,6 +106,23 @@ def test_per_class_a_place_may_have_two_labels(detector):
     assert ious[same].max() <= 0.5 < ious[~same].max()
 
 
+def test_the_network_itself_is_no_stricter_than_what_is_asked(detector):
+    asked = {"max_boxes": 999, "score_floor": 0.0, "nms_iou": 0.9, "per_class": True}
+    item = detect(detector, IMAGES[:1], **asked)[0]
+    assert len(item.scores) > 100  # as many as its config lets through
+    ious = np.triu(iou_matrix(item.boxes_xyxy, item.boxes_xyxy), k=1)
+    assert 0.5 < ious[item.labels[:, None] == item.labels].max() <= 0.9
+
+
+def test_inputs_are_padded_to_the_larger_of_two_multiples():
+    config = inference_config(read_config(YOLOX))
+    for own, expected in ((128, 128), (32, 64)):
+        config.model.data_preprocessor.pad_size_divisor = own
+        model = build_model(config)
+        Detector(config, model, read_example_info(), 1)
+        assert model.data_preprocessor.pad_size_divisor == expected
+
+
 def test_a_picture_without_objects_has_no_boxes(detector):
     grey = np.full((52, 64, 3), 115, np.uint8)
     item = detect(detector, [grey], score_floor=0.5)[0]
@@ -167,6 +184,14 @@ def test_selection_equals_a_slow_loop_in_each_group(num_groups):
         members = np.flatnonzero((groups == group) & (scores >= 0.2))
         expected += members[loops.suppress(boxes[members], scores[members], 0.4)].tolist()
     assert kept.tolist() == sorted(expected, key=lambda index: -scores[index])
+
+
+def test_boxes_of_equal_scores_keep_their_order():
+    corners = torch.arange(0.0, 970, 10)[:, None].expand(97, 2)
+    scores = torch.full((97,), 0.5)
+    scores[41] = 0.75
+    kept = select_boxes(torch.cat([corners, corners + 7], 1), scores, torch.zeros(97), 0.0, 0.5)
+    assert kept.tolist() == [41, *range(41), *range(42, 97)]
 
 
 def test_boxes_without_area_and_below_the_floor_are_dropped():

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -9,9 +10,13 @@ from models.detector.detector import Detector, load_detector
 from models.detector.train_detector import (
     DetectionExample,
     DetectorFit,
+    _batch,
+    _order,
+    _packed,
     cosine_with_warmup,
     train_detector,
 )
+from models.given_files.safe_load import NonFiniteError
 from tests.tiny_detector import CLASSES, draw, train
 
 SHORT = DetectorFit(epochs=2, batch_images=3, learning_rate=0.005, base_channels=8, seed=5)
@@ -75,6 +80,55 @@ def test_the_config_follows_the_longest_side_and_the_second_smallest_of_eleven_o
     config = train_detector([wide, high], 1, replace(SHORT, epochs=1), iter).config
     assert tuple(config.test_pipeline[1].scale) == (71, 71)
     assert config.model.rpn_head.anchor_generator.base_sizes == [5.9, 11.8]  # of 5 x 7 pixels
+
+
+def test_a_mirrored_picture_shows_the_same_in_mirrored_boxes():
+    rng = np.random.default_rng(3)
+    image = rng.integers(0, 256, (5, 11, 3), dtype=np.uint8)
+    boxes = np.array([[1, 0, 4, 3], [7, 2, 11, 5]], np.float32)
+    example = DetectionExample(image, boxes, np.array([1, 0]))
+    for mirrored, lefts in ((False, [1, 7]), (True, [7, 0])):
+        pixels, sample = _packed(example, mirrored)
+        found = sample.gt_instances
+        assert found.labels.tolist() == [1, 0]
+        assert found.bboxes[:, 0].tolist() == lefts
+        for box, (left, top, right, bottom) in zip(boxes, found.bboxes.int().tolist(), strict=True):
+            x1, y1, x2, y2 = box.astype(int)
+            crop = image[y1:y2, x1:x2, ::-1]  # B, G, R
+            seen = pixels[:, top:bottom, left:right].permute(1, 2, 0).numpy()
+            np.testing.assert_array_equal(seen[:, ::-1] if mirrored else seen, crop)
+
+
+def test_about_half_of_all_pictures_are_mirrored():
+    box = np.array([[0, 0, 2, 1]], np.float32)
+    example = DetectionExample(np.zeros((3, 7, 3), np.uint8), box, np.array([0]))
+    torch.manual_seed(4)
+    lefts = [sample.gt_instances.bboxes[0, 0] for sample in _batch([example] * 400)["data_samples"]]
+    assert {float(left) for left in lefts} == {0, 5}
+    assert np.mean([float(left) == 0 for left in lefts]) == pytest.approx(0.5, abs=0.1)
+
+
+def test_every_epoch_holds_every_picture_once_in_an_order_of_its_own():
+    torch.manual_seed(4)
+    order = _order(7, epochs=3, batch_images=3)
+    assert [len(step) for step in order] == [3, 3, 1] * 3
+    epochs = [[picture for step in order[at : at + 3] for picture in step] for at in (0, 3, 6)]
+    assert all(sorted(epoch) == list(range(7)) for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs} | {tuple(range(7))}) == 4
+
+
+def test_training_begins_at_mmdet_s_own_weights():
+    start = train(replace(SHORT, epochs=1, learning_rate=0.0), num_pictures=1).model
+    assert start.rpn_head.rpn_cls.weight.std().item() == pytest.approx(0.01, rel=0.2)
+    assert not start.rpn_head.rpn_cls.bias.any()
+
+
+def test_a_training_that_blows_up_names_the_epoch_of_its_step():
+    wild = replace(SHORT, epochs=30, batch_images=2, learning_rate=1e20)
+    with pytest.raises(NonFiniteError, match=r"at step \d+, in epoch \d+$") as raised:
+        train(wild, num_pictures=2)
+    step, epoch = map(int, re.findall(r"\d+", str(raised.value))[-2:])
+    assert step == epoch > 1
 
 
 def test_every_step_is_watched():

@@ -19,6 +19,8 @@ from tests.models.phrases.hand_tags import tag
         ("man who is near the dog", [("", "man"), ("", ""), ("", ""), ("near", "the dog")]),
         ("cup , left", [("", "cup"), ("", "left")]),
         ("near cow", [("", "near cow")]),
+        ("the near cow", [("", "the near cow")]),
+        ("cup near cow", [("", "cup"), ("near", "cow")]),
         ("near the cow", [("", ""), ("near", "the cow")]),
         ("closest to us", [("", ""), ("near", "us")]),
         ("", [("", "")]),
@@ -48,6 +50,8 @@ def test_the_marker_is_the_first_word_that_names_the_relation():
         ("right of", 0, ("right", 2)),
         ("right", 0, ("", 0)),
         ("cup", 1, ("", 0)),
+        ("near cow", 0, ("", 0)),
+        ("near", 0, ("near", 1)),
     ],
 )
 def test_the_longest_name_of_a_relation_is_found(phrase, index, expected):

@@ -61,6 +61,8 @@ def test_a_hyphen_at_the_end_leaves_the_part_of_speech_and_one_apart_joins_nothi
 def test_words_that_touch_without_a_hyphen_stay_two():
     tokens = [TaggedToken("dog", "NOUN", 0, 3), TaggedToken(".", "PUNCT", 3, 4)]
     assert join_hyphens(tokens) == tokens
+    dashed = [TaggedToken("-", "PUNCT", 0, 1), TaggedToken("dog", "NOUN", 1, 4)]
+    assert join_hyphens(dashed) == dashed
 
 
 @pytest.mark.parametrize(
@@ -83,7 +85,9 @@ def test_punctuation_left_on_a_word_is_cut_off_with_its_characters(text, bare, s
         ("riding/NOUN", 0, True),
         ("red/NOUN riding/NOUN", 1, True),  # after a colour it is no verb
         ("man/NOUN riding/NOUN horse/NOUN", 1, True),
+        ("man/NOUN riding/NOUN fast/ADV", 1, False),
         ("brick/NOUN building/NOUN", 1, True),
+        ("london/PROPN", 0, True),
     ],
 )
 def test_a_noun_is_told_from_colour_and_verb_by_its_neighbours(tagged, index, expected):
@@ -135,7 +139,11 @@ def test_what_names_a_thing(tagged, expected):
     ("tagged", "expected"),
     [
         ("frisbee/ADV", True),
-        ("frisbee/ADP", False),
+        *((f"frisbee/{upos}", True) for upos in ("NOUN", "PROPN", "VERB", "ADJ", "INTJ", "X")),
+        *((f"frisbee/{upos}", False) for upos in ("ADP", "PUNCT", "NUM", "AUX")),
+        *((f"{text}/ADJ", False) for text in ("boldest", "wonderful", "greenish", "gorgeous")),
+        *((f"{text}/ADJ", False) for text in ("hatless", "foldable", "slowly")),
+        ("dish/VERB", True),
         ("seaweed/VERB", True),  # "eed" ends no participle
         ("covered/VERB", False),
         ("riding/VERB", False),
