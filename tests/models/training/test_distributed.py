@@ -101,6 +101,7 @@ def test_one_process_alone_changes_nothing_but_a_count_of_zero():
     values = torch.tensor([3, 0], dtype=torch.int64)
     assert num_processes() == 1
     assert torch.equal(all_reduce_mean(values), torch.tensor([3.0, 0.0]))
+    assert all_reduce_mean(values.double()).dtype == torch.float32
     assert torch.equal(global_count(values), torch.tensor([3.0, 1.0]))
     assert all_gather_batch(values) is values
     loss = torch.tensor(2.0, requires_grad=True)
