@@ -158,6 +158,7 @@ def test_the_observer_is_shown_accuracies_and_pictures_as_a_text(evaluated, made
     assert "pictures/accuracy_test.png" in named <= pictures.keys()
     for name, content in pictures.items():
         assert (evaluated.report / name).read_bytes() == content
+    assert text.startswith("# shapes")
     assert "CC0" not in text  # where the weights come from is in the report alone
 
 

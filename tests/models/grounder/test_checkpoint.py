@@ -108,11 +108,12 @@ def test_a_truncated_weight_file_is_refused(saved, tmp_path):
         load_grounder(folder)
 
 
-def test_a_spec_with_an_unknown_key_is_refused(saved, tmp_path):
+def test_unknown_and_missing_keys_of_a_spec_are_named(saved, tmp_path):
     folder = _copy(saved[0], tmp_path)
     values = json.loads((folder / "spec.json").read_text()) | {"colour": 3}
+    del values["embed_dim"]
     (folder / "spec.json").write_text(json.dumps(values))
-    with pytest.raises(ModelFileError, match="colour"):
+    with pytest.raises(ModelFileError, match=r"spec\.json.*'colour', 'embed_dim'"):
         load_grounder(folder)
 
 
