@@ -5,12 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import h5py
 import numpy as np
 import pytest
 
 from models.grounder.confidence import read_calibration
 from pipeline.caching.cache import CacheError
 from pipeline.errors import InputError
+from pipeline.evaluation.leakage import DRAWN
+from pipeline.params.read import read_params
 from pipeline.paths import DatasetFiles, ResultFiles
 from pipeline.records import (
     GroundTruth,
@@ -19,7 +22,7 @@ from pipeline.records import (
     read_records,
     write_records,
 )
-from stages.evaluate import add_confidences, main
+from stages.evaluate import EvaluateInputs, add_confidences, main, provenance
 from tests.cached_world import FILES, write_proposals
 from tests.stages.command import start
 from tests.stages.evaluated_world import Listener, run_evaluate, save_untrained
@@ -104,15 +107,47 @@ def test_how_far_confidences_are_off_is_told_in_points():
     assert re.findall(r"val|\d+\.\d", line) == ["val", "12.3", "4.5"]
 
 
-def test_the_calibration_of_all_phrases_is_kept_for_later_pictures(here):
-    results = save_untrained(here)
-    move_to_test("b")
-    run_evaluate(results)
-    calibration, rows = read_calibration(results.calibration), read(results)[1]
-    assert calibration.phrases == len(rows) == 9
+@pytest.fixture(scope="module")
+def two_splits(tmp_path_factory):
+    """Calibration, metrics, rows and few metrics of nine phrases of `val` and two of `test`."""
+    with pytest.MonkeyPatch.context() as patch:
+        here = tmp_path_factory.mktemp("two_splits")
+        patch.chdir(here)
+        results = save_untrained(here)
+        move_to("val", "b")
+        move_to("val", "c")
+        edit_params(here, "attention_phrases: 200", "attention_phrases: 3")
+        run_evaluate(results)
+        few = json.loads(results.metrics.read_text())
+        return read_calibration(results.calibration), *read(results), few
+
+
+def test_the_calibration_of_all_phrases_is_kept_for_later_pictures(two_splits):
+    calibration, metrics, rows, _ = two_splits
+    assert calibration.phrases == len(rows) == 11
     assert len({row["confidence"] for row in rows}) > 1
-    shares = [metrics["confidence"] for metrics in read(results)[0]["splits"].values()]
-    assert sum(one["n"] for one in shares[0]["bins"]) == 9
+    bins = {split: one["confidence"]["bins"] for split, one in metrics["splits"].items()}
+    phrases = {split: sum(one["n"] for one in some) for split, some in bins.items()}
+    assert phrases == {"val": 9, "test": 2}
+
+
+def test_of_each_split_some_phrases_keep_their_maps(two_splits):
+    kept = [row["split"] for row in two_splits[2] if "attention" in row]
+    assert sorted(kept) == ["test"] * 2 + ["val"] * 3
+
+
+def test_each_split_is_measured_by_its_own_phrases(two_splits):
+    _, metrics, rows, few = two_splits
+    assert few.keys() == metrics["splits"].keys() == {"val", "test"}
+    for split, measured in metrics["splits"].items():
+        own = [row for row in rows if row["split"] == split]
+        off = [row["confidence"] - (row["iou"]["reg"] >= 0.5) for row in own]
+        assert measured["confidence"]["brier"] == pytest.approx(np.mean(np.square(off)), abs=1e-3)
+        assert few[split]["n"] == measured["phrases"] == len(own)
+        assert few[split]["ece"] == pytest.approx(measured["confidence"]["ece"], abs=1e-4)
+    gaps = {split: measured["vision_gap"] for split, measured in metrics["splits"].items()}
+    assert abs(gaps["val"]) > 1e-5
+    assert gaps["test"] == 0  # its only picture has no other to be asked instead
 
 
 def test_times_are_told_and_not_written(evaluated):
@@ -151,15 +186,20 @@ def test_the_same_model_gives_the_same_bytes_whatever_the_order_of_the_ground_tr
     assert results.predictions.read_bytes() == first[0]
 
 
-def test_other_words_have_another_fingerprint(here):
+def test_another_file_that_is_read_gives_another_fingerprint(here):
     results = save_untrained(here)
-    origins = []
-    for word in ("cat", "kat"):
-        text = (results.model / "words.json").read_text()
-        (results.model / "words.json").write_text(text.replace("cat", word))
-        run_evaluate(results)
-        origins.append(read(results)[0]["provenance"]["fingerprint"])
-    assert origins[0] != origins[1]
+    inputs = EvaluateInputs(FILES, results, FILES.annotations / "images", DRAWN, 0)
+    params = read_params().evaluate
+    stamps = [provenance(inputs, params)["fingerprint"]]
+    for path in (results.model / "words.json", FILES.images, FILES.phrases, FILES.ground_truth):
+        path.write_bytes(path.read_bytes() + b" ")
+        stamps.append(provenance(inputs, params)["fingerprint"])
+    for number, path in enumerate((FILES.nouns, FILES.proposals, FILES.cams)):
+        with h5py.File(path, "r+") as cache:
+            cache.attrs["fingerprint"] = np.bytes_(f"another {number}")
+        stamps.append(provenance(inputs, params)["fingerprint"])
+    stamps.append(provenance(inputs, replace(params, iou=0.75))["fingerprint"])
+    assert len(set(stamps)) == 9
 
 
 def test_a_variant_without_cams_keeps_the_raw_map_alone(here):
@@ -170,7 +210,7 @@ def test_a_variant_without_cams_keeps_the_raw_map_alone(here):
 
 def test_the_proposal_of_a_picture_without_proposals_is_the_picture(here):
     results = save_untrained(here, windows=[])
-    move_to_test("c")
+    move_to("test", "c")
     run_evaluate(results)
     row = next(row for row in read(results)[1] if row["image_id"] == "c")
     assert row["boxes_xyxy"]["proposal"] == [0, 0, 64, 64]
@@ -179,12 +219,10 @@ def test_the_proposal_of_a_picture_without_proposals_is_the_picture(here):
 
 def test_phrases_beyond_one_batch_get_the_answers_they_get_alone(here):
     results = save_untrained(here)
-    move_to_test("b")
+    move_to("test", "b")
     run_evaluate(results)
     together = {row["phrase_id"]: row["boxes_xyxy"]["reg"] for row in read(results)[1]}
-    text = (here / "params.yaml").read_text()
-    assert "phrases_per_image: 16" in text
-    (here / "params.yaml").write_text(text.replace("phrases_per_image: 16", "phrases_per_image: 2"))
+    edit_params(here, "phrases_per_image: 16", "phrases_per_image: 2")
     run_evaluate(results)
     apart = {row["phrase_id"]: row["boxes_xyxy"]["reg"] for row in read(results)[1]}
     assert len(apart) == 9
@@ -249,6 +287,12 @@ def test_a_detector_of_other_labels_than_the_models_own_is_refused(here):
     assert results.model.is_dir()
 
 
+def edit_params(here, old, new):
+    text = (here / "params.yaml").read_text()
+    assert text.count(old) == 1
+    (here / "params.yaml").write_text(text.replace(old, new))
+
+
 def lay_out_target(name):
     """Copy the world as a dataset that has neither weights nor a noun head of its own."""
     target = DatasetFiles(name, "shapes")
@@ -259,10 +303,10 @@ def lay_out_target(name):
     (target.folder / "cams.h5").rename(target.cams)
 
 
-def move_to_test(image_id):
+def move_to(split, image_id):
     """Let the phrases of a training image be evaluated."""
     for path, kind in ((FILES.phrases, PhraseRecord), (FILES.images, ImageRecord)):
         records = read_records(path, kind)
         write_records(
-            path, [replace(r, split="test") if r.image_id == image_id else r for r in records]
+            path, [replace(r, split=split) if r.image_id == image_id else r for r in records]
         )
