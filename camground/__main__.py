@@ -55,7 +55,8 @@ def run_command(name: str, command: Command, arguments: Sequence[str]) -> int:
     """Run a subcommand as if it were a program of its own, and return the exit status."""
     sys.argv = [f"{PROGRAM} {name}", *arguments]
     if not command.takes_arguments:
-        argparse.ArgumentParser(description=f"{command.summary.capitalize()}.").parse_args()
+        told = f"{command.summary[0].upper()}{command.summary[1:]}."
+        argparse.ArgumentParser(description=told).parse_args()
     from pipeline.errors import InputError
     from pipeline.freed_memory import begin_collection, put_off_collection
 
