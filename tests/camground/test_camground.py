@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from camground.__main__ import main, run_command
-from camground.commands import COMMANDS, Command
+from camground.commands import COMMANDS, GROUPS, Command
 from tests.conftest import ROOT
 
 
@@ -26,13 +26,19 @@ def status_of(*arguments):
 @pytest.mark.parametrize("arguments", [[], ["bake"], ["--bake"], ["predict"], ["doctor", "x"]])
 def test_a_command_line_that_cannot_be_understood_has_status_2(arguments, capsys):
     assert status_of(*arguments) == 2
-    assert "usage: camground" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "usage: camground" in told
+    assert told.splitlines()[-1].startswith("camground")
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_under_its_own_name(name, capsys):
     assert status_of(name, "--help") == 0
-    assert f"usage: camground {name}" in capsys.readouterr().out
+    told = " ".join(capsys.readouterr().out.split())
+    assert f"usage: camground {name}" in told
+    if not COMMANDS[name].takes_arguments:
+        first, rest = COMMANDS[name].summary[0], COMMANDS[name].summary[1:]
+        assert f"{first.upper()}{rest}." in told
 
 
 def test_the_version_is_told(capsys):
@@ -43,6 +49,10 @@ def test_the_version_is_told(capsys):
 def test_help_has_a_line_of_each_command(capsys):
     assert status_of("--help") == 0
     lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "usage: camground [-h] [--version] COMMAND ..."
+    assert not any("arguments" in line.split() for line in lines)  # the command's own
+    assert {f"{title}:" for title in GROUPS} <= {*lines}
+    assert "--version" in " ".join(lines[1:]).split()
     for name, command in COMMANDS.items():
         assert [line.split(maxsplit=1) for line in lines].count([name, command.summary]) == 1
 
@@ -81,7 +91,7 @@ def test_the_package_gives_the_classes_it_promises():
     ("body", "status"),
     [("return 3", 3), ("return None", 0), ("raise KeyboardInterrupt", 128 + signal.SIGINT)],
 )
-def test_the_status_is_the_commands_own(tmp_path, monkeypatch, body, status):
+def test_the_status_is_the_commands_own(tmp_path, monkeypatch, capsys, body, status):
     text = f"import gc\nSEARCHED = gc.isenabled()\ndef main():\n    {body}\n"
     (tmp_path / "made_command.py").write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
@@ -89,6 +99,7 @@ def test_the_status_is_the_commands_own(tmp_path, monkeypatch, body, status):
     for _ in range(2):  # it is imported once
         assert run_command("made", Command("made_command", "is made"), ["x"]) == status
         assert sys.argv == ["camground made", "x"]
+        assert len(capsys.readouterr().err.splitlines()) == (status > 128)
     assert not sys.modules["made_command"].SEARCHED
     assert gc.isenabled()
     monkeypatch.delitem(sys.modules, "made_command")

@@ -30,6 +30,7 @@ def test_the_dataset_becomes_a_target_once(model):
     [
         ("results/shapes/none", "own", "results/shapes/full"),
         ("elsewhere/shapes/full", "own", "results/shapes/full"),
+        ("results/own/full", "own", "results/shapes/full"),
         ("results/shapes/full", "nowhere", "nowhere"),
         ("results/shapes/full", "shapes", r"run\.targets"),
     ],
@@ -56,7 +57,8 @@ def test_dvc_is_asked_for_the_report_and_its_hits_are_shown(monkeypatch, capsys,
             main()
     else:
         main()
-        _, row, report = capsys.readouterr().out.splitlines()
+        head, row, report = capsys.readouterr().out.splitlines()
+        assert head.split()[:5] == ["dataset", "model", "split", "n", "reg"]
         assert row.split()[:5] == ["own", "shapes-full", "test", "7", "25.0"]
         assert report == "report: results/own/shapes-full/report/report.html"
     assert Path("asked").read_text() == "repro target_report@shapes-own-full"

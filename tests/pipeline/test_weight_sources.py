@@ -118,7 +118,7 @@ def test_what_a_download_leaves_in_place_of_weights_is_refused(file, content):
 
 def test_a_missing_file_or_folder_is_named(tmp_path):
     for part in (CLASSIFIER, TAGGER, LANGUAGE):
-        with pytest.raises(InputError, match=rf"{KEY}\.path: .*nothing"):
+        with pytest.raises(InputError, match=rf"{KEY}\.path: .*nothing\b(?!/)"):
             check_present(part, tmp_path / "nothing", KEY)
 
 
@@ -140,6 +140,13 @@ def test_a_tagger_s_folder_needs_its_list_and_its_package(tagger, name, content)
     if content is not None:
         (tagger / name).write_bytes(content)
     with pytest.raises(InputError, match=rf"{KEY}\.path: .*{name}"):
+        check_present(TAGGER, tagger, KEY)
+
+
+def test_every_file_that_is_copied_for_a_tagger_is_looked_into(tagger):
+    (tagger / "en" / "depparse").mkdir()
+    (tagger / "en" / "depparse" / "x.pt").write_bytes(b"version https://git-lfs.github.com/spec/v1")
+    with pytest.raises(InputError, match=rf"{KEY}\.path: .*depparse/x\.pt"):
         check_present(TAGGER, tagger, KEY)
 
 
