@@ -61,7 +61,7 @@ def check_dataset(name: str, section: DatasetSection) -> Iterator[Finding]:
             yield missing(f"{key}.root: {root} holds no {', no '.join(absent)}", remedy)
         else:
             yield ok(f"{key}.root: {root}")
-    if not images.is_dir() or next(given_files(images, "*"), None) is None:
+    if next(given_files(images, "*"), None) is None:
         remedy = "put the pictures there, or set it"
         yield missing(f"{key}.images: {images} is no folder with pictures", remedy)
     else:

@@ -1,6 +1,7 @@
 import re
 import shutil
 from dataclasses import replace
+from fnmatch import fnmatch
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 from typing import get_args, get_type_hints
@@ -55,14 +56,40 @@ def finding_on(section, part):
 )
 def test_a_dataset_is_there_when_its_files_and_pictures_are(project, dataset, files):
     section = replace(PARAMS.datasets[dataset], root="here", images="pictures")
+    found = [*check_dataset(dataset, section)]
+    assert levels(found) == [Level.MISSING, Level.MISSING]
+    keys = [f"datasets.{dataset}.{key}" for key in ("root", "images")]
+    assert [one.what.partition(":")[0] for one in found] == keys
+    (project / "pictures").mkdir()
+    (project / "pictures" / "._1.jpg").touch()  # a side file of a Mac
     assert levels(check_dataset(dataset, section)) == [Level.MISSING, Level.MISSING]
     for name in (*files[1:], "../pictures/1.jpg"):
         (project / "here" / name).parent.mkdir(parents=True, exist_ok=True)
         (project / "here" / name).touch()
-    assert levels(check_dataset(dataset, section)) == [Level.MISSING, Level.OK]
+    found = [*check_dataset(dataset, section)]
+    assert levels(found) == [Level.MISSING, Level.OK]
+    absent = [name for name in NEEDED[section.format] if name in found[0].what]
+    assert len(absent) == 1
+    assert fnmatch(f"/{files[0]}", f"*/{absent[0]}*")
     (project / "here" / files[0]).parent.mkdir(parents=True, exist_ok=True)
     (project / "here" / files[0]).touch()
-    assert levels(check_dataset(dataset, section)) == [Level.OK, Level.OK]
+    found = [*check_dataset(dataset, section)]
+    assert levels(found) == [Level.OK, Level.OK]
+    assert [one.what.partition(":")[0] for one in found] == keys
+
+
+def test_what_is_drawn_and_trained_here_needs_no_file():
+    (data,) = check_dataset("shapes", PARAMS.datasets["shapes"])
+    (weights,) = check_weights("shapes", PARAMS.weights["shapes"], "weights.shapes")
+    assert (data.level, data.what.partition(":")[0]) == (Level.OK, "datasets.shapes")
+    assert (weights.level, weights.what.partition(":")[0]) == (Level.OK, "weights.shapes")
+
+
+def test_pictures_at_a_file_are_none(project):
+    (project / "pictures").touch()
+    section = replace(PARAMS.datasets["own"], root="here", images="pictures")
+    found = [*check_dataset("own", section)][1]
+    assert (found.level, "pictures" in found.what) == (Level.MISSING, True)
 
 
 def test_every_format_has_files_that_it_needs():
@@ -132,10 +159,58 @@ def test_the_vocabulary_of_the_visual_genome_detector_is_needed(project):
     ],
 )
 def test_what_a_hub_gave_before_is_there(project, part, file):
-    assert finding_on(PHOTOGRAPHS, part).level is Level.MISSING
+    found = finding_on(PHOTOGRAPHS, part)
+    assert (found.level, f"weights.mine.{part}.path" in found.remedy) == (Level.MISSING, True)
     (project / file).parent.mkdir(parents=True)
     (project / file).touch()
     assert finding_on(PHOTOGRAPHS, part).level is Level.OK
+
+
+@pytest.mark.parametrize(
+    ("variables", "part", "changes", "file"),
+    [
+        ({"XDG_CACHE_HOME": "c"}, "classifier", {},
+         "c/torch/hub/checkpoints/resnet50-0676ba61-x.pth"),
+        ({"XDG_CACHE_HOME": "c"}, "language", {"hub": "a/b"},
+         "c/huggingface/hub/models--a--b/snapshots/1/model.safetensors"),
+        ({"HF_HUB_CACHE": "c"}, "clip", {"hub": "a/b@main"},
+         "c/models--a--b/snapshots/1/model.safetensors"),
+        ({"HOME": "c"}, "classifier", {"arch": "timm/resnet18.x", "hub": "timm/resnet18.x"},
+         "c/.cache/huggingface/hub/models--timm--resnet18.x/snapshots/1/model.safetensors"),
+    ],
+)  # fmt: skip
+def test_hubs_keep_what_they_gave_where_the_environment_says(
+    project, monkeypatch, variables, part, changes, file
+):
+    for name in ("TORCH_HOME", "HF_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, str(project / value))
+    section = with_part(part, **changes)
+    assert finding_on(section, part).level is Level.MISSING
+    (project / file).parent.mkdir(parents=True)
+    (project / file).touch()
+    assert finding_on(section, part).level is Level.OK
+
+
+def test_a_file_of_another_hash_is_another_file(project):
+    other = project / "TORCH_HOME/hub/checkpoints/resnet50-11ad3fa6.pth"
+    other.parent.mkdir(parents=True)
+    other.touch()
+    assert finding_on(PHOTOGRAPHS, "classifier").level is Level.MISSING
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, "weights.mine.detector.path"),  # no hub has it
+        ({"format": "mmdet", "config": "rtmdet_tiny"}, "rtmdet_tiny.*openmmlab"),
+    ],
+)
+def test_a_detector_that_is_not_here_is_missing(changes, told):
+    found = finding_on(with_part("detector", path="", **changes), "detector")
+    assert found.level is Level.MISSING
+    assert re.search(told, found.what)
 
 
 def test_weights_that_were_converted_need_no_source(project):

@@ -44,7 +44,7 @@ def test_floors_that_give_the_same_box_give_it_once():
 
 
 def test_boxes_that_overlap_by_95_in_100_are_the_same():
-    for width, number in ((95.5, 1), (94.5, 2)):  # of 100
+    for width, number in ((95.5, 1), (95, 1), (94.5, 2)):  # of 100
         boxes = [[0, 0, width, 9], [0, 0, 9, 9], [0, 0, 100, 9]]
         proposals = {
             "boxes_xyxy": np.array(boxes, np.float32),
