@@ -1,5 +1,6 @@
 """Checks of the files that a user provides: datasets, weights, given proposals."""
 
+import http.client
 import os
 import urllib.error
 import urllib.request
@@ -173,5 +174,5 @@ def _answers(address: str) -> bool:
             return True
     except urllib.error.HTTPError:
         return True
-    except (OSError, ValueError):
+    except (OSError, ValueError, http.client.HTTPException):
         return False

@@ -1,5 +1,6 @@
 import re
 import shutil
+import urllib.request
 from dataclasses import replace
 from fnmatch import fnmatch
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -124,6 +125,14 @@ def test_weights_of_a_hub_that_answers_can_be_fetched(monkeypatch, status):
         found = finding_on(PHOTOGRAPHS, "classifier")
         answering.join()
     assert (found.level, address in found.remedy, len(asked)) == (Level.WARNING, True, 1)
+
+
+@pytest.mark.parametrize("proxy", ["http://127.0.0.1:9", "http://127.0.0.1:port", "http:/127.0.0.1"])
+def test_a_hub_behind_a_wrong_proxy_does_not_answer(monkeypatch, proxy):
+    monkeypatch.setattr(urllib.request, "_opener", None)  # it has read the environment before
+    monkeypatch.setenv("https_proxy", proxy)
+    monkeypatch.setenv("no_proxy", "")
+    assert finding_on(PHOTOGRAPHS, "classifier").level is Level.MISSING
 
 
 def test_weights_at_a_path_are_there_once_they_look_like_weights(project):
