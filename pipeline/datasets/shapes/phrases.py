@@ -100,7 +100,7 @@ def _try_family(rng: np.random.Generator, facts: SceneFacts, family: str) -> Sce
         return None
     if meaning.target == Description() or not is_unambiguous(facts, meaning, targets):
         return None
-    words = tuple(word_meaning(rng, meaning, unnamed and use_synonym, len(targets)))
+    words = tuple(word_meaning(rng, meaning, unnamed, len(targets)))
     text = " ".join(word.text for word in words)
     chosen = tuple(sorted(targets))
     boxes = facts.boxes_xyxy[list(chosen)]

@@ -27,8 +27,10 @@ def sketch_of(name, colour="red", texture="plain", mirrored=False):
 
 
 def test_the_longer_side_of_a_box_is_the_one_that_was_asked_for():
-    heights_and_widths = [draw(sketch_of(name)).coverage.shape for name in CLASSES]
-    assert {max(shape) for shape in heights_and_widths} == {60}
+    drawings = [draw(sketch_of(name)) for name in CLASSES]
+    assert {max(drawing.coverage.shape) for drawing in drawings} == {60}
+    assert {drawing.coverage.dtype for drawing in drawings} == {np.dtype(np.int32)}
+    assert {drawing.colour_sums.dtype for drawing in drawings} == {np.dtype(np.int32)}
 
 
 @pytest.mark.parametrize("colour", COLOURS)

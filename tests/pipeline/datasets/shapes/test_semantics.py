@@ -162,3 +162,51 @@ def test_next_to_is_the_nearest_if_it_is_near_and_no_rival_is():
     assert is_unambiguous(clear, meaning, {0})
     assert readings(negative, meaning) == ({0}, {0, 1})
     assert readings(far, meaning) == (set(), set())
+
+
+def cups_at(*centres, side=20):
+    return [(CUP, x, y, side) for x, y in centres]
+
+
+LAMP_AMID = (LAMP, 100, 50, 20)
+LEFT_OF_LAMP = Relation("left", Description(LAMP))
+NEXT_TO_LAMP = Relation("near", Description(LAMP))
+
+
+@pytest.mark.parametrize(
+    ("things", "place", "expected"),
+    [
+        # a cup on the left lies within six tenths; of three the others lie beyond the middle
+        (cups_at((119, 50), (180, 50)), Side("left"), ({0}, {0})),
+        (cups_at((120, 50), (180, 50)), Side("left"), (set(), {0})),
+        (cups_at((50, 59), (50, 90)), Side("top"), ({0}, {0})),
+        (cups_at((50, 61), (50, 90)), Side("top"), (set(), {0})),
+        (cups_at((30, 50), (99, 50), (150, 50)), Side("left"), ({0}, {0, 1})),
+        (cups_at((30, 50), (100, 50), (150, 50)), Side("left"), ({0}, {0})),
+        # 7 % of 200 px are 14
+        (cups_at((30, 50), (43.5, 50)), Extreme("left", 1), ({0}, {0, 1})),
+        (cups_at((30, 50), (44.5, 50)), Extreme("left", 1), ({0}, {0})),
+        (cups_at((30, 50), (90, 50), (150, 50)), Extreme("left", 3), (set(), set())),
+        (cups_at((30, 50), (90, 50), (150, 50)), Extreme("left", 2), ({1}, {1})),
+        (cups_at((75, 37), (150, 90)), Corner("top", "left"), ({0}, {0})),
+        (cups_at((77, 37), (150, 90)), Corner("top", "left"), (set(), {0})),
+        (cups_at((75, 39), (150, 90)), Corner("top", "left"), (set(), {0})),
+        (cups_at((107, 53), (150, 90)), Corner("top", "left"), (set(), {0})),
+        (cups_at((109, 53), (150, 90)), Corner("top", "left"), (set(), set())),
+        (cups_at((107, 55), (150, 90)), Corner("top", "left"), (set(), set())),
+        ([*cups_at((30, 50)), (CUP, 90, 50, 23.5)], BySize(biggest=True), ({1}, {0, 1})),
+        ([*cups_at((30, 50)), (CUP, 90, 50, 24.5)], BySize(biggest=True), ({1}, {1})),
+        ([*cups_at((30, 50)), (CUP, 90, 50, 23.5)], BySize(biggest=False), ({0}, {0, 1})),
+        ([*cups_at((30, 50)), (CUP, 90, 50, 24.5)], BySize(biggest=False), ({0}, {0})),
+        ([*cups_at((86.5, 50)), LAMP_AMID], LEFT_OF_LAMP, (set(), {0})),
+        ([*cups_at((85.5, 50)), LAMP_AMID], LEFT_OF_LAMP, ({0}, {0})),
+        ([*cups_at((106.5, 50)), LAMP_AMID], LEFT_OF_LAMP, (set(), {0})),
+        ([*cups_at((107.5, 50)), LAMP_AMID], LEFT_OF_LAMP, (set(), set())),
+        ([*cups_at((16.5, 50)), LAMP_AMID], NEXT_TO_LAMP, ({0}, {0})),  # 42 % of 200 px are 84
+        ([*cups_at((15.5, 50)), LAMP_AMID], NEXT_TO_LAMP, (set(), set())),
+        ([*cups_at((80, 50), (100, 79.5)), LAMP_AMID], NEXT_TO_LAMP, ({0}, {0, 1})),
+        ([*cups_at((80, 50), (100, 80.5)), LAMP_AMID], NEXT_TO_LAMP, ({0}, {0})),
+    ],
+)
+def test_both_readings_end_where_the_drawn_world_says(things, place, expected):
+    assert readings(scene(*things), Meaning(CUPS, place)) == expected
