@@ -93,17 +93,6 @@ def test_fewer_phrases_are_a_beginning_of_more():
     ]
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_a_text_that_is_found_again_changes_no_phrase(seed):
-    few, many = (
-        phrases.write_phrases(np.random.default_rng(seed), facts(CUP, LAMP), count)
-        for count in (40, 60)
-    )
-    told = [(one.text, one.family, one.words_with_upos, one.targets) for one in many]
-    assert [(one.text, one.family, one.words_with_upos, one.targets) for one in few] == told[:40]
-    assert len({one.text for one in many}) == len(many)
-
-
 def test_asking_for_no_phrase_gives_none():
     assert scene_phrases(draw_scene(3, "test", 2, 192), 0) == []
 
