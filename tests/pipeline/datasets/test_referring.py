@@ -209,6 +209,8 @@ def test_a_picture_whose_name_two_folders_hold_is_a_bad_image(images):
     for folder, size_wh in (("garden", (7, 5)), ("kitchen", (5, 7))):
         (images / folder).mkdir()
         Image.new("RGB", size_wh).save(images / folder / "1.png")
+    [item] = plan(images, referral("1", "1.png")).items
+    assert (item.image_id, item.file, item.split) == ("1", "1.png", "val")
     [reading] = read(images, referral("1", "1.png"))
     assert causes(reading) == [("image", "the name of the image fits several files")]
     assert "garden/1.png" in reading.bad[0].detail

@@ -282,6 +282,12 @@ def test_a_bomb_of_an_npz_is_an_error_that_takes_no_memory(tmp_path, bomb):
     tracemalloc.stop()
 
 
+def test_a_pipe_is_no_file_of_boxes(tmp_path):
+    os.mkfifo(tmp_path / "7.npz")
+    with pytest.raises(BadRowError, match="pipe"):
+        read_npz(tmp_path / "7.npz")
+
+
 def test_base64_has_ascii_letters_alone():
     with pytest.raises(BadRowError, match="base64"):
         read_row(original_row().replace(encoded(BOXES), "é" + encoded(BOXES)[1:]))

@@ -1,7 +1,17 @@
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 
-from pipeline.datasets.shapes.background import _clouds, _pattern, add_grain, draw_background
+from pipeline.datasets.shapes.background import (
+    _blob,
+    _clouds,
+    _corner,
+    _line,
+    _pattern,
+    _shard,
+    add_grain,
+    draw_background,
+)
 from pipeline.datasets.shapes.vocabulary import COLOURS
 
 
@@ -53,6 +63,43 @@ def test_a_third_of_the_marks_have_a_colour_that_phrases_name():
             named.append(bool(colours & set(COLOURS.values())))
     assert len(named) > 100
     assert np.mean(named) == pytest.approx(1 / 3, abs=0.12)
+
+
+@pytest.mark.parametrize(
+    ("mark", "fewest", "most"),
+    [(_line, 1, 13), (_blob, 3, 9), (_shard, 1, 10), (_corner, 5, 12)],
+)
+def test_every_kind_of_mark_has_its_extent(mark, fewest, most):
+    rng, extents = np.random.default_rng(0), []
+    for _ in range(400):
+        canvas = Image.new("RGB", (50, 50))
+        mark(rng, ImageDraw.Draw(canvas), 20, 25, (9, 80, 200))
+        rows, columns = np.nonzero(np.asarray(canvas).any(2))
+        assert set(canvas.getdata()) == {(0, 0, 0), (9, 80, 200)}
+        extents += [np.ptp(rows) + 1, np.ptp(columns) + 1]
+    assert (min(extents), max(extents)) == (fewest, most)
+
+
+def runs(row):
+    """Return the lengths of the runs of dark pixels between light ones."""
+    edges = np.flatnonzero(np.diff(row.astype(int)))
+    return set(np.diff(edges)[0 if row[edges[0] + 1] else 1 :: 2].tolist())
+
+
+def test_gaps_between_planks_are_two_pixels_wide_and_shifted_from_plank_to_plank():
+    patterns = [_pattern(np.random.default_rng(seed), (189, 320))[..., 0] < 0 for seed in range(60)]
+    planks = [dark for dark in patterns if dark.any() and dark.mean() < 0.2]
+    assert planks
+    for dark in planks:
+        is_gap = dark.all(axis=1)
+        assert runs(is_gap) == {2}
+        starts = np.flatnonzero(np.diff(is_gap.astype(int)) == 1)
+        period = int(starts[1] - starts[0])
+        first, second = (np.flatnonzero(dark[start + period // 2]) for start in starts[:2])
+        assert runs(dark[starts[0] + period // 2]) == {2}
+        assert {int(x) % (3 * period) for x in first} == {
+            (int(x) + 37) % (3 * period) for x in second
+        }
 
 
 def test_clouds_are_smooth_and_swing_around_zero_within_their_strength():
