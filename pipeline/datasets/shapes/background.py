@@ -84,7 +84,7 @@ def _lay_patches(rng: np.random.Generator, canvas: Image.Image) -> None:
 
 
 def _mark(rng: np.random.Generator, pencil: ImageDraw.ImageDraw, image_wh: tuple[int, int]) -> None:
-    """Draw one small mark, at most 12 pixels wide, in any colour."""
+    """Draw one small mark, at most 13 pixels wide, in any colour."""
     x, y = int(rng.integers(image_wh[0])), int(rng.integers(image_wh[1]))
     colour = tuple(int(value) for value in rng.integers(30, 230, size=3))
     if rng.integers(3) == 0:

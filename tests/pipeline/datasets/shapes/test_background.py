@@ -65,19 +65,31 @@ def test_a_third_of_the_marks_have_a_colour_that_phrases_name():
     assert np.mean(named) == pytest.approx(1 / 3, abs=0.12)
 
 
-@pytest.mark.parametrize(
-    ("mark", "fewest", "most"),
-    [(_line, 1, 13), (_blob, 3, 9), (_shard, 1, 10), (_corner, 5, 12)],
-)
-def test_every_kind_of_mark_has_its_extent(mark, fewest, most):
+def extents_of(mark):
+    """Return height and width of many marks of a kind, all of one colour (N, 2)."""
     rng, extents = np.random.default_rng(0), []
     for _ in range(400):
         canvas = Image.new("RGB", (50, 50))
         mark(rng, ImageDraw.Draw(canvas), 20, 25, (9, 80, 200))
         rows, columns = np.nonzero(np.asarray(canvas).any(2))
-        assert set(canvas.getdata()) == {(0, 0, 0), (9, 80, 200)}
-        extents += [np.ptp(rows) + 1, np.ptp(columns) + 1]
-    assert (min(extents), max(extents)) == (fewest, most)
+        assert np.asarray(canvas)[rows, columns].tolist() == [[9, 80, 200]] * len(rows)
+        extents.append((np.ptp(rows) + 1, np.ptp(columns) + 1))
+    return np.array(extents)
+
+
+@pytest.mark.parametrize(
+    ("mark", "fewest", "most"),
+    [(_line, 1, 13), (_blob, 3, 9), (_shard, 1, 10), (_corner, 5, 12)],
+)
+def test_every_kind_of_mark_has_its_extent(mark, fewest, most):
+    extents = extents_of(mark)
+    assert (extents.min(), extents.max()) == (fewest, most)
+
+
+def test_a_level_line_is_one_to_three_pixels_thick():
+    heights, widths = extents_of(_line).T
+    assert heights[widths > 6].min() == 1
+    assert set(heights[widths > 6]) >= {1, 2, 3}
 
 
 def runs(row):
