@@ -1,6 +1,7 @@
 import json
 import random
 import shutil
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 from stanza.models.common.doc import Document
 
 from models.given_files.safe_load import ModelFileError
-from models.phrases.noun_parser import NounParser, _check_weights, _cut_out
+from models.phrases.noun_parser import NounParser, _check_sizes, _check_weights, _cut_out
 from tests.tiny_tagger import write_tiny_tagger
 
 
@@ -96,6 +97,8 @@ def test_any_unicode_keeps_characters_in_their_place(parser, phrase):
         ("man\u2019s dog", ["man", "\u2019s", "dog"]),
         ("dogs' cup", ["dogs", "'", "cup"]),
         ("\u0301 dog", ["\u0301", "dog"]),
+        ("a \u0301dog", ["a", "\u0301", "dog"]),
+        ("\u200bthe dog\x00", ["the", "dog"]),  # what nobody sees is a blank
     ],
 )
 def test_words_are_the_phrases_own_whatever_its_script(parser, phrase, words):
@@ -141,6 +144,14 @@ def test_words_that_stanza_rebuilds_are_cut_out_of_the_phrase(text, rebuilt, wor
     assert [part.text for part in cut] == words
     assert [phrase[part.start : part.end] for part in cut] == words
     assert [part.upos for part in cut] == ["NOUN", "PART"][: len(words)]
+
+
+def test_of_three_words_the_last_is_the_ending_and_one_place_alone_is_none():
+    words = [("shouls", "AUX"), ("n't", "PART"), ("'ve", "VERB")]
+    token = stanza_token(words, "shouldn't've", 4)
+    token.words[0].start_char, token.words[0].end_char = 4, 10
+    cut = _cut_out(token, "you shouldn't've")
+    assert [(part.text, part.upos) for part in cut] == [("shouldn't", "AUX"), ("'ve", "VERB")]
 
 
 def test_a_missing_or_foreign_folder_names_the_file(tmp_path):
@@ -194,6 +205,36 @@ def test_a_tagger_whose_weights_do_not_fit_is_refused(tagger, tmp_path, fault):
     torch.save(content, file)
     with pytest.raises(ModelFileError, match=str(folder)):
         NounParser(folder, "cpu", 1)
+
+
+@pytest.mark.parametrize(
+    ("weights", "settings", "fits"),
+    [
+        ({"a": torch.ones(3), "b": torch.ones(2)}, {"num_layers": 2, "word_dim": 10_000}, True),
+        ({"a": torch.ones(3), "b": torch.ones(2)}, {"num_layers": 3}, False),
+        ({"a": torch.ones(3)}, {"word_dim": 10_001}, False),
+        ({"a": torch.ones(3)}, {"batch_size": 10_001}, False),
+        ({"a": torch.ones(10_001)}, {"word_dim": 10_001, "seed": 2**40}, True),
+        (None, {"num_layers": 3, "word_dim": 10_001}, True),  # a dictionary has no network
+    ],
+)
+def test_the_settings_of_a_model_ask_for_sizes_and_layers_that_its_weights_have(
+    tmp_path, weights, settings, fits
+):
+    (tmp_path / "en" / "mwt").mkdir(parents=True)
+    torch.save({"model": weights, "config": settings}, tmp_path / "en" / "mwt" / "mine.pt")
+    with nullcontext() if fits else pytest.raises(ValueError, match=r"weights"):
+        _check_sizes(tmp_path, {"mwt": "mine"}, cut_at_spaces=False)
+
+
+def test_a_tagger_that_asks_for_more_memory_than_its_weights_is_not_built(tagger, tmp_path):
+    shutil.copytree(tagger, tmp_path / "tagger")
+    file = tmp_path / "tagger" / "en" / "pos" / "embedded.pt"
+    content = torch.load(file, weights_only=True)
+    content["config"]["hidden_dim"] = 3000
+    torch.save(content, file)
+    with pytest.raises(ModelFileError, match=r"memory"):
+        NounParser(tmp_path / "tagger", "cpu", 1)
 
 
 @pytest.mark.parametrize(

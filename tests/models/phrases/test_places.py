@@ -104,6 +104,7 @@ SAID = {
     "back left guy in yellow striped shirt": "back left;;touching yellow striped shirt",
     "the woman on the right wearing a white top": "right;;touching a white top",
     "little girl on the right in pink": "small right;;",
+    "man in red shirt left of the dog": ";;left the dog",
     "red book on top shelf left": "left;;touching top shelf",
     "hat of the man on the left": "left;;touching the man",
     "guy with the big hat": ";;touching the big hat",
@@ -312,6 +313,11 @@ def test_the_subject_is_the_thing_without_its_place(phrase, subject):
     head = tag(phrase)
     nouns = find_nouns(head, 0)
     assert find_subject(head, nouns[0].span if nouns else None) == subject
+
+
+def test_the_noun_of_the_thing_stays_where_it_is_a_word_of_place():
+    assert find_subject(tag("the red back"), (8, 12)) == "red back"
+    assert find_subject(tag("the red back"), (4, 7)) == "red"
 
 
 def test_the_subject_has_its_hyphened_words_whole_and_no_full_stop():

@@ -55,6 +55,8 @@ def work(rank, folder):
         "gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2
     )
     count = global_count(torch.tensor([3, 8][rank]))
+    own = torch.tensor(1.0 + rank)
+    assert (all_reduce_mean(own).item(), own.item()) == (1.5, 1 + rank)
     joined = all_gather_batch(torch.full((1, rank + 1), rank + 1.0))
     found = learned(half(tiny_inputs(), rank))
     torch.save((count, joined, *found), folder / f"{rank}.pt")
@@ -102,6 +104,7 @@ def test_one_process_alone_changes_nothing_but_a_count_of_zero():
     assert num_processes() == 1
     assert torch.equal(all_reduce_mean(values), torch.tensor([3.0, 0.0]))
     assert all_reduce_mean(values.double()).dtype == torch.float32
+    assert not all_reduce_mean(torch.ones(2, requires_grad=True)).requires_grad
     assert torch.equal(global_count(values), torch.tensor([3.0, 1.0]))
     assert all_gather_batch(values) is values
     loss = torch.tensor(2.0, requires_grad=True)
