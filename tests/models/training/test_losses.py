@@ -4,6 +4,7 @@ import pytest
 import torch
 from torchvision.ops import generalized_box_iou_loss
 
+from models.training.contrastive_loss import contrastive_loss, matching_loss, negative_mask
 from models.training.losses import compute_losses, loss_shares, mine_batch, regression_ramp
 from tests.models.grounder.tiny_grounder import (
     SPEC,
@@ -173,6 +174,18 @@ def test_predicted_boxes_are_drawn_to_the_most_probable_proposals():
         outputs.pred_boxes_xyxy[real], inputs.boxes_xyxy.gather(1, best)[real], reduction="mean"
     )
     torch.testing.assert_close(_losses(inputs)["giou_loss"], expected)
+
+
+def test_each_contrast_is_told_by_its_own_name():
+    inputs, outputs = tiny_inputs(), tiny_grounder()(tiny_inputs())
+    negatives = negative_mask(inputs.token_ids, inputs.token_mask, inputs.phrase_mask)
+    phrases, boxes = outputs.phrase_embeddings, outputs.box_embeddings
+    losses, real = _losses(inputs), inputs.phrase_mask
+    expected = contrastive_loss(phrases, boxes, real, inputs.box_mask, negatives, 0.1)
+    torch.testing.assert_close(losses["contrastive_loss"], expected)
+    expected = matching_loss(phrases, boxes, outputs.box_probs, real, negatives, 0.1)
+    torch.testing.assert_close(losses["matching_loss"], expected)
+    assert not torch.isclose(losses["contrastive_loss"], expected)
 
 
 def test_only_head_nouns_are_mined_unless_all_are_asked_for():
