@@ -79,6 +79,13 @@ def test_area_is_measured_on_real_cells_only():
     assert mined.area.item() == pytest.approx(0.3)
 
 
+def test_without_a_real_cell_the_area_is_zero():
+    scorer = FrozenClassifier(_red_and_green, BLANK)
+    nouns = _nouns(torch.full((1, 2, 2), 0.7))
+    mined = mining_loss(nouns, torch.rand(1, 3, 4, 4), ~REAL, scorer, SOFT, 4)
+    assert mined.area == 0
+
+
 def test_gradient_reaches_the_map_through_the_image():
     maps = torch.full((1, 2, 2), 0.5, requires_grad=True)
     images = torch.ones(1, 3, 4, 4)
@@ -125,6 +132,15 @@ def test_nouns_that_are_not_used_are_not_mined():
         torch.rand(1, 1, 2, 2, 2), used, torch.ones(1, 1, 2).long(), torch.ones(1, 1, 2)
     )
     assert len(nouns.weights) == 1
+
+
+def test_a_classifier_sees_fine_stripes_as_their_mean():
+    seen = []
+    scorer = FrozenClassifier(lambda images: seen.append(images) or _red_and_green(images), BLANK)
+    stripes = ((torch.arange(64) + 1) // 2 % 2).float().expand(1, 3, 64, 64)
+    classes = torch.zeros(1, 1, 1, dtype=torch.int64)
+    fill_missing_confidences(torch.full((1, 1, 1), -1.0), classes, stripes, scorer, 16)
+    torch.testing.assert_close(seen[0][..., 1:-1], torch.full((1, 3, 16, 14), 0.5))
 
 
 def test_confidences_that_a_crop_left_unknown_are_asked_of_the_picture_as_it_is_seen():
