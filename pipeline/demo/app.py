@@ -173,7 +173,7 @@ def _closed_app(worker: ThreadPoolExecutor) -> FastAPI:
         yield
         worker.shutdown(cancel_futures=True)
 
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=stop_worker)
+    app = FastAPI(openapi_url=None, lifespan=stop_worker)  # and so no pages of it
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)
 
     @app.middleware("http")

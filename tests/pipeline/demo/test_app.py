@@ -37,6 +37,12 @@ def asked(client, **what):
     return client.post("/ground", json=what)
 
 
+def shown(url):
+    kind, _, content = url.partition(",")
+    assert kind == "data:image/jpeg;base64"
+    return Image.open(io.BytesIO(base64.b64decode(content)))
+
+
 def test_an_uploaded_picture_gets_the_model_s_answer(client, model):
     pixels, picture = png((31, 47))
     answer = asked(client, picture=picture, phrases=["the dog"], answer="refined").json()
@@ -54,6 +60,25 @@ def test_the_box_of_the_model_has_its_confidence(client, model, served):
     [answer] = asked(client, example=0, phrases=["the dog"]).json()["found"]
     [found] = model.ground(served / IMAGES / "c.png", "the dog")
     assert answer["confidence"] == pytest.approx(found.confidence)
+    assert answer["box_xyxy"] == pytest.approx(found.box_xyxy)
+    assert answer["phrase"] == "the dog"
+
+
+def test_the_best_candidates_are_told_and_the_heat_map_lies_over_the_picture(client, monkeypatch):
+    monkeypatch.setattr("pipeline.demo.app.SHOWN_CANDIDATES", 1)
+    answer = asked(client, example=0, phrases=["the dog"]).json()
+    [found] = answer["found"]
+    assert len(found["candidates"]) == 1
+    picture, heat_map = (shown(url) for url in (answer["picture"], found["heat_map"]))
+    assert picture.size == heat_map.size == (answer["width"], answer["height"])
+    assert np.abs(np.asarray(picture, int) - np.asarray(heat_map, int)).max() > 40
+
+
+def test_an_example_is_served_and_no_page_that_describes_the_others(client, served):
+    assert client.get("/examples/0").content == (served / IMAGES / "c.png").read_bytes()
+    assert client.get("/examples/1").status_code == 400
+    for name in ("docs", "redoc", "openapi.json"):
+        assert client.get(f"/{name}").status_code == 404
 
 
 def test_phrases_of_a_sentence_are_asked_as_such(client, model, served):
@@ -71,9 +96,8 @@ def test_phrases_of_a_sentence_are_asked_as_such(client, model, served):
 def test_a_large_picture_is_shown_smaller_with_boxes_in_its_own_pixels(client):
     _, picture = png((20, 3 * SHOWN_PX))
     answer = asked(client, picture=picture, phrases=["the dog"]).json()
-    shown = Image.open(io.BytesIO(base64.b64decode(answer["picture"].partition(",")[2])))
     assert answer["width"] == 3 * SHOWN_PX
-    assert shown.width == SHOWN_PX
+    assert shown(answer["picture"]).width == SHOWN_PX
 
 
 def test_a_phrase_without_a_noun_has_no_heat_map(client):
@@ -120,6 +144,7 @@ def test_a_request_that_is_too_large_or_does_not_tell_its_length_is_refused(clie
     monkeypatch.setattr("pipeline.demo.app.MOST_BYTES", 100)
     too_large = asked(client, picture="A" * 101, phrases=["a"])
     assert (too_large.status_code, set(too_large.json())) == (413, {"error"})
+    assert client.post("/ground", content=b" " * 100).status_code == 422  # of the largest size
     in_pieces = client.post("/ground", content=iter([b"{}"]))
     assert (in_pieces.status_code, set(in_pieces.json())) == (411, {"error"})
 
@@ -141,12 +166,13 @@ class Meeting:
 
 
 def test_questions_are_answered_one_after_the_other(served):
-    meeting = Meeting()
+    meeting, threads = Meeting(), {*threading.enumerate()}
     app = build_app(meeting, "x", [Example(served / IMAGES / "c.png", "a dog")])
     with TestClient(app, base_url="http://127.0.0.1") as client, ThreadPoolExecutor(2) as askers:
         asking = [askers.submit(asked, client, example=0, phrases=["a"]) for _ in range(2)]
         assert [one.result().json()["found"] for one in asking] == [[], []]
     assert not meeting.met
+    assert {*threading.enumerate()} <= threads  # the one that answered has ended
 
 
 def test_a_page_of_another_name_is_refused(client):
