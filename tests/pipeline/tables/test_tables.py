@@ -35,10 +35,45 @@ def write_metrics(variant, accuracy, files=None, seed=0):
 def test_the_tables_are_filled_in_with_what_was_run(here, capsys):
     write_metrics("no_cam", 0.25)
     tables.main()
-    assert "tables: results/report.html" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "tables: results/report.html" in printed.splitlines()
+    assert "95 %" in printed
     told = (here / "results" / "report.md").read_text(encoding="utf-8")
+    assert told.startswith(f"# {tables.TITLE}\n")
+    assert "| trained on |" not in told  # no model was asked elsewhere
     assert r"| neither | no\_cam | 25.0 +-2.5 | - | 49.38 |" in told
     assert "25.0 +-2.5" in (here / "results" / "report.html").read_text(encoding="utf-8")
+
+
+def change_params(here, old, new):
+    text = (here / "params.yaml").read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    (here / "params.yaml").write_text(text.replace(old, new), encoding="utf-8")
+
+
+def test_beside_the_methods_of_others_stand_our_models_but_not_their_ablations(here):
+    write_metrics("full", 0.5)
+    write_metrics("no_cam", 0.25)
+    tables.main()
+    told = (here / "results" / "report.md").read_text(encoding="utf-8").replace("\\_", "_")
+    assert re.findall(r"\| this project, (\w+) \|", told) == ["full", "full"]  # Tables 1 and 2
+
+
+@pytest.mark.parametrize(("depth", "cell"), [("6+12", "50.0 +-2.5"), ("6+6", "not run")])
+def test_the_full_model_is_a_row_of_table_six_at_the_depth_of_the_paper(here, depth, cell):
+    change_params(here, 'depth: "1+2"', f'depth: "{depth}"')
+    write_metrics("full", 0.5)
+    tables.main()
+    told = (here / "results" / "report.md").read_text(encoding="utf-8")
+    assert f"| 6+12 | full | {cell} |" in told
+
+
+def test_a_project_without_the_full_variant_has_tables_too(here):
+    change_params(here, "variants: [full, no_cam]", "variants: [no_cam]")
+    change_params(here, "\n  full: {}", "\n  mine: {seed: 3}")
+    write_metrics("no_cam", 0.25)
+    tables.main()
+    assert (here / "results" / "report.md").exists()
 
 
 def test_every_table_is_a_csv_and_a_latex_file_too_and_old_ones_go(here):
@@ -57,8 +92,7 @@ def test_every_table_is_a_csv_and_a_latex_file_too_and_old_ones_go(here):
 
 
 def test_a_model_on_a_target_has_a_row_of_its_own_and_a_column_in_the_table(here, capsys):
-    text = (here / "params.yaml").read_text(encoding="utf-8")
-    (here / "params.yaml").write_text(text.replace("targets: []", "targets: [own]"), "utf-8")
+    change_params(here, "targets: []", "targets: [own]")
     write_metrics("full", 0.5)
     write_metrics("full", 0.125, ResultFiles("own", "full", "shapes"))
     tables.main()
@@ -72,8 +106,7 @@ def test_a_model_on_a_target_has_a_row_of_its_own_and_a_column_in_the_table(here
 
 def test_the_times_are_of_the_stages_of_all_that_is_named_and_of_no_other(here, monkeypatch):
     monkeypatch.setenv("DVC_ROOT", str(here))
-    text = (here / "params.yaml").read_text(encoding="utf-8")
-    (here / "params.yaml").write_text(text.replace("targets: []", "targets: [own]"), "utf-8")
+    change_params(here, "targets: []", "targets: [own]")
     write_metrics("full", 0.5)
     named = ["shapes", "own", "shapes-full", "shapes-no_cam", "shapes-own", "shapes-own-no_cam"]
     for name in [*named, "flickr30k", "own-full", "own-shapes", "shapes-full-own"]:
