@@ -127,7 +127,9 @@ def test_weights_of_a_hub_that_answers_can_be_fetched(monkeypatch, status):
     assert (found.level, address in found.remedy, len(asked)) == (Level.WARNING, True, 1)
 
 
-@pytest.mark.parametrize("proxy", ["http://127.0.0.1:9", "http://127.0.0.1:port", "http:/127.0.0.1"])
+@pytest.mark.parametrize(
+    "proxy", ["http://127.0.0.1:9", "http://127.0.0.1:port", "http:/127.0.0.1"]
+)
 def test_a_hub_behind_a_wrong_proxy_does_not_answer(monkeypatch, proxy):
     monkeypatch.setattr(urllib.request, "_opener", None)  # it has read the environment before
     monkeypatch.setenv("https_proxy", proxy)

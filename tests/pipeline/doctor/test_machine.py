@@ -93,6 +93,8 @@ def test_files_are_cloned_where_the_disk_can(project, monkeypatch, works, settin
     found = machine(project)["dvc"]
     assert found.level is (Level.OK if works else Level.WARNING)
     assert ("reflinks" in found.what) == works
+    (project / ".dvc" / "config").write_text("[cache]\n    type = copy\n")
+    assert machine(project)["dvc"].level is Level.WARNING
 
 
 @pytest.mark.parametrize("closed", [".", ".dvc/cache"])

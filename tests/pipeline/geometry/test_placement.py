@@ -103,9 +103,12 @@ def test_a_box_cut_to_little_is_dropped_and_one_outside_the_cut_stays():
     np.testing.assert_allclose(placed, [[10, 0, 60, 50], [0, 0, 50, 50], [30, 40, 31, 41]])
 
 
-def test_a_box_cut_to_a_sliver_is_dropped_even_if_much_of_it_is_left():
-    boxes = np.array([[36, 0, 47, 30], [50, 0, 60, 30]], np.float32)  # 7 of 11 px are left
-    _, kept = place_boxes(boxes, letterbox((40.0, 0.0, 104.0, 64.0), 64))
+@pytest.mark.parametrize(
+    "sliver", [[36, 10, 47, 30], [97, 10, 108, 30], [50, 6, 70, 17], [50, 67, 70, 78]]
+)  # 7 of 11 px are left
+def test_a_box_cut_to_a_sliver_is_dropped_even_if_much_of_it_is_left(sliver):
+    boxes = np.array([sliver, [50, 20, 60, 30]], np.float32)
+    _, kept = place_boxes(boxes, letterbox((40.0, 10.0, 104.0, 74.0), 64))
     np.testing.assert_array_equal(kept, [1])
 
 

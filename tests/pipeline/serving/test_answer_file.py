@@ -1,4 +1,5 @@
 import json
+import os
 from dataclasses import replace
 
 import pytest
@@ -108,6 +109,13 @@ def test_lines_with_and_without_why_do_not_mix(tmp_path):
 def test_a_file_that_cannot_be_written_is_named(tmp_path):
     with pytest.raises(InputError, match="cannot be written"):
         add(tmp_path, REQUESTS[0])
+
+
+@pytest.mark.timeout(20)
+def test_a_pipe_is_refused_without_waiting_for_its_other_end(tmp_path):
+    os.mkfifo(tmp_path / "out.jsonl")
+    with pytest.raises(InputError, match=r"out\.jsonl: cannot be written"):
+        add(tmp_path / "out.jsonl", REQUESTS[0])
 
 
 @pytest.mark.parametrize("image", ["[1]", "{}"])

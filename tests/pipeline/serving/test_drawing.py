@@ -46,6 +46,7 @@ def test_with_a_map_the_picture_is_tinted():
         ("p/kitchen.jpg", "the red cup!", "00007_kitchen_the-red-cup.png"),
         ("x.png", "a/b \\ ../c", "00007_x_a-b-c.png"),
         ("x.png", "w" * 300, f"00007_x_{'w' * 58}.png"),
+        ("x.png", "X-ray X !", "00007_x_X-ray-X.png"),
         ("x.png", "\u2603\ufe0f", "00007_x_.png"),
     ],
 )

@@ -56,4 +56,9 @@ def test_a_card_shows_how_to_load_the_model_in_three_lines():
     card = write_card(CardFacts("x/full", MANIFEST, None))
     code = card.split("```python\n")[1].split("\n```")[0]
     assert len(code.splitlines()) == 3
+    titles = [line for line in card.splitlines() if line.startswith("#")]
+    assert titles[1:] == [
+        f"## {name}" for name in ("Use", "Results", "Pre-trained parts", "Limits")
+    ]
+    assert card.endswith(f"\n- {LIMITS[-1]}\n")
     compile(code, "card", "exec")

@@ -21,6 +21,7 @@ def words_at(phrases, sentence=SENTENCE):
         (["a man in a red shirt", "a red shirt", "a man"],
          [(0, "A man in a red shirt"), (9, "a red shirt"), (26, "a man")]),
         (["a red shirt", "a red shirt"], [(9, "a red shirt"), (62, "a  red shirt")]),
+        (["red shirt", "a red shirt"], [(11, "red shirt"), (62, "a  red shirt")]),
         (["a man"] * 3, [(0, "A man"), (26, "a man"), (26, "a man")]),
         (["a manly dog", "a red shirt", "a man"],
          [(37, "a manly dog"), (62, "a  red shirt"), (0, "A man")]),

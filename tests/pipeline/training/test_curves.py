@@ -20,6 +20,7 @@ def test_rows_are_means_over_steps_and_an_epoch_ends_a_row(tmp_path):
         "1,3,0.5,7,0.25",
     ]
     assert row["loss"] == "7"
+    assert b"\r" not in path.read_bytes()
 
 
 def test_a_resumed_training_keeps_finished_epochs_and_forgets_later_ones(tmp_path):
@@ -49,7 +50,15 @@ def test_a_training_of_no_epoch_leaves_a_file_without_rows(tmp_path):
 
 @pytest.mark.parametrize(
     "content",
-    [b"epoch,step\nx,1\n", b"epoch,step\n1\n", b"epoch,step\n1,2,3\n", b"a,b\n1,2\n", b"\xff\n1\n"],
+    [
+        b"epoch,step,loss\n1,2\n",
+        b"epoch,step\nx,1\n",
+        b"epoch,step\n1,x\n",
+        b"epoch,step\n1\n",
+        b"epoch,step\n1,2,3\n",
+        b"a,b\n1,2\n",
+        b"\xff\n1\n",
+    ],
 )
 def test_a_damaged_file_is_named(tmp_path, content):
     (tmp_path / "curves.csv").write_bytes(content)
