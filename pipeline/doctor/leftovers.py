@@ -10,6 +10,7 @@ import argparse
 import shutil
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,12 +79,10 @@ def remove_leftovers(root: Path) -> None:
 def _running_stages(root: Path) -> Iterator[int]:
     """Yield the processes of this user that run a stage in a folder."""
     for process in psutil.process_iter():
-        try:
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
             is_stage = any(word.startswith("stages.") for word in process.cmdline())
             if is_stage and Path(process.cwd()) == root.resolve():
                 yield process.pid
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue
 
 
 def _num_bytes(path: Path) -> int:

@@ -108,7 +108,6 @@ class Watch(Hook):
             gap = self._step.vision_gap(self._first_batch)
             self._guard.check_gap(runner, gap)
             row = self._curves.end_epoch(runner.epoch + 1, runner.iter, gap)
-            runner.message_hub.log_scalars.clear()  # of mmengine, which nobody reads
             write_checkpoint(runner, self._folder, runner.epoch + 1)
             self._observer.log(
                 f"epoch {row['epoch']}/{runner.max_epochs}: loss {row['loss']}, vision gap "

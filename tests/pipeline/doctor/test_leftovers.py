@@ -3,6 +3,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pipeline.doctor.findings import Level
@@ -105,6 +106,17 @@ def test_nothing_is_removed_beside_a_running_stage(here, monkeypatch):
     monkeypatch.chdir(here)
     remove_leftovers(Path())
     assert names(here) == {*KEPT, "stages/__init__.py", "stages/slow.py"}
+
+
+@pytest.mark.parametrize("error", [psutil.NoSuchProcess, psutil.AccessDenied])
+def test_a_process_that_ends_or_is_another_user_s_is_passed_over(here, monkeypatch, error):
+    class Gone:
+        def cmdline(self):
+            raise error(1)
+
+    monkeypatch.setattr(psutil, "process_iter", lambda: [Gone()])
+    remove_leftovers(here)
+    assert names(here) == {*KEPT}
 
 
 def test_the_doctor_warns_of_much_of_it(here):

@@ -1,5 +1,8 @@
 import csv
 from dataclasses import replace
+from itertools import product
+from types import SimpleNamespace
+from unittest.mock import Mock
 from uuid import uuid4
 
 import pytest
@@ -19,6 +22,7 @@ from tests.conftest import ROOT
 
 BATCHES = [torch.tensor([value]) for value in (1.0, 2.0, 4.0)]
 FULL_RATES = (0.5, 0.25)
+OBSERVER = Observer("train")
 PARAMS = replace(read_params(ROOT / "params.yaml").train, warmup_fraction=0.34, epochs=2, seed=7)
 
 
@@ -44,17 +48,17 @@ class Counted(nn.Module):
         return 0.125
 
 
-def run(folder, model, epochs=2, batches=BATCHES):
-    runner_of(folder, model, epochs, batches).train()
+def run(folder, model, epochs=2, batches=BATCHES, **settings):
+    runner_of(folder, model, epochs, batches, **settings).train()
     return model
 
 
-def runner_of(folder, model, epochs=2, batches=BATCHES, log=print):
+def runner_of(folder, model, epochs=2, batches=BATCHES, observer=OBSERVER, accumulate=1):
     groups = [
         {"params": [weight], "full_lr": rate}
         for weight, rate in zip((model.weight, model.other), FULL_RATES, strict=True)
     ]
-    checkpoint = find_checkpoint(folder, log)
+    checkpoint = find_checkpoint(folder, print)
     guard = FiniteGuard(folder, lambda *_: ["a"])
     return GroundingRunner(
         ProcessGroup(0, 1, torch.device("cpu")),
@@ -62,8 +66,12 @@ def runner_of(folder, model, epochs=2, batches=BATCHES, log=print):
         work_dir=str(folder),
         train_dataloader=DataLoader(batches, collate_fn=lambda items: items[0]),
         train_cfg={"by_epoch": True, "max_epochs": epochs},
-        optim_wrapper=OptimWrapper(torch.optim.SGD(groups, lr=99.0)),
-        custom_hooks=[Watch(model, PARAMS, folder, Observer("train"), guard)],
+        optim_wrapper=OptimWrapper(
+            torch.optim.SGD(groups, lr=99.0),
+            accumulative_counts=accumulate,
+            clip_grad={"max_norm": 1.0},
+        ),
+        custom_hooks=[Watch(model, PARAMS, folder, observer, guard)],
         load_from=checkpoint and str(checkpoint),
         resume=checkpoint is not None,
         randomness={"seed": PARAMS.seed},
@@ -100,14 +108,62 @@ def test_curves_have_a_row_for_ten_steps_and_one_for_the_rest_of_an_epoch(tmp_pa
     assert places == [(1, 10), (1, 13), (2, 23), (2, 26)]
 
 
-def test_a_training_goes_on_after_the_epochs_that_it_finished(tmp_path, capsys):
+class Listener(Observer):
+    """Keeps the messages, and of each bar its label, its length and what has passed."""
+
+    def __init__(self):
+        super().__init__("train")
+        self.messages, self.bars = [], {}
+
+    def log(self, message):
+        self.messages.append(message)
+
+    def progress(self, items, total, label):
+        passed = self.bars[label] = [total]
+        for item in items:
+            passed.append(item)
+            yield item
+        passed.append("end")
+
+
+def test_each_epoch_has_a_bar_of_its_steps_and_a_line_of_its_figures(tmp_path, capfd):
+    listener = Listener()
+    runner = runner_of(tmp_path, Counted(), observer=listener)
+    runner.train()
+    assert not runner.message_hub.log_scalars  # which would grow, in every checkpoint
+    assert capfd.readouterr() == ("", "")  # of mmengine
+    passed = [3, 0, 1, 2, "end"]
+    assert listener.bars == {"epoch 1/2": passed, "epoch 2/2": passed}
+    with (tmp_path / CURVES).open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    for message, row in zip(listener.messages, rows, strict=True):
+        told = f"epoch {row['epoch']}/2: loss {row['loss']}, vision gap 0.125, "
+        assert message.startswith(told)
+        assert 0 <= float(message.removeprefix(told).split()[0]) < 60
+
+
+def test_dropout_has_its_own_numbers_in_each_epoch_process_and_training(tmp_path):
+    seeds = []
+    for seed, epoch, rank in [*product((3, 5), (0, 1), (0, 1)), (3, 0, 0)]:
+        runner = SimpleNamespace(
+            epoch=epoch, rank=rank, max_epochs=9, optim_wrapper=Mock(), train_dataloader=[0]
+        )
+        watch = Watch(Counted(), replace(PARAMS, seed=seed), tmp_path, OBSERVER, None)
+        watch.before_train_epoch(runner)
+        seeds.append(torch.initial_seed())
+    assert len(set(seeds)) == 8
+    assert seeds[0] == seeds[8]
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])  # of 3 batches an epoch
+def test_a_training_goes_on_after_the_epochs_that_it_finished(tmp_path, capsys, accumulate):
     whole, half = tmp_path / "whole", tmp_path / "half"
     whole.mkdir(), half.mkdir()
-    at_once = run(whole, Counted(), epochs=3)
+    at_once = run(whole, Counted(), epochs=3, accumulate=accumulate)
     with pytest.raises(KeyboardInterrupt):
-        run(half, Stopped(), epochs=3)
+        run(half, Stopped(), epochs=3, accumulate=accumulate)
     assert "0 of 3" not in capsys.readouterr().out
-    again = run(half, Counted(), epochs=3)
+    again = run(half, Counted(), epochs=3, accumulate=accumulate)
     assert "1 of 3" in capsys.readouterr().out
     assert again.seen == at_once.seen[3:]
     assert again.random == at_once.random[3:]
@@ -145,8 +201,57 @@ def _emptied(folder):
 def test_a_checkpoint_of_something_else_is_named(tmp_path, model, batches, change):
     run(tmp_path, Counted())
     change(tmp_path)
-    with pytest.raises(InputError, match=r"epoch_00000[23]\.pth"):
+    with pytest.raises(InputError, match=r"epoch_00000[23]\.pth") as refused:
         run(tmp_path, model(), epochs=4, batches=batches)
+    assert "\n" not in str(refused.value)
+
+
+class Broken(Counted):
+    """Has a number that is not finite in one place."""
+
+    def __init__(self, place):
+        super().__init__()
+        self.place = place
+        if place == "start":
+            self.weight.data.fill_(torch.inf)
+
+    def train_step(self, data, optim_wrapper):
+        found = super().train_step(data, optim_wrapper)
+        if self.place == "weights" and len(self.seen) == 3:
+            self.weight.data.fill_(torch.nan)
+        return {"loss": found["loss"] * (torch.nan if self.place == "loss" else 1)}
+
+    def vision_gap(self, _):
+        return torch.nan if self.place == "gap" else 0.0
+
+
+@pytest.mark.parametrize(
+    ("place", "told", "steps"),
+    [
+        ("start", "weight", 0),
+        ("loss", "loss is nan at step 1,", 1),
+        ("weights", "weight .*at step 3,", 3),
+        ("gap", "vision_gap is nan at step 1,", 3),
+    ],
+)
+def test_a_training_ends_at_the_first_number_that_is_not_finite(tmp_path, place, told, steps):
+    model = Broken(place)
+    with pytest.raises(InputError, match=told):
+        run(tmp_path, model)
+    assert len(model.seen) == steps
+    assert not [*tmp_path.glob("*.pth")]
+
+
+def test_only_the_first_of_several_processes_measures_and_writes(tmp_path):
+    model = Counted()
+    guard = FiniteGuard(tmp_path, lambda *_: ["a"])
+    watch = Watch(model, PARAMS, tmp_path, OBSERVER, guard)
+    runner = SimpleNamespace(
+        epoch=0, rank=1, max_epochs=1, optim_wrapper=Mock(), train_dataloader=[0], model=model
+    )
+    watch.before_train_epoch(runner)
+    watch.after_train_epoch(runner)
+    assert (model.gap_batches, [*tmp_path.iterdir()]) == ([], [])
 
 
 class Stopped(Counted):
