@@ -62,6 +62,12 @@ def test_parts_are_asked_for_by_the_scorer_and_by_the_variants_that_are_run():
     assert list(parts_asked_for(asked)) == ["clip"]
     assert parts_asked_for(asked)["clip"].startswith("cams.scorer ")
     assert levels(check_run(asked)) == [Level.OK, Level.OK, Level.MISSING]
+    assert [*check_run(asked)][2].what.startswith("weights.shapes.clip: ")
+    photographs = PARAMS.weights["photographs"]
+    named = replace(photographs, clip=replace(photographs.clip, path="c"))
+    found = [*check_run(replace(asked, weights={**PARAMS.weights, "shapes": named}))]
+    told = {one.what.partition(":")[0]: one.level for one in found[-1:]}
+    assert told == {"weights.shapes.clip": Level.OK}
     run = replace(PARAMS.run, variants=("full", "by_sense", "by_text"))
     assert list(parts_asked_for(replace(asked, run=run))) == ["clip", "wordnet", "language"]
 

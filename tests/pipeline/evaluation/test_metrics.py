@@ -87,6 +87,12 @@ def test_the_wilson_interval_equals_scipys(hits, num_phrases):
     assert (low, high) == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
+def test_an_interval_ends_at_0_and_1_whatever_is_rounded():
+    ends = [metrics.wilson_interval(hits * n, n) for n in range(1, 300) for hits in (0, 1)]
+    assert min(low for low, _ in ends) == 0.0
+    assert max(high for _, high in ends) == 1.0
+
+
 def test_without_phrases_the_interval_is_everything():
     assert metrics.wilson_interval(0, 0) == (0.0, 1.0)
 
