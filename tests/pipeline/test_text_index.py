@@ -69,6 +69,22 @@ def test_texts_of_one_hash_are_told_apart():
     assert index.find_all(wanted).tolist() == [5, -1, 0]
 
 
+class Numbered(str):
+    """A text whose hash is the number that it says."""
+
+    __slots__ = ()
+
+    def __hash__(self):
+        return int(self)
+
+
+def test_hashes_before_between_and_behind_those_of_all_texts_are_of_none():
+    index = TextIndex(AlikeTexts(map(Numbered, ("5", "3", "-7"))))
+    wanted = [*map(Numbered, ("9", "5", "4", "3", "-7", "-9"))]
+    assert index.find_all(AlikeTexts(wanted)).tolist() == [-1, 0, -1, 1, 2, -1]
+    assert [index.find(text) for text in wanted] == [None, 0, None, 1, 2, None]
+
+
 def test_of_equal_texts_the_last_one_is_found():
     for times in (1, 500):
         index = TextIndex(PackedTexts.pack(["a", "b", "a"] * times))

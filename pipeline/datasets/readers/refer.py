@@ -73,7 +73,7 @@ def read_instances(path: Path) -> Instances:
         pictures = [(image["id"], (str(image["file_name"]), _hw(image))) for image in images]
         boxes = [(annotation["id"], annotation.get("bbox")) for annotation in annotations]
         hash(tuple(key for key, _ in (*pictures, *boxes)))  # a TypeError if one is no plain value
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError) as error:
         raise InputError(f"{path}: is not COCO's layout: {error!r} is missing or wrong") from error
     bad: list[BadRecord] = []
     return Instances(
@@ -92,7 +92,7 @@ def _referrals(
             split, image_id, ann_id = ref["split"], ref["image_id"], ref["ann_id"]
             sentences = [(str(item["sent_id"]), str(item["sent"])) for item in ref["sentences"]]
             hash((split, image_id, ann_id))  # a TypeError if one is no plain value
-        except (KeyError, TypeError, IndexError, ValueError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             bad.append(BadRecord("phrase", "a ref lacks a key", f"ref number {number}: {error!r}"))
             continue
         cause = _cause_to_skip(split, image_id, ann_id, instances, splits)

@@ -126,6 +126,9 @@ def test_pictures_that_differ_in_their_suffix_have_ids_of_their_own(images):
         images, referral("1"), referral("2", "a.jpg"), referral("3", "a.jpg", "test")
     ).items
     assert len({item.image_id for item in items}) == len(items) == 3
+    told = [referral("1", split="train"), referral("2"), referral("3", "a.jpg"), referral("4", "d")]
+    items = plan(images, *told).items
+    assert [item.image_id for item in items] == ["a", "a@val", "a.jpg@val", "d"]
 
 
 def test_only_the_first_images_of_each_split_are_taken(images):

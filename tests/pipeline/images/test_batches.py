@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from torch.nn import functional
 
 from pipeline.images.batches import image_batches, read_squashed
 from pipeline.images.images import BadImageError
@@ -44,6 +46,14 @@ def test_an_image_is_squashed_not_cropped(tmp_path):
     Image.fromarray(pixels).save(tmp_path / "wide.png")
     square = read_squashed(tmp_path / "wide.png", 8)
     assert square[0].round().tolist() == [[0, 0, 0, 0, 1, 1, 1, 1]] * 6 + [[1] * 8] * 2
+
+
+def test_squashing_averages_what_one_pixel_covers(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (23, 41, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    planes = torch.from_numpy(pixels.transpose(2, 0, 1)[None].astype(np.float32) / 255)
+    expected = functional.interpolate(planes, (7, 7), mode="bilinear", antialias=True)[0].numpy()
+    np.testing.assert_allclose(read_squashed(tmp_path / "a.png", 7), expected, atol=1.01 / 255)
 
 
 def test_a_broken_image_is_named(tmp_path):

@@ -1,5 +1,6 @@
 import pytest
 
+from pipeline.datasets.duplicates import mark_file
 from pipeline.datasets.readers.flickr30k import parse_sentence, plan_flickr30k, read_flickr30k_image
 from pipeline.datasets.readers.flickr30k_boxes import BadAnnotationError
 from pipeline.errors import InputError
@@ -76,6 +77,20 @@ def test_ids_that_no_file_can_hold_are_bad_and_a_list_of_bad_bytes_is_named(root
     (root / "val.txt").write_bytes(b"20\xff1\n")
     with pytest.raises(InputError, match=r"val\.txt: cannot be read"):
         plan(root)
+
+
+@pytest.mark.parametrize("character", "\u2028\x85\x1c")
+def test_an_id_ends_with_its_line(root, character):
+    (root / "val.txt").write_text(f"\t7{character} \n", encoding="utf-8", newline="")
+    assert (f"7{character}", "val") in plan(root).items
+
+
+def test_kinds_with_a_nul_are_bad(root):
+    write_sentences(root, "102", ["[/EN#5/ani\x00mals a dog] and [/EN#6/animals a cat]"])
+    reading = read_image_of(root, ("102", "train"))
+    assert [record.phrase for record in reading.phrases] == ["a cat"]
+    assert causes(reading) == [("phrase", "a text holds a NUL character")]
+    assert reading.file_mark == mark_file(root / "flickr30k-images" / "102.jpg")
 
 
 def test_a_phrase_with_a_nul_is_bad(root):
@@ -198,6 +213,7 @@ def test_a_sentence_whose_marks_do_not_parse_is_skipped_and_others_stay(root):
     reading = read_image_of(root, ("102", "train"))
     assert [record.phrase_id for record in reading.phrases] == ["102/1/0"]
     assert causes(reading) == [("phrase", "the markup does not parse")]
+    assert reading.bad[0].detail.startswith("102: ")
 
 
 def test_a_phrase_whose_only_box_is_outside_is_no_phrase_to_evaluate(root):

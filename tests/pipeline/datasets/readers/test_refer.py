@@ -1,4 +1,5 @@
 import json
+import pickle
 
 import pytest
 
@@ -113,6 +114,33 @@ def test_a_ref_that_lacks_a_key_is_counted(root):
     assert [cause for cause, _ in causes(read(root))] == ["a ref lacks a key"] * 2
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"ref_id": 10**5000},
+        {"sentences": [{"sent_id": 10**5000, "sent": "x"}]},
+        {"sentences": [{"sent": "x"}]},
+        {"sentences": "x"},
+        {"sentences": None},
+        {"image_id": [9]},
+        {"split": {}},
+    ],
+)
+def test_a_ref_of_another_kind_is_counted_and_the_others_are_read(root, changes):
+    sound = {"ref_id": 1, "ann_id": 90, "image_id": 9, "split": "train"}
+    sound["sentences"] = [{"sent_id": 900, "sent": "left crêpe"}]
+    for strange in (sound | changes, "ref", 7, ["ref_id"]):
+        (root / "refs(umd).p").write_bytes(pickle.dumps([strange, sound], 2))
+        found = read(root)
+        assert [cause for cause, _ in causes(found)] == ["a ref lacks a key"]
+        assert [one.phrase for one in found.referrals] == ["left crêpe"]
+
+
+def test_an_annotation_without_a_box_has_none(root):
+    change(root, instances_of=lambda known: [one.pop("bbox") for one in known["annotations"]])
+    assert [one.boxes for one in read(root).referrals] == [(), (), (None,), (None,), (None,)]
+
+
 def test_an_id_that_comes_twice_is_told_if_the_two_differ(root):
     def twice(known):
         known["annotations"] += [
@@ -128,7 +156,21 @@ def test_an_id_that_comes_twice_is_told_if_the_two_differ(root):
     assert detail.endswith("annotation 250")
 
 
-@pytest.mark.parametrize("content", [[], {}, {"images": []}, {"images": [{}], "annotations": []}])
+PICTURE = {"id": 1, "file_name": "a.jpg"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *([], {}, 7, {"images": []}, {"images": [{}], "annotations": []}),
+        {"images": ["a"], "annotations": []},
+        {"images": [[1]], "annotations": []},
+        {"images": 5, "annotations": []},
+        {"images": [PICTURE | {"id": [1]}], "annotations": []},
+        {"images": [PICTURE], "annotations": [{"id": {}}]},
+        {"images": [PICTURE], "annotations": ["id"]},
+    ],
+)
 def test_what_is_not_cocos_layout_is_named(root, content):
     write_json(root / "instances.json", content)
     with pytest.raises(InputError, match=r"instances\.json"):
@@ -157,6 +199,8 @@ def test_the_overlap_of_both_ways_of_splitting_refcocog_is_told(root):
     told[1][b"split"] = b"train"
     (root / "refs(google).p").write_bytes(python2_pickle(told))
     assert read(root).remarks[0].startswith("1 of 2 images of refs(umd).p outside train are in")
+    (root / "refs(unc).p").write_bytes(python2_pickle(told))
+    assert read(root, "refcoco_unc").remarks == ()
 
 
 def test_outlines_of_objects_are_dropped(root):
