@@ -165,8 +165,12 @@ def images_of_splits(refs: Iterable[Any]) -> dict[str, set[object]]:
     """Return the ids of the images of each split."""
     images: dict[str, set[object]] = defaultdict(set)
     for ref in refs:
-        if isinstance(ref, dict) and {"split", "image_id"} <= set(ref):
-            images[ref["split"]].add(ref["image_id"])
+        try:
+            split, image_id = ref["split"], ref["image_id"]
+            hash((split, image_id))  # a TypeError if one is no plain value
+        except (KeyError, TypeError):
+            continue
+        images[split].add(image_id)
     return images
 
 

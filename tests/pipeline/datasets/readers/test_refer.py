@@ -242,6 +242,7 @@ def test_a_broken_file_is_named(tmp_path):
 
 def test_what_names_no_split_and_image_is_of_none():
     refs_of = [{"split": "val", "image_id": 3}, {"split": "val"}, {"image_id": 4}, "split", None]
+    refs_of += [{"split": "new", "image_id": [5]}, {"split": {}, "image_id": 6}, ["split"], 7]
     assert images_of_splits(refs_of) == {"val": {3}}
 
 
