@@ -52,6 +52,15 @@ def test_what_a_killed_writer_left_is_removed_and_other_files_are_not(tmp_path):
     assert names(tmp_path) == sorted(["a.json", *others])
 
 
+def test_a_lock_that_somebody_has_removed_does_no_harm(tmp_path):
+    with whole_file(tmp_path / "a.json") as partial:
+        partial.write_text("new")
+        for lock in tmp_path.glob(".a.json.*.lock"):
+            lock.unlink()
+    assert (tmp_path / "a.json").read_text() == "new"
+    assert names(tmp_path) == ["a.json"]
+
+
 def test_two_writers_of_one_file_do_not_disturb_each_other(tmp_path):
     path = tmp_path / "a.json"
     with whole_file(path) as first:
