@@ -190,6 +190,23 @@ def test_a_full_disk_is_one_line_and_other_errors_of_the_block_stay(tmp_path, wh
     assert names(tmp_path) == []
 
 
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS])
+def test_what_an_error_of_the_disk_led_to_is_told_as_that_error(tmp_path, number):
+    told = pytest.raises(WriteError, match=rf"a: .*{os.strerror(number).lower()}")
+    with told, whole_file(tmp_path / "a"):
+        try:
+            raise OSError(number, "of the disk")
+        except OSError:
+            raise RuntimeError("can't close file")  # noqa: B904 - as h5py does
+
+
+def test_a_file_in_place_of_a_folder_that_is_made_is_one_line(tmp_path):
+    (tmp_path / "x").touch()
+    with pytest.raises(WriteError, match=r"x: .*not a directory"):
+        make_folder(tmp_path / "x", lambda folder: (folder / "a").touch())
+    assert names(tmp_path) == ["x"]
+
+
 def test_what_tells_of_no_disk_stays_where_all_errors_of_the_disk_are_turned(tmp_path):
     with pytest.raises(RuntimeError, match="out of memory"), as_write_error(tmp_path):
         raise RuntimeError("out of memory")

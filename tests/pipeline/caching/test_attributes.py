@@ -43,6 +43,16 @@ def test_what_is_written_is_read(name):
     assert (type(found), found) == (type(VALUES[name]), VALUES[name])
 
 
+def test_attributes_lie_in_the_order_of_their_names():
+    contents = []
+    for values in (VALUES, dict(reversed(VALUES.items()))):
+        with io.BytesIO() as stream:
+            with h5py.File(stream, "w") as file:
+                write_attributes(file, values)
+            contents.append(stream.getvalue())
+    assert contents[0] == contents[1]
+
+
 def test_texts_lie_beside_their_names_and_not_in_a_heap(tmp_path):
     write_cache(tmp_path / "cams.h5", {}, {"noun": ["dog"]}, VALUES, WRITTEN_BY)
     assert b"GCOL" not in (tmp_path / "cams.h5").read_bytes()
@@ -77,6 +87,7 @@ OTHERS = {
     "array": lambda file: file.attrs.create("a", np.arange(3), (), np.dtype((np.int64, 3))),
     "rows": lambda file: file.attrs.create("a", ROWS, (), h5py.vlen_dtype(np.int64)),
     "reference": lambda file: file.attrs.create("a", file.ref, dtype=h5py.ref_dtype),
+    "long": lambda file: file.attrs.create("a", b"x", dtype=f"S{MOST_BYTES + 1}"),
     "no UTF-8": lambda file: file.attrs.create("a", b"\xff", dtype="S1"),
 }
 

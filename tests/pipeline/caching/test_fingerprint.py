@@ -1,5 +1,6 @@
 import os
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -103,6 +104,19 @@ def test_a_renamed_folder_below_an_upstream_folder_gives_another(project):
     before = of(project)
     (project / "weights/a").rename(project / "weights/b")
     assert of(project) != before
+
+
+def test_the_path_of_an_upstream_file_does_not_count(project):
+    before = of(project)
+    (project / "phrases.jsonl").rename(project / "other.jsonl")
+    (project / "weights").rename(project / "other")
+    assert of(project, upstream=("other", "other.jsonl", "nouns.h5")) == before
+
+
+def test_the_order_in_which_a_disk_lists_files_does_not_matter(project, monkeypatch):
+    before, listed = of(project), Path.rglob
+    monkeypatch.setattr(Path, "rglob", lambda *given: reversed([*listed(*given)]))
+    assert of(project) == before
 
 
 def test_an_upstream_cache_counts_by_its_own_fingerprint(project):

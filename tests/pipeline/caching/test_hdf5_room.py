@@ -58,6 +58,12 @@ def test_a_file_of_long_texts_takes_no_more_than_it_may_either(tmp_path):
     assert (tmp_path / "a.h5").stat().st_size <= most_bytes([], texts, attributes)
 
 
+def test_a_file_of_many_empty_texts_takes_no_more_than_it_may_either(tmp_path):
+    texts = {"t": [""] * 50_000}
+    write_cache(tmp_path / "a.h5", {}, texts, {}, Provenance("s", "f"))
+    assert (tmp_path / "a.h5").stat().st_size <= most_bytes([], texts, {})
+
+
 def test_a_disk_without_room_is_told_before_a_library_writes(tmp_path):
     with full_disk(1000), pytest.raises(OSError, match="File too large"):
         check_room(tmp_path / "a.h5", 1001)
