@@ -82,7 +82,7 @@ def regression_loss(
     targets = encode_boxes(anchors, best_xyxy[:, :, None].expand_as(anchors))
     losses = F.smooth_l1_loss(deltas, targets, reduction="none").sum(-1)  # (B, P, R)
     means = (losses * learners).sum(-1) / learners.sum(-1).clamp(min=1)  # (B, P)
-    taught = phrase_mask & (box_probs.detach().amax(-1) >= thresholds.min_confidence)
+    taught = phrase_mask & (box_probs.amax(-1) >= thresholds.min_confidence)
     return (means * taught).sum() / count
 
 
@@ -111,5 +111,5 @@ def giou_loss(
         return pred_boxes_xyxy.sum() * 0
     best_xyxy, _ = select_pseudo_targets(boxes_xyxy, box_probs, box_mask, thresholds)
     losses = generalized_box_iou_loss(pred_boxes_xyxy, best_xyxy)  # (B, P)
-    taught = phrase_mask & (box_probs.detach().amax(-1) >= thresholds.min_confidence)
+    taught = phrase_mask & (box_probs.amax(-1) >= thresholds.min_confidence)
     return (losses * taught).sum() / count

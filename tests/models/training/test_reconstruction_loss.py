@@ -31,6 +31,13 @@ def test_the_loss_equals_a_slow_cross_entropy():
     assert reconstruction_loss(logits, words, mask).item() == pytest.approx(expected, rel=1e-5)
 
 
+def test_logits_of_half_precision_are_summed_in_float32():
+    _, words, mask = _phrases()
+    logits = torch.randn(B, P, W, V).bfloat16()
+    expected = reconstruction_loss(logits.float(), words, mask)
+    torch.testing.assert_close(reconstruction_loss(logits, words, mask), expected, rtol=0, atol=0)
+
+
 def test_a_batch_without_words_costs_nothing():
     attended, words, mask = _phrases()
     assert reconstruction_loss(_decoder()(attended, words), words, mask & False) == 0

@@ -53,6 +53,39 @@ def test_the_loss_is_the_mean_over_learners_of_a_slow_smooth_l1():
     assert loss.item() == pytest.approx((first + second) / 2, rel=1e-5)
 
 
+def _batch():
+    """Return offsets, boxes, probabilities, predicted boxes and masks of three images."""
+    torch.manual_seed(3)
+    corners = torch.rand(3, 5, 2) * 9
+    boxes = torch.cat([corners, corners + 20 + torch.rand(3, 5, 2) * 9], dim=-1)
+    box_mask = torch.arange(5) < torch.tensor([[5], [2], [4]])
+    probs = (3 * torch.randn(3, 2, 5)).masked_fill(~box_mask[:, None], -99).softmax(-1)
+    masks = (torch.tensor([[True, True], [True, True], [True, False]]), box_mask)
+    return torch.randn(3, 2, 5, 4), boxes, probs, boxes[:, :2] + torch.rand(3, 2, 4), masks
+
+
+def test_a_batch_has_the_mean_loss_of_its_phrases_each_beside_its_own_boxes():
+    deltas, boxes, probs, predicted, (phrases, box_mask) = _batch()
+    offsets, gious = [], []
+    for image, phrase in phrases.nonzero().tolist():
+        count, one = int(box_mask[image].sum()), torch.tensor([[True]])
+        own = (boxes[image : image + 1, :count], probs[image, phrase, :count].view(1, 1, -1))
+        masks = (one, torch.ones(1, count, dtype=torch.bool))
+        delta = deltas[image, phrase, :count].view(1, 1, count, 4)
+        offsets.append(regression_loss(delta, *own, masks, GATES))
+        gious.append(giou_loss(predicted[image, phrase].view(1, 1, 4), *own, masks, GATES))
+    found = regression_loss(deltas, boxes, probs, (phrases, box_mask), GATES)
+    torch.testing.assert_close(found, torch.stack(offsets).mean())
+    found = giou_loss(predicted, boxes, probs, (phrases, box_mask), GATES)
+    torch.testing.assert_close(found, torch.stack(gious).mean())
+
+
+def test_a_phrase_at_the_gate_teaches():
+    probs = _probs(0.2, 0.05, 0.05, 0.05, 0.0)
+    assert regression_loss(torch.ones(1, 1, 5, 4), BOXES, probs, MASKS, GATES) > 0
+    assert giou_loss(torch.rand(1, 1, 4), BOXES, probs, MASKS, GATES) > 0
+
+
 def test_a_phrase_below_the_gate_teaches_nothing():
     probs = _probs(0.19, 0.05, 0.05, 0.05, 0.0)
     assert regression_loss(torch.ones(1, 1, 5, 4), BOXES, probs, MASKS, GATES) == 0

@@ -91,10 +91,10 @@ def test_a_batch_goes_to_the_device_of_the_weights():
 
 def test_the_vision_gap_is_measured_without_dropout_and_counts_no_padded_phrase():
     step = TrainingStep(tiny_grounder(dropout=0.5), None, WEIGHTS, "fp32")
-    gap = step.vision_gap(batch())
-    assert step.training
-    assert step.vision_gap(batch()) == gap
     other = batch()
+    gap = step.vision_gap(other)
+    assert step.training
+    assert step.vision_gap(other) == gap
     other["word_ids"][1, 2] = (other["word_ids"][1, 2] + 1) % 19  # of a phrase that is padding
     assert step.vision_gap(other) == pytest.approx(gap, abs=1e-6)
     other["word_ids"][0, 0] = (other["word_ids"][0, 0] + 1) % 19
