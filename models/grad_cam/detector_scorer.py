@@ -174,15 +174,16 @@ def _region_log_probs(model: Any, pixels: Tensor) -> Tensor:
     """
     features = model.extract_feat(pixels)
     regions = _regions(model, features, pixels)
+    head = model.roi_head.bbox_head
     best = []
     for image, boxes_xyxy in enumerate(regions):
         rois = F.pad(boxes_xyxy, (1, 0), value=image)  # (A, 5)
         logits = model.roi_head._bbox_forward(features, rois)["cls_score"].double()
-        if model.roi_head.bbox_head.loss_cls.use_sigmoid:
-            log_probs = F.logsigmoid(logits)
+        if getattr(head.loss_cls, "custom_cls_channels", False):  # what mmdet asks, too
+            log_probs = head.loss_cls.get_activation(logits).clamp(min=1e-300).log()
         else:
-            log_probs = logits.log_softmax(-1)[:, :-1]  # the last one is the background
-        best.append(log_probs.amax(0))  # (L,)
+            log_probs = logits.log_softmax(-1)
+        best.append(log_probs[:, : head.num_classes].amax(0))  # (L,); the background is the last
     return torch.stack(best)
 
 

@@ -102,6 +102,30 @@ def test_the_background_of_a_dense_softmax_is_no_label():
     assert scorer.probs(pictures())[:, 0].tolist() == pytest.approx(best, rel=1e-4)
 
 
+@pytest.mark.parametrize(
+    "loss",
+    [
+        {"type": "CrossEntropyLoss", "use_sigmoid": True},  # mmdet itself takes a softmax
+        {"type": "CrossEntropyCustomLoss", "use_sigmoid": True, "num_classes": 2},
+        {"type": "SeesawLoss", "num_classes": 2},
+    ],
+    ids=lambda loss: loss["type"],
+)
+def test_regions_have_the_probability_that_mmdet_gives_them_by_any_loss(folders, loss):
+    config = read_config(folders["regions"] / "config.py")
+    config.model.roi_head.bbox_head.loss_cls = loss
+    torch.manual_seed(3)
+    model = build_model(config).eval()
+    torch.nn.init.normal_(model.roi_head.bbox_head.fc_cls.weight, std=0.5)
+    scorer = DetectorScorer(
+        model, DetectorInfo("x", ("a", "b"), "", ""), torch.zeros(3, 1, 1), GROUPS
+    )
+    for image in pictures():
+        found = mmdets_boxes(scorer, image)
+        best = [found.scores.max().item(), found.scores[found.labels == 1].max().item()]
+        assert scorer.probs(image[None])[0].tolist() == pytest.approx(best, rel=1e-4)
+
+
 def test_a_labels_own_probability_is_the_best_of_mmdets_boxes_of_it(regions):
     for image in pictures():
         found = mmdets_boxes(regions, image)
