@@ -132,9 +132,20 @@ def test_a_missing_file_is_one_clear_error(folder, tmp_path, name):
 
 def test_one_background_alone_and_a_prompt_without_a_place_are_refused(folder):
     with pytest.raises(ValueError, match="backgrounds"):
-        load_clip_scorer(folder, PROMPT, NOUNS, ("tree",))
+        load_clip_scorer(folder, PROMPT, NOUNS, ("tree", "tree"))
     with pytest.raises(ValueError, match="prompt"):
         load_clip_scorer(folder, "a photo", NOUNS, BACKGROUNDS)
+
+
+def test_a_piece_of_a_text_without_an_embedding_is_refused(folder, tmp_path):
+    for file in folder.iterdir():
+        if file.is_file():
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    content = json.loads((tmp_path / "tokenizer.json").read_text())
+    content["model"]["vocab"]["g</w>"] = 5000
+    (tmp_path / "tokenizer.json").write_text(json.dumps(content))
+    with pytest.raises(ModelFileError, match=str(tmp_path)):
+        load_clip_scorer(tmp_path, PROMPT, NOUNS, BACKGROUNDS)
 
 
 def test_a_tokenizer_that_cannot_be_used_is_refused_before_there_are_nouns(folder, tmp_path):

@@ -65,6 +65,20 @@ def test_the_reg_head_has_three_layers_and_rectifies_between_them_alone():
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-3)
 
 
+def test_boxes_of_the_reg_head_are_as_fine_as_float32_in_half_precision_too():
+    torch.manual_seed(0)
+    head, states = RegHead(7), torch.randn(1, 4, 7)
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = head.layers(states)
+        found = head(states, torch.tensor([[0.0, 0.0, 1000.0, 500.0]]))
+    centre_x, centre_y, wide, high = logits.double().sigmoid().unbind(-1)
+    expected = torch.stack(
+        [centre_x - wide / 2, centre_y - high / 2, centre_x + wide / 2, centre_y + high / 2], -1
+    )
+    expected = expected * torch.tensor([1000.0, 500.0, 1000.0, 500.0])
+    torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-3)
+
+
 def test_the_offset_head_starts_at_no_offset_and_reads_phrase_and_box():
     torch.manual_seed(0)
     head, states, proposals = OffsetHead(7, 5), torch.rand(2, 3, 7), torch.rand(2, 11, 5)

@@ -55,6 +55,10 @@ def test_without_the_mlp_only_the_cosine_has_a_say():
     assert {name for name, _ in scorer.named_parameters()} == {"embed.weight", "embed.bias"}
 
 
+def test_any_bound_above_zero_leaves_a_say_to_the_mlp():
+    assert _scorer(score_bound=0.1, score_mlp=True).pair is not None
+
+
 def test_a_bound_of_zero_leaves_nothing_to_say_but_the_box_embeddings():
     states, proposals, statistics, sims = _pairs()
     scorer = _scorer(score_bound=0.0, score_mlp=True)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -80,6 +82,16 @@ def test_dropout_acts_in_training_alone():
     for attend in (lambda: layer(rows, tokens, mask), lambda: layer.read_shared(rows, shared, own)):
         assert torch.equal(layer.eval() and attend(), attend())
         assert not torch.equal(layer.train() and attend(), attend())
+
+
+def test_what_dropout_drops_is_what_a_row_reads_and_not_the_row():
+    rows, tokens, mask = _tokens()
+    layer = EncoderLayer(replace(SIZES, dropout=1.0)).train()
+    shared = TokenSet(tokens[:, None], mask[:, None])
+    own = TokenSet(rows[:, :, None], mask[:, :3, None])
+    expected = layer.norm_ffn(layer.norm_attention(rows))
+    torch.testing.assert_close(layer(tokens, mask, rows), expected)
+    torch.testing.assert_close(layer.read_shared(rows, shared, own), expected)
 
 
 def test_an_encoder_layer_equals_torchs_post_norm_layer():

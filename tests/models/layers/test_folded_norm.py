@@ -83,17 +83,28 @@ def test_every_norm_of_a_backbone_is_folded_and_padding_still_has_no_influence()
 class Branching(nn.Module):
     """Cannot be traced."""
 
-    def __init__(self):
+    def __init__(self, asks=lambda maps: maps.sum() > 0):
         super().__init__()
         self.conv, self.norm = nn.Conv2d(3, 5, 1), nn.BatchNorm2d(5)
+        self.asks = asks
 
     def forward(self, images):
         maps = self.conv(images)
-        return self.norm(maps) if maps.sum() > 0 else maps
+        return self.norm(maps) if self.asks(maps) else maps
 
 
-def test_a_network_that_cannot_be_traced_stays_as_it_is():
-    assert fold_batch_norms(Branching()) == 0
+@pytest.mark.parametrize(
+    "asks",
+    [
+        lambda maps: maps.sum() > 0,  # a TraceError
+        lambda maps: range(maps.shape[0]),  # a TypeError
+        len,  # a RuntimeError
+        lambda _maps: int(""),  # a ValueError, as of a network's own check
+    ],
+)
+def test_a_network_that_cannot_be_traced_stays_as_it_is(asks):
+    network = Branching(asks)
+    assert fold_batch_norms(network) == 0
 
 
 def test_a_graph_is_taken_as_it_was_traced():

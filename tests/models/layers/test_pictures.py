@@ -88,6 +88,8 @@ def test_factors_of_one_change_no_bit_beside_a_picture_that_changes():
     factors = torch.ones(B, 3)
     unchanged = to_inputs(batch(factors), CPU)
     assert torch.equal(unchanged["images"], unchanged["clean_images"])
+    doubled = to_inputs(batch(2 * factors), CPU)
+    assert not torch.equal(doubled["images"], doubled["clean_images"])
     factors[1] = 0.7
     made = to_inputs(batch(factors), CPU)
     assert torch.equal(made["images"][0], made["clean_images"][0])

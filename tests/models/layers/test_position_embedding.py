@@ -22,6 +22,13 @@ def test_the_embedding_of_an_image_does_not_depend_on_its_padding():
     torch.testing.assert_close(embedding, grid_position_embedding(alone, 12))
 
 
+def test_a_single_cell_lies_in_the_middle():
+    mask = torch.zeros(1, 2, 5, dtype=torch.bool)
+    mask[0, 0, 0] = True
+    found = grid_position_embedding(mask, 4)[0, :, 0, 0]
+    torch.testing.assert_close(found, torch.tensor([0.0, -1, 0, -1]), rtol=0, atol=1e-6)  # of pi
+
+
 def test_an_image_without_a_real_cell_gets_finite_numbers():
     assert grid_position_embedding(torch.zeros(1, 2, 3, dtype=torch.bool), 4).isfinite().all()
 
