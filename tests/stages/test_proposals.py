@@ -1,6 +1,8 @@
 import base64
 import hashlib
 import re
+import shutil
+from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,12 +13,21 @@ import torch
 from PIL import Image
 
 from pipeline.caching.cache import Cache
+from pipeline.datasets.proposals.given_proposals import NO_USABLE_BOX, NUM_EXAMPLES
 from pipeline.errors import InputError
 from pipeline.observe.observer import Observer
 from pipeline.params.schema import GivenProposals, ProposalsParams
 from pipeline.paths import DatasetFiles
 from pipeline.records import ImageRecord, write_records
-from stages.proposals import ProposalsInputs, _describe_boxes, main, run, run_given
+from stages.proposals import (
+    ProposalsInputs,
+    _check_missing,
+    _check_usable,
+    _describe_boxes,
+    main,
+    run,
+    run_given,
+)
 from tests.stages.command import start
 from tests.tiny_detector import draw
 
@@ -151,6 +162,30 @@ def test_an_empty_image_table_is_refused_and_an_older_cache_stays(inputs, tmp_pa
     assert sha256(tmp_path / "proposals.h5") == before
 
 
+def test_other_files_and_parameters_make_another_cache(inputs, tmp_path):
+    inputs = replace(inputs, detector=shutil.copytree(inputs.detector, tmp_path / "detector"))
+
+    def made(params=PARAMS):
+        propose(inputs, tmp_path / "proposals.h5", params)
+        return Cache(tmp_path / "proposals.h5", stage="proposals").fingerprint
+
+    torch.use_deterministic_algorithms(False)
+    stamps = [made(), made(replace(PARAMS, score_floor=0.4))]
+    assert torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(False)
+    for folder in (inputs.annotations, inputs.detector):
+        (folder / "more.txt").touch()
+        stamps.append(made())
+    assert len(set(stamps)) == 4
+
+
+def test_the_log_tells_how_many_boxes_an_image_has(inputs, tmp_path):
+    lines = propose(inputs, tmp_path / "proposals.h5")
+    counts = np.diff(Cache(tmp_path / "proposals.h5", stage="proposals").array("offsets"))
+    told = re.findall(r"[\d.]+", lines[-1])
+    assert told == [f"{counts.sum() / 7:.1f}", str((counts == 0).sum())]
+
+
 def test_a_missing_detector_is_an_input_error(inputs, tmp_path):
     gone = ProposalsInputs(inputs.annotations, inputs.image_folder, tmp_path / "weights")
     (tmp_path / "weights").mkdir()
@@ -213,6 +248,33 @@ def test_the_log_tells_the_most_frequent_classes():
     _describe_boxes(SimpleNamespace(arrays=arrays, label=("dog", "cup")), listener)
     assert re.findall(r"\d\.\d|\d", listener.lines[0]) == ["1.5", "1"]
     assert listener.lines[1].endswith(": cup (2), dog (1)")
+
+
+def imported_of(missing=(), unusable=0, boxes=9):
+    counts = Counter({NO_USABLE_BOX: unusable})
+    arrays = {"scores": np.zeros(boxes, np.float32)}
+    return SimpleNamespace(missing=list(missing), counts=counts, examples=[], arrays=arrays)
+
+
+def test_as_many_images_may_lack_a_row_as_the_limit_says(tmp_path):
+    listener, names = Listener(), [f"id{number}" for number in range(NUM_EXAMPLES + 1)]
+    _check_missing(imported_of(), 8, 0.25, tmp_path, listener)
+    assert listener.lines == []
+    _check_missing(imported_of(names[:2]), 8, 0.25, tmp_path, listener)
+    assert listener.lines[0].endswith("id0, id1")
+    with pytest.raises(InputError, match=rf"3 of 8 .*{tmp_path.name}: id0, id1, id2;"):
+        _check_missing(imported_of(names[:3]), 8, 0.25, tmp_path, listener)
+    _check_missing(imported_of(names), 99, 0.25, tmp_path, listener)
+    assert listener.lines[-1].endswith(f"{names[-2]}, ...")
+
+
+def test_as_many_images_may_lack_a_usable_box_as_the_limit_says(tmp_path):
+    _check_usable(imported_of(unusable=2), 8, 0.25, tmp_path)
+    with pytest.raises(InputError, match=rf"{tmp_path.name}: 3 of 8 .* all have 9: 3 "):
+        _check_usable(imported_of(unusable=3), 8, 0.25, tmp_path)
+    with pytest.raises(InputError, match=r"0 of 8 .* all have 0: "):
+        _check_usable(imported_of(boxes=0), 8, 0.25, tmp_path)
+    _check_usable(imported_of(boxes=0), 0, 0.25, tmp_path)
 
 
 def given_params(tmp_path, **changes):

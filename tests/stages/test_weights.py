@@ -136,19 +136,54 @@ def test_converted_weights_are_the_published_ones(files, project, published):
     assert detector.info.name == "yolox_nano_8xb8-300e_coco"
 
 
-@pytest.mark.parametrize(("std", "is_warned"), [(0.25, True), (0.5, False)])
-def test_how_timm_feeds_a_network_is_told_beside_params_yaml(files, project, std, is_warned):
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({}, None),
+        ({"mean": (0.5, 0.75, 0.5)}, "mean [0.5, 0.75, 0.5], std [0.5, 0.5, 0.5], bgr False"),
+        ({"std": (0.5, 0.25, 0.5)}, "mean [0.5, 0.5, 0.5], std [0.5, 0.25, 0.5], bgr False"),
+        ({"bgr": True}, "mean [0.5, 0.5, 0.5], std [0.5, 0.5, 0.5], bgr True"),
+    ],
+)
+def test_how_timm_feeds_a_network_is_told_beside_params_yaml(files, project, changes, named):
     torch.save(timm.create_model("test_resnet").state_dict(), project / "given" / "t.pth")
-    network = {"path": "given/t.pth", "arch": "timm/test_resnet", "std": (0.5, std, 0.5)}
+    network = {"path": "given/t.pth", "arch": "timm/test_resnet", "std": (0.5,) * 3} | changes
     section = replace(files, classifier=replace(files.classifier, **network))
-    lines = [line for line in prepare(section, project / "weights") if "160 px" in line]
-    assert [line.startswith("warning") for line in lines] == [is_warned]
+    [line] = [line for line in prepare(section, project / "weights") if "160 px" in line]
+    assert line.startswith("warning") == (named is not None)
+    assert line.count("mean [0.5, 0.5, 0.5], std [0.5, 0.5, 0.5]") >= 1  # of timm
+    assert f"weights.mine.classifier says {named}: " in line or named is None
     assert load_classifier(project / "weights" / "classifier").info.arch == "timm/test_resnet"
 
 
 def test_a_person_is_warned_of_what_the_detector_has_seen(files, project):
     lines = prepare(files, project / "weights")
     assert any(line.startswith("warning: the detector was trained on COCO") for line in lines)
+
+
+def test_each_part_is_trained_for_as_long_as_params_yaml_says(project):
+    class Counting(Listener):
+        def __init__(self):
+            super().__init__()
+            self.totals = {}
+
+        def progress(self, items, total, label):
+            self.totals[label] = total
+            return items
+
+    told = Counting()
+    torch.use_deterministic_algorithms(False)
+    run(replace(EMBEDDED, pretrain_seed=6), "weights.mine", project / "weights", told)
+    assert torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(False)
+    assert told.totals == {
+        "pictures": 6,
+        "classifier epochs": 1,
+        "scenes": 4,
+        "detector steps": 2,  # two batches of two scenes, once
+        "phrases": 20,
+    }
+    assert not any(line.startswith("warning") for line in told.lines)
 
 
 def test_an_empty_sha256_is_told_and_a_right_one_is_accepted(files, project, published):
