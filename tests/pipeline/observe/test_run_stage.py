@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 
@@ -14,6 +15,20 @@ def test_only_the_first_of_several_processes_looks_for_a_server(health, monkeypa
     monkeypatch.setenv("PREFECT_API_URL", health.address)
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setattr("pipeline.observe.run_stage.use_server", None)  # calling it would fail
+    assert type(run_stage("train@shapes-full", lambda observer: observer)) is Observer
+
+
+@pytest.mark.parametrize("rank", [None, "0"])
+def test_the_first_process_reports_to_a_server_where_prefect_is_installed(
+    health, monkeypatch, rank
+):
+    monkeypatch.setenv("PREFECT_API_URL", health.address)
+    if rank is not None:
+        monkeypatch.setenv("RANK", rank)
+    monkeypatch.setattr("pipeline.observe.run_stage.use_server", None)
+    with pytest.raises(TypeError, match="NoneType"):  # for it is called
+        run_stage("train@shapes-full", lambda observer: observer)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     assert type(run_stage("train@shapes-full", lambda observer: observer)) is Observer
 
 
@@ -47,6 +62,15 @@ def test_tracked_parameters_are_those_that_dvc_lists():
     assert list(tracked_params("train@shapes-full", ROOT)) == ["train", "variants.full"]
     assert list(tracked_params("annotations@shapes", ROOT)) == ["annotations", "datasets.shapes"]
     assert tracked_params("cams@shapes", ROOT)["cams"]["scorer"]
+
+
+def test_parameters_of_a_stage_for_each_dataset_and_variant_have_their_names(tmp_path):
+    keys = ["a.${item}", "b.${item.dataset}", "c.${item.variant}", "d.${other}e"]
+    described = {"stages": {"x": {"do": {"params": keys}}}}
+    (tmp_path / "dvc.yaml").write_text(json.dumps(described))
+    (tmp_path / "params.yaml").write_text("c: {full: 3}")
+    found = tracked_params("x@shapes-full", tmp_path)
+    assert found == {"a.shapes": None, "b.shapes": None, "c.full": 3, "d.e": None}
 
 
 def test_a_stage_that_dvc_does_not_know_has_no_parameters(tmp_path):

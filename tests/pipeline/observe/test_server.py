@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from urllib.request import ProxyHandler
 
 import pytest
 
@@ -27,6 +28,30 @@ PREFECT_API_URL = "http://home:4200/api"
 
 def test_nothing_configured_is_no_address():
     assert server.configured_address() is None
+    assert server.answering_address() is None
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_prefects_own_folder_is_in_the_persons_home(tmp_path, monkeypatch, encoding):
+    monkeypatch.delenv("PREFECT_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".prefect").mkdir()
+    (tmp_path / ".prefect" / "profiles.toml").write_text(TWO_PROFILES, encoding=encoding)
+    assert server.configured_address() == "http://lab:4200/api"
+
+
+def test_a_proxy_is_asked_for_another_machine_alone(monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    proxies = {
+        address: [
+            handler.proxies
+            for handler in server._opener(address).handlers
+            if isinstance(handler, ProxyHandler)
+        ]
+        for address in ("http://lab:4200/api", "http://localhost:4200/api")
+    }
+    assert proxies["http://lab:4200/api"][0]["http"] == "http://127.0.0.1:9"
+    assert proxies["http://localhost:4200/api"] == []
 
 
 def test_the_active_profile_names_the_server(prefect_home):
@@ -121,6 +146,9 @@ def test_no_proxy_stands_before_this_machine_and_others_that_need_none_stay(envi
     del environment["no_proxy"], environment["NO_PROXY"]
     server.use_server(address)
     assert environment["NO_PROXY"] == "127.0.0.1,localhost"
+    environment |= {"NO_PROXY": "a.org", "no_proxy": "b.org"}
+    server.use_server(address)
+    assert environment["no_proxy"] == "a.org,127.0.0.1,localhost"
 
 
 def test_profiles_may_lie_elsewhere(tmp_path, monkeypatch):

@@ -64,5 +64,7 @@ def test_what_was_run_stands_beside_what_the_paper_reports():
 
 @pytest.mark.parametrize(("depth", "cell"), [("6+12", "50.0 +-3.0"), ("1+2", NOT_RUN)])
 def test_full_is_a_row_of_table_six_only_at_its_depth(depth, cell):
-    sixth = tables({"full": metrics(0.5)}, depth)[3]
-    assert [row[2] for row in sixth.rows] == [NOT_RUN] * 3 + [cell] + [NOT_RUN] * 2
+    third, _, _, sixth = tables({"full": metrics(0.5), "depth_3_6": metrics(0.25)}, depth)
+    first = [NOT_RUN, "25.0 +-3.0", NOT_RUN]
+    assert [row[2] for row in sixth.rows] == [*first, cell, NOT_RUN, NOT_RUN]
+    assert third.rows[-1][2] == "50.0 +-3.0"

@@ -71,3 +71,6 @@ def test_an_empty_cell_of_the_paper_is_a_dash_and_our_row_stands_out():
     first, _ = tables(runs("x", FLICKR, test=0.5))
     assert first.rows[0][:5] == ["VC", "Zhang et al. 2018", "weak", "-", "33.29"]
     assert first.strong == {11}
+    assert first.columns[:4] == ("method", "reference", "supervision", "RefCOCO val")
+    assert first.rows[-1][2] == "weak"
+    assert "full" in first.rows[-1][0]

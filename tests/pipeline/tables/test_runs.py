@@ -10,6 +10,8 @@ MORE = """\
   full_seed1: {seed: 1}
   full_seed2: {seed: 2}
   off_seed1: {model.cam: "off", seed: 1}
+  two: {model.depth: "3+3", model.cam: "off"}
+  two_seed1: {model.cam: "off", seed: 1, model.depth: "3+3"}
 """
 
 
@@ -25,7 +27,7 @@ def evaluation(accuracy, seed):
 @pytest.fixture
 def params(tmp_path):
     text = (ROOT / PARAMS_FILE).read_text(encoding="utf-8")
-    names = "[full_seed1, no_cam, full, full_seed2]"
+    names = "[full_seed1, no_cam, full, full_seed2, two_seed1]"
     text = text.replace("  variants: [full]\n", f"  variants: {names}\n")
     text = text.replace("  full: {} ", f"{MORE}  full: {{}} ")
     (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
@@ -36,8 +38,9 @@ def test_variants_that_differ_in_their_seed_alone_are_one_model(params):
     siblings = seed_siblings(params)
     assert siblings["full"] == siblings["full_seed2"] == ["full_seed1", "full", "full_seed2"]
     assert siblings["off_seed1"] == siblings["no_cam"] == ["no_cam"]
+    assert siblings["two"] == siblings["two_seed1"] == ["two_seed1"]
     assert siblings["untrained"] == []
-    assert models_of(params) == ["full_seed1", "no_cam"]
+    assert models_of(params) == ["full_seed1", "no_cam", "two_seed1"]
 
 
 def test_one_training_is_shown_with_its_interval_and_several_with_mean_and_deviation():

@@ -25,6 +25,9 @@ def test_latex_has_a_column_per_column_and_escapes_what_is_special():
     assert lines[4].endswith(r"& 57.2 $\pm$1.7 \\")
     assert r"50 \% \$x\_1\$ \#\{\textasciitilde{}\}\textasciicircum{} \textbackslash{}" in lines[4]
     assert lines[5] == r"\textbf{x} &  \\"
+    rules = [lines[number] for number in (1, 3, 6, 7)]
+    assert rules == [r"\toprule", r"\midrule", r"\bottomrule", r"\end{tabular}"]
+    assert len(lines) == 8
 
 
 @pytest.mark.skipif(which("pdflatex") is None, reason="no pdflatex here")
