@@ -1,5 +1,6 @@
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -18,6 +19,7 @@ from pipeline.samples.grounding_tables import (
     picture_phrase,
 )
 from pipeline.samples.label_similarity import EXACT
+from tests import cached_world
 from tests.cached_world import BOXES, FILES, HW, PHRASES, write_world
 
 IMAGES = FILES.annotations / "images"
@@ -58,6 +60,8 @@ def test_texts_of_place_are_of_every_distinct_phrase_and_its_mirror_image(tables
 def test_texts_are_the_phrases_and_their_mirror_images(tables):
     phrases = [phrase for found in PHRASES.values() for phrase in found]
     assert Counter(tables.texts) == Counter([*phrases, "right cat", "right one"])
+    twice = replace(tables, phrases=[*tables.phrases, picture_phrase("left cat")])
+    assert Counter(twice.texts) - Counter(tables.texts) == Counter(["left cat", "right cat"])
     known = dict(tables.phrase_facts)
     assert dict(count_texts(tables.phrases, known)) == Counter(phrases)
 
@@ -83,7 +87,14 @@ def test_an_image_s_own_rows_are_gathered(tables):
     np.testing.assert_allclose(facts.proposals["scores"], [score for _, score, _ in expected])
     np.testing.assert_array_equal(facts.proposals["labels"], [label for _, _, label in expected])
     np.testing.assert_array_equal(facts.label_similarity, [[1, 0, 0, 0], [0, 1, 0, 0]])
+    np.testing.assert_array_equal(facts.anchor_similarity, [[0, 1, 0, 0], [0] * 4])
+    assert facts.subjects == ["dog", "cat"]
+    assert facts.is_plain.tolist() == [tables.facts_of(first[n]).is_plain for n in (2, 1)]
+    assert [place.relation for place in facts.places] == ["near", ""]
+    assert (tables.image_folder, facts.image.file) == (IMAGES, "a.png")
+    assert tables.cam_scorer == {"kind": "nounhead", "prompt": "{}", "backgrounds": []}
     assert facts.slots.nouns == [["dog", "cat"], ["cat"]]
+    assert facts.slots.noun_mask.shape == (2, 2)
     assert (facts.maps.shape, facts.maps.dtype) == ((2, 5, 5), np.float32)
     assert len(facts.confidences) == 2
 
@@ -98,6 +109,13 @@ def test_a_phrase_whose_nouns_have_no_map_has_no_slot(tables):
     facts = tables.gather(C, tables.phrases_of_image[C], max_nouns=2)  # a cup, the cat
     assert facts.slots.nouns == [[], ["cat"]]
     assert len(facts.maps) == len(facts.confidences) == 1
+
+
+def test_what_is_gathered_may_be_changed(tables):
+    for _ in range(2):
+        boxes = tables.gather(A, tables.phrases_of_image[A], 2).proposals["boxes_xyxy"]
+        np.testing.assert_array_equal(boxes, [box for box, _, _ in BOXES["a"]])
+        boxes += 1
 
 
 def test_an_image_or_phrase_that_a_cache_does_not_know_is_named(tables):
@@ -131,6 +149,10 @@ def test_a_picture_at_hand_and_its_phrases_make_tables_of_their_own():
     found = tables.gather(0, [1], max_nouns=2)
     assert tables.phrases_of_image == {0: [0, 1]}
     assert (found.image.image_hw, found.phrases) == ((30, 50), ["the cats"])
+    assert found.subjects == ["cats"]
+    assert {phrases[0].image_id, phrases[0].split} == {found.image.image_id, found.image.split}
+    assert (tables.image_folder, tables.cam_scorer) == (Path(), {})
+    np.testing.assert_array_equal(found.proposals["boxes_xyxy"], [[1, 2, 3, 4]])
     np.testing.assert_array_equal(found.label_similarity, [[0, 1, 0]])
     assert (found.slots.nouns, found.is_plural.tolist()) == ([["cat"]], [True])
     assert (found.maps.sum(), found.confidences.tolist()) == (15, [0.75])
@@ -180,6 +202,26 @@ def test_a_cache_that_lacks_an_image_of_its_offsets_is_damaged(tmp_path, monkeyp
         cache["offsets"] = np.append(offsets, offsets[-1])
     with pytest.raises(CacheError, match=FILES.proposals.name):
         GroundingTables.from_caches(FILES, IMAGES, None)
+
+
+def test_a_cache_of_which_an_array_lacks_a_row_is_damaged(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_world(tmp_path)
+    with h5py.File(FILES.proposals, "r+") as cache:
+        scores = cache["scores"][:-1]
+        del cache["scores"]
+        cache["scores"] = scores
+    with pytest.raises(CacheError, match=FILES.proposals.name):
+        GroundingTables.from_caches(FILES, IMAGES, None)
+
+
+def test_no_image_need_have_a_proposal(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_world(tmp_path)
+    monkeypatch.setattr(cached_world, "BOXES", dict.fromkeys(BOXES, ()))
+    cached_world.write_proposals(tmp_path)
+    tables = GroundingTables.from_caches(FILES, IMAGES, None)
+    assert len(tables.gather(A, tables.phrases_of_image[A], 2).proposals["labels"]) == 0
 
 
 def test_what_stands_before_a_phrase_in_its_sentence_is_gathered():
