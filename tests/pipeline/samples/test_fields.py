@@ -257,7 +257,8 @@ def test_a_noun_that_the_scorer_does_not_know_has_no_class(world):
 
 def test_earlier_phrases_are_compared_with_the_label_of_each_box():
     similarity = np.array([[[0.1, 0.2, 0.3, 0.4]]], np.float32)  # three labels, and the image
-    earlier = EarlierPhrases(similarity, np.array([[True]]), np.array([0]), np.array([False]))
+    earlier = EarlierPhrases(similarity, np.array([[True]]), np.array([5]), np.array([True]))
     fields_ = sentence_fields(SimpleNamespace(earlier=earlier), np.array([3, 1, 0]))
     np.testing.assert_array_equal(fields_["earlier_priors"], similarity[..., [2, 0, 3]])
     assert fields_["earlier_is_plural"].tolist() == [[True]]
+    assert (fields_["wearers"].tolist(), fields_["phrase_is_body"].tolist()) == ([5], [True])

@@ -8,7 +8,8 @@ from uuid import uuid4
 import pytest
 import torch
 from mmengine.optim import OptimWrapper
-from torch import nn
+from torch import distributed, nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from pipeline.errors import InputError
@@ -294,3 +295,15 @@ def test_a_model_goes_to_the_device_of_its_process():
     runner = GroundingRunner.__new__(GroundingRunner)
     runner._group = ProcessGroup(0, 1, torch.device("meta"))
     assert runner.wrap_model(None, nn.Linear(2, 3)).weight.device.type == "meta"
+
+
+def test_a_model_of_several_processes_shares_gradients_and_not_its_buffers(tmp_path):
+    distributed.init_process_group("gloo", f"file://{tmp_path / 'store'}", rank=0, world_size=1)
+    try:
+        runner = GroundingRunner.__new__(GroundingRunner)
+        runner._group = ProcessGroup(0, 2, torch.device("cpu"))
+        wrapped = runner.wrap_model(None, nn.Linear(2, 3))
+        assert isinstance(wrapped, DistributedDataParallel)
+        assert (wrapped.device_ids, wrapped.broadcast_buffers) == (None, False)
+    finally:
+        distributed.destroy_process_group()
