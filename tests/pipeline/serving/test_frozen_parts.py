@@ -41,6 +41,10 @@ def test_a_phrase_s_facts_are_its_nouns_number_and_place(frozen):
     assert facts["the dog on the cup"].head == "dog"
     assert [mention.role for mention in facts["the dog on the cup"].mentions] == [0, 1]
     assert facts["left one !"].has_direction
+    assert facts["left one !"].place.cues == {"left"}
+    assert not facts["the cups"].place.cues
+    assert facts["the dog on the cup"].subject == "dog on cup"
+    assert [*facts] == ["the dog on the cup", "left one !", "the cups"]
     assert [one.is_plural for one in facts.values()] == [False, False, True]
 
 
@@ -48,6 +52,24 @@ def test_proposals_are_those_of_the_detector_with_its_labels(frozen):
     arrays, labels = frozen.detect(pixels_of("e"))
     assert labels == LABELS
     np.testing.assert_array_equal(arrays["boxes_xyxy"], detected("e").boxes_xyxy)
+
+
+def test_as_many_proposals_are_kept_as_the_settings_say(frozen):
+    def scores(**changes):
+        section = replace(frozen.settings.proposals, **changes)
+        changed = replace(frozen, settings=replace(frozen.settings, proposals=section))
+        return changed.detect(pixels_of("e"))[0]["scores"]
+
+    every = scores(score_floor=0.0, nms_iou=1.0, max_boxes=1000)
+    assert len(scores(score_floor=0.0, nms_iou=1.0, max_boxes=3)) == 3 < len(every)
+    middle = float(np.median(every))
+    above = scores(score_floor=middle, nms_iou=1.0, max_boxes=1000)
+    np.testing.assert_allclose(above, every[every >= middle])
+    calm = {
+        nms: scores(score_floor=0.0, nms_iou=0.3, nms=nms, max_boxes=1000)
+        for nms in ("per_class", "class_agnostic")
+    }
+    assert len(calm["class_agnostic"]) < len(calm["per_class"]) < len(every)
 
 
 def test_a_noun_has_the_same_map_whatever_was_asked_before(frozen):
@@ -82,6 +104,20 @@ def test_a_grounder_without_maps_and_detector_needs_no_part_at_all(parts, specs,
         False,
         "two dogs",
     )
+
+
+def test_a_part_that_is_needed_and_not_there_is_named_with_its_remedy(parts, specs, tmp_path):
+    bare = replace(specs[1], cam="off")
+    lost = replace(parts, weights=tmp_path, remedy="mend it")
+    with pytest.raises(InputError, match=r"tagger.*; mend it"):  # phrases are cut to their subject
+        load_frozen(lost, bare, True, CPU)
+    with pytest.raises(InputError, match=r"tagger.*; mend it"):  # maps are of nouns
+        load_frozen(lost, specs[1], False, CPU)
+    with pytest.raises(InputError, match=r"detector.*; mend it"):
+        load_frozen(lost, replace(specs[0], cam="off"), False, CPU)
+    headless = replace(parts, noun_head=tmp_path / "noun_head", remedy="mend it")
+    with pytest.raises(InputError, match=r"noun_head.*; mend it"):
+        load_frozen(headless, specs[0], False, CPU)
 
 
 def test_a_detector_of_other_labels_is_refused_where_the_box_depends_on_it(parts, specs):

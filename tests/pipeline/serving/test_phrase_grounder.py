@@ -129,6 +129,8 @@ def test_the_nouns_are_those_of_the_phrase_head_first(model):
     found = model.ground(IMAGES / "c.png", ["the dog on the cup", "left one !"])
     assert found[0].nouns == ("dog", "cup")
     assert found[0].map_cells is not None
+    assert (found[1].nouns, found[1].map_cells) == ((), None)
+    assert [one.image_hw for one in found] == [HW["c"]] * 2
 
 
 def test_an_array_and_its_file_get_the_same_answer(model):
@@ -143,6 +145,9 @@ def test_an_array_and_its_file_get_the_same_answer(model):
         ("none.png", "the dog", "none.png"),
         (np.zeros((5, 7), np.uint8), "the dog", r"\(5, 7\)"),
         (np.zeros((5, 7, 3), np.float32), "the dog", "float32"),
+        (np.zeros((5, 7, 4), np.uint8), "the dog", r"\(5, 7, 4\)"),
+        (np.zeros((0, 7, 3), np.uint8), "the dog", r"\(0, 7, 3\)"),
+        (IMAGES / "c.png", ["the dog", 3], "3 is no text"),
         (IMAGES / "c.png", " ", "empty"),
         (IMAGES / "c.png", "\ud800", "half of a character"),
     ],
