@@ -80,7 +80,7 @@ def _imported_modules(node: ast.AST, file: Path) -> list[str]:
         return [alias.name for alias in node.names]
     if not isinstance(node, ast.ImportFrom):
         return []
-    package = file.parts[: -node.level] if node.level else ()
+    package = file.parts[: -node.level]  # none at level 0
     module = ".".join([*package, *([node.module] if node.module else [])])
     return [module, *(f"{module}.{alias.name}" for alias in node.names)]
 

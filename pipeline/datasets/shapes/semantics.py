@@ -186,7 +186,7 @@ def _read_relation(facts: SceneFacts, candidates: list[int], place: Relation) ->
         return _read_near(facts, others, landmark)
     centres = _centres(facts, place.kind)
     ahead = centres[landmark] - centres  # (n,) how far on the named side
-    across = abs(_centres(facts, "top" if _AXIS[place.kind] == 0 else "left"))
+    across = _centres(facts, "top" if _AXIS[place.kind] == 0 else "left")
     aside = abs(across - across[landmark])
     margin = MARGIN * max(facts.image_hw)
     strict = {index for index in others if ahead[index] > max(margin, aside[index] * 0.8)}

@@ -2,6 +2,7 @@ import ast
 import errno
 import fcntl
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -30,6 +31,8 @@ def test_a_file_appears_when_the_block_ends(tmp_path):
         partial.write_text("new")
         assert partial.parent == path.parent
         assert not path.exists()
+        assert all(re.fullmatch(r"\.a\.json\.\w+\.(partial|lock)", n) for n in names(path.parent))
+        assert len(names(path.parent)) == 2
     assert path.read_text() == "new"
     assert names(path.parent) == ["a.json"]
 

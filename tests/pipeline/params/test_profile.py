@@ -18,6 +18,7 @@ from pipeline.params.profile import (
 from pipeline.params.read import PARAMS_FILE, read_params
 from pipeline.params.reader import ParamsError
 from tests.conftest import ROOT
+from tests.faults.full_disk import full_disk
 
 
 @pytest.fixture
@@ -49,16 +50,27 @@ def test_an_assignment_is_read_as_yaml():
 
 
 def test_an_assignment_without_a_value_is_refused():
-    with pytest.raises(ParamsError, match="KEY=VALUE"):
-        parse_assignment("train.epochs")
+    for text in ("train.epochs", "=3"):
+        with pytest.raises(ParamsError, match="KEY=VALUE"):
+            parse_assignment(text)
 
 
-def test_a_value_is_set_and_every_comment_stays(params_file):
-    before = params_file.read_text(encoding="utf-8")
-    apply_values(params_file, [("train.epochs", 3)])
+def test_a_value_is_set_and_every_other_line_stays(params_file):
+    before, epochs = params_file.read_text(encoding="utf-8"), read_params(params_file).train.epochs
+    apply_values(params_file, [("train.epochs", 977)])
+    assert read_params(params_file).train.epochs == 977
+    apply_values(params_file, [("train.epochs", epochs)])
     after = params_file.read_text(encoding="utf-8")
-    assert read_params(params_file).train.epochs == 3
-    assert after.count("#") == before.count("#")
+    assert after.split() == before.split()  # some comments are on lines of their own now
+    assert max(map(len, after.splitlines())) == max(map(len, before.splitlines()))
+
+
+def test_a_file_that_does_not_fit_the_disk_is_left_as_it_was(params_file):
+    before = params_file.read_bytes()
+    with full_disk(1000), pytest.raises(ParamsError, match=r"params\.yaml: .*file too large"):
+        apply_values(params_file, [("train.epochs", 3)])
+    assert params_file.read_bytes() == before
+    assert [path.name for path in params_file.parent.iterdir()] == ["params.yaml"]
 
 
 @pytest.mark.parametrize(("value", "text"), [(1e-5, "0.00001"), (2.0, "2.0")])
@@ -165,3 +177,5 @@ def test_a_list_may_be_filled_and_emptied_again_and_its_comment_stays(params_fil
 def test_a_number_has_no_keys_below_it():
     with pytest.raises(ParamsError, match=r"train\.epochs\.x"):
         set_value({"train": {"epochs": 3}}, "train.epochs.x", 1)
+    with pytest.raises(ParamsError, match=r"train\.epochs\.x\.y"):
+        set_value({"train": {"epochs": 3}}, "train.epochs.x.y", 1)

@@ -1,4 +1,5 @@
 import datetime
+import os
 import re
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
@@ -289,6 +290,33 @@ def test_a_file_that_no_person_means_is_refused_by_its_name(tmp_path, text):
     with pytest.raises(ParamsError, match=r"params\.yaml: ") as refused:
         read_yaml(tmp_path / "params.yaml")
     assert len(str(refused.value)) < 1000
+
+
+def test_a_file_has_as_many_bytes_and_a_number_as_many_bits_as_they_may(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text(f"a: {2**1024 - 1}")
+    num_bytes = path.stat().st_size
+    assert read_yaml(path, num_bytes) == {"a": 2**1024 - 1}
+    with pytest.raises(ParamsError, match=rf"params\.yaml.*{num_bytes - 1}"):
+        read_yaml(path, num_bytes - 1)
+    path.write_text(f"a: {2**1024}")
+    with pytest.raises(ParamsError, match=r"params\.yaml.*1025"):
+        read_yaml(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "what"), [("<!DOCTYPE html>\n<a b: c: d>", "web page"), ("", "empty")]
+)
+def test_what_is_no_file_of_a_person_s_is_told(tmp_path, text, what):
+    (tmp_path / "params.yaml").write_text(text)
+    with pytest.raises(ParamsError, match=rf"params\.yaml.*{what}"):
+        read_yaml(tmp_path / "params.yaml")
+
+
+def test_a_pipe_is_no_file(tmp_path):
+    os.mkfifo(tmp_path / "params.yaml")
+    with pytest.raises(ParamsError, match=r"params\.yaml"):
+        read_yaml(tmp_path / "params.yaml")
 
 
 def test_a_few_aliases_are_no_loop(tmp_path):

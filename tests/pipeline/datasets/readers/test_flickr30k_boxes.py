@@ -23,7 +23,9 @@ def test_the_first_pixel_reaches_from_zero_to_one(annotate):
 
 
 def test_a_box_over_the_whole_image_has_its_width_and_height(annotate):
-    assert annotate((["3"], (1, 1, 64, 48))).of_chain("3") == ((0.0, 0.0, 64.0, 48.0),)
+    [box] = annotate((["3"], (1, 1, 64, 48))).of_chain("3")
+    assert box == (0.0, 0.0, 64.0, 48.0)
+    assert {type(side) for side in box} == {float}
 
 
 def test_boxes_frame_exactly_the_pixels_that_were_drawn(tmp_path):

@@ -34,6 +34,12 @@ def test_regions_become_phrases_of_their_picture(root):
     ]
 
 
+@pytest.mark.parametrize("folder", ["", "data", "splits/referit", "referit"])
+def test_the_files_lie_in_any_of_the_folders_that_are_usual(tmp_path, folder):
+    write_referit_json(tmp_path / folder)
+    assert len(read(tmp_path).referrals) == 5
+
+
 def test_sizes_and_a_split_may_be_missing(root):
     (root / "data" / "referit_imsize.json").unlink()
     (root / "data" / "referit_query_val.json").unlink()

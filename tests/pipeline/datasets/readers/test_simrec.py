@@ -81,12 +81,28 @@ def test_a_picture_is_named_by_number_or_by_name(tmp_path, iid, collection, pict
     assert [one.picture for one in read(tmp_path, collection).referrals] == [picture]
 
 
+@pytest.mark.parametrize(
+    "changes", [{"iid": 2.5}, {"iid": None}, {"iid": [25]}, {"refs": None}, {"refs": 7}]
+)
+def test_an_entry_of_another_kind_is_counted_and_the_others_are_read(tmp_path, changes):
+    sound = {"iid": 25, "bbox": [0, 0, 1, 1], "refs": ["a dog", 7]}
+    write_json(tmp_path / "refcocog.json", {"val": [sound | changes, "entry", 7, sound]})
+    found = read(tmp_path)
+    assert {(one.kind, one.cause) for one in found.bad} == {("phrase", "an entry lacks a key")}
+    assert len(found.bad) == 3
+    assert [(one.phrase_id, one.phrase) for one in found.referrals] == [
+        ("val/3/0", "a dog"),
+        ("val/3/1", "7"),
+    ]
+
+
 def test_entries_that_lack_a_key_and_unknown_splits_are_counted(path):
     content = json.loads(path.read_text())
     del content["val"][0]["bbox"]
     content["tset"] = content["test"] * 3
     write_json(path, content)
     found = read(path)
+    assert {problem.kind for problem in found.bad} == {"phrase"}
     assert [problem.cause for problem in found.bad] == [
         *["the split is none of test, train, val"] * 3,
         "an entry lacks a key",

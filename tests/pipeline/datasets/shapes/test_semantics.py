@@ -37,6 +37,8 @@ def test_a_description_fits_what_has_every_attribute_it_names():
     assert facts.matching(Description(colour="blue")) == [1, 2]
     assert facts.matching(Description(CUP, "blue", "striped", "large")) == [1]
     assert facts.matching(Description(STAR)) == []
+    assert facts.matching(Description(texture="plain")) == [0]
+    assert facts.matching(Description(size_name="large")) == [1, 2]
 
 
 def test_a_description_without_a_place_is_clear_if_it_fits_one_thing():
@@ -170,6 +172,7 @@ def cups_at(*centres, side=20):
 
 LAMP_AMID = (LAMP, 100, 50, 20)
 LEFT_OF_LAMP = Relation("left", Description(LAMP))
+ABOVE_LAMP = Relation("top", Description(LAMP))
 NEXT_TO_LAMP = Relation("near", Description(LAMP))
 
 
@@ -186,6 +189,8 @@ NEXT_TO_LAMP = Relation("near", Description(LAMP))
         # 7 % of 200 px are 14
         (cups_at((30, 50), (43.5, 50)), Extreme("left", 1), ({0}, {0, 1})),
         (cups_at((30, 50), (44.5, 50)), Extreme("left", 1), ({0}, {0})),
+        ([*cups_at((30, 50)), (CUP, 50, 50, 60)], Extreme("left", 1), ({0}, {0})),  # edges at 20
+        ([*cups_at((30, 50)), (CUP, 50, 50, 61)], Extreme("left", 1), ({0}, {0, 1})),
         (cups_at((30, 50), (90, 50), (150, 50)), Extreme("left", 3), (set(), set())),
         (cups_at((30, 50), (90, 50), (150, 50)), Extreme("left", 2), ({1}, {1})),
         (cups_at((75, 37), (150, 90)), Corner("top", "left"), ({0}, {0})),
@@ -202,6 +207,8 @@ NEXT_TO_LAMP = Relation("near", Description(LAMP))
         ([*cups_at((85.5, 50)), LAMP_AMID], LEFT_OF_LAMP, ({0}, {0})),
         ([*cups_at((106.5, 50)), LAMP_AMID], LEFT_OF_LAMP, (set(), {0})),
         ([*cups_at((107.5, 50)), LAMP_AMID], LEFT_OF_LAMP, (set(), set())),
+        # above by 42 and 38 pixels, of which 40 is four fifths of 50
+        ([*cups_at((50, 8), (150, 12)), LAMP_AMID], ABOVE_LAMP, ({0}, {0, 1})),
         ([*cups_at((16.5, 50)), LAMP_AMID], NEXT_TO_LAMP, ({0}, {0})),  # 42 % of 200 px are 84
         ([*cups_at((15.5, 50)), LAMP_AMID], NEXT_TO_LAMP, (set(), set())),
         ([*cups_at((80, 50), (100, 79.5)), LAMP_AMID], NEXT_TO_LAMP, ({0}, {0, 1})),
