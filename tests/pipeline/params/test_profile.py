@@ -65,6 +65,12 @@ def test_a_value_is_set_and_every_other_line_stays(params_file):
     assert max(map(len, after.splitlines())) == max(map(len, before.splitlines()))
 
 
+def test_a_long_text_stays_in_one_line(params_file):
+    prompt = "a photo of {}, " + "far away " * 40 + "at last"
+    apply_values(params_file, [("cams.clip.prompt", prompt)])
+    assert any(prompt in line for line in params_file.read_text(encoding="utf-8").splitlines())
+
+
 def test_a_file_that_does_not_fit_the_disk_is_left_as_it_was(params_file):
     before = params_file.read_bytes()
     with full_disk(1000), pytest.raises(ParamsError, match=r"params\.yaml: .*file too large"):
