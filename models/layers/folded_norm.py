@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from torch import Tensor, fx, nn
-from torch.fx.proxy import TraceError
 from torchvision.ops import FrozenBatchNorm2d
 from typing_extensions import override
 
@@ -58,7 +57,7 @@ def _nodes(network: nn.Module) -> list[fx.Node]:
         return [*network.graph.nodes]
     try:
         return [*_Tracer().trace(network).nodes]
-    except (TraceError, TypeError, ValueError, RuntimeError):
+    except (TypeError, ValueError, RuntimeError):  # a TraceError is a ValueError
         return []
 
 

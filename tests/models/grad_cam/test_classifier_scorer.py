@@ -108,6 +108,31 @@ def test_the_pooled_weight_is_the_derivative_by_the_pooled_features(scorer):
     torch.testing.assert_close(scorer.pooled_weight(features, [0, 1])[:, 1], derivative)
 
 
+def test_the_pooled_weight_counts_the_cells_that_pass_a_relu():
+    scorer = group_scorer(["cat", "dog"], arch="squeezenet1_1")
+    torch.nn.init.constant_(scorer.classifier.class_bias, -0.01)
+    features = scorer.feature_maps(IMAGES).requires_grad_()
+    assert scorer.classifier.gates(features).unique().numel() > 1
+    total = scorer.scores_of(features).logits[:, 1].sum()
+    derivative = torch.autograd.grad(total, features)[0].sum((-2, -1))
+    torch.testing.assert_close(scorer.pooled_weight(features, [0, 1])[:, 1], derivative)
+
+
+class InPlace(ClassGroupScorer):
+    """Has a head that works in place."""
+
+    def scores_of(self, features):
+        return super().scores_of(features.mul_(1.0))
+
+
+def test_a_head_may_work_in_place():
+    scorer = group_scorer(["dog", "house"], arch=TIMM[1])
+    features = scorer.feature_maps(IMAGES)
+    expected = scorer.pooled_weight(features, [0])
+    scorer.__class__ = InPlace
+    torch.testing.assert_close(scorer.pooled_weight(features, [0]), expected)
+
+
 def test_without_a_closed_form_the_weight_is_the_derivative_of_each_noun_in_turn():
     scorer = group_scorer(["fox", "dog", "house"], arch=TIMM[1])
     features = scorer.feature_maps(IMAGES)
@@ -144,6 +169,9 @@ def test_a_head_for_other_features_is_refused(folders, tmp_path):
 
 
 def test_a_head_of_another_number_of_nouns_is_refused(folders):
+    head = NounHead(("cat", "dog"), torch.zeros(3, 64), torch.zeros(3))
+    with pytest.raises(ModelFileError, match=r"\(3, 64\).*\(2, 64\)"):
+        NounHeadScorer(tiny_classifier(), head)
     (folders[1] / "nouns.json").write_text('["cat"]')
     with pytest.raises(ModelFileError, match=r"\b1\b"):
         load_noun_scorer(*folders)

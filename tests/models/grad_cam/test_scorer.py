@@ -55,6 +55,11 @@ def test_sides_grow_to_whole_cells_and_stay_where_they_are_whole(image_hw, cells
     assert in_whole_cells(torch.rand(2, 3, *image_hw), 32).shape == (2, 3, *cells_hw)
 
 
+def test_growing_puts_centres_of_pixels_where_they_were():
+    grown = in_whole_cells(torch.tensor([0.0, 1, 2]).expand(1, 3, 2, 3), 2)
+    torch.testing.assert_close(grown[0, 1, 0], torch.tensor([0, 0.625, 1.375, 2]))
+
+
 def test_a_slope_is_still_a_slope_after_growing_and_nothing_is_padded():
     slope = torch.linspace(0, 1, 29).expand(1, 3, 31, 29)
     grown = in_whole_cells(slope, 32)

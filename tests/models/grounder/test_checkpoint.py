@@ -109,10 +109,19 @@ def test_a_truncated_weight_file_is_refused(saved, tmp_path):
 
 def test_unknown_and_missing_keys_of_a_spec_are_named(saved, tmp_path):
     folder = _copy(saved[0], tmp_path)
-    values = json.loads((folder / "spec.json").read_text()) | {"colour": 3}
-    del values["embed_dim"]
+    values = json.loads((folder / "spec.json").read_text()) | {"colour": 3, "zeal": 1, "aim": 2}
+    del values["heads"]
     (folder / "spec.json").write_text(json.dumps(values))
-    with pytest.raises(ModelFileError, match=r"spec\.json.*'colour', 'embed_dim'"):
+    with pytest.raises(ModelFileError, match=r"spec\.json.*aim.*colour.*heads.*zeal"):
+        load_grounder(folder)
+
+
+@pytest.mark.parametrize("name", ["spec.json", "language.json", "words.json"])
+def test_a_file_that_is_no_json_is_named(saved, tmp_path, name):
+    folder = _copy(saved[0], tmp_path)
+    (folder / "tokenizer").symlink_to(saved[0] / "tokenizer")
+    (folder / name).write_text("{")
+    with pytest.raises(ModelFileError, match=name):
         load_grounder(folder)
 
 
@@ -168,6 +177,12 @@ def test_a_vocabulary_begins_with_special_pieces_and_all_letters_in_order():
     pieces = tokenizer.convert_ids_to_tokens(range(5 + 2 * len(letters)))
     assert pieces[:5] == ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     assert pieces[5:] == [*letters, *(f"##{letter}" for letter in letters)]
+
+
+def test_a_learned_tokenizer_cuts_at_blanks_and_reads_capitals_as_small_letters():
+    tokenizer = learn_tokenizer(["a red cup", "red cup, left"] * 9, 200)
+    assert not any(" " in piece or "," in piece.strip(",") for piece in tokenizer.get_vocab())
+    assert tokenizer.tokenize("Red CUP") == ["red", "cup"]
 
 
 def test_a_pretrained_text_encoder_keeps_its_weights_and_its_first_layers(tmp_path):
