@@ -221,6 +221,13 @@ def test_blank_is_what_the_pipeline_pads_with_in_its_order_of_colours(
     assert (255 * blank).flatten().tolist() == pytest.approx(rgb)
 
 
+def test_blank_of_a_detector_that_neither_pads_nor_normalises_is_black(folders, tmp_path):
+    def change(config):
+        del pad_of(config)["pad_val"]
+
+    assert of_changed_config(folders["dense"], tmp_path, change).blank.tolist() == [[[0.0]]] * 3
+
+
 def pad_of(config):
     return next(step for step in config.test_pipeline if step.type == "Pad")
 

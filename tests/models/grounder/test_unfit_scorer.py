@@ -70,7 +70,9 @@ def test_a_score_equals_the_slow_one_and_counts_where_no_label_fits(image, phras
 
 def test_at_first_every_box_has_the_score_zero():
     inputs = edged_inputs()
-    scores = UnfitScorer(CHANNELS, CONFIG)(inputs, torch.randn(B, P, CHANNELS), 0.7)
+    scorer = UnfitScorer(CHANNELS, CONFIG)
+    scores = scorer(inputs, torch.randn(B, P, CHANNELS), 0.7)
+    assert scorer.last.weight.shape == (1, 13)
     assert not scores.blind.any()
     assert scores.blind.shape == scores.logits.shape == inputs.box_priors.shape
 

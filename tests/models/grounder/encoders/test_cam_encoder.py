@@ -143,6 +143,10 @@ def test_a_map_of_another_grid_is_resized():
     cams = torch.full((B, P, K, 2, 2), 0.3)
     maps = _encoder()(deepest, cams, noun_mask, roles).attention_maps
     torch.testing.assert_close(maps[0, 0, 0], torch.full((H, W), 0.3))
+    cams[0, 1, 1] = torch.tensor([[0.2, 0.2], [0.7, 0.7]])
+    maps = _encoder()(deepest, cams, noun_mask, roles).attention_maps
+    rows = torch.tensor([0.2, 0.25, 0.45, 0.65, 0.7])  # centres of two cells, seen from five
+    torch.testing.assert_close(maps[0, 1, 1], rows[:, None].expand(H, W))
 
 
 def test_a_block_adds_three_convolutions_to_what_it_is_given():

@@ -202,6 +202,12 @@ def test_a_tokenizer_has_as_many_entries_as_its_bert_has_embeddings(tmp_path):
     check_tokenizer(tokenizer, fitting, tmp_path)
     with pytest.raises(ModelFileError, match=rf"{tmp_path}.*53.*52"):
         check_tokenizer(tokenizer, smaller, tmp_path)
+    content = json.loads((tmp_path / "tokenizer.json").read_text())
+    content["model"]["vocab"].popitem()
+    (tmp_path / "tokenizer.json").write_text(json.dumps(content))
+    with pytest.raises(ModelFileError, match=rf"{tmp_path}/tokenizer\.json.*52.*53"):
+        check_tokenizer(tokenizer, fitting, tmp_path)
+    tokenizer.save_pretrained(tmp_path)
     tokenizer.add_tokens(["[MORE]"])
     with pytest.raises(ModelFileError, match=rf"{tmp_path}.*54.*53"):
         check_tokenizer(tokenizer, fitting, tmp_path)
