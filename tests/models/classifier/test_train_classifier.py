@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from models.classifier.train_classifier import ClassifierFit, _mirrored, train_classifier
 from models.given_files.safe_load import NonFiniteError
@@ -68,6 +69,25 @@ def test_the_callers_random_state_is_left_as_it_was():
 def test_fewer_pictures_than_a_batch_are_one_batch():
     trained = train_classifier(*pictures(0, 5), CLASSES, replace(FIT, epochs=1), iter)
     assert trained.class_weight.isfinite().all()
+
+
+def test_the_learning_rate_goes_through_one_cycle_and_no_step_is_of_a_part_of_a_batch():
+    seen = []
+
+    def hook(optimiser, _args, _named):
+        (group,) = optimiser.param_groups
+        seen.append((group["lr"], group["weight_decay"]))
+
+    handle = register_optimizer_step_pre_hook(hook)
+    train_classifier(*pictures(0, 19), CLASSES, replace(FIT, epochs=5, batch_images=8), iter)
+    handle.remove()
+    rates = [rate for rate, _ in seen]
+    assert len(rates) == 10  # twice five, and three pictures left over
+    assert {decay for _, decay in seen} == {1e-4}
+    assert rates[0] == pytest.approx(0.01 / 25)
+    assert rates[2] == max(rates) == pytest.approx(0.01)
+    assert rates[2:] == sorted(rates[2:], reverse=True)
+    assert rates[-1] < 1e-6
 
 
 def test_half_of_the_pictures_are_mirrored_and_colours_are_shares():

@@ -1,10 +1,12 @@
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from scipy.special import expit
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from models.classifier.train_noun_head import (
     NounHeadFit,
@@ -131,6 +133,35 @@ def test_probabilities_have_the_frequencies_of_the_nouns_on_average():
     head = fitted(features, said, negative_weight=1.0)
     probs = logits_of(head, features).sigmoid().mean(0)
     torch.testing.assert_close(probs, said.float().mean(0), rtol=0, atol=0.05)
+
+
+@pytest.fixture
+def steps():
+    """What every step of an optimiser is taken with: learning rates and weight decays."""
+    seen = []
+
+    def hook(optimiser, _args, _named):
+        seen.append([(group["lr"], group["weight_decay"]) for group in optimiser.param_groups])
+
+    handle = register_optimizer_step_pre_hook(hook)
+    yield seen
+    handle.remove()
+
+
+def test_the_learning_rate_falls_as_a_cosine_from_epoch_to_epoch_and_the_weight_alone_decays(steps):
+    features, said = world()  # of 96 images
+    fitted(features, said, epochs=4, batch_images=40, weight_decay=0.3)
+    rates = [0.05 * (1 + math.cos(math.pi * epoch / 4)) / 2 for epoch in (0, 1, 2, 3)]
+    expected = [[(rate, 0.3), (rate, 0.0)] for rate in rates for _ in range(3)]
+    np.testing.assert_allclose(steps, expected)
+
+
+def test_step_and_epoch_of_a_late_end_are_counted_from_the_first():
+    features, said = world()
+    with pytest.raises(NonFiniteError, match=r"at step \d+, in epoch \d+$") as raised:
+        fitted(features, said, weight_decay=1000.0)  # the weight grows by fifty at every step
+    step, epoch = map(int, re.findall(r"\d+", str(raised.value))[-2:])
+    assert epoch == (step - 1) // 6 + 1 > 1
 
 
 def test_a_training_that_blows_up_names_the_step_of_all():

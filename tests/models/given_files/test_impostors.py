@@ -17,6 +17,7 @@ IMPOSTORS = {
     "annex": b"/annex/objects/SHA256E-s3--ab.pth\n",
     "page": b"\xef\xbb\xbf\n <!DOCTYPE html>\n<title>404</title>",
     "page with a comment": b"<!-- mirrored -->\n<HTML lang='en'>",
+    "page with a long comment": b"<!-- " + b"mirrored " * 90 + b"-->\n<html>",
     "xhtml": b'<?xml version="1.0"?>\n<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0">',
     "message": b"404: Not Found",
 }
@@ -33,7 +34,11 @@ def test_what_is_no_data_is_none_whatever_its_name(tmp_path, kind, suffix):
 @pytest.mark.parametrize(
     ("content", "data", "impostors"),
     [
-        (b'{"a": 1}', (".json", ".jsonl", ".yaml"), (".pth", ".txt", ".safetensors")),
+        (
+            b'{"a": 1}',
+            (".json", ".jsonl", ".yaml", ".yml", ".JSON"),
+            (".pth", ".txt", ".safetensors"),
+        ),
         (b'[\n "a"]', (".json",), (".pkl", ".npz")),
         (b'<?xml version="1.0"?><annotation/>', (".xml",), (".pth", ".jpg", ".json")),
         (b"<Error><Code>AccessDenied</Code></Error>", (), (".pth", ".tsv")),

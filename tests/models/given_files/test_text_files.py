@@ -23,7 +23,15 @@ def test_a_line_ends_at_a_line_feed_and_nowhere_else(tmp_path, character):
 
 
 @pytest.mark.parametrize(
-    ("text", "lines"), [("", []), ("\n", [""]), ("a", ["a"]), ("a\n", ["a"]), ("a\n\n", ["a", ""])]
+    ("text", "lines"),
+    [
+        ("", []),
+        ("\n", [""]),
+        ("a", ["a"]),
+        ("a\n", ["a"]),
+        ("a\n\n", ["a", ""]),
+        ("a\r\r\n", ["a\r"]),
+    ],
 )
 def test_a_line_feed_at_the_end_begins_no_line(text, lines):
     assert split_lines(text) == lines

@@ -180,13 +180,14 @@ def folder(tmp_path):
     source = tmp_path / "source"
     (source / "en").mkdir(parents=True)
     torch.save({"a": torch.ones(2)}, source / "en" / "a.pt")
+    torch.save({"c": torch.ones(5)}, source / "pytorch_model.bin")
     save_file({"b": torch.zeros(3)}, source / "model.safetensors")
     (source / "config.json").write_text("{}")
     (source / "README.md").write_text("no part of it")
     return source
 
 
-PATTERNS = ("*.json", "en/*.pt", "model.*")
+PATTERNS = ("*.json", "en/*.pt", "model.*", "*.bin")
 
 
 def test_a_folder_is_copied_byte_by_byte_where_a_pattern_names_it(folder, tmp_path):
@@ -196,11 +197,11 @@ def test_a_folder_is_copied_byte_by_byte_where_a_pattern_names_it(folder, tmp_pa
         for path in (tmp_path / "below" / "out").rglob("*")
         if path.is_file()
     }
-    assert set(copied) == {"config.json", "en/a.pt", "model.safetensors"}
+    assert set(copied) == {"config.json", "en/a.pt", "model.safetensors", "pytorch_model.bin"}
     assert all((folder / name).read_bytes() == content for name, content in copied.items())
 
 
-@pytest.mark.parametrize("name", ["en/a.pt", "model.safetensors"])
+@pytest.mark.parametrize("name", ["en/a.pt", "model.safetensors", "pytorch_model.bin"])
 def test_of_a_folder_with_cut_off_weights_nothing_is_copied(folder, tmp_path, name):
     content = (folder / name).read_bytes()
     (folder / name).write_bytes(content[: len(content) // 2])
@@ -210,9 +211,11 @@ def test_of_a_folder_with_cut_off_weights_nothing_is_copied(folder, tmp_path, na
 
 
 def test_a_vocabulary_has_a_class_a_line_whatever_is_in_it(tmp_path):
-    text = "\ufeffYolk\r\negg\x0cshell\n\nstop sign,sign\n"
+    text = "\ufeffYolk\r\negg\x0cshell\n\nstop sign,sign\n Wine Glass ,glass\n"
     (tmp_path / "words.txt").write_bytes(text.encode())
-    assert read_vocabulary(tmp_path / "words.txt") == ("yolk", "egg\x0cshell", "stop sign")
+    assert read_vocabulary(tmp_path / "words.txt") == (
+        *("yolk", "egg\x0cshell", "stop sign", "wine glass"),
+    )
 
 
 @pytest.mark.parametrize(("kind", "write"), [("bert", write_tiny_bert), ("clip", write_tiny_clip)])
