@@ -9,6 +9,7 @@ import time
 from dataclasses import fields
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -146,6 +147,35 @@ def test_other_parameters_do_not_go_on_from_the_same_checkpoint(here):
     observer = StopsAfter(99)
     train(observer=observer)
     assert [message[:9] for message in observer.told] == ["epoch 1/2", "epoch 2/2"]
+
+
+class TellsItsStamp(Observer):
+    """Ends the run with its fingerprint."""
+
+    def fact(self, name, value):
+        raise SystemExit((name, value))
+
+
+def test_another_file_that_is_read_makes_another_training(here):
+    def stamp():
+        with pytest.raises(SystemExit) as told:
+            train(observer=TellsItsStamp("train"))
+        assert told.value.args[0][0] == "fingerprint"
+        return told.value.args[0][1]
+
+    write_world(here)
+    stamps = [stamp(), stamp()]
+    for folder in (FILES.annotations, FILES.weights, FILES.noun_head):
+        (folder / "more.txt").touch()
+        stamps.append(stamp())
+    for number, path in enumerate((FILES.nouns, FILES.proposals, FILES.cams)):
+        with h5py.File(path, "r+") as cache:
+            cache.attrs["fingerprint"] = np.bytes_(f"another {number}")
+        stamps.append(stamp())
+    edit_params(here, "train:\n  seed: 0", "train:\n  seed: 1")
+    stamps.append(stamp())
+    assert stamps[0] == stamps[1]
+    assert len(set(stamps)) == 8
 
 
 def test_a_variant_without_cams_needs_no_noun_head(here):

@@ -1,12 +1,19 @@
 """The ways to train faster, beside the plain way."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 import torch
+from torch import nn
+from torchvision.ops import FrozenBatchNorm2d
 
+from models.classifier.classifier import load_classifier
+from models.classifier.noun_head import load_noun_head
+from models.grad_cam.classifier_scorer import NounHeadScorer
 from models.training.training_step import TrainingStep
 from pipeline.errors import InputError
+from pipeline.params.read import read_params, train_params
+from stages.train import speed_up
 from tests.cached_world import FILES, write_world
 from tests.models.grounder.tiny_grounder import WEIGHTS, tiny_grounder, tiny_inputs, tiny_scorer
 from tests.stages.test_train import StopsAfter, edit_params, made, rows, train
@@ -43,6 +50,29 @@ def test_a_training_that_remembers_and_is_interrupted_ends_at_the_bytes_of_a_pla
     with pytest.raises(KeyboardInterrupt):
         train(observer=StopsAfter(1))
     assert made(train()) == plain
+
+
+def test_the_switches_reach_the_backbone_the_scorer_and_the_visual_encoder(here, monkeypatch):
+    write_world(here)
+    switches = {"channels_last": True, "fold_batch_norms": True, "compile": True}
+    compiled = []
+    monkeypatch.setattr(nn.Module, "compile", lambda module: compiled.append(module))
+    params = replace(train_params(read_params(), "full"), **switches)
+    classifier = load_classifier(FILES.weights / "classifier")
+    grounder, scorer = (
+        tiny_grounder(),
+        NounHeadScorer(classifier, load_noun_head(FILES.noun_head)),
+    )
+    speed_up(grounder, scorer, params)
+    encoder = grounder.visual_encoder
+    assert compiled == [encoder]
+    for network in (encoder.backbone.extract.network, scorer.network):
+        kinds = nn.BatchNorm2d | FrozenBatchNorm2d
+        norms = [module for module in network.modules() if isinstance(module, kinds)]
+        assert norms
+        assert all(norm(network) is network for norm in norms)  # they do nothing any more
+        weights = [weight for weight in network.parameters() if weight.ndim == 4]
+        assert all(one.is_contiguous(memory_format=torch.channels_last) for one in weights)
 
 
 def test_there_must_be_something_to_remember(here):

@@ -15,6 +15,7 @@ def test_a_box_has_left_top_width_and_height_and_its_words():
     assert (first["confidence"], "confidence" in last) == (0.625, False)
     assert (last["image_id"], last["id"]) == (2, 3)
     assert dataset["info"] == {"split": "val"}
+    assert {one["iscrowd"] for one in dataset["annotations"]} == {0}
 
 
 def test_an_image_stands_once_with_its_own_height_and_width():

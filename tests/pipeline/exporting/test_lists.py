@@ -40,9 +40,10 @@ def expected():
 
 def test_json_lines_come_back_with_words_ids_sentences_and_boxes(tmp_path, pictures):
     rows = json_rows(BOXES)
-    assert [row.get("confidence") for row in rows] == [0.625, None, None]
-    nowhere = replace(BOXES[0], phrase=replace(BOXES[0].phrase, span=None))
-    assert not {"sentence", "span"} & set(json_rows([nowhere])[0])
+    assert [row.get("confidence", "none") for row in rows] == [0.625, "none", "none"]
+    for lack in ({"span": None}, {"sentence": None}):
+        nowhere = replace(BOXES[0], phrase=replace(BOXES[0].phrase, **lack))
+        assert not {"sentence", "span"} & set(json_rows([nowhere])[0])
     lines = [json.dumps(row, ensure_ascii=False) for row in rows]
     (tmp_path / "val.jsonl").write_text("\n".join(lines), encoding="utf-8")
     data = read_own_lines("own", OwnDataset("jsonl", str(tmp_path), "x", 0, 0))

@@ -92,3 +92,5 @@ def test_a_cluster_needs_dask(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(InputError, match=r"PIPELINE_DASK.*tcp://here:8786"):
         cluster_address()
+    monkeypatch.delenv("PIPELINE_DASK")
+    assert cluster_address() is None
