@@ -1,6 +1,8 @@
 import hashlib
 import json
 import re
+from collections import Counter
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -12,7 +14,8 @@ from pipeline.observe.observer import Observer
 from pipeline.params.datasets import Flickr30kDataset, OwnDataset, ShapesDataset
 from pipeline.paths import DatasetFiles
 from pipeline.records import GroundTruth, ImageRecord, PhraseRecord, read_records
-from stages.annotations import run
+from stages.annotations import main, run
+from tests.stages.command import start
 from tests.stages.evaluated_world import Listener
 from tests.tiny_world import write_sentences, write_tiny_flickr30k
 
@@ -172,6 +175,39 @@ def test_a_whole_data_set_of_the_wrong_kind_of_box_is_refused_with_the_right_one
     else:
         with pytest.raises(InputError, match="not fit its image as corners, but as x, y, width"):
             annotate(own)
+
+
+def write_own(folder, **lines):
+    """Write as many pictures and lines of each split as asked for."""
+    for split, count in lines.items():
+        rows = [{"image": f"{split}{number}.png", "phrase": "a cup"} for number in range(count)]
+        if split != "train":
+            rows = [row | {"boxes_xyxy": [[1, 2, 5, 9]]} for row in rows]
+        for row in rows:
+            Image.new("RGB", (13, 11)).save(folder / row["image"])
+        (folder / f"{split}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+
+
+def test_as_many_pictures_of_each_split_are_kept_as_params_yaml_says(project):
+    write_own(project, train=5, val=4, test=4)
+    files = annotate(OwnDataset("jsonl", str(project), str(project), 2, 3))
+    kept = [image.image_id for image in read_records(files.images, ImageRecord)]
+    splits = [image.split for image in read_records(files.images, ImageRecord)]
+    assert Counter(splits) == {"train": 2, "val": 3, "test": 3}
+    assert len(set(kept)) == 8
+
+
+def test_a_data_set_that_is_only_a_target_needs_no_training_split(project, monkeypatch):
+    write_own(project, val=2)
+    own = {"own": asdict(OwnDataset("jsonl", str(project), str(project), 0, 0))}
+    for targets in (["own"], []):
+        sections = {"datasets": own, "run": {"targets": targets}}
+        if targets:
+            start(monkeypatch, main, "own", **sections)
+            assert len(read_records(DatasetFiles("own").phrases, PhraseRecord)) == 2
+        else:
+            with pytest.raises(InputError, match="train"):
+                start(monkeypatch, main, "own", **sections)
 
 
 def test_a_missing_root_stops_before_anything_is_written(project):
