@@ -4,7 +4,7 @@ import shutil
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.serving.model_folder import PACKED_FILE, file_hashes
+from pipeline.serving.model_folder import PACKED_FILE, file_hashes, model_name
 from pipeline.serving.packing import pack
 from pipeline.serving.phrase_grounder import PhraseGrounder
 from tests.served_world import FILES, IMAGES, PHRASES, RESULTS
@@ -14,6 +14,7 @@ from tests.tiny_wordnet import write_tiny_wordnet
 @pytest.fixture(scope="module")
 def packed(served, tmp_path_factory):
     folder = tmp_path_factory.mktemp("packed") / "model"
+    folder.mkdir()  # an empty one is as good as none
     pack(served / RESULTS.folder, folder)
     return folder
 
@@ -82,10 +83,32 @@ def test_of_wordnet_the_part_goes_along_where_labels_are_compared_by_it(served, 
         PhraseGrounder.load(project / RESULTS.folder)
 
 
-def test_the_card_names_the_model_and_its_parts(packed):
+def test_the_card_names_the_model_and_its_parts(served, packed):
     card = (packed / "README.md").read_text()
     assert card.startswith("# camground model shapes/full\n")
+    assert model_name(packed) == "shapes/full"
     assert f"| classifier | classifier.pth | {64 * 'a'} | x | y |" in card
+    manifest = (packed / "weights" / "manifest.json").read_text()
+    assert json.loads(manifest) == json.loads(
+        (served / FILES.weights / "manifest.json").read_text()
+    )
+
+
+def test_the_card_tells_what_was_measured_and_a_damaged_record_is_named(served, tmp_path):
+    project = shutil.copytree(served, tmp_path / "project")
+    record = project / RESULTS.evaluation
+    record.write_text("{")
+    with pytest.raises(InputError, match=r"evaluation\.json"):
+        pack(project / RESULTS.folder, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+    origin = {"dataset": "shapes", "variant": "full", "seed": 3, "iou": 0.5, "leakage": "Leaks."}
+    row = {"accuracy": 0.25, "low": 0.125, "high": 0.5, "n": 7}
+    splits = {"test": {"methods": {"reg": row}}}
+    record.write_text(json.dumps({"provenance": origin, "splits": splits}))
+    pack(project / RESULTS.folder, tmp_path / "new")
+    card = (tmp_path / "new" / "README.md").read_text()
+    assert "| test | the model's box | 25.0 | 12.5 to 50.0 | 7 |" in card
+    assert "Leaks." in card
 
 
 def test_the_detector_that_is_handed_on_cannot_run_code(packed, tmp_path):
@@ -98,8 +121,9 @@ def test_the_detector_that_is_handed_on_cannot_run_code(packed, tmp_path):
 
 def test_a_folder_that_is_taken_is_left_alone(served, tmp_path):
     (tmp_path / "mine").touch()
-    with pytest.raises(InputError, match="is there already"):
-        pack(served / RESULTS.folder, tmp_path)
+    for target in (tmp_path, tmp_path / "mine"):
+        with pytest.raises(InputError, match="is there already"):
+            pack(served / RESULTS.folder, target)
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
