@@ -68,8 +68,9 @@ def test_parts_stand_in_order_each_value_in_its_column():
 
 
 def test_nouns_and_parameters_are_tables_of_keys_and_values():
-    titles = [one.title for one in (nouns_section({}), params_section({}))]
-    assert titles == ["Nouns", "Parameters"]
+    origin = {"leakage": "", "leakage_possible": False}
+    made = (nouns_section({}), params_section({}), weights_section({}, origin), curves_section(""))
+    assert [one.title for one in made] == ["Nouns", "Parameters", "Weights", "Training"]
     _, nouns = nouns_section({"head": {"covered": 0.25}}).blocks
     assert (nouns.columns, nouns.rows) == (("nouns", "value"), [["head.covered", "0.25"]])
     (params,) = params_section({"train": {"seed": 3}}).blocks
