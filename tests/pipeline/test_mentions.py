@@ -145,6 +145,24 @@ def test_a_subject_of_more_words_than_the_head_is_not_plain(subject, head, is_pl
     assert not PhraseFacts((Mention(head, 1),), False, False, Place(), subject).is_plain
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda offsets: np.append(offsets, offsets[-1]),  # of one phrase more
+        lambda offsets: offsets[:-1],
+        lambda offsets: offsets + 1,
+        lambda offsets: np.append(offsets[:-1], offsets[-1] + 1),
+    ],
+)
+def test_offsets_that_do_not_cut_the_nouns_into_phrases_are_damage(files, change):
+    with h5py.File(files.nouns, "r+") as cache:
+        offsets = cache["offsets"][:]
+        del cache["offsets"]
+        cache["offsets"] = change(offsets)
+    with pytest.raises(CacheError, match=r"nouns\.h5.*offsets"):
+        PhraseFactsTable(files.nouns)
+
+
 def test_numbers_beyond_their_lists_and_arrays_of_other_phrases_are_damage(files):
     counts = {"noun_role": 2, "place_side": len(SIDES), "relation": len(RELATIONS)}
     wrong = [(name, value) for name, count in counts.items() for value in (count, -2)]

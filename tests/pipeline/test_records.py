@@ -1,4 +1,5 @@
 import json
+import os
 import pickle
 from dataclasses import asdict
 
@@ -29,7 +30,7 @@ TRUTHS = [GroundTruth("1", ((0.0, 1.5, 3.0, 4.25),), ("people",)), GroundTruth("
 
 @pytest.mark.parametrize("records", [IMAGES, PHRASES, TRUTHS, SMALLEST])
 def test_records_are_read_as_they_were_written(tmp_path, records):
-    path = tmp_path / "below" / "records.jsonl"
+    path = tmp_path / "far" / "below" / "records.jsonl"
     write_records(path, records)
     assert read_records(path, type(records[0])) == records
     assert len(path.read_bytes().splitlines()) == len(records)
@@ -47,7 +48,7 @@ def test_a_table_that_is_missing_empty_or_no_text_is_refused(tmp_path, kind, con
 
 def test_a_file_holds_plain_json_in_field_order(tmp_path):
     write_records(tmp_path / "records.jsonl", TRUTHS[:1] + IMAGES[1:])
-    assert (tmp_path / "records.jsonl").read_text(encoding="utf-8") == (
+    assert (tmp_path / "records.jsonl").read_bytes().decode() == (
         '{"phrase_id": "1", "boxes_xyxy": [[0.0, 1.5, 3.0, 4.25]], "kinds": ["people"]}\n'
         '{"image_id": "2\\n", "file": "猫 é.png", "image_hw": [7, 2], "split": "val"}\n'
     )
@@ -62,6 +63,12 @@ def test_a_bad_line_is_named_with_its_file(tmp_path, line):
     path.write_text(path.read_text(encoding="utf-8") + line + "\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"phrases\.jsonl:3.*PhraseRecord"):
         read_records(path, PhraseRecord)
+
+
+def test_a_pipe_is_no_table(tmp_path):
+    os.mkfifo(tmp_path / "images.jsonl")
+    with pytest.raises(InputError, match=r"images\.jsonl.*pipe"):
+        read_records(tmp_path / "images.jsonl", ImageRecord)
 
 
 def test_a_phrase_record_has_no_place_for_boxes(tmp_path):

@@ -97,6 +97,15 @@ def test_a_published_split_that_is_not_there_is_told():
     assert "val: none; published: 14,433" in describe_counts(summary)
 
 
+def test_missing_splits_are_sorted_and_what_has_no_remark_has_no_line():
+    published = Published("x", {"val": (1, 2), "train": (3, 4), "test": (5, 6)})
+    assert describe_counts(summarise([], published=published)) == [
+        "test: none; published: 6",
+        "train: none; published: 4",
+        "val: none; published: 2",
+    ]
+
+
 def test_an_image_that_two_splits_list_is_told():
     readings = [reading("a", "train", 1), reading("a", "val", 1), reading("b", "val", 1)]
     told = describe_counts(summarise(readings))
