@@ -88,10 +88,13 @@ def read_info(folder: Path) -> DetectorInfo:
     path = folder / INFO_FILE
     try:
         values = read_json_value(path)
+        if not isinstance(values["classes"], list):
+            raise ValueError("classes must be a list")
         values["classes"] = tuple(values["classes"])
         info = DetectorInfo(**{field.name: values[field.name] for field in fields(DetectorInfo)})
-        if not all(isinstance(one, str) for one in (info.name, *info.classes)):
-            raise ValueError("name and classes must be texts")
+        texts = (info.name, info.training_set, info.licence, *info.classes)
+        if not all(isinstance(one, str) for one in texts):
+            raise ValueError("name, classes, training_set and licence must be texts")
         return info
     except (OSError, ValueError, KeyError, TypeError) as error:
         cause = cause_of(path, error)

@@ -1,6 +1,8 @@
+import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -42,6 +44,53 @@ def test_a_broken_folder_is_refused_by_name(tiny_detector, tmp_path, name, conte
     (tmp_path / name).write_bytes(content)
     with pytest.raises(error, match=name):
         load_detector(tmp_path, CPU, 1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": 3},
+        {"classes": ["a", 3]},
+        {"classes": "ab"},
+        {"classes": {"a": 1, "b": 2}},
+        {"training_set": None},
+        {"licence": []},
+    ],
+)
+def test_a_value_of_another_kind_is_refused(tmp_path, change):
+    values = {"name": "x", "classes": ["a", "b"], "training_set": "y", "licence": "z"}
+    (tmp_path / "detector.json").write_text(json.dumps(values))
+    assert read_info(tmp_path) == DetectorInfo("x", ("a", "b"), "y", "z")
+    (tmp_path / "detector.json").write_text(json.dumps(values | change))
+    with pytest.raises(ModelFileError, match=r"detector\.json"):
+        read_info(tmp_path)
+
+
+def test_names_of_classes_are_as_many_as_the_network_tells_apart(tiny_detector, tmp_path):
+    for file in tiny_detector.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    values = json.loads((tmp_path / "detector.json").read_text())
+    (tmp_path / "detector.json").write_text(json.dumps(values | {"classes": ["a", "b", "c"]}))
+    with pytest.raises(ModelFileError, match=r"detector\.json.*\b3\b.*\b2\b"):
+        load_detector(tmp_path, CPU, 1)
+
+
+def test_saved_weights_are_plain_and_lie_in_rows(tiny_detector, tmp_path):
+    weight = torch.nn.Parameter(torch.arange(6.0).view(2, 3))
+    config = read_config(tiny_detector / "config.py")
+    save_detector(tmp_path, config, {"w": weight.T}, read_info(tiny_detector))
+    found = torch.load(tmp_path / "weights.pth", weights_only=True)["w"]
+    assert torch.equal(found, weight.T)
+    assert (found.is_contiguous(), found.requires_grad) == (True, False)
+
+
+def test_an_own_config_comes_before_one_of_mmdet_of_the_same_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "yolox").mkdir()
+    name = "yolox/yolox_nano_8xb8-300e_coco.py"
+    assert read_config(name).model.type == "YOLOX"
+    (tmp_path / name).write_text("model = dict(type='Mine')")
+    assert read_config(name).model.type == "Mine"
 
 
 def test_weights_of_another_network_are_refused(tiny_detector, tmp_path):
@@ -136,7 +185,13 @@ def test_a_checkpoint_of_any_age_gives_its_state_and_classes(tmp_path, content, 
     assert classes_of(stored, tmp_path / "x.pth") == classes
 
 
-@pytest.mark.parametrize("meta", [3, {"dataset_meta": [1]}, {"classes": 7}])
+@pytest.mark.parametrize(
+    "meta",
+    [
+        *(3, {"dataset_meta": [1]}, {"classes": 7}, {"dataset_meta": torch.ones(2)}),
+        {"classes": np.ones(2)},
+    ],
+)
 def test_a_meta_that_names_no_classes_is_refused(meta):
     with pytest.raises(ModelFileError, match=r"x\.pth"):
         classes_of({"meta": meta}, Path("x.pth"))
