@@ -210,6 +210,18 @@ def test_of_a_folder_with_cut_off_weights_nothing_is_copied(folder, tmp_path, na
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("name", ["other.json", "model.more.safetensors"])
+def test_a_folder_in_the_place_of_a_file_is_named(folder, tmp_path, name):
+    (folder / name).mkdir()
+    with pytest.raises(ModelFileError, match=name):
+        copy_folder(folder, tmp_path / "out", PATTERNS)
+
+
+def test_a_vocabulary_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(ModelFileError, match=r"words\.txt"):
+        read_vocabulary(tmp_path / "words.txt")
+
+
 def test_a_vocabulary_has_a_class_a_line_whatever_is_in_it(tmp_path):
     text = "\ufeffYolk\r\negg\x0cshell\n\nstop sign,sign\n Wine Glass ,glass\n"
     (tmp_path / "words.txt").write_bytes(text.encode())
