@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torchvision import models
 from torchvision.models import mobilenet_v2
 
 from models.classifier.classifier import (
@@ -61,6 +62,15 @@ def test_a_mobilenet_is_torchvisions():
     ours = build_network("mobilenet_v2", 0.5, 7).state_dict()
     theirs = mobilenet_v2(num_classes=7, width_mult=0.5).state_dict()
     assert {k: v.shape for k, v in ours.items()} == {k: v.shape for k, v in theirs.items()}
+
+
+@pytest.mark.parametrize("arch", ["resnet18", "resnet34"])
+def test_a_resnet_of_the_published_width_is_torchvisions(arch):
+    ours = build_network(arch, 1.0, 7).state_dict()
+    theirs = models.get_model(arch, num_classes=7).state_dict()
+    assert {k: v.shape for k, v in ours.items()} == {k: v.shape for k, v in theirs.items()}
+    shallow = build_network("resnet10", 0.125, 7)
+    assert [len(getattr(shallow, f"layer{stage}")) for stage in (1, 2, 3, 4)] == [1] * 4
 
 
 @pytest.mark.parametrize("arch", ["resnet50", "squeezenet1_1"])
@@ -148,7 +158,7 @@ def test_a_truncated_weight_file_is_refused(folder):
 def test_a_value_of_another_kind_is_refused(folder, change):
     path = folder / "classifier.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
-    with pytest.raises(ModelFileError, match=r"classifier\.json"):
+    with pytest.raises(ModelFileError, match=rf"classifier\.json.*\b{next(iter(change))}\b"):
         load_classifier(folder)
 
 

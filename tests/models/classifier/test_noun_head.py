@@ -31,6 +31,14 @@ def test_equal_heads_give_equal_bytes(folders, tmp_path):
         assert (folders[1] / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
 
 
+def test_weights_that_do_not_lie_in_rows_are_saved_below_folders_that_are_not_there(tmp_path):
+    head = NounHead(NOUNS, torch.arange(12.0).view(4, 3).T, torch.arange(6.0)[::2])
+    save_noun_head(tmp_path / "a" / "b", head)
+    found = load_noun_head(tmp_path / "a" / "b")
+    assert torch.equal(found.weight, head.weight)
+    assert found.bias.tolist() == [0, 2, 4]
+
+
 @pytest.mark.parametrize("name", ["nouns.json", "head.safetensors"])
 def test_a_damaged_head_is_refused(folders, name):
     (folders[1] / name).write_bytes((folders[1] / name).read_bytes()[:7])

@@ -93,6 +93,19 @@ def test_a_closed_form_is_used_by_no_backend_but_its_own():
         explain(scorer, "auto")
 
 
+@pytest.mark.parametrize(("backend", "passes"), [("auto", 1), ("autograd", 1), ("library", 4)])
+def test_the_library_takes_a_pass_per_noun_and_one_for_the_probabilities(backend, passes):
+    scorer, calls = nounhead("resnet18"), []
+    scorer.network.conv1.register_forward_hook(lambda *_: calls.append(1))
+    explain(scorer, backend, "layer3")
+    assert len(calls) == passes
+
+
+def test_no_images_have_no_maps():
+    found = NounExplainer(nounhead("resnet18"), "layer3", "autograd").explain(IMAGES[:0], [])
+    assert (found.maps, found.probs.shape) == ([], (0, len(NOUNS)))
+
+
 def test_the_default_layer_named_is_the_default_layer():
     for arch in ARCHS:
         scorer = nounhead(arch)
