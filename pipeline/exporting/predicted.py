@@ -70,7 +70,7 @@ def predict_split(
     inference = load_inference(asked.results.model, runtime)
     tables = GroundingTables.from_caches(
         asked.files, asked.image_folder, [asked.split]
-    ).with_labels_compared(inference.spec.labels, asked.files.weights / "language")
+    ).with_labels_compared(inference.spec.labels, asked.files.weights)
     calibration = _calibration(asked)
     if calibration is not None:
         params = replace(params, iou=calibration.iou)

@@ -14,6 +14,7 @@ from pipeline.samples.grounding_tables import GroundingTables
 from pipeline.samples.sample_spec import read_sample_spec, write_sample_spec
 from tests.cached_world import FILES
 from tests.stages.evaluated_world import IMAGES, run_evaluate, save_untrained
+from tests.tiny_wordnet import write_tiny_wordnet
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +75,7 @@ def test_the_confidence_is_what_the_calibration_makes_of_the_features(calibrated
     params = read_params()
     tables = GroundingTables.from_caches(FILES, IMAGES, ("train",))
     inference = load_inference(calibrated.model, params.runtime)
-    compared = tables.with_labels_compared(inference.spec.labels, FILES.weights / "language")
+    compared = tables.with_labels_compared(inference.spec.labels, FILES.weights)
     evaluate = replace(params.evaluate, iou=CALIBRATION.iou)
     answers = compute_answers(inference, compared, evaluate, Observer("evaluate"))[0]
     found = predict(calibrated, "train")
@@ -98,6 +99,10 @@ def test_labels_are_compared_as_the_model_learned_them(results):
     write_sample_spec(results.model, replace(spec, labels=replace(spec.labels, similarity="text")))
     with pytest.raises(InputError, match="language"):  # the encoder is not there
         predict(results, "test")
+    write_tiny_wordnet(FILES.weights / "wordnet")
+    labels = replace(spec.labels, similarity="wordnet")
+    write_sample_spec(results.model, replace(spec, labels=labels))
+    assert len(predict(results, "test")) == 2
     write_sample_spec(results.model, spec)
 
 
