@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -40,6 +41,14 @@ def closure(root):
 def test_every_form_of_import_is_seen(project, statement):
     root = project(stages__cams=statement, pipeline__cache="Cache = 1", pipeline__other="")
     assert closure(root) == ["pipeline/cache.py", "stages/cams.py"]
+
+
+def test_a_stage_may_be_named_from_within_its_folder(project, monkeypatch):
+    root = project(stages__cams="import pipeline.cache", pipeline__cache="")
+    monkeypatch.chdir(root / "stages")
+    found = import_closure(Path("cams.py"))
+    assert found == [Path("pipeline/cache.py"), Path("stages/cams.py")]
+    assert code_dependencies(Path("cams.py")) == ["pipeline/cache.py", "stages/cams.py"]
 
 
 def test_imports_of_imports_count_and_circles_end(project):

@@ -235,6 +235,8 @@ def test_the_plan_lists_each_split_in_its_order(root):
 def test_the_plan_takes_the_first_images_of_each_split(root):
     items = plan(root, 1, 1).items
     assert items == (("101", "train"), ("201", "val"), ("301", "test"))
+    assert plan(root, 1, 2).items == (items[0], items[1], ("202", "val"), items[2])
+    assert plan(root, 0, 1).items == (items[0], ("102", "train"), *items[1:])
 
 
 def test_a_missing_root_names_the_path_and_the_key(tmp_path):
