@@ -60,22 +60,6 @@ def test_every_object_is_drawn_in_its_colour_where_its_box_is(scenes, colour, ch
     assert np.ptp(tinge) > 20
 
 
-def test_the_drawn_world_is_the_same_on_every_machine():
-    told = hashlib.sha256()
-    for split in ("train", "test", "pretrain"):
-        for index in range(4):
-            scene = draw_scene(7, split, index, 96)
-            told.update(scene.image.tobytes())
-            told.update(scene.boxes_xyxy.astype("<f4").tobytes())
-            told.update(scene.classes.astype("<i8").tobytes())
-            told.update(repr(scene.attributes).encode())
-            told.update("\n".join(phrase.text for phrase in scene_phrases(scene, 6)).encode())
-    for index in range(4):
-        picture, class_index = draw_object_picture(7, index, 48)
-        told.update(picture.tobytes() + bytes([class_index]))
-    assert told.hexdigest()[:16] == "756fef6472ba1984"  # drawn on an x86-64 with Pillow 13.0
-
-
 def test_the_sizes_that_are_told_apart_do_not_meet(scenes):
     sides = {name: [] for name in SIZES}
     for scene in scenes:
