@@ -1,3 +1,5 @@
+"""What pictures' files may be: their formats, and orientations in any place of a PNG."""
+
 import struct
 import zlib
 
@@ -6,10 +8,12 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from pipeline.images.images import image_hw_of, read_image
+from pipeline.images.images import image_hw_of, read_image, whole_image_hw
 
 UPRIGHT = np.arange(3 * 5 * 3, dtype=np.uint8).reshape(3, 5, 3)
 SIDEWAYS = np.rot90(UPRIGHT, -1)  # EXIF 2.32, orientation 6: row 0 is the right side
+SUFFIXES = ["avif", "bmp", "dib", "gif", "jpg", "jp2", "png", "ppm", "tga", "tiff", "webp"]
+RAMPS = np.stack(np.broadcast_arrays(*np.ogrid[40:180:11j, 30:220:17j], 90), axis=2)
 
 
 def saved_with_exif_as_text(path, kind, count, value):
@@ -60,3 +64,13 @@ def test_orientation_in_xmp_turns_a_picture(tmp_path, orientation, shown):
     Image.fromarray(UPRIGHT).save(tmp_path / "a.png", pnginfo=texts)
     np.testing.assert_array_equal(read_image(tmp_path / "a.png"), shown)
     assert image_hw_of(tmp_path / "a.png") == shown.shape[:2]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("is_named", [True, False])
+def test_a_picture_of_every_format_is_read_whatever_its_name(tmp_path, suffix, is_named):
+    path = tmp_path / f"a.{suffix if is_named else 'x'}"
+    shown = RAMPS.astype(np.uint8)
+    Image.fromarray(shown).save(path, Image.registered_extensions()[f".{suffix}"])
+    np.testing.assert_allclose(read_image(path), shown, atol=30)  # some are lossy
+    assert image_hw_of(path) == whole_image_hw(path) == (11, 17)
