@@ -1,13 +1,14 @@
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from models.grounder.confidence import CONFIDENCE_FEATURES, Calibration
 from pipeline.errors import InputError
 from pipeline.evaluation.inference import compute_answers, load_inference
-from pipeline.exporting.predicted import Asked, predict_split
+from pipeline.exporting.predicted import Asked, _confidence, predict_split
 from pipeline.observe.observer import Observer
 from pipeline.params.read import read_params
 from pipeline.samples.grounding_tables import GroundingTables
@@ -58,13 +59,13 @@ def test_the_training_split_is_answered_without_any_ground_truth(results):
 
 
 CALIBRATION = Calibration(
-    dict(zip(CONFIDENCE_FEATURES, (0.3, 0.2, 0.5, 0.7, 0.1), strict=True)), 0.4, 0.05, 23
+    dict(zip(CONFIDENCE_FEATURES, (0.3, 0.2, 0.5, 0.7, 0.1), strict=True)), 0.4, 0.0, 23
 )
 
 
 @pytest.fixture
 def calibrated(results):
-    """Results whose calibration was made by hand, with another least IoU than params.yaml's."""
+    """Results whose calibration was made by hand, with a least IoU that every box has."""
     content = results.calibration.read_text()
     results.calibration.write_text(json.dumps(asdict(CALIBRATION)))
     yield results
@@ -83,6 +84,7 @@ def test_the_confidence_is_what_the_calibration_makes_of_the_features(calibrated
         [expected] = CALIBRATION.confidences(answers[one.phrase.phrase_id].features[None])
         assert one.confidence == pytest.approx(expected, abs=6e-4)
     assert len({one.confidence for one in found}) > 3
+    assert _confidence(SimpleNamespace(score=0, features=expected), CALIBRATION) is None
     assert {one.confidence for one in predict(calibrated, "train", "refined")} == {None}
 
 
