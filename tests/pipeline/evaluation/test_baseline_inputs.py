@@ -12,6 +12,7 @@ from pipeline.evaluation.baseline_inputs import (
 )
 from pipeline.paths import DatasetFiles
 from pipeline.samples.grounding_tables import GroundingTables
+from pipeline.samples.label_similarity import EXACT
 from tests.cached_world import BOXES, FILES, LABELS, write_proposals, write_world
 
 IMAGES = FILES.annotations / "images"
@@ -61,7 +62,8 @@ def test_a_proposal_of_the_last_label_matches_as_any_other(tables):
     facts = tables.phrase_facts[phrase]
     named = replace(facts, mentions=(replace(facts.mentions[0], noun="thing"),))
     tables = replace(tables, phrase_facts={**tables.phrase_facts, phrase: named})
-    np.testing.assert_array_equal(inputs_of(tables, A, 0).matches, [0, 0, 1])
+    compared = tables.with_labels_compared(EXACT, FILES.weights)
+    np.testing.assert_array_equal(inputs_of(compared, A, 0).matches, [0, 0, 1])
 
 
 def test_the_map_is_the_head_noun_s_own_on_this_image(tables):
