@@ -43,6 +43,14 @@ def test_the_norm_of_a_bgr_network_hands_over_blue_first():
     assert norm(pixel).flatten().tolist() == pytest.approx([4.0, 2.0, 1.0])
 
 
+def test_a_classifier_is_shown_pictures_by_the_mean_and_deviation_of_its_own(folder):
+    info = json.loads((folder / "classifier.json").read_text())
+    told = {"mean": [0.1, 0.2, 0.3], "std": [0.5, 0.25, 0.125], "bgr": True}
+    (folder / "classifier.json").write_text(json.dumps(info | told))
+    pixel = torch.tensor([0.6, 0.7, 0.8]).view(1, 3, 1, 1)
+    assert load_classifier(folder).norm(pixel).flatten().tolist() == pytest.approx([4, 2, 1])
+
+
 @pytest.mark.parametrize("arch", ARCHS)
 def test_scores_of_the_feature_maps_are_the_networks_own(arch):
     classifier = tiny_classifier(arch, bgr=True)

@@ -150,6 +150,8 @@ def test_a_config_is_cut_down_to_what_prediction_needs():
         "Resize",
         "PackDetInputs",
     ]
+    packed = set(config.test_pipeline[-1].meta_keys)  # what mmdet needs to place boxes
+    assert packed == {"ori_shape", "img_shape", "scale_factor"}
 
 
 def test_a_network_is_built_without_what_its_config_does_to_batches_of_training():

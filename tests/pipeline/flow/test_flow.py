@@ -61,13 +61,17 @@ def test_what_ends_a_rebuild_ends_dvc(project):
     assert not is_left
 
 
+@pytest.mark.timeout(30)
 def test_serving_without_a_server_is_one_clear_error_at_once():
     with pytest.raises(SystemExit, match=r"^error: .*make ui"):
         main(["--serve", "--cron", "0 3 * * *"])
 
 
 def test_one_rebuild_at_a_time_is_served_of_what_run_names(project, health, monkeypatch):
-    monkeypatch.setattr(os, "environ", {**os.environ, "PREFECT_API_URL": health.address})
+    starting = {**os.environ, "PREFECT_API_URL": "http://127.0.0.1:9/api"}
+    monkeypatch.setattr(os, "environ", starting)
+    answering = {"PREFECT_API_URL": health.address}
+    monkeypatch.setattr("time.sleep", lambda _: starting.update(answering))
     (project / PARAMS_FILE).write_bytes((ROOT / PARAMS_FILE).read_bytes())
     served = []
     monkeypatch.setattr(Flow, "serve", lambda flow, **how: served.append((flow.name, how)))
