@@ -89,7 +89,7 @@ def test_nothing_is_removed_beside_a_running_stage(here, monkeypatch):
     (here / "stages").mkdir()
     (here / "stages" / "__init__.py").touch()  # before any other folder of this name
     (here / "stages" / "slow.py").write_text("print('up', flush=True)\ninput()\n")
-    command = [sys.executable, "-m", "stages.slow"]
+    command = [sys.executable, "-B", "-m", "stages.slow"]
     with subprocess.Popen(
         command, cwd=here, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as stage:

@@ -54,12 +54,12 @@ def run(folder, model, epochs=2, batches=BATCHES, **settings):
     return model
 
 
-def runner_of(folder, model, epochs=2, batches=BATCHES, observer=OBSERVER, accumulate=1):
+def runner_of(folder, model, epochs=2, batches=BATCHES, observer=OBSERVER, accumulate=1, log=print):
     groups = [
         {"params": [weight], "full_lr": rate}
         for weight, rate in zip((model.weight, model.other), FULL_RATES, strict=True)
     ]
-    checkpoint = find_checkpoint(folder, print)
+    checkpoint = find_checkpoint(folder, log)
     guard = FiniteGuard(folder, lambda *_: ["a"])
     return GroundingRunner(
         ProcessGroup(0, 1, torch.device("cpu")),
