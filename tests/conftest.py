@@ -1,5 +1,6 @@
 """What every test stands on: no network, one thread, and the real data where they are."""
 
+import math
 import os
 
 os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", DO_NOT_TRACK="1")
@@ -11,6 +12,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or sixty processes of stages 
 import shutil
 import socket
 from collections.abc import Callable
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
@@ -28,9 +30,15 @@ def pytest_collection_finish():
 
 
 def pytest_collection_modifyitems(items):
-    """Begin with the longest files, then others of slow tests; the rest fills the workers' ends."""
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: (item.path.parent.name != "end_to_end", item.path not in slow))
+    """Begin with the longest files: those that wait for servers by turns with slow ones.
+
+    All others, in their order, fill the ends of the workers.
+    """
+    waiting = {item.path: None for item in items if item.path.parent.name == "end_to_end"}
+    slow = {item.path: None for item in items if item.get_closest_marker("slow")}
+    turns = zip_longest(waiting, (path for path in slow if path not in waiting))
+    places = {path: place for place, path in enumerate(path for turn in turns for path in turn)}
+    items.sort(key=lambda item: places.get(item.path, math.inf))
 
 
 @pytest.fixture(autouse=True)

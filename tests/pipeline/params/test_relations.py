@@ -144,7 +144,7 @@ def read(tmp_path):
                 target = target[key]
             target[leaf] = value
         path = tmp_path / "params.yaml"
-        path.write_text(yaml.safe_dump(values), encoding="utf-8")
+        path.write_text(yaml.dump(values, Dumper=yaml.CSafeDumper), encoding="utf-8")
         return read_params(path)
 
     return read_changed
