@@ -11,6 +11,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or sixty processes of stages 
 
 import shutil
 import socket
+import tempfile
 from collections.abc import Callable
 from itertools import zip_longest
 from pathlib import Path
@@ -39,6 +40,17 @@ def pytest_collection_modifyitems(items):
     turns = zip_longest(waiting, (path for path in slow if path not in waiting))
     places = {path: place for place, path in enumerate(path for turn in turns for path in turn)}
     items.sort(key=lambda item: places.get(item.path, math.inf))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _temporary_folder(tmp_path_factory):
+    """Keep what killed processes leave in the folder that pytest clears."""
+    folder = tmp_path_factory.getbasetemp() / "left"
+    folder.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(folder))
+        patch.setattr(tempfile, "tempdir", str(folder))
+        yield
 
 
 @pytest.fixture(autouse=True)

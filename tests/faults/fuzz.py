@@ -320,11 +320,19 @@ def print_table(rows: dict[str, Row]) -> None:
         tell(line.format(name, *numbers, f"{row.seconds:.1f}"))
 
 
+@contextlib.contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    """Yield a folder that is removed at the end, with what this program's processes leave."""
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
+        os.environ["TMPDIR"] = tempfile.tempdir = folder
+        yield Path(folder)
+
+
 def replay(text: str) -> int:
     """Show one case in this process, with the trace of its fault; return 1 if it has one."""
     name, _, number = text.partition(":")
-    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
-        bench = make_bench(Path(folder))
+    with _temporary_folder() as folder:
+        bench = make_bench(folder)
         install()
         warm(bench, name)
         verdict = run_case(bench, name, int(number))
@@ -348,8 +356,8 @@ def main() -> int:
     rows: dict[str, Row] = defaultdict(Row)
     faults: dict[tuple[str, str], list[int]] = defaultdict(list)
     stopped = contextlib.suppress(KeyboardInterrupt)  # Ctrl-C: the table of what was done
-    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder, stopped:
-        for (name, number), verdict, seconds in run_all(cases, options.workers, Path(folder)):
+    with _temporary_folder() as folder, stopped:
+        for (name, number), verdict, seconds in run_all(cases, options.workers, folder):
             rows[name].add(verdict, seconds)
             if verdict.fault:
                 if (name, verdict.fault) not in faults:
