@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.given_files.foreign_values import (
+    MOST_CHARACTERS,
     MOST_VALUES,
+    ShownError,
     ValueBudget,
     is_finite_number,
     printable,
@@ -35,6 +37,11 @@ def test_of_a_long_text_the_beginning_is_shown():
     assert printable("abcdé", 5) == "abcdé"
     assert printable("abcdé", 4) == "abcd ..."
     assert printable("\ud800b", 4) == "\\ud8 ..."
+
+
+def test_the_message_of_an_error_is_printable_and_of_a_bounded_length():
+    assert str(ShownError("a.json: \ud800")) == "a.json: \\ud800"
+    assert str(ShownError("a" * MOST_CHARACTERS + "b")) == "a" * MOST_CHARACTERS + " ..."
 
 
 @given(VALUES)

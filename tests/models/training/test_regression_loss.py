@@ -30,6 +30,8 @@ def test_a_box_without_an_area_overlaps_nothing_and_learns_where_no_overlap_is_a
     anywhere = replace(GATES, iou=0.0)
     _, learners = select_pseudo_targets(points, _probs(0.5, 0.3, 0.1, 0.1, 0.0), MASKS[1], anywhere)
     assert learners.tolist() == [[[True, True, True, True, False]]]
+    _, learners = select_pseudo_targets(points, _probs(0.5, 0.3, 0.1, 0.1, 0.0), MASKS[1], GATES)
+    assert learners.tolist() == [[[True, False, False, False, False]]]
 
 
 def test_the_learners_overlap_the_most_trusted_box_and_lag_behind_it():

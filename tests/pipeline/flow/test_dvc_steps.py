@@ -26,7 +26,7 @@ def test_what_dvc_does_not_know_is_not_run_either():
 
 STAGES = """
 stages:
-  first: {cmd: "echo 1 > first.txt; echo $WORD", outs: [first.txt]}
+  first: {cmd: "echo 1 > first.txt; echo $WORD; env | grep UNBUFFERED", outs: [first.txt]}
   second: {cmd: "cp first.txt second.txt", deps: [first.txt], outs: [second.txt]}
   apart: {cmd: "exit 3", outs: [apart.txt]}
 """
@@ -86,7 +86,7 @@ def test_a_step_runs_once_and_again_when_it_is_forced(project, monkeypatch):
     assert run_step(step, asked, forced=False, variables={"WORD": "sesame"})
     seen = sys.stdout.seen
     assert {later.removeprefix(sooner).count("\n") for sooner, later in pairwise(seen)} == {1}
-    assert "sesame" in seen[-1].splitlines()
+    assert {"sesame", "PYTHONUNBUFFERED=1"} <= {*seen[-1].splitlines()}
     assert not run_step(step, asked, forced=False, variables={})
     assert run_step(step, asked, forced=True, variables={})
 
