@@ -31,13 +31,14 @@ def pytest_collection_finish():
 
 
 def pytest_collection_modifyitems(items):
-    """Begin with the longest files: those that wait for servers by turns with slow ones.
+    """Begin with the longest files: one that waits for servers, then two slow ones, by turns.
 
     All others, in their order, fill the ends of the workers.
     """
     waiting = {item.path: None for item in items if item.path.parent.name == "end_to_end"}
     slow = {item.path: None for item in items if item.get_closest_marker("slow")}
-    turns = zip_longest(waiting, (path for path in slow if path not in waiting))
+    busy = [path for path in slow if path not in waiting]
+    turns = zip_longest(waiting, busy[::2], busy[1::2])
     places = {path: place for place, path in enumerate(path for turn in turns for path in turn)}
     items.sort(key=lambda item: places.get(item.path, math.inf))
 
