@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.step_cost import build_step, random_batch, read_with
+from benchmarks.step_cost import add_values_argument, build_step, random_batch, read_with
 from models.training.training_step import Batch, TrainingStep
 from pipeline.freed_memory import keep_freed_memory
 from pipeline.params.read import train_params
@@ -81,12 +81,7 @@ def _seconds(
 def main() -> None:
     """Print what each switch gives."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument(
-        "given",
-        nargs="*",
-        metavar="PROFILE.yaml|KEY=VALUE",
-        help="over params.yaml's values",
-    )
+    add_values_argument(parser)
     parser.add_argument("--repeats", type=int, default=5, help="turns of each switch")
     parser.add_argument("--classifier", default="resnet50", help="asked by attention mining")
     parser.add_argument(

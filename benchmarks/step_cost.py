@@ -170,6 +170,16 @@ def peak_gib(device: torch.device) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
+def add_values_argument(parser: argparse.ArgumentParser) -> None:
+    """Let a program be given profiles and values; `given` of what it reads, for `read_with`."""
+    parser.add_argument(
+        "given",
+        nargs="*",
+        metavar="PROFILE.yaml|KEY=VALUE",
+        help="over params.yaml's values",
+    )
+
+
 def read_with(given: Sequence[str]) -> Params:
     """Return params.yaml with profiles and values, which leaves the file as it is."""
     with tempfile.TemporaryDirectory() as folder:
@@ -195,12 +205,7 @@ def report(variant: str, train: TrainParams, device: torch.device, cost: Cost) -
 def main() -> None:
     """Print what a step costs, of each variant in a process of its own."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument(
-        "given",
-        nargs="*",
-        metavar="PROFILE.yaml|KEY=VALUE",
-        help="over params.yaml's values",
-    )
+    add_values_argument(parser)
     parser.add_argument("--steps", type=int, default=5, help="that are timed")
     parser.add_argument("--classifier", default="resnet50", help="asked by attention mining")
     parser.add_argument("--variants", default="full", help="names with commas, or all")

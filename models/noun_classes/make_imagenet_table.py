@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import fmean
 
 from models.noun_classes.imagenet import TABLE, NounClasses, format_row
-from models.noun_classes.wordnet import WordNet, read_wordnet
+from models.noun_classes.wordnet import WordNet, add_folder_argument, read_wordnet
 
 EXCEPTIONS = Path(__file__).with_name("imagenet_exceptions.tsv")
 NONE = "none"
@@ -107,13 +107,7 @@ def _offset(wnid: str) -> int:
 def main() -> None:
     """Write the table and print the number of nouns of each route."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument(
-        "wordnet",
-        type=Path,
-        nargs="?",
-        default=Path("/usr/share/wordnet"),
-        help="folder of WordNet's files; default: %(default)s",
-    )
+    add_folder_argument(parser)
     folder = parser.parse_args().wordnet
     table = build_table(read_wordnet(folder), imagenet_wnids(), read_exceptions())
     TABLE.write_text("".join(format_row(*row) for row in table.items()), encoding="utf-8")

@@ -10,10 +10,9 @@ of clothing or a part of the body: a helmet is first of all armour, a trunk a pa
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from models.noun_classes.noun_kinds import KINDS, TABLE, Kind
-from models.noun_classes.wordnet import WordNet, read_wordnet
+from models.noun_classes.wordnet import WordNet, add_folder_argument, read_wordnet
 
 ROOTS: Mapping[Kind, Sequence[tuple[str, int]]] = {  # words and the number of their sense
     "being": [("person", 1), ("people", 1), ("social group", 1), ("animal", 1)],
@@ -57,13 +56,7 @@ def build_table(
 def main() -> None:
     """Write the table and print the number of nouns of each kind."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument(
-        "wordnet",
-        type=Path,
-        nargs="?",
-        default=Path("/usr/share/wordnet"),
-        help="folder of WordNet's files; default: %(default)s",
-    )
+    add_folder_argument(parser)
     table = build_table(read_wordnet(parser.parse_args().wordnet), ROOTS)
     TABLE.write_text("".join(f"{noun}\t{kind}\n" for noun, kind in table.items()), encoding="utf-8")
     counts = ", ".join(f"{[*table.values()].count(kind)} {kind}" for kind in KINDS)

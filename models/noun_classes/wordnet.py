@@ -5,6 +5,7 @@ Debian's package `wordnet-base` puts them into /usr/share/wordnet. A sense is na
 `data.noun`, which is also the number in a wnid of ImageNet.
 """
 
+import argparse
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -95,6 +96,17 @@ def read_wordnet(folder: Path) -> WordNet:
             f"as {min(absent):08d}: it is cut off, or of another version than index.noun"
         )
     return WordNet(synsets, senses)
+
+
+def add_folder_argument(parser: argparse.ArgumentParser) -> None:
+    """Let a program be told the folder of WordNet's files; `wordnet` of what it reads."""
+    parser.add_argument(
+        "wordnet",
+        type=Path,
+        nargs="?",
+        default=Path("/usr/share/wordnet"),
+        help="folder of WordNet's files; default: %(default)s",
+    )
 
 
 def _lines(file: Path) -> Iterator[str]:
