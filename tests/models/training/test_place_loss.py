@@ -83,17 +83,10 @@ def pictures_of_pairs(boxes_xyxy, meant):
     return inputs
 
 
-def outputs_with(rest, reading):
-    """Return outputs whose scores without a reading are `rest`."""
+def outputs_with(rest):
+    """Return outputs whose scores without a reading are `rest`, and that tell no place yet."""
     outputs = tiny_grounder()(tiny_inputs())
-    return replace(
-        outputs,
-        learned_logits=rest,
-        prior_logits=rest * 0,
-        cam_logits=rest * 0,
-        place_log_probs=reading.log_probs,
-        usual_log_probs=reading.usual,
-    )
+    return replace(outputs, learned_logits=rest, prior_logits=rest * 0, cam_logits=rest * 0)
 
 
 def test_words_learned_where_the_thing_is_known_tell_like_things_apart_elsewhere():
@@ -105,8 +98,11 @@ def test_words_learned_where_the_thing_is_known_tell_like_things_apart_elsewhere
     boxes, meant, is_told = pairs_of_things()
     inputs = pictures_of_pairs(boxes, meant)
     rest = -9.0 * (1 - torch.eye(2)[meant]) * is_told[:, None]  # (images, 2)
+    outputs = outputs_with(rest[:, None])
     for _ in range(120):
-        loss = place_loss(outputs_with(rest[:, None], reader(inputs, config)), inputs)
+        read = reader(inputs, config)
+        told = replace(outputs, place_log_probs=read.log_probs, usual_log_probs=read.usual)
+        loss = place_loss(told, inputs)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
