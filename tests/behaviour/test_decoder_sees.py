@@ -15,7 +15,7 @@ from models.phrases.place_words import CUES
 from models.training.training_step import TrainingStep
 from tests.models.grounder.tiny_grounder import WEIGHTS, tiny_grounder
 
-S, SIDE, STEPS, IMAGES = 64, 24, 160, 8
+S, SIDE, STEPS, IMAGES = 64, 24, 90, 8
 EOS, FIRST_COLOUR, FIRST_SHAPE = 1, 3, 11
 COLOURS = torch.tensor(
     [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 0, 1], [0, 1, 1]], dtype=torch.float32

@@ -71,7 +71,7 @@ def test_the_drawn_worlds_words_are_learned(tmp_path):
         drawn = [scene_phrases(draw_scene(5, split, index, 192), 5) for index in range(scenes)]
         return [phrase.words_with_upos for phrases in drawn for phrase in phrases]
 
-    train_tagger(words("pretrain", 120), tmp_path, steps=120, seed=1)
+    train_tagger(words("pretrain", 50), tmp_path, steps=90, seed=1)
     unseen = words("test", 20)
     tokens = NounParser(tmp_path, "cpu", 1).tag([" ".join(w.text for w in p) for p in unseen])
 
