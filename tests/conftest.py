@@ -3,7 +3,9 @@
 import math
 import os
 
-os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", DO_NOT_TRACK="1")
+os.environ.update(
+    HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", DO_NOT_TRACK="1", DVC_NO_ANALYTICS="1"
+)
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read by torch when it is imported
 os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_ENABLED", "false")
 os.environ.pop("PYTHONUNBUFFERED", None)  # what a process prints waits until it is flushed

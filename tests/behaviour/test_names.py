@@ -14,6 +14,7 @@ from pipeline.errors import InputError
 from pipeline.params.read import read_params
 from pipeline.params.reader import ParamsError, read_yaml
 from tests.conftest import ROOT
+from tests.dvc_folder import make_dvc_folder
 
 HOSTILE = [
     "",
@@ -136,7 +137,7 @@ def stages(tmp_path):
             command, cwd=tmp_path, env=environment, capture_output=True, text=True
         )
 
-    assert dvc("init", "--no-scm", "--quiet").returncode == 0
+    make_dvc_folder(tmp_path, has_git=False)
 
     def run(datasets, variants):
         run_section = {"datasets": datasets, "variants": variants, "targets": datasets[:1]}

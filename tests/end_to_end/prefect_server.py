@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from pipeline.flow.ui import SERVER_SETTINGS
+from tests.dvc_folder import make_dvc_folder
 
 ROOT = Path(__file__).parents[2]
 SMALL = Path(__file__).with_name("small_project")
@@ -175,8 +176,7 @@ def small_project(folder: Path) -> SmallProject:
     shutil.copy(SMALL / "small_stage.py", folder)
     shutil.copy(SMALL / "small_dvc.yaml", folder / "dvc.yaml")  # DVC would find it by that name
     shutil.copy(ROOT / "params.yaml", folder)
-    (folder / ".dvc").mkdir()
-    (folder / ".dvc" / "config").write_text("[core]\n    no_scm = True\n")  # as `dvc init --no-scm`
+    make_dvc_folder(folder, has_git=False)
     return SmallProject(folder)
 
 

@@ -113,7 +113,7 @@ def test_training_leaves_a_model_that_can_be_loaded_and_fed_and_its_curves(here)
 
 
 def test_the_loss_falls_on_one_batch(here):
-    write_world(here, **STILL, epochs=20, batch_images=4, phrases_per_image=7, learning_rate=0.02)
+    write_world(here, **STILL, epochs=12, batch_images=4, phrases_per_image=7, learning_rate=0.02)
     table = rows(train())
     assert table[-1]["reconstruction_loss"] < 0.75 * table[0]["reconstruction_loss"]
     assert table[-1]["contrastive_loss"] < table[0]["contrastive_loss"]

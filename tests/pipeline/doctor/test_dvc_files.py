@@ -10,6 +10,7 @@ from pipeline.doctor import dvc_files
 from pipeline.doctor.dvc_files import check_dvc_files, mend_rwlock
 from pipeline.doctor.findings import Level
 from tests.conftest import ROOT
+from tests.dvc_folder import make_dvc_folder
 
 GRAPH = "stages:\n  copy:\n    cmd: cp a b\n    deps: [a]\n    outs: [b]\n"
 
@@ -20,9 +21,8 @@ def repository(tmp_path_factory):
     root = tmp_path_factory.mktemp("repository")
     (root / "a").write_text("text")
     (root / "dvc.yaml").write_text(GRAPH)
-    subprocess.run(["git", "init", "-q"], cwd=root, check=True)
-    for arguments in (["init", "-q"], ["repro", "-q"]):
-        assert dvc(root, *arguments) == 0
+    make_dvc_folder(root)
+    assert dvc(root, "repro", "-q") == 0
     return root
 
 

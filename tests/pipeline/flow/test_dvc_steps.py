@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.errors import InputError
 from pipeline.flow.dvc_steps import Step, parse_repro, plan_steps, run_step
+from tests.dvc_folder import make_dvc_folder
 
 
 def test_the_arguments_are_those_of_dvc_repro():
@@ -36,8 +37,7 @@ stages:
 def project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DVC_ROOT", raising=False)
-    for command in (["git", "init", "--quiet"], ["dvc", "init", "--quiet"]):
-        subprocess.run(command, check=True)
+    make_dvc_folder(tmp_path)
     (tmp_path / "dvc.yaml").write_text(STAGES)
     (tmp_path / "below").mkdir()
     (tmp_path / "below" / "dvc.yaml").write_text("stages: {deep: {cmd: 'true'}}")

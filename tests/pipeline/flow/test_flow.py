@@ -13,6 +13,7 @@ from prefect import Flow
 from pipeline.flow.__main__ import main
 from pipeline.params.read import PARAMS_FILE
 from tests.conftest import ROOT
+from tests.dvc_folder import make_dvc_folder
 
 
 @pytest.fixture(autouse=True)
@@ -22,8 +23,7 @@ def project(tmp_path, monkeypatch):
     for name in ("PREFECT_API_URL", "PREFECT_PROFILE", "PREFECT_PROFILES_PATH", "DVC_ROOT"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
-    for command in (["git", "init", "--quiet"], ["dvc", "init", "--quiet"]):
-        subprocess.run(command, check=True)
+    make_dvc_folder(tmp_path)
     text = "stages: {a: {cmd: 'echo 1 > a.txt', outs: [a.txt]}, b: {cmd: 'exit 3'}}"
     (tmp_path / "dvc.yaml").write_text(text)
     return tmp_path

@@ -1,6 +1,5 @@
 """The order and the ends of a rebuild's stages; the flow runs are in tests/end_to_end."""
 
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from pipeline.flow.rebuild import RebuildError, rebuild_stages, select
 from pipeline.observe.observer import Observer
 from pipeline.params.read import PARAMS_FILE, read_params
 from tests.conftest import ROOT
+from tests.dvc_folder import make_dvc_folder
 
 STAGES = """
 stages:
@@ -46,8 +46,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("PREFECT_API_URL", "DVC_ROOT"):
         monkeypatch.delenv(name, raising=False)
-    for command in (["git", "init", "--quiet"], ["dvc", "init", "--quiet"]):
-        subprocess.run(command, check=True)
+    make_dvc_folder(tmp_path)
     (tmp_path / "dvc.yaml").write_text(STAGES)
     return tmp_path
 
