@@ -144,8 +144,7 @@ def _plain_frame(axes: Axes, grid: Literal["x", "y", "both"]) -> None:
 
 
 def _png(figure: Figure, title: str) -> bytes:
-    if title:
-        figure.suptitle(title, fontsize=11)
+    figure.suptitle(title, fontsize=11)
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=DPI, metadata={"Software": None})
     return stream.getvalue()
