@@ -42,7 +42,10 @@ def test_what_a_cluster_does_is_seen(project, cluster, server, in_one_process):
     variables = cluster.variables | server.variables()
     assert make(project, STAGE, **variables) == in_one_process
     run = server.runs("cams@shapes")[0]
-    wait_for(lambda: [task["state_name"] for task in server.task_runs(run)] == 11 * ["Completed"])
+    expected = {f"shards {number}/11": "Completed" for number in range(1, 12)}
+    wait_for(
+        lambda: {task["name"]: task["state_name"] for task in server.task_runs(run)} == expected
+    )
 
 
 def test_an_error_on_a_worker_is_the_stages_error(project, cluster, server):

@@ -23,6 +23,7 @@ def words_at(phrases, sentence=SENTENCE):
         (["a red shirt", "a red shirt"], [(9, "a red shirt"), (62, "a  red shirt")]),
         (["red shirt", "a red shirt"], [(11, "red shirt"), (62, "a  red shirt")]),
         (["a man"] * 3, [(0, "A man"), (26, "a man"), (26, "a man")]),
+        (["(a pug)"] * 2, [(49, "(a pug)")] * 2),
         (["a manly dog", "a red shirt", "a man"],
          [(37, "a manly dog"), (62, "a  red shirt"), (0, "A man")]),
         (["a cat", "(a pug)", "", " a  pug "], [None, (49, "(a pug)"), None, (50, "a pug")]),

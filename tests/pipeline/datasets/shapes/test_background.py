@@ -86,6 +86,19 @@ def test_every_kind_of_mark_has_its_extent(mark, fewest, most):
     assert (extents.min(), extents.max()) == (fewest, most)
 
 
+@pytest.mark.parametrize(
+    ("mark", "reach"),  # to the left, up, to the right and down
+    [(_line, [10] * 4), (_blob, [0, 0, 8, 8]), (_shard, [0, 0, 9, 9]), (_corner, [0, 0, 10, 10])],
+)
+def test_every_kind_of_mark_reaches_so_far_from_its_place(mark, reach):
+    rng, canvas = np.random.default_rng(0), Image.new("RGB", (50, 50))
+    for _ in range(1000):
+        mark(rng, ImageDraw.Draw(canvas), 20, 25, (9, 80, 200))
+    left, top, right, bottom = canvas.getbbox()
+    found = [20 - left, 25 - top, right - 1 - 20, bottom - 1 - 25]
+    assert found == pytest.approx(reach, abs=1)  # of a line's own width
+
+
 def test_a_level_line_is_one_to_three_pixels_thick():
     heights, widths = extents_of(_line).T
     assert heights[widths > 6].min() == 1
