@@ -3,10 +3,13 @@
 import shutil
 import socket
 import sys
+from typing import get_args, get_type_hints
 
 import pytest
 
 from camground.__main__ import main
+from camground.demo import _parser
+from pipeline.params.schema import RuntimeParams
 from pipeline.serving.phrase_grounder import PhraseGrounder
 from tests.browser import Browser
 from tests.load.asked import ask, ask_all, bodies, serving
@@ -114,6 +117,12 @@ def test_many_requests_at_once_get_the_answers_of_single_ones_and_memory_stays(d
     assert len({str(answer["found"]) for answer in single}) == 5
     assert second.rss_mib < first.rss_mib + 10
     assert second.threads <= first.threads < 20  # not one for each request
+
+
+def test_the_devices_are_those_of_the_params():
+    names = get_args(get_type_hints(RuntimeParams)["device"])
+    assert _parser().parse_args([]).device is None
+    assert [_parser().parse_args(["--device", name]).device for name in names] == [*names]
 
 
 def test_a_port_that_is_taken_is_one_error(served, monkeypatch, capsys):

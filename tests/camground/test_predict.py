@@ -9,12 +9,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from camground.__main__ import main
+from camground.predict import build_parser
+from pipeline.params.schema import RuntimeParams
 from pipeline.serving.phrase_grounder import PhraseGrounder
 from tests.cached_world import ROOT
 from tests.served_world import FILES, IMAGES, REG_RESULTS, RESULTS
@@ -78,6 +81,13 @@ def test_a_sentence_is_taken_for_all_phrases(ask, served):
     for row, one in zip(rows, found, strict=True):
         assert row["box_xyxy"] == pytest.approx(one.box_xyxy, abs=0.01)
     assert rows[0]["box_xyxy"] != rows[1]["box_xyxy"]
+
+
+def test_the_devices_are_those_of_the_params():
+    names = get_args(get_type_hints(RuntimeParams)["device"])
+    parse, asked = build_parser().parse_args, ["model", "c.png"]
+    assert parse(asked).device is None
+    assert [parse([*asked, "--device", name]).device for name in names] == [*names]
 
 
 def test_a_bad_picture_and_a_bad_phrase_are_lines_among_the_others(ask):

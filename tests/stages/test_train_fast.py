@@ -81,6 +81,14 @@ def test_there_must_be_something_to_remember(here):
         train()
 
 
+def test_what_is_remembered_is_limited_in_mebibytes(here):
+    write_world(here, remember=True, remember_mb=3, augment=STILL)
+    grounder = tiny_grounder()
+    grounder.train_pretrained(False)
+    speed_up(grounder, None, train_params(read_params(), "full"))
+    assert grounder.visual_encoder.backbone._memory.limit_bytes == 3 * 1024 * 1024
+
+
 def test_what_is_equal_but_for_rounding_has_the_same_losses(here):
     write_world(here, epochs=1, augment=STILL)
     plain = rows(train())

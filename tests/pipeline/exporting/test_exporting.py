@@ -1,5 +1,6 @@
 import json
 import sys
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,15 @@ def test_each_format_holds_every_phrase_of_the_split(monkeypatch, capsys):
     assert [row["phrase"] for row in rows] == [one[2] for one in tuples]
     assert [row["phrase"] for row in rows] == [one["phrase"] for one in dataset["annotations"]]
     assert len(json.loads(Path("boxes.results.json").read_text())) == 15
+
+
+@pytest.mark.parametrize("left_out", ["--format", "--split", "--to"])
+def test_what_to_write_of_what_and_where_is_asked_for(monkeypatch, left_out):
+    words = {"--format": "jsonl", "--split": "train", "--to": "some.jsonl"}
+    del words[left_out]
+    with pytest.raises(SystemExit) as stopped:
+        export(monkeypatch, *chain(*words.items()))
+    assert stopped.value.code == 2
 
 
 def scores_in(name):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from contextlib import nullcontext
 from types import SimpleNamespace
+from uuid import UUID
 
 import pytest
 
@@ -226,6 +227,45 @@ def test_a_fact_joins_the_parameters_of_the_run(observer, monkeypatch):
         ("its run", {"fingerprint": "f00d"}),
         ("its run", {"fingerprint": "f00d", "seed": "3"}),
     ]
+
+
+def test_the_work_is_done_in_the_one_flow_run_that_is_made_for_it(observer, monkeypatch):
+    module, events = "pipeline.observe.prefect_observer", []
+    run = SimpleNamespace(id=UUID(int=7), parameters={"seed": 3})
+
+    def make(made, **shown):
+        events.append((made.name, shown))
+        return run
+
+    def enter(made, flow_run):
+        made.fn()
+        events.append((flow_run, flow_run.parameters))
+
+    client = nullcontext(SimpleNamespace(create_flow_run=make))
+    monkeypatch.setattr(f"{module}.get_client", lambda **_: client)
+    monkeypatch.setattr(f"{module}.run_flow", enter)
+    monkeypatch.setattr("pipeline.observe.prefect_client.emit_event", lambda *_: None)
+    monkeypatch.setattr(observer, "_parameters", {"seed": 3})
+    monkeypatch.setenv("DVC_EXP_NAME", "tried")
+    assert observer.watch(lambda inner: events.append(inner) or 5) == 5
+    shown = {"name": "cams@shapes", "parameters": {"seed": 3}, "tags": ["shapes", "tried"]}
+    assert events == [("cams", shown | {"parent_task_run_id": None}), observer, (run, {})]
+
+
+def test_only_progress_outside_of_all_units_is_sent(observer, monkeypatch):
+    def as_it_is(**_):
+        return lambda work: work
+
+    def work():
+        observer.unit(lambda: list(observer.progress("ab", 2, "inner")), "parts", "1/1")
+        return list(observer.progress("ab", 2, "outer"))
+
+    monkeypatch.setattr("pipeline.observe.prefect_observer.task", as_it_is)
+    for _ in range(2):
+        assert observer.unit(work, "shards", "1/1") == ["a", "b"]
+    assert observer.sent == []
+    assert list(observer.progress("ab", 2, "shards")) == ["a", "b"]
+    assert [sent[-1] for sent in observer.sent] == [50.0, 100.0]
 
 
 def test_beside_an_observer_prefect_says_nothing_on_the_console(monkeypatch):
