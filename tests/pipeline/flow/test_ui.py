@@ -1,8 +1,11 @@
 """Starting and stopping processes of a server; a real one is in tests/end_to_end/test_ui.py."""
 
+import os
 import re
 import subprocess
 import sys
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 
@@ -52,3 +55,19 @@ def test_where_no_server_answers_one_is_started_at_the_port_of_params(monkeypatc
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(SystemExit, match=r"^error: .*127\.0\.0\.1:9"):
         main()
+
+
+@pytest.mark.parametrize(("theirs", "is_theirs"), [(9, True), (4321, False)])
+def test_a_server_learns_of_silent_runs_and_stages_are_said_to_report_to_it_if_they_do(
+    monkeypatch, capsys, theirs, is_theirs
+):
+    made = []
+    client = SimpleNamespace(create_automation=made.append, read_automations_by_name=lambda _: [])
+    monkeypatch.setattr("pipeline.flow.ui_setup.get_client", lambda **_: nullcontext(client))
+    monkeypatch.setattr(os, "environ", os.environ | {"PREFECT_API_URL": api_address(theirs)})
+    ui._set_up(9)
+    assert len(made) == 1
+    told = capsys.readouterr().out.splitlines()
+    assert told[0].endswith(" http://127.0.0.1:9")
+    assert (f"export PREFECT_API_URL={api_address(9)}" in told) == (not is_theirs)
+    assert os.environ["PREFECT_API_URL"] == api_address(9)

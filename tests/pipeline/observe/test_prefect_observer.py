@@ -229,7 +229,13 @@ def test_a_fact_joins_the_parameters_of_the_run(observer, monkeypatch):
     ]
 
 
-def test_the_work_is_done_in_the_one_flow_run_that_is_made_for_it(observer, monkeypatch):
+@pytest.mark.parametrize(
+    ("stage", "experiment", "tags"),
+    [("cams@shapes", "tried", ["shapes", "tried"]), ("cams", None, [])],
+)
+def test_the_work_is_done_in_the_one_flow_run_that_is_made_for_it(
+    observer, monkeypatch, stage, experiment, tags
+):
     module, events = "pipeline.observe.prefect_observer", []
     run = SimpleNamespace(id=UUID(int=7), parameters={"seed": 3})
 
@@ -246,9 +252,12 @@ def test_the_work_is_done_in_the_one_flow_run_that_is_made_for_it(observer, monk
     monkeypatch.setattr(f"{module}.run_flow", enter)
     monkeypatch.setattr("pipeline.observe.prefect_client.emit_event", lambda *_: None)
     monkeypatch.setattr(observer, "_parameters", {"seed": 3})
-    monkeypatch.setenv("DVC_EXP_NAME", "tried")
+    monkeypatch.setattr(observer, "stage", stage)
+    monkeypatch.delenv("DVC_EXP_NAME", raising=False)
+    if experiment:
+        monkeypatch.setenv("DVC_EXP_NAME", experiment)
     assert observer.watch(lambda inner: events.append(inner) or 5) == 5
-    shown = {"name": "cams@shapes", "parameters": {"seed": 3}, "tags": ["shapes", "tried"]}
+    shown = {"name": stage, "parameters": {"seed": 3}, "tags": tags}
     assert events == [("cams", shown | {"parent_task_run_id": None}), observer, (run, {})]
 
 
