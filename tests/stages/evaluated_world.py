@@ -22,10 +22,14 @@ class Listener(Observer):
     def __init__(self, stage="evaluate"):
         super().__init__(stage)
         self.messages, self.tables, self.facts = [], {}, {}
-        self.images, self.texts = {}, {}
+        self.images, self.texts, self.totals = {}, {}, {}
 
     def log(self, message):
         self.messages.append(message)
+
+    def progress(self, items, total, label):
+        self.totals[label] = total
+        return items
 
     def fact(self, name, value):
         self.facts[name] = value

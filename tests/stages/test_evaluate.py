@@ -65,6 +65,10 @@ def test_every_method_answers_every_phrase_of_every_split_but_train(evaluated):
     assert all([*row] == sorted(row) for row in rows)
 
 
+def test_progress_is_of_batches_of_the_model_then_of_phrases_of_all_methods(evaluated):
+    assert [*evaluated[2].totals.items()] == [("model", 1), ("all", 2)]
+
+
 def test_the_known_answers_of_the_hand_made_scene_come_out(evaluated):
     methods = evaluated[0]["splits"]["test"]["methods"]
     shared = (30 - 3) * (40 - 4)  # of the proposal (3, 4, 50, 55) and the answer (1, 2, 30, 40)

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import sys
 
 import pytest
 from sqlalchemy import text
@@ -9,7 +10,9 @@ from sqlalchemy.exc import OperationalError
 
 pytest.importorskip("prefect")
 from prefect.server.database.configurations import AioSqliteConfiguration
+from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL, temporary_settings
 
+from pipeline.flow import prefect_server
 from pipeline.flow.prefect_server import SqliteInTurns
 
 
@@ -61,3 +64,21 @@ def test_prefect_alone_would_lose_what_was_read_first(file):
     with pytest.raises(OperationalError, match="locked"):
         asyncio.run(read_then_write(AioSqliteConfiguration, file))
     assert numbers(file) == [2]
+
+
+@pytest.mark.parametrize(
+    ("address", "kinds"),
+    [("sqlite+aiosqlite:///x.db", [SqliteInTurns]), ("postgresql+asyncpg://me@127.0.0.1/x", [])],
+)
+def test_a_server_on_sqlite_works_in_turns_and_one_on_another_database_as_it_is(
+    monkeypatch, address, kinds
+):
+    configured, started = [], []
+    monkeypatch.setattr(sys, "argv", ["x"])
+    monkeypatch.setattr(prefect_server, "set_database_config", configured.append)
+    monkeypatch.setattr("runpy.run_module", lambda *_, **how: started.append((how, sys.argv)))
+    with temporary_settings({PREFECT_API_DATABASE_CONNECTION_URL: address}):
+        prefect_server.main(["--port", "9"])
+    assert started == [({"run_name": "__main__"}, ["prefect", "server", "start", "--port", "9"])]
+    assert [type(one) for one in configured] == kinds
+    assert {one.connection_url for one in configured} <= {address}
