@@ -2,13 +2,15 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from uuid import UUID
 
 import pytest
 from prefect.states import StateType
 
 from pipeline.errors import InputError
 from pipeline.flow.dvc_steps import parse_repro
-from pipeline.flow.rebuild import RebuildError, rebuild_stages, select
+from pipeline.flow.rebuild import RebuildError, rebuild, rebuild_stages, select
 from pipeline.observe.observer import Observer
 from pipeline.params.read import PARAMS_FILE, read_params
 from tests.conftest import ROOT
@@ -68,10 +70,24 @@ def test_what_needs_a_failed_stage_is_blocked_and_everything_else_runs(project):
     assert issubclass(RebuildError, InputError)
 
 
-def test_a_stage_learns_the_task_run_that_it_belongs_to(project, monkeypatch, capfd):
-    (project / "dvc.yaml").write_text("stages: {told: {cmd: 'echo $PIPELINE_PARENT_TASK_RUN'}}")
+def test_a_rebuild_that_a_server_starts_is_of_a_selection_and_a_stage_learns_its_task_run(
+    project, monkeypatch, capfd
+):
+    module, beats, run_id = "pipeline.observe.prefect_observer", [], str(UUID(int=7))
+    told = "stages: {told: {cmd: 'echo $PIPELINE_PARENT_TASK_RUN'}, broken: {cmd: 'exit 3'}}"
+    (project / "dvc.yaml").write_text(told)
+    (project / PARAMS_FILE).write_bytes((ROOT / PARAMS_FILE).read_bytes())
+    monkeypatch.setattr(f"{module}.task", lambda **_: lambda work: work)
+    monkeypatch.setattr(f"{module}.get_run_logger", lambda: SimpleNamespace(info=str))
+    monkeypatch.setattr(
+        "pipeline.observe.prefect_client.emit_event", lambda *one: beats.append(one)
+    )
+    monkeypatch.setenv("PREFECT__RUNTIME__FLOW_RUN__ID", run_id)
     monkeypatch.setenv("PREFECT__RUNTIME__TASK_RUN__ID", "f00d-4")
-    rebuild_stages(Console(), parse_repro([]))
+    rebuild.fn(["refcoco"], ["no_cam"], ["told"])
+    run = read_params().run
+    assert (run.datasets, run.variants) == (("refcoco",), ("no_cam",))
+    assert run_id in str(beats[0])
     assert "f00d-4" in capfd.readouterr().out.splitlines()
 
 
