@@ -61,6 +61,7 @@ def test_a_dataset_is_there_when_its_files_and_pictures_are(project, dataset, fi
     assert levels(found) == [Level.MISSING, Level.MISSING]
     keys = [f"datasets.{dataset}.{key}" for key in ("root", "images")]
     assert [one.what.partition(":")[0] for one in found] == keys
+    assert not any(name in found[0].what for name in NEEDED[section.format])
     (project / "pictures").mkdir()
     (project / "pictures" / "._1.jpg").touch()  # a side file of a Mac
     assert levels(check_dataset(dataset, section)) == [Level.MISSING, Level.MISSING]
