@@ -262,16 +262,20 @@ def test_the_work_is_done_in_the_one_flow_run_that_is_made_for_it(
 
 
 def test_only_progress_outside_of_all_units_is_sent(observer, monkeypatch):
-    def as_it_is(**_):
+    named = []
+
+    def as_it_is(name, task_run_name, **_):
+        named.append((name, task_run_name))
         return lambda work: work
 
     def work():
-        observer.unit(lambda: list(observer.progress("ab", 2, "inner")), "parts", "1/1")
+        observer.unit(lambda: list(observer.progress("ab", 2, "inner")), "parts", "part 1/1")
         return list(observer.progress("ab", 2, "outer"))
 
     monkeypatch.setattr("pipeline.observe.prefect_observer.task", as_it_is)
     for _ in range(2):
-        assert observer.unit(work, "shards", "1/1") == ["a", "b"]
+        assert observer.unit(work, "shards", "shard 1/1") == ["a", "b"]
+    assert named == [("shards", "shard 1/1"), ("parts", "part 1/1")] * 2
     assert observer.sent == []
     assert list(observer.progress("ab", 2, "shards")) == ["a", "b"]
     assert [sent[-1] for sent in observer.sent] == [50.0, 100.0]
