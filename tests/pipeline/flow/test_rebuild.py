@@ -1,5 +1,6 @@
 """The order and the ends of a rebuild's stages; the flow runs are in tests/end_to_end."""
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -77,6 +78,7 @@ def test_a_rebuild_that_a_server_starts_is_of_a_selection_and_a_stage_learns_its
     told = "stages: {told: {cmd: 'echo $PIPELINE_PARENT_TASK_RUN'}, broken: {cmd: 'exit 3'}}"
     (project / "dvc.yaml").write_text(told)
     (project / PARAMS_FILE).write_bytes((ROOT / PARAMS_FILE).read_bytes())
+    monkeypatch.setattr(logging.getLogger("prefect"), "propagate", True)  # for the tests after this
     monkeypatch.setattr(f"{module}.task", lambda **_: lambda work: work)
     monkeypatch.setattr(f"{module}.get_run_logger", lambda: SimpleNamespace(info=str))
     monkeypatch.setattr(
