@@ -1,6 +1,5 @@
 """What every test stands on: no network, one thread, and the real data where they are."""
 
-import math
 import os
 
 os.environ.update(
@@ -15,7 +14,6 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Callable
-from itertools import zip_longest
 from pathlib import Path
 
 import pytest
@@ -33,16 +31,18 @@ def pytest_collection_finish():
 
 
 def pytest_collection_modifyitems(items):
-    """Begin with the longest files: one that waits for servers, then two slow ones, by turns.
+    """Put the files that wait for servers far from each other, and slow files before quick ones.
 
-    All others, in their order, fill the ends of the workers.
+    The cores have work while a worker waits, and quick files fill the ends of the workers.
     """
-    waiting = {item.path: None for item in items if item.path.parent.name == "end_to_end"}
-    slow = {item.path: None for item in items if item.get_closest_marker("slow")}
-    busy = [path for path in slow if path not in waiting]
-    turns = zip_longest(waiting, busy[::2], busy[1::2])
-    places = {path: place for place, path in enumerate(path for turn in turns for path in turn)}
-    items.sort(key=lambda item: places.get(item.path, math.inf))
+    files = dict.fromkeys(item.path for item in items)
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    waiting = [path for path in files if path.parent.name == "end_to_end"]
+    others = sorted(files.keys() - waiting, key=lambda path: (path not in slow, path))
+    num_turns = max(len(waiting), 1)
+    places = {path: (turn, -1) for turn, path in enumerate(waiting)}
+    places |= {path: (rank % num_turns, rank) for rank, path in enumerate(others)}
+    items.sort(key=lambda item: places[item.path])
 
 
 @pytest.fixture(autouse=True, scope="session")
