@@ -136,9 +136,9 @@ def write_tables(root):
 def write_weights(root):
     torch.manual_seed(0)
     info = ClassifierInfo(
-        "mobilenet_v2", 0.25, (0.4, 0.5, 0.6), (0.2, 0.3, 0.25), False, ("x", "y"), "noise", "none"
+        "resnet10", 0.125, (0.4, 0.5, 0.6), (0.2, 0.3, 0.25), False, ("x", "y"), "noise", "none"
     )
-    classifier = Classifier(build_network("mobilenet_v2", 0.25, 2), info)
+    classifier = Classifier(build_network("resnet10", 0.125, 2), info)
     save_classifier(root / FILES.weights / "classifier", classifier)
     weight = 0.1 * torch.randn(2, classifier.class_weight.shape[1])
     save_noun_head(root / FILES.noun_head, NounHead(tuple(CAM_NOUNS), weight, torch.zeros(2)))
