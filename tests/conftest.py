@@ -1,5 +1,6 @@
 """What every test stands on: no network, one thread, and the real data where they are."""
 
+import gc
 import os
 
 os.environ.update(
@@ -28,6 +29,7 @@ put_off_collection()  # the search for garbage took a quarter of the time of col
 
 def pytest_collection_finish():
     begin_collection()
+    gc.set_threshold(50_000)  # of 700, what tests leave behind was searched for all the time
 
 
 def pytest_collection_modifyitems(items):
