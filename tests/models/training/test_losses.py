@@ -6,6 +6,7 @@ from torchvision.ops import generalized_box_iou_loss
 
 from models.training.contrastive_loss import contrastive_loss, matching_loss, negative_mask
 from models.training.losses import compute_losses, loss_shares, mine_batch, regression_ramp
+from models.training.regression_loss import PseudoLabelThresholds, giou_loss, regression_loss
 from tests.models.grounder.tiny_grounder import (
     SPEC,
     WEIGHTS,
@@ -174,6 +175,19 @@ def test_predicted_boxes_are_drawn_to_the_most_probable_proposals():
         outputs.pred_boxes_xyxy[real], inputs.boxes_xyxy.gather(1, best)[real], reduction="mean"
     )
     torch.testing.assert_close(_losses(inputs)["giou_loss"], expected)
+
+
+def test_each_threshold_of_the_regression_is_told_by_its_own_name():
+    inputs, outputs = tiny_inputs(), tiny_grounder()(tiny_inputs())
+    limits = {"regression_iou": 0.02, "regression_gap": 0.2, "regression_gate": 0.5}
+    weights = replace(WEIGHTS, **limits)
+    losses = compute_losses(outputs, inputs, SPEC, weights, tiny_scorer(), 1.0)
+    thresholds = PseudoLabelThresholds(iou=0.02, margin=0.2, min_confidence=0.5)
+    masks = (inputs.phrase_mask, inputs.box_mask)
+    shared = (inputs.boxes_xyxy, outputs.box_probs, masks, thresholds)
+    expected = regression_loss(outputs.box_deltas, *shared)
+    torch.testing.assert_close(losses["regression_loss"], expected)
+    torch.testing.assert_close(losses["giou_loss"], giou_loss(outputs.pred_boxes_xyxy, *shared))
 
 
 def test_each_contrast_is_told_by_its_own_name():
