@@ -1,7 +1,10 @@
 import torch
+from torch.nn import functional as F
 
-from models.grounder.encoders.visual_encoder import VisualEncoder
+from models.grounder.encoders.visual_encoder import LevelEncoder, VisualEncoder
+from models.layers.attention import LayerSizes
 from models.layers.backbone import Backbone
+from models.layers.position_embedding import grid_position_embedding
 from tests.models.grounder.tiny_grounder import TinyNetwork, tiny_config
 
 
@@ -69,3 +72,24 @@ def test_padded_cells_are_zero():
     level = visual.levels[0]
     assert level.features.permute(0, 2, 3, 1)[~level.cell_mask].eq(0).all()
     assert level.features.permute(0, 2, 3, 1)[level.cell_mask].ne(0).any(-1).all()
+
+
+def test_a_level_is_projected_placed_attended_and_refined():
+    torch.manual_seed(2)
+    level = LevelEncoder(5, LayerSizes(dim=12, heads=3, ffn_dim=17, dropout=0.0), 1, window=0)
+    features, mask = torch.randn(2, 5, 3, 7), torch.ones(2, 3, 7, dtype=torch.bool)
+
+    def normed(layer, maps):
+        return F.group_norm(layer.conv(maps), 4, eps=layer.norm.eps)
+
+    placed = normed(level.project, features) + grid_position_embedding(mask, 12)
+    tokens = placed.flatten(2).transpose(1, 2)  # (2, 21, 12)
+    attended = level.encoder.layers[0](tokens, mask.flatten(1)).transpose(1, 2).view_as(placed)
+    expected = level.last(F.gelu(normed(level.refine, placed + attended)))
+    torch.testing.assert_close(level(features, mask).features, expected)
+
+
+def test_every_level_has_the_layers_of_the_pictures_part_of_the_depth():
+    config = tiny_config(levels="4+5", depth="2+3")
+    levels = VisualEncoder(Backbone(TinyNetwork(), (4, 5)), config).encoders
+    assert [len(level.encoder.layers) for level in levels.values()] == [2, 2]
