@@ -107,8 +107,6 @@ def _converted(state: Mapping[str, Tensor], dialect: Dialect) -> Iterator[tuple[
         for pattern, replacement in _RENAMED:
             name = re.sub(pattern, replacement, name)
         yield name, _reordered(name, tensor, dialect)
-        if name.endswith("running_mean"):
-            yield name.replace("running_mean", "num_batches_tracked"), torch.tensor(0)
 
 
 def _reordered(name: str, tensor: Tensor, dialect: Dialect) -> Tensor:
