@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 import torch
 
-from models.detector.checkpoint import DetectorInfo, build_model, inference_config, read_config
+from models.detector.checkpoint import (
+    DetectorInfo,
+    build_model,
+    inference_config,
+    read_config,
+    read_info,
+)
 from models.detector.detector import Detector, NetworkInput, load_detector, select_boxes
 from models.detector.openmmlab import DetDataSample
 from models.pretrained.convert import convert_detector
@@ -49,6 +55,11 @@ def test_objects_are_found_in_pixels_of_pictures_of_any_size(detector):
 def test_a_loaded_detector_is_frozen(detector):
     assert not detector._model.training
     assert not any(weight.requires_grad for weight in detector._model.parameters())
+
+
+def test_a_loaded_detector_tells_what_its_folder_says_of_it(detector, tiny_detector):
+    assert detector.info == read_info(tiny_detector)
+    assert detector.info.classes == CLASSES
 
 
 def test_red_and_blue_are_not_exchanged_on_the_way_to_the_network(detector):

@@ -12,6 +12,7 @@ from models.given_files.transformers_folder import (
     FolderError,
     check_folder,
     check_vocabulary,
+    is_file_name,
     read_json,
     tokenizer_errors,
     weight_files,
@@ -318,3 +319,9 @@ def test_a_file_of_settings_holds_an_object(tmp_path, content):
     (tmp_path / "config.json").write_text(content)
     with pytest.raises(FolderError, match=r"config\.json"):
         read_json(tmp_path / "config.json")
+
+
+def test_the_name_of_a_file_leads_nowhere_else_and_means_no_other():
+    refused = [one for one in map(chr, range(256)) if not is_file_name(f"a{one}b")]
+    assert refused == ["\0", "*", "/", "?", "["]
+    assert [one for one in ("", ".", "..", "a/", "...", ".a") if is_file_name(one)] == ["...", ".a"]

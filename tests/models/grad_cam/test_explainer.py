@@ -14,11 +14,11 @@ NOUNS = ("cat", "dog", "fox", "house", "man")
 WANTED = [[3, 0, 4], [2]]  # nouns of each image
 
 
-def nounhead(arch):
+def nounhead(arch, nouns=NOUNS):
     classifier = tiny_classifier(arch)
     noise = torch.Generator().manual_seed(7)
-    weight = torch.randn(len(NOUNS), classifier.num_features, generator=noise)
-    return NounHeadScorer(classifier, NounHead(NOUNS, weight, torch.zeros(len(NOUNS))))
+    weight = torch.randn(len(nouns), classifier.num_features, generator=noise)
+    return NounHeadScorer(classifier, NounHead(nouns, weight, torch.zeros(len(nouns))))
 
 
 def groups(arch):
@@ -126,6 +126,12 @@ def test_confidences_come_with_the_maps_and_an_image_without_nouns_has_none(back
     assert [tuple(maps.shape) for maps in found.maps] == [(0, *grid), (1, *grid)]
     nothing = NounExplainer(scorer, layer, backend).explain(IMAGES, [[], []])
     assert [tuple(maps.shape) for maps in nothing.maps] == [(0, *grid), (0, *grid)]
+
+
+@pytest.mark.parametrize("backend", ["autograd", "library"])
+def test_an_only_noun_may_be_in_one_image_and_not_in_the_other(backend):
+    maps = explain(nounhead("resnet18", NOUNS[:1]), backend, "layer3", [[], [0]])
+    assert [len(own) for own in maps] == [0, 1]
 
 
 def test_a_layer_that_is_not_there_or_not_run_once_is_named():

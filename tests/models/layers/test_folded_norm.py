@@ -59,6 +59,22 @@ def test_folded_norms_change_no_output_and_no_gradient_but_for_rounding(norm):
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
 
 
+@pytest.mark.parametrize(
+    "layers",
+    [
+        (nn.Conv2d(3, 4, 1), nn.ReLU(), nn.BatchNorm2d(4)),
+        (nn.Conv2d(3, 4, 1), nn.GroupNorm(2, 4)),
+        (nn.Conv2d(3, 4, 1), nn.Conv2d(4, 5, 1)),
+        (nn.ConvTranspose2d(3, 4, 1), nn.BatchNorm2d(4)),
+    ],
+)
+def test_only_a_batch_norm_right_behind_a_convolution_is_folded(layers):
+    network, images = nn.Sequential(*layers).eval(), torch.rand(1, 3, 7, 5)
+    expected = network(images)
+    assert fold_batch_norms(network) == 0
+    assert torch.equal(network(images), expected)
+
+
 def test_folded_norms_follow_weights_that_are_trained():
     network = stirred(Net(FrozenBatchNorm2d))
     fold_batch_norms(network)

@@ -43,3 +43,10 @@ def test_token_seven_holds_sine_and_cosine_of_seven():
     scales = [10_000.0 ** (i / 6) for i in (0, 2, 4)]
     expected = [f(7 / scale) for scale in scales for f in (math.sin, math.cos)]
     torch.testing.assert_close(embedding[7], torch.tensor(expected))
+
+
+def test_an_embedding_lies_on_the_device_it_is_for():
+    meta = torch.device("meta")  # holds no numbers, every machine has it
+    mask = torch.ones(1, 3, 5, dtype=torch.bool, device=meta)
+    found = sequence_position_embedding(11, 6, meta), grid_position_embedding(mask, 8)
+    assert [embedding.device for embedding in found] == [meta] * 2
