@@ -150,10 +150,11 @@ def test_windows_that_do_not_divide_the_grid_put_every_cell_back():
     torch.testing.assert_close(encoder(grid, torch.ones(2, 7, 5, dtype=torch.bool)), grid)
 
 
-def test_without_windows_cells_are_read_in_row_order():
+@pytest.mark.parametrize(("tall", "wide"), [(3, 5), (5, 3)])
+def test_without_windows_cells_are_read_in_row_order(tall, wide):
     torch.manual_seed(0)
-    grid, mask = torch.randn(1, D, 3, 5), torch.ones(1, 3, 5, dtype=torch.bool)
+    grid, mask = torch.randn(1, D, tall, wide), torch.ones(1, tall, wide, dtype=torch.bool)
     encoder = GridEncoder(SIZES, num_layers=1, window=0)
-    tokens = torch.tensor(np.stack([grid[0, :, y, x] for y in range(3) for x in range(5)]))
+    tokens = torch.tensor(np.stack([grid[0, :, y, x] for y in range(tall) for x in range(wide)]))
     expected = encoder.layers[0](tokens[None], mask.flatten(1))
-    torch.testing.assert_close(encoder(grid, mask)[0, :, 1, 2], expected[0, 7])
+    torch.testing.assert_close(encoder(grid, mask)[0, :, 1, 2], expected[0, wide + 2])

@@ -54,6 +54,16 @@ def test_each_picture_has_its_own_order():
         torch.testing.assert_close(found[row], content, rtol=0, atol=2e-3)
 
 
+def test_one_pixel_is_its_own_mean_and_padding_alone_stays_black():
+    mask = torch.zeros(B, 3, 3, dtype=torch.bool)
+    mask[0, 1, 2] = True
+    images = torch.rand(B, 3, 3, 3) * mask[:, None]
+    contrast, saturation = (change_colours(images, mask, *only(step, 0.6)) for step in (1, 2))
+    torch.testing.assert_close(contrast, saturation)
+    assert not torch.allclose(contrast[0], images[0])
+    assert contrast[1].eq(0).all()
+
+
 def test_padding_stays_black_and_numbers_stay_between_0_and_1():
     pixels, mask = squares()
     changed = change_colours(pixels / 255, mask, torch.full((B, 3), 0.5), only(0, 1)[1])

@@ -147,6 +147,13 @@ def test_a_setting_of_a_wrong_type_is_no_tokenizer(tmp_path):
         load_tokenizer(tmp_path)
 
 
+def test_a_folder_without_a_vocabulary_holds_no_tokenizer(tmp_path):
+    learn_tokenizer(PHRASES, 200).save_pretrained(tmp_path)
+    (tmp_path / "tokenizer.json").unlink()
+    with pytest.raises(ModelFileError, match=r"vocab\.txt"):
+        load_tokenizer(tmp_path)
+
+
 def test_a_text_is_the_mean_of_its_own_word_pieces_whatever_stands_beside_it():
     torch.manual_seed(1)
     tokenizer = learn_tokenizer(PHRASES, 60)
