@@ -36,18 +36,18 @@ def grid_position_embedding(cell_mask: Tensor, dim: int) -> Tensor:
 
 def sequence_position_embedding(length: int, dim: int, device: torch.device) -> Tensor:
     """Return the embedding of positions 0 to T - 1, float32 (T, D); D must be even."""
-    return _sines(torch.arange(length, device=device, dtype=torch.float32), dim)
+    return _sines(torch.arange(length, device=device), dim)
 
 
 def _angles(cell_mask: Tensor, axis: int) -> Tensor:
     """Return the centre of every cell along `axis`, scaled to 2 pi over the real cells."""
-    counts = cell_mask.cumsum(axis, dtype=torch.float32)
+    counts = cell_mask.cumsum(axis)
     totals = cell_mask.sum(axis, keepdim=True).clamp(min=1)
     return (counts - 0.5) / totals * (2 * math.pi)  # (B, h, w)
 
 
 def _sines(places: Tensor, dim: int) -> Tensor:
     """Return sin and cos, interleaved, of `places` at dim / 2 frequencies, (..., dim)."""
-    exponents = torch.arange(0, dim, 2, device=places.device, dtype=torch.float32) / dim
+    exponents = torch.arange(0, dim, 2, device=places.device) / dim
     angles = places[..., None] / TEMPERATURE**exponents  # (..., dim / 2)
     return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(-2)

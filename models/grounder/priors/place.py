@@ -42,7 +42,7 @@ def place_logits(inputs: GroundingInputs, config: GrounderConfig) -> Tensor:
 def boxes_as_shares(inputs: GroundingInputs) -> Tensor:
     """Return left, top, right, bottom as shares of what is seen of the image, float32 (B, R, 4)."""
     content = content_boxes_xyxy(inputs.pixel_mask)[:, None]  # (B, 1, 4)
-    corner, extent = content[..., :2], (content[..., 2:] - content[..., :2]).clamp(min=1)
+    corner, extent = content[..., :2], content[..., 2:] - content[..., :2]
     return (inputs.boxes_xyxy - corner.repeat(1, 1, 2)) / extent.repeat(1, 1, 2)
 
 
