@@ -96,6 +96,21 @@ def test_every_norm_of_a_backbone_is_folded_and_padding_still_has_no_influence()
         torch.testing.assert_close(found[level], maps, rtol=1e-4, atol=1e-4)
 
 
+class Keyword(nn.Module):
+    """Hands its norm the maps by name."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(3, 5, 1), nn.BatchNorm2d(5)
+
+    def forward(self, images):
+        return self.norm(input=self.conv(images))
+
+
+def test_a_norm_that_is_called_by_keyword_is_left():
+    assert fold_batch_norms(Keyword()) == 0
+
+
 class Branching(nn.Module):
     """Cannot be traced."""
 

@@ -71,12 +71,13 @@ def test_a_loss_worked_out_by_hand():
     assert mined.blank_prob.item() == pytest.approx(0.75 * 0.4 + 0.25 * 0.5)
 
 
-def test_area_is_measured_on_real_cells_only():
-    cells = torch.tensor([[[True, True], [False, False]]])
+@pytest.mark.parametrize(("second", "area"), [(True, 0.3), (False, 0.2)])
+def test_area_is_measured_on_real_cells_only(second, area):
+    cells = torch.tensor([[[True, second], [False, False]]])
     maps = torch.tensor([[[0.2, 0.4], [0.0, 0.0]]])
     scorer = FrozenClassifier(_red_and_green, BLANK)
     mined = mining_loss(_nouns(maps), torch.rand(1, 3, 4, 4), cells, scorer, SOFT, 4)
-    assert mined.area.item() == pytest.approx(0.3)
+    assert mined.area.item() == pytest.approx(area)
 
 
 def test_without_a_real_cell_the_area_is_zero():
