@@ -7,7 +7,9 @@ import torch
 
 from models.grounder.box_scorer import cam_statistics
 from models.grounder.config import GrounderConfig
+from models.grounder.grounder import masked_mean
 from models.grounder.priors.prior import prior_logits
+from models.layers.attention import TokenSet
 from models.training.losses import compute_losses
 from models.training.training_step import TrainingStep
 from tests.models.grounder.tiny_grounder import (
@@ -385,3 +387,9 @@ def test_outputs_have_the_promised_shapes():
     assert outputs.pred_boxes_xyxy.shape == outputs.refined_boxes_xyxy.shape == (B, P, 4)
     assert outputs.attention_maps.shape == (B, P, K, 3, 3)
     assert outputs.box_deltas.shape == (B, P, R, 4)
+
+
+def test_a_mean_is_of_the_real_tokens_and_zero_without_one():
+    tokens = torch.tensor([[1.0, 10], [3, 30], [7, 70]]).expand(1, 3, 3, 2)
+    mask = torch.tensor([[[True, False, True], [False, True, False], [False] * 3]])
+    assert masked_mean(TokenSet(tokens, mask)).tolist() == [[[4, 40], [3, 30], [0, 0]]]

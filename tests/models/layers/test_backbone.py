@@ -1,6 +1,7 @@
 import pytest
 import timm
 import torch
+from timm.layers import BatchNormAct2d
 from timm.models import FeatureInfo
 from torch import nn
 from torchvision import models
@@ -129,6 +130,20 @@ def test_a_batch_norm_without_factors_keeps_its_statistics():
     torch.testing.assert_close(frozen(images), expected)
 
 
+class Doubling(nn.Module):
+    def forward(self, maps):
+        return 2 * maps
+
+
+def test_a_batch_norm_of_timm_keeps_what_it_does_behind_it_in_order():
+    norm = BatchNormAct2d(2, act_layer=nn.SiLU, drop_layer=Doubling).eval()
+    norm.running_mean.copy_(torch.tensor([1.0, 2.0]))
+    images = torch.rand(2, 2, 3, 5)
+    expected = norm(images)
+    frozen = freeze_batch_norm(nn.Sequential(norm)).train()
+    torch.testing.assert_close(frozen(images), expected)
+
+
 def test_stem_and_first_stage_are_frozen_and_the_rest_is_not():
     backbone = Backbone(_resnet(), (3, 4, 5))
     frozen = {name.split(".")[2] for name, p in backbone.named_parameters() if not p.requires_grad}
@@ -169,6 +184,27 @@ def test_tracing_leaves_no_hook_and_keeps_the_mode():
     trace_strides(network)
     assert network.training
     assert not any(module._forward_hooks for module in network.modules())
+
+
+class Twofold(nn.Sequential):
+    """Puts out its maps twice."""
+
+    def forward(self, images):
+        maps = super().forward(images)
+        return maps, maps
+
+
+class First(nn.Module):
+    def forward(self, maps):
+        return maps[0]
+
+
+def test_a_module_that_puts_out_no_single_map_has_no_stride():
+    trace = trace_strides(nn.Sequential(Twofold(nn.Conv2d(3, 5, 8, stride=8)), First()))
+    assert [(module.name, module.stride, module.channels) for module in trace] == [
+        ("0.0", 8, 5),
+        ("1", 8, 5),
+    ]
 
 
 def test_a_network_without_a_map_at_stride_eight_is_refused():

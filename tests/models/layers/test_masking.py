@@ -5,6 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 from torchvision import models
+from torchvision.ops import Permute
 
 from models.layers.masking import (
     ConvNorm,
@@ -41,13 +42,15 @@ def test_groups_are_as_many_as_divide():
 
 def test_the_norm_of_an_image_is_torchs_norm_of_its_real_part():
     torch.manual_seed(0)
-    norm, maps = MaskedGroupNorm(6), torch.randn(2, 6, 7, 5) * 3 + 2
+    norm, maps = MaskedGroupNorm(6), torch.randn(3, 6, 7, 5) * 3 + 2
     nn.init.normal_(norm.weight)
     nn.init.normal_(norm.bias)
-    mask = torch.zeros(2, 7, 5, dtype=torch.bool)
-    mask[0, 1:6, :3], mask[1, :2, 2:] = True, True
+    mask = torch.zeros(3, 7, 5, dtype=torch.bool)
+    parts = [(slice(1, 6), slice(0, 3)), (slice(0, 2), slice(2, 5)), (slice(3, 4), slice(4, 5))]
+    for image, part in enumerate(parts):
+        mask[image][part] = True
     found = norm(maps, mask)
-    for image, part in ((0, (slice(1, 6), slice(0, 3))), (1, (slice(0, 2), slice(2, 5)))):
+    for image, part in enumerate(parts):
         alone = maps[image : image + 1, :, part[0], part[1]]
         expected = F.group_norm(alone, norm.num_groups, norm.weight, norm.bias)
         torch.testing.assert_close(found[image, :, part[0], part[1]], expected[0])
@@ -86,6 +89,15 @@ def test_a_window_may_be_wide_along_one_axis(kernel_hw):
     mask = F.pad(torch.ones(1, 5, 7, dtype=torch.bool), (1, 1, 1, 1))
     found = PaddingBlinds(_Named(layer))(images, mask)["maps"]
     torch.testing.assert_close(found[..., 1:6, 1:8], layer(images[..., 1:6, 1:8]))
+
+
+def test_a_layer_of_single_cells_may_have_its_channels_last():
+    layers = (Permute([0, 2, 3, 1]), nn.LayerNorm(5), nn.Linear(5, 2), Permute([0, 3, 1, 2]))
+    trunk = nn.Sequential(nn.Conv2d(3, 5, 1), *layers)
+    images, mask = torch.rand(1, 3, 7, 11), torch.zeros(1, 7, 11, dtype=torch.bool)
+    mask[:, 1:4, :9] = True
+    found = PaddingBlinds(_Named(trunk))(images, mask)["maps"]
+    torch.testing.assert_close(found, trunk(images) * mask)
 
 
 class _Named(nn.Module):

@@ -56,6 +56,16 @@ def test_an_image_without_boxes_neither_teaches_nor_stands_against_others():
     assert loss.item() == pytest.approx(expected, rel=1e-5)
 
 
+def test_a_phrase_alone_in_its_batch_has_the_loss_whole():
+    phrases, boxes, phrase_mask, box_mask, negatives = _batch()
+    phrase_mask = torch.zeros_like(phrase_mask)
+    phrase_mask[2, 1] = True
+    arrays = [part.double().numpy() for part in (phrases, boxes)]
+    arrays += [part.numpy() for part in (phrase_mask, box_mask, negatives)]
+    loss = contrastive_loss(phrases, boxes, phrase_mask, box_mask, negatives, TEMPERATURE)
+    assert loss.item() == pytest.approx(loops.contrast(*arrays, TEMPERATURE), rel=1e-5)
+
+
 def test_an_images_score_does_not_grow_with_the_number_of_its_boxes():
     phrase = torch.ones(1, 1, 1)
     boxes = torch.ones(2, 3, 1)

@@ -41,6 +41,7 @@ def test_logits_of_half_precision_are_summed_in_float32():
 def test_a_batch_without_words_costs_nothing():
     attended, words, mask = _phrases()
     assert reconstruction_loss(_decoder()(attended, words), words, mask & False) == 0
+    assert vision_gap(_decoder(), attended, words, mask & False) == 0
 
 
 def test_the_vision_gap_is_what_swapping_z_costs():

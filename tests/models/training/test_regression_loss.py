@@ -120,6 +120,19 @@ def test_without_proposals_the_loss_is_zero_and_has_a_gradient():
     assert pred.grad.eq(0).all()
 
 
+def test_an_image_whose_proposals_are_padding_counts_as_zero():
+    deltas, probs, gates = (
+        torch.ones(2, 1, 5, 4),
+        torch.zeros(2, 1, 5),
+        replace(GATES, min_confidence=0),
+    )
+    probs[0] = _probs(0.5, 0.3, 0.1, 0.1, 0.0)
+    masks = (torch.ones(2, 1, dtype=torch.bool), torch.cat([MASKS[1], MASKS[1] & False]))
+    found = regression_loss(deltas, BOXES.expand(2, 5, 4), probs, masks, gates)
+    alone = regression_loss(deltas[:1], BOXES, probs[:1], MASKS, gates)
+    torch.testing.assert_close(found, alone / 2)
+
+
 def test_equal_proposals_give_a_finite_loss():
     boxes, probs = BOXES[:, :1].expand(1, 5, 4), torch.full((1, 1, 5), 0.2)
     loss = regression_loss(torch.ones(1, 1, 5, 4), boxes, probs, MASKS, GATES)

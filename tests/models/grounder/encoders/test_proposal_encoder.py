@@ -74,8 +74,8 @@ def test_pooling_has_the_gradient_of_roi_align():
 def test_geometry_is_in_fractions_of_the_real_image():
     mask = torch.zeros(1, 100, 100, dtype=torch.bool)
     mask[0, 7:87, 3:43] = True
-    geometry = box_geometry(torch.tensor([[[13.0, 27.0, 33.0, 67.0]]]), mask)
-    expected = torch.tensor([0.25, 0.25, 0.75, 0.75, 0.5, 0.5, 0.25])
+    geometry = box_geometry(torch.tensor([[[13.0, 23.0, 37.0, 63.0]]]), mask)
+    expected = torch.tensor([0.25, 0.2, 0.85, 0.7, 0.6, 0.5, 0.3])
     torch.testing.assert_close(geometry[0, 0], expected)
 
 

@@ -24,6 +24,14 @@ def test_an_area_is_a_share_of_what_is_seen_of_the_image():
     assert found[:, 1].tolist() == pytest.approx([1e-4, 1e-4])
 
 
+def test_a_picture_may_be_a_single_pixel():
+    inputs = tiny_inputs()
+    inputs.pixel_mask[:] = False
+    inputs.pixel_mask[1, 3, 2] = True
+    inputs.boxes_xyxy[:, 0] = torch.tensor([2.0, 3, 2.5, 4])
+    assert area_shares(inputs)[1, 0].item() == 0.5
+
+
 def test_without_a_pixel_or_a_box_areas_are_finite():
     inputs = tiny_inputs(boxes=0)
     assert area_shares(inputs).shape == (B, 0)
