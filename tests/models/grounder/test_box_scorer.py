@@ -87,16 +87,22 @@ def test_box_embeddings_have_length_one():
     torch.testing.assert_close(embeddings.norm(dim=-1), torch.ones(B, R))
 
 
-def test_statistics_of_a_box_drawn_by_hand():
+@pytest.mark.parametrize(
+    ("box", "mass", "area"),
+    [
+        ((40.0, 30.0, 70.0, 60.0), 0.5, 1.5),  # cell (1, 2) and half of (1, 3)
+        ((44.0, 36.0, 46.0, 39.0), 0.004, 0.01),  # a hundredth of cell (1, 2)
+    ],
+)
+def test_statistics_of_a_box_drawn_by_hand(box, mass, area):
     maps = torch.zeros(1, 1, 1, H, W)  # cells of 20 x 30 px
-    maps[0, 0, 0, 1, 2:4] = torch.tensor([0.8, 0.4])
-    maps[0, 0, 0, 3, 5] = 0.3
-    box = torch.tensor([[[40.0, 30.0, 70.0, 60.0]]])  # cell (1, 2) and half of (1, 3)
-    statistics = cam_statistics(maps, torch.ones(1, 1, 1), box, S)
-    expected = torch.tensor([1.0 / 1.5, 1.0 / 1.5, 1.0 / math.sqrt(1.5)])
+    maps[0, 0, 0, 1, 2:4] = torch.tensor([0.4, 0.2])
+    maps[0, 0, 0, 3, 5] = 0.1
+    statistics = cam_statistics(maps, torch.ones(1, 1, 1), torch.tensor([[box]]), S)
+    expected = torch.tensor([mass / area, mass / 0.7, mass / math.sqrt(area)])
     torch.testing.assert_close(statistics.features[0, 0, 0], expected)
-    logs = math.log(1.0 / math.sqrt(1.5) + 1e-3)
-    assert statistics.log_density[0, 0, 0].item() == pytest.approx(logs, abs=1e-6)
+    logs = math.log(mass / math.sqrt(area) + 1e-3)
+    assert statistics.log_density[0, 0, 0].item() == pytest.approx(logs, abs=1e-5)
 
 
 def test_statistics_equal_a_slow_loop():
@@ -145,6 +151,7 @@ def test_logarithms_of_probabilities_are_zero_on_padding():
     odds = math.log1p(math.exp(1.0))
     expected = torch.tensor([[-odds, 1 - odds, 0.0], [-1600.0, 0.0, 0.0]])
     torch.testing.assert_close(masked_log_probs(logits, mask), expected)
+    torch.testing.assert_close(masked_log_probs(logits[None], mask[None]), expected[None])
     assert masked_log_probs(logits, torch.zeros_like(mask)).eq(0).all()
 
 
