@@ -116,4 +116,4 @@ def in_whole_cells(images: Tensor, stride_px: int) -> Tensor:
     height, width = (-(-side // stride_px) * stride_px for side in images.shape[-2:])
     if (height, width) == tuple(images.shape[-2:]):
         return images
-    return F.interpolate(images, (height, width), mode="bilinear", align_corners=False)
+    return F.interpolate(images, (height, width), mode="bilinear")

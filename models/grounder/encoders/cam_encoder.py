@@ -150,7 +150,7 @@ def _resized(cams: Tensor, grid_hw: torch.Size) -> Tensor:
     if cams.shape[-2:] == grid_hw:
         return cams
     flat = cams.flatten(0, 2)[:, None]
-    sized = F.interpolate(flat, grid_hw, mode="bilinear", align_corners=False)
+    sized = F.interpolate(flat, grid_hw, mode="bilinear")
     return sized.view(*cams.shape[:3], *grid_hw)
 
 
