@@ -40,6 +40,12 @@ def test_the_learners_overlap_the_most_trusted_box_and_lag_behind_it():
     assert learners.tolist() == [[[True, True, False, False, False]]]
 
 
+def test_a_neighbour_at_both_thresholds_learns():
+    gates = replace(GATES, iou=0.75, margin=0.25)
+    _, learners = select_pseudo_targets(BOXES, _probs(0.5, 0.25, 0, 0.25, 0.0), MASKS[1], gates)
+    assert learners.tolist() == [[[True, True, False, False, False]]]
+
+
 def test_a_neighbour_that_is_nearly_as_probable_does_not_learn():
     _, learners = select_pseudo_targets(BOXES, _probs(0.4, 0.35, 0.15, 0.1, 0.0), MASKS[1], GATES)
     assert learners.tolist() == [[[True, False, False, False, False]]]
