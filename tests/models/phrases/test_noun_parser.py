@@ -10,6 +10,7 @@ from stanza.models.common.doc import Document
 
 from models.given_files.safe_load import ModelFileError
 from models.phrases.noun_parser import NounParser, _check_sizes, _check_weights, _cut_out
+from models.phrases.tokens import TaggedToken
 from tests.tiny_tagger import write_tiny_tagger
 
 
@@ -152,6 +153,24 @@ def test_of_three_words_the_last_is_the_ending_and_one_place_alone_is_none():
     token.words[0].start_char, token.words[0].end_char = 4, 10
     cut = _cut_out(token, "you shouldn't've")
     assert [(part.text, part.upos) for part in cut] == [("shouldn't", "AUX"), ("'ve", "VERB")]
+
+
+def test_a_phrase_that_stanza_cuts_in_sentences_is_put_together_again():
+    parser = NounParser.__new__(NounParser)
+    parser.cut_at_spaces = False
+    words = [("a", "DET", 0), ("dog", "NOUN", 2), ("cat", "NOUN", 7)]
+    rows = [
+        {"id": (1,), "text": text, "upos": upos, "start_char": start, "end_char": start + len(text)}
+        for text, upos, start in words
+    ]
+    cut = [rows[:1], rows[1:2], rows[2:]]
+    parser.pipeline = SimpleNamespace(
+        bulk_process=lambda given: [Document(cut, text=one.text) for one in given]
+    )
+    assert parser.tag(["", "A DOG; cat"]) == [
+        [],
+        [TaggedToken(text, upos, start, start + len(text)) for text, upos, start in words],
+    ]
 
 
 def test_a_missing_or_foreign_folder_names_the_file(tmp_path):

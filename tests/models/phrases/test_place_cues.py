@@ -22,6 +22,7 @@ from tests.models.phrases.hand_tags import tag
         ("tank top", "top", "top", ""),
         ("orange top left", "top", "orange", "top"),
         ("pink top left", "top", "top", ""),
+        ("cat on top left", "top", "cat", "top"),
         ("man with back turned", "back", "man", ""),
         ("man with back to the camera", "back", "man", ""),
         ("man on left turned away", "left", "man", "left"),
