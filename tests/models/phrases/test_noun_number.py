@@ -12,6 +12,7 @@ def is_several(phrase, noun):
     [
         ("Two men in hats", "men"),
         ("3 sheep", "sheep"),
+        ("3 spacecraft", "spacecraft"),
         ("THREE sheep", "sheep"),
         ("several deer", "deer"),
         ("a large group", "group"),
@@ -31,6 +32,7 @@ def is_several(phrase, noun):
         ("two white dog", "dog"),  # a slip for "dogs"
         ("two long-haired dog", "dog"),
         ("two white chair", "chair"),
+        ("two big chair", "chair"),
         ("one third of the pizzas", "pizzas"),
         ("two football player", "player"),
         ("three dogs race", "race"),  # the tagger's slip

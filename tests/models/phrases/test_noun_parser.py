@@ -11,7 +11,7 @@ from stanza.models.common.doc import Document
 from models.given_files.safe_load import ModelFileError
 from models.phrases.noun_parser import NounParser, _check_sizes, _check_weights, _cut_out
 from models.phrases.tokens import TaggedToken
-from tests.tiny_tagger import write_tiny_tagger
+from tests.tiny_tagger import add_tiny_tokenizer, write_tiny_tagger
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +153,19 @@ def test_of_three_words_the_last_is_the_ending_and_one_place_alone_is_none():
     token.words[0].start_char, token.words[0].end_char = 4, 10
     cut = _cut_out(token, "you shouldn't've")
     assert [(part.text, part.upos) for part in cut] == [("shouldn't", "AUX"), ("'ve", "VERB")]
+
+
+def test_words_are_cut_by_the_tokenizer_of_a_folder_that_has_one(tagger, tmp_path):
+    folder = shutil.copytree(tagger, tmp_path / "tagger")
+    file = add_tiny_tokenizer(folder)
+    found = NounParser(folder, "cpu", 1).tag(["the dog", "", "Dog, cup"])
+    places = [[(token.text, token.start, token.end) for token in tokens] for tokens in found]
+    assert places == [[("the dog", 0, 7)], [], [("dog, cup", 0, 8)]]
+    content = torch.load(file, weights_only=True)
+    del content["model"]["sent_clf.bias"]
+    torch.save(content, file)
+    with pytest.raises(ModelFileError, match=rf"{file}.*sent_clf\.bias"):
+        NounParser(folder, "cpu", 1)
 
 
 def test_a_phrase_that_stanza_cuts_in_sentences_is_put_together_again():

@@ -173,6 +173,9 @@ def test_spans_are_the_nouns_own_characters():
         NounMention("männer", CONTEXT, (5, 11)),
     )
     assert phrase[14:25] == "teddy bears"
+    assert find_nouns(tag("the/DET teddy-bear/NOUN"), 0) == (
+        NounMention("teddy bear", HEAD, (4, 14)),
+    )
 
 
 @pytest.mark.parametrize(("limit", "expected"), [(0, ["cup"]), (1, ["cup", "table"])])

@@ -18,6 +18,7 @@ from tests.models.phrases.hand_tags import tag
         ("to the left", "left", None, "left"),
         ("to the", "the", None, ""),
         ("woman left facing the camera", "left", "woman", "left"),
+        ("left facing", "left", None, "left"),
         ("his back", "back", "back", ""),
         ("tank top", "top", "top", ""),
         ("orange top left", "top", "orange", "top"),

@@ -76,6 +76,7 @@ SAID = {
     "last bear from the front , right side": "back right;;",
     "ballast , third from left": ";3 left;",
     "last row , second from left": ";2 left;",
+    "dog in last row from the left": "left;;",
     "last shelf third cup from the right": ";3 right;",
     "last table , third cup from the right": ";3 right;",
     "kid in second row": ";;",
@@ -307,6 +308,7 @@ def test_without_a_head_noun_the_place_is_read_all_the_same():
         ("second cow from the right", "cow"),
         ("big dog at the top right", "dog"),
         ("left", "left"),
+        ("guy big hat", "guy big hat"),
     ],
 )
 def test_the_subject_is_the_thing_without_its_place(phrase, subject):

@@ -110,7 +110,8 @@ def test_gerunds(text, expected):
 
 
 def test_modifiers_are_adjectives_and_colours():
-    assert [is_modifier(word) for word in ("orange", "red", "dog")] == [True, True, False]
+    words = ("orange", "blue", "big", "dog")
+    assert [is_modifier(word) for word in words] == [True, True, True, False]
 
 
 @pytest.mark.parametrize(
@@ -158,7 +159,7 @@ def test_what_may_be_a_noun_though_it_is_tagged_otherwise(tagged, expected):
 
 
 def test_what_may_stand_between_a_modifier_and_its_noun():
-    words = "happy/ADJ ,/PUNCT covered/VERB red/NOUN dog/NOUN riding/VERB"
+    words = "frisky/ADJ ,/PUNCT covered/VERB red/NOUN dog/NOUN riding/VERB"
     assert [describes(token) for token in tag(words)] == [True] * 4 + [False] * 2
 
 

@@ -4,8 +4,9 @@ import json
 import pytest
 import stanza
 
+from models.finite import NonFiniteError
 from models.phrases.noun_parser import NounParser
-from models.phrases.train_tagger import _document, train_tagger
+from models.phrases.train_tagger import _SETTINGS, _document, train_tagger
 from tests.tiny_tagger import PHRASES, tagged, write_tiny_tagger
 
 
@@ -61,6 +62,13 @@ def test_more_steps_than_an_epoch_are_taken(tmp_path):
 def test_nothing_to_learn_from_is_an_error(phrases, tmp_path):
     with pytest.raises(ValueError, match="phrase"):
         train_tagger(phrases, tmp_path, steps=1, seed=0)
+
+
+def test_a_loss_that_is_not_finite_ends_the_training_and_leaves_no_folder(tmp_path, monkeypatch):
+    monkeypatch.setitem(_SETTINGS, "lr", 1e37)
+    with pytest.raises(NonFiniteError, match=r"step [23]\b"):
+        train_tagger(PHRASES, tmp_path / "none", steps=4, seed=0)
+    assert not (tmp_path / "none").exists()
 
 
 @pytest.mark.slow

@@ -146,6 +146,16 @@ def test_beyond_the_limit_nothing_is_added_and_nothing_changes():
     assert memory.used_bytes == 2 * one
 
 
+def test_a_known_picture_beside_a_new_one_takes_no_room_again():
+    images, masks = pictures()
+    one = sum(maps[0].nbytes for maps in backbone()(images, masks).values())
+    memory = FrozenMemory(3 * one)
+    remembered = RememberedBackbone(backbone(), memory)
+    for pair in ([0, 1], [0, 2]):
+        remembered(images[pair], masks[pair])
+    assert (len(memory.images), memory.used_bytes) == (3, 3 * one)
+
+
 def frozen_grounder(**changes):
     grounder = tiny_grounder(language_pretrained=True, **changes)
     grounder.train_pretrained(wanted=False)
