@@ -100,6 +100,7 @@ SAID = {
     "cow nearest the fence": ";;near the fence",
     "chair closest to the window": ";;near the window",
     "right of the cup": ";;right the cup",
+    "kid left of everyone": "left;;",
     "left man with hat": "left;;touching hat",
     "man with hat left": "left;;touching hat",
     "back left guy in yellow striped shirt": "back left;;touching yellow striped shirt",

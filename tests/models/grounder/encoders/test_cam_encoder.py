@@ -65,6 +65,18 @@ def test_a_token_without_content_is_its_place_and_its_role():
     torch.testing.assert_close(tokens, expected.expand_as(tokens))
 
 
+def test_the_content_of_a_token_has_gone_through_every_block():
+    deepest, cams, noun_mask, roles = _inputs()
+    encoder, cells = _encoder("map"), deepest.cell_mask[:1]
+    tokens = encoder(deepest, cams, noun_mask, roles).tokens.view(B, P, K, H, W, D)
+    content = encoder.widen(cams[:1, 1, :1])
+    for block in encoder.blocks:
+        content = block(content, cells)
+    expected = content + grid_position_embedding(cells, D)
+    expected = expected[0].permute(1, 2, 0) + encoder.role.weight[0]
+    torch.testing.assert_close(tokens[0, 1, 0], expected)
+
+
 def test_a_noun_with_an_all_zero_map_counts_as_missing():
     deepest, cams, noun_mask, roles = _inputs()
     cams[1, 1, 0] = 0
