@@ -176,3 +176,9 @@ def test_more_padding_changes_no_output(kind, network, changes):
 def test_a_convolution_has_a_bias_unless_it_is_left_out():
     assert ConvNorm(3, 5, 1).conv.bias is not None
     assert ConvNorm(3, 5, 1, bias=False).conv.bias is None
+
+
+@pytest.mark.parametrize("kernel", [1, 3, 5])
+def test_a_convolution_keeps_the_grid(kernel):
+    maps, mask = torch.rand(1, 3, 7, 11), torch.ones(1, 7, 11, dtype=torch.bool)
+    assert ConvNorm(3, 5, kernel)(maps, mask).shape == (1, 5, 7, 11)
