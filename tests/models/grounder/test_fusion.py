@@ -4,6 +4,7 @@ import torch
 from models.grounder.encoders.visual_encoder import LevelMap
 from models.grounder.fusion import Fusion, FusionBranch
 from models.layers.attention import LayerSizes, TokenSet
+from models.layers.position_embedding import grid_position_embedding, sequence_position_embedding
 from tests.models.grounder.tiny_grounder import tiny_config
 
 B, P, T, X, C, D = 2, 3, 5, 7, 11, 12
@@ -110,6 +111,23 @@ def test_cams_that_are_off_are_not_read():
     fusion, other = _fusion(cam="off"), TokenSet(cams.tokens + 1, ~cams.mask)
     before = fusion(levels, words, cams, phrases)
     assert before.equal(fusion(levels, words, other, phrases))
+
+
+def test_cells_and_words_are_read_with_their_places_and_the_phrase_asks_last():
+    levels, words, cams, phrases = _inputs()
+    fusion, one = _fusion(reg_token="phrase"), (slice(1, 2), slice(2, 3))  # a phrase of image 1
+    places = sequence_position_embedding(T, D, torch.device("cpu"))
+    reg = fusion.reg + fusion.ask(phrases[one])
+    spoken = [fusion.language(words.tokens[one]) + places, fusion.cam(cams.tokens[one])]
+    masks = [words.mask[one], cams.mask[one], torch.ones(1, 1, 1, dtype=torch.bool)]
+    own = TokenSet(torch.cat([*spoken, reg[:, :, None]], dim=2), torch.cat(masks, dim=2))
+    states = []
+    for branch, level in zip(fusion.branches, levels, strict=True):
+        places = grid_position_embedding(level.cell_mask[1:2], D)
+        cells = fusion.visual(level.features[1].flatten(1).T) + places[0].flatten(1).T
+        mask = level.cell_mask[1].flatten()
+        states.append(branch(TokenSet(cells[None, None], mask[None, None]), own))
+    torch.testing.assert_close(fusion(levels, words, cams, phrases)[one], torch.cat(states, -1))
 
 
 def test_where_a_cell_lies_matters():
