@@ -137,6 +137,12 @@ def test_one_background_alone_and_a_prompt_without_a_place_are_refused(folder):
         load_clip_scorer(folder, "a photo", NOUNS, BACKGROUNDS)
 
 
+def test_two_backgrounds_are_enough_though_one_is_the_noun_itself(scorer, folder):
+    tree, sky = logits_of_transformers(scorer, folder, IMAGES[0], ["tree", "sky"])
+    found = load_clip_scorer(folder, PROMPT, ("tree",), ("tree", "sky")).probs(IMAGES)
+    assert found[0, 0].item() == pytest.approx(1 / (1 + math.exp(sky - tree)), rel=1e-4)
+
+
 def test_a_piece_of_a_text_without_an_embedding_is_refused(folder, tmp_path):
     for file in folder.iterdir():
         if file.is_file():

@@ -84,6 +84,7 @@ WITHOUT_A_NOUN = [
     "a/DET green/ADJ object/NOUN",
     "metal/NOUN object/NOUN",
     "a/DET picture/NOUN",
+    "over/ADP the/DET table/NOUN",
     "a/DET dog/NOUN picture/NOUN",
     "red/ADJ and/CCONJ blue/NOUN",
     "the/DET tallest/ADJ",
