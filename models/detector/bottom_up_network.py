@@ -61,7 +61,7 @@ class ExtentBoxCoder(DeltaXYWHBBoxCoder):
     """
 
     def __init__(self, target_stds: Sequence[float], extent_px: int) -> None:
-        super().__init__(target_means=(0.0, 0.0, 0.0, 0.0), target_stds=target_stds)
+        super().__init__(target_stds=target_stds)
         self.extent_px = extent_px
 
     def decode(self, bboxes: Tensor, pred_bboxes: Tensor, max_shape: tuple[int, int]) -> Tensor:
