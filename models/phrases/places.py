@@ -223,5 +223,5 @@ def _counts_from(behind: Sequence[str]) -> bool:
 
 
 def _without_last(text: str) -> str:
-    """Return the order of "second-to-last", "" of "last", any other word as it is."""
-    return "" if text == "last" else text.removesuffix("-last").removesuffix("-to")
+    """Return the order of "second-to-last", any other word as it is."""
+    return text.removesuffix("-last").removesuffix("-to")
