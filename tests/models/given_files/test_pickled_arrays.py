@@ -208,3 +208,12 @@ def test_a_tensor_of_another_kind_is_no_weight(make):
     assert with_arrays({"a": plain}, ValueBudget(99))["a"] is plain
     with pytest.raises(ValueError, match="tensor"):
         with_arrays({"a": [make(plain)]}, ValueBudget(99))
+
+
+@pytest.mark.parametrize("pair", [lambda one: [one, one], lambda one: (one, one)])
+def test_a_value_that_holds_itself_over_and_over_is_refused(pair):
+    value = 1.0
+    for _ in range(16):
+        value = pair(value)
+    with pytest.raises(ValueError, match="values"):
+        with_arrays({"a": value}, ValueBudget(99))

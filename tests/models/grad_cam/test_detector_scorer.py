@@ -14,7 +14,12 @@ from models.detector.checkpoint import (
 )
 from models.detector.openmmlab import DetDataSample
 from models.given_files.safe_load import ModelFileError
-from models.grad_cam.detector_scorer import DetectorScorer, _regions, load_detector_scorer
+from models.grad_cam.detector_scorer import (
+    DetectorScorer,
+    _head_of,
+    _regions,
+    load_detector_scorer,
+)
 from models.grad_cam.explainer import LayerError, NounExplainer
 from models.noun_classes.imagenet import NounClasses
 from tests.tiny_detector import draw
@@ -278,6 +283,8 @@ def test_a_head_of_another_kind_is_refused(folders):
     model.roi_head.bbox_head = torch.nn.ModuleList([model.roi_head.bbox_head])
     with pytest.raises(ModelFileError, match="FasterRCNN"):
         DetectorScorer(model, DetectorInfo("x", (), "", ""), torch.zeros(3, 1, 1), GROUPS)
+    with pytest.raises(ModelFileError, match="Linear"):
+        _head_of(torch.nn.Linear(2, 3))
 
 
 def test_weights_of_another_detector_are_refused(folders, tmp_path):

@@ -109,6 +109,7 @@ BADLY_TAGGED = [
     ("white/ADV couch/VERB left/ADJ", ["couch"]),
     ("a/DET leather/NOUN couch/VERB", ["couch"]),
     ("couch/VERB next/ADV to/ADP him/PRON", ["couch"]),
+    ("couch/VERB which/PRON stinks/VERB", ["couch"]),
     ("it/PRON s/AUX mouth/ADJ", ["mouth"]),
     ("men/ADV", ["man"]),
     ("a/DET red/ADJ sled/VERB", ["sled"]),

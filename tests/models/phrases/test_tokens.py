@@ -146,6 +146,7 @@ def test_what_names_a_thing(tagged, expected):
         *((f"{text}/ADJ", False) for text in ("hatless", "foldable", "slowly")),
         ("dish/VERB", True),
         ("seaweed/VERB", True),  # "eed" ends no participle
+        ("bobsled/ADJ", True),
         ("covered/VERB", False),
         ("riding/VERB", False),
         ("building/VERB", True),
