@@ -170,9 +170,9 @@ def _leads_away(
 
 
 def _trailing_start(tokens: Sequence[TaggedToken], segment: Segment) -> int:
-    """Return where the place words at the end of a segment begin."""
+    """Return where the place words at the end of a segment begin; it has other words, too."""
     index = segment.stop
-    while index > segment.start + 1 and is_place_word(tokens[index - 1].text):
+    while is_place_word(tokens[index - 1].text):
         index -= 1
     return index
 
