@@ -36,6 +36,8 @@ def is_several(phrase, noun):
         ("one third of the pizzas", "pizzas"),
         ("two football player", "player"),
         ("three dogs race", "race"),  # the tagger's slip
+        ("two sheep race", "race"),
+        ("a nest of two fish", "fish"),
         ("every one of the dogs", "dogs"),
         ("a third of the pizzas", "pizzas"),
         ("most of the men", "men"),

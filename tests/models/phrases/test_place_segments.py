@@ -20,6 +20,7 @@ from tests.models.phrases.hand_tags import tag
         ("cup , left", [("", "cup"), ("", "left")]),
         ("near cow", [("", "near cow")]),
         ("the near cow", [("", "the near cow")]),
+        ("the nearest cow", [("", "the nearest cow")]),
         ("cup near cow", [("", "cup"), ("near", "cow")]),
         ("near the cow", [("", ""), ("near", "the cow")]),
         ("closest to us", [("", ""), ("near", "us")]),
