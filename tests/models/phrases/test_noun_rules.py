@@ -108,6 +108,7 @@ BADLY_TAGGED = [
     ("white/ADJ couch/VERB under/ADP lamp/NOUN", ["couch", "lamp"]),
     ("white/ADV couch/VERB left/ADJ", ["couch"]),
     ("a/DET leather/NOUN couch/VERB", ["couch"]),
+    ("a/DET leather/NOUN couch/VERB ,/PUNCT left/ADJ", ["couch"]),
     ("couch/VERB next/ADV to/ADP him/PRON", ["couch"]),
     ("couch/VERB which/PRON stinks/VERB", ["couch"]),
     ("it/PRON s/AUX mouth/ADJ", ["mouth"]),

@@ -10,6 +10,7 @@ from tests.models.phrases.hand_tags import tag
         ("left man", "left", "man", "left"),
         ("man farthest to the left", "farthest", "man", ""),
         ("man farthest to the left", "left", "man", "left"),
+        ("farthest man", "farthest", "man", "back"),
         ("woman facing to the left", "left", "woman", ""),
         ("facing left", "left", None, ""),
         ("woman facing the left", "left", "woman", ""),
