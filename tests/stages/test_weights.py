@@ -25,7 +25,7 @@ from tests.stages.weights_world import Listener, digests, prepare, sha256
 EMBEDDED = EmbeddedWeights(
     source="embedded",
     pretrain_seed=5,
-    classifier=ClassifierTraining("mobilenet_v2", 0.25, 6, 64, 1, 3, 0.002, 0.05),
+    classifier=ClassifierTraining("resnet10", 0.125, 6, 64, 1, 3, 0.002, 0.05),
     detector=DetectorTraining(
         scenes=4, long_side_px=96, epochs=1, batch_images=2, learning_rate=0.002, base_channels=8
     ),
@@ -213,10 +213,10 @@ def test_a_bottom_up_checkpoint_becomes_a_detector(files, project):
 
 
 def test_what_torch_s_cache_holds_is_not_fetched(files, project, published):
-    cached = project / "torch" / "hub" / "checkpoints" / "mobilenet_v2-b0353104.pth"
+    cached = project / "torch" / "hub" / "checkpoints" / "squeezenet1_1-b8a52dc0.pth"
     cached.parent.mkdir(parents=True)
     shutil.copyfile(published / "c.pth", cached)
-    hub = {"path": "", "hub": "MobileNet_V2_Weights.IMAGENET1K_V1", "sha256": sha256(cached)}
+    hub = {"path": "", "hub": "SqueezeNet1_1_Weights.IMAGENET1K_V1", "sha256": sha256(cached)}
     prepare(replace(files, classifier=replace(files.classifier, **hub)), project / "weights")
     manifest = json.loads((project / "weights" / "manifest.json").read_text())
-    assert manifest["classifier"]["source"] == "mobilenet_v2-b0353104.pth"
+    assert manifest["classifier"]["source"] == "squeezenet1_1-b8a52dc0.pth"

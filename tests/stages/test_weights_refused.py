@@ -54,13 +54,13 @@ def test_code_hidden_in_a_file_is_refused_and_not_run(files, project, name, writ
 
 def test_weights_of_another_architecture_are_refused(files, project):
     torch.save(resnet18().state_dict(), project / "given" / "c.pth")
-    refuse(files, project / "weights", r"c\.pth: does not fit mobilenet_v2")
+    refuse(files, project / "weights", r"c\.pth: does not fit squeezenet1_1")
 
 
 def test_the_hash_in_a_file_s_name_is_checked(files, project):
-    (project / "given" / "c.pth").rename(project / "given" / "mobilenet_v2-b0353104.pth")
+    (project / "given" / "c.pth").rename(project / "given" / "squeezenet1_1-b8a52dc0.pth")
     named = replace(files, classifier=replace(files.classifier, path=NAMED))
-    refuse(named, project / "weights", "expected b0353104; it is another version")
+    refuse(named, project / "weights", "expected b8a52dc0; it is another version")
     found = sha256(project / NAMED)
     told = replace(named, classifier=replace(named.classifier, sha256=found))
     prepare(told, project / "weights")

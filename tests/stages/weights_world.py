@@ -6,7 +6,7 @@ import os
 
 import pytest
 import torch
-from torchvision.models import mobilenet_v2
+from torchvision.models import squeezenet1_1
 
 from models.detector.checkpoint import build_model, read_config
 from pipeline.errors import InputError
@@ -22,7 +22,8 @@ from pipeline.params.weights import (
 from stages.weights import run
 
 CONFIG = "yolox/yolox_nano_8xb8-300e_coco.py"
-NAMED = "given/mobilenet_v2-b0353104.pth"
+ARCH = "squeezenet1_1"
+NAMED = f"given/{ARCH}-b8a52dc0.pth"
 NOTHING = TransformersFolder("", "", "", "", "")
 
 
@@ -33,7 +34,7 @@ def write_published(folder):
     torch.save(
         {"meta": {"dataset_meta": {"classes": classes}}, "state_dict": state}, folder / "d.pth"
     )
-    torch.save(mobilenet_v2().state_dict(), folder / "c.pth")
+    torch.save(squeezenet1_1().state_dict(), folder / "c.pth")
     for name in ("tokenize", "pos"):
         (folder / "stanza" / "en" / name).mkdir(parents=True)
         torch.save({"model": torch.ones(3)}, folder / "stanza" / "en" / name / "ewt.pt")
@@ -48,7 +49,7 @@ def given_section():
         source="files",
         detector=DetectorFile("mmdet", "given/d.pth", "", CONFIG, "", "COCO", "Apache-2.0"),
         classifier=ClassifierFile(
-            "given/c.pth", "", "", "mobilenet_v2", (0.5,) * 3, (0.25,) * 3, False, "ImageNet", "BSD"
+            "given/c.pth", "", "", ARCH, (0.5,) * 3, (0.25,) * 3, False, "ImageNet", "BSD"
         ),
         tagger=TaggerFolder("given/stanza", "", "ewt", "EWT", "CC BY-SA 4.0"),
         language=NOTHING,
