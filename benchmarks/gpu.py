@@ -39,6 +39,7 @@ TINY = (  # what runs on any machine in a minute
     "train.precision=fp32",
     "train.image_px=96",
     "train.batch_images=2",
+    "train.accumulate_batches=2",
     "train.phrases_per_image=2",
     "train.augment.scales=1",
     "train.language={hidden: 32, heads: 2, vocabulary: 200}",
