@@ -9,6 +9,7 @@ import logging
 import socket
 import sys
 from pathlib import Path
+from typing import get_args
 
 import uvicorn
 
@@ -16,6 +17,7 @@ from pipeline.demo.app import build_app
 from pipeline.demo.examples import find_examples
 from pipeline.errors import InputError
 from pipeline.freed_memory import keep_freed_memory
+from pipeline.params.schema import Device
 from pipeline.serving.model_folder import model_name, newest_model
 from pipeline.serving.phrase_grounder import PhraseGrounder
 
@@ -73,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
         help="results/<dataset>/<variant>, or a folder of `camground pack`; the newest by default",
     )
     parser.add_argument("--port", type=int, default=PORT, help="default: %(default)s; 0: any")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), help="default: params.yaml's")
+    parser.add_argument("--device", choices=get_args(Device), help="default: params.yaml's")
     return parser
 
 

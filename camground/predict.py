@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import get_args
 
 from tqdm import tqdm
 
 from pipeline.errors import InputError
 from pipeline.freed_memory import keep_freed_memory
 from pipeline.images.images import read_image
+from pipeline.params.schema import Device
 from pipeline.serving.answer_file import NO_ANSWER, AnswerFile, open_answers
 from pipeline.serving.drawing import draw_found, write_drawing
 from pipeline.serving.found import ANSWERS
@@ -155,7 +157,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="reg: the box that the model predicts (default); proposal: its best proposal; "
         "refined: that one after its predicted offset",
     )
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), help="default: params.yaml's")
+    parser.add_argument("--device", choices=get_args(Device), help="default: params.yaml's")
     return parser
 
 

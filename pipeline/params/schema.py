@@ -24,6 +24,7 @@ from pipeline.params.weights import EmbeddedWeights, WeightFiles
 # of a dataset or variant: DVC joins them with `-`, finds keys by `.`, and names folders by them
 NAME = Pattern("[A-Za-z][A-Za-z0-9_]{0,63}", "a letter, then letters, digits and _, 64 at most")
 Name = Annotated[str, NAME]
+Device = Literal["auto", "cpu", "cuda"]  # auto: a GPU if there is one
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ class ReportParams:
 class RuntimeParams:
     """How a stage runs on this machine; it changes no result."""
 
-    device: Literal["auto", "cpu", "cuda"]
+    device: Device
     workers: Annotated[int, Range(0, 1024)]
     port: Annotated[int, Range(1, 65535)]
 
