@@ -267,3 +267,12 @@ def test_a_lock_whose_writer_ends_as_it_is_looked_at_is_no_error(tmp_path, monke
     monkeypatch.setattr(fcntl, "flock", after_the_writer)
     assert remove_partial_of_the_killed(lock)
     assert not remove_partial_of_the_killed(lock)
+
+
+def test_no_file_stays_open_for_a_lock_of_somebody_else(tmp_path):
+    (tmp_path / ".a.json.0.lock").touch()
+    opened = len(names(Path("/proc/self/fd")))
+    with whole_file(tmp_path / "a.json") as first, whole_file(tmp_path / "a.json") as second:
+        first.touch()
+        second.touch()
+    assert len(names(Path("/proc/self/fd"))) == opened

@@ -120,6 +120,9 @@ GRAPH = """# of the graph
 stages:
   cams: &cams
     cmd: python -m stages.cams ${item}
+    params: [
+      "cams",
+    ]
     deps: [
       "data/${item}/weights",  # made before
 CODE    ]

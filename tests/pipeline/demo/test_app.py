@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from pipeline.demo.app import SHOWN_CANDIDATES, SHOWN_PX, build_app
+from pipeline.demo.app import SHOWN_CANDIDATES, SHOWN_PX, _closed_app, build_app
 from pipeline.demo.examples import Example
 from pipeline.serving.phrase_grounder import PhraseGrounder
 from tests.served_world import IMAGES, RESULTS
@@ -173,6 +173,15 @@ def test_questions_are_answered_one_after_the_other(served):
         assert [one.result().json()["found"] for one in asking] == [[], []]
     assert not meeting.met
     assert {*threading.enumerate()} <= threads  # the one that answered has ended
+
+
+def test_questions_that_wait_when_the_page_ends_are_not_answered():
+    worker, ended = ThreadPoolExecutor(1), threading.Event()
+    with TestClient(_closed_app(worker)):
+        worker.submit(ended.wait, 2)
+        waiting = worker.submit(int)
+        waiting.add_done_callback(lambda _: ended.set())
+    assert waiting.cancelled()
 
 
 def test_a_page_of_another_name_is_refused(client):

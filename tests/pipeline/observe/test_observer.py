@@ -21,6 +21,12 @@ def test_a_table_is_shown_in_columns(capsys):
     ]
 
 
+def test_a_table_of_one_row_is_shown_too(capsys):
+    Observer("cams").table("hits", [{"right": 1234567, "n": 20}])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1:] == ["[cams]   right    n ", "[cams]   1234567  20"]
+
+
 def test_a_table_without_rows_is_its_name(capsys):
     Observer("cams").table("hits", [])
     assert capsys.readouterr().out.splitlines()[0] == "[cams] hits"

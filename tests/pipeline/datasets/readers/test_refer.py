@@ -1,9 +1,16 @@
 import json
 import pickle
+import sys
+import tracemalloc
 
 import pytest
 
-from pipeline.datasets.readers.refer import images_of_splits, overlap_remarks, read_refer
+from pipeline.datasets.readers.refer import (
+    images_of_splits,
+    overlap_remarks,
+    read_instances,
+    read_refer,
+)
 from pipeline.errors import InputError
 from pipeline.params.datasets import ReferringDataset
 from tests.golden_layouts import coco_name, instances, refs, write_json, write_refer
@@ -39,6 +46,16 @@ def change(root, refs_of=leave, instances_of=leave):
 
 def test_the_file_name_is_the_images_not_the_objects(root):
     assert {one.picture for one in read(root).referrals} == {coco_name(n) for n in (9, 25, 30)}
+
+
+def test_outlines_are_dropped_while_the_file_is_read(root):
+    others = [{"id": number, "segmentation": [[0.5] * 1009]} for number in range(400, 497)]
+    change(root, instances_of=lambda known: known["annotations"].extend(others))
+    tracemalloc.start()
+    assert len(read_instances(root / "instances.json").boxes) == 3 + 97
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 97 * 1009 * (8 + sys.getsizeof(0.5))  # a list's place and a number
 
 
 def test_ids_are_those_of_the_sentences_and_sizes_are_height_then_width(root):

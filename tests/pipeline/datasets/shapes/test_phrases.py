@@ -17,7 +17,7 @@ from pipeline.datasets.shapes.semantics import (
     SceneFacts,
     Side,
 )
-from pipeline.datasets.shapes.vocabulary import Attributes
+from pipeline.datasets.shapes.vocabulary import HYPERNYMS, SYNONYMS, Attributes
 from tests.oracles.shapes_reader import read_phrase
 
 
@@ -62,6 +62,15 @@ def test_every_family_takes_its_part(told):
     assert 0.02 < shares["group"] / len(told) < 0.07
     assert 0.05 < shares["unnamed"] / len(told) < 0.12
     assert all(shares[name] / len(told) > 0.07 for name in set(SHARES) - {"group"})
+
+
+def test_one_target_is_called_by_its_class_unless_it_is_unnamed(told):
+    others = {*SYNONYMS.values(), *HYPERNYMS}
+    for _, phrase in told:
+        if phrase.family != "group":
+            words = phrase.text.lower().split()
+            head = next(word for word in words if word in others or word in CLASSES)
+            assert (head in others) == (phrase.family == "unnamed"), phrase.text
 
 
 def test_only_groups_have_several_boxes(told):
