@@ -132,6 +132,27 @@ def test_after_the_first_failing_call_there_is_none(observer, monkeypatch, capsy
     assert "gone" in capsys.readouterr().out
 
 
+def test_after_a_unit_that_prefect_cannot_run_the_others_run_without_it(observer, monkeypatch):
+    calls = []
+
+    def refuse():
+        calls.append("unit")
+        raise OSError("gone")
+
+    monkeypatch.setattr("pipeline.observe.prefect_observer.task", lambda **_: lambda _: refuse)
+    monkeypatch.setattr("pipeline.observe.prefect_observer.hang_up", lambda: calls.append("up"))
+    assert observer.map(abs, [-3, 5], "shards") == [3, 5]
+    assert calls == ["unit", "up"]
+    assert not observer.connected
+
+
+def test_an_error_of_the_work_is_none_of_the_server(observer, monkeypatch):
+    monkeypatch.setattr("pipeline.observe.prefect_observer.task", lambda **_: lambda work: work)
+    with pytest.raises(ZeroDivisionError):
+        observer.unit(lambda: 1 // 0, "shards", "shards 1/1")
+    assert observer.connected
+
+
 def test_units_of_a_map_are_counted_from_one(observer):
     class Named(type(observer)):
         def unit(self, work, label, name, *_):

@@ -148,8 +148,9 @@ def test_a_profile_that_holds_itself_or_a_key_twice_is_refused(tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
     (tmp_path / "mine.yaml").write_text(text)
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit) as stopped:
         main(["mine.yaml"])
+    assert stopped.value.code == 1
     assert capsys.readouterr().err.startswith("error: mine.yaml: ")
     assert (tmp_path / "params.yaml").read_bytes() == (ROOT / "params.yaml").read_bytes()
 

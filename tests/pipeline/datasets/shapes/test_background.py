@@ -32,6 +32,22 @@ def test_a_background_has_its_size_and_its_range():
     assert found.max() <= 255
 
 
+class Brightest:
+    """Draws the highest number, but of four kinds of pattern the second: tiles."""
+
+    def integers(self, low, high=None, size=None):
+        highest = 1 if (low, high) == (4, None) else (high or low) - 1
+        return highest if size is None else np.full(size, highest)
+
+
+def test_the_lightest_ground_ends_at_white():
+    clouds = 127 * 36 // 128 + 127 * 20 // 128
+    dark_tile = 194 + clouds - 23 // 2
+    assert 194 + clouds + 23 - 23 // 2 > 255
+    lightest = draw_background(Brightest(), (61, 83), num_marks=0)
+    assert np.unique(lightest).tolist() == [dark_tile, 255]
+
+
 def test_marks_are_small_and_as_many_as_asked_for():
     extents, shares = [], []
     for seed in range(60):
