@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from contextlib import nullcontext
@@ -21,7 +22,7 @@ def test_the_address_is_this_machine_s_own():
 def test_a_server_is_ended_and_waited_for():
     server = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(99)"])
     stop_server(server)
-    assert server.returncode < 0
+    assert server.returncode == -signal.SIGTERM
 
 
 def test_a_server_that_will_not_end_is_killed(monkeypatch):
@@ -32,7 +33,7 @@ def test_a_server_that_will_not_end_is_killed(monkeypatch):
         wait = server.wait
         monkeypatch.setattr(server, "wait", lambda seconds=None: wait(seconds and 0.2))
         stop_server(server)
-        assert server.returncode == -9
+        assert server.returncode == -signal.SIGKILL
 
 
 def test_a_wrong_params_file_is_one_clear_error(tmp_path, monkeypatch):

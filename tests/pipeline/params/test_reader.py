@@ -127,6 +127,24 @@ def test_a_value_may_be_of_either_of_two_plain_kinds():
         build(Loose, {"rate": "2"}, "train")
 
 
+@dataclass(frozen=True)
+class Named:
+    name: Literal["dot"]
+    kind: str
+
+
+@dataclass(frozen=True)
+class Mixed:
+    shape: Named | Square
+
+
+def test_dataclasses_of_unlike_first_fields_are_tried_one_after_the_other():
+    asked = {"name": "dot", "kind": "square"}
+    assert build(Mixed, {"shape": asked}, "train").shape == Named("dot", "square")
+    with pytest.raises(ParamsError, match=r"train\.shape\.kind.*; or train\.shape\.name"):
+        build(Mixed, {"shape": asked | {"kind": 3}}, "train")
+
+
 def test_a_missing_key_is_named():
     values = {key: value for key, value in GOOD.items() if key != "name"}
     with pytest.raises(ParamsError, match=r"params\.yaml\.name\b"):
