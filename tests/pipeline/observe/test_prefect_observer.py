@@ -233,6 +233,15 @@ def test_progress_is_one_artifact_that_moves(sent, monkeypatch, every_s, percent
         assert {call["artifact_id"] for call in sent[1:]} == {"made"}
 
 
+def test_what_a_server_is_told_is_on_the_console_too(sent, capsys):
+    watched().table("numbers", [{"n": 3}])
+    watched().log("8 maps")
+    Observer("cams@shapes").table("numbers", [{"n": 3}])
+    Observer("cams@shapes").log("8 maps")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:4] == lines[4:]
+
+
 def test_a_fact_joins_the_parameters_of_the_run(observer, monkeypatch):
     shown = []
     client = SimpleNamespace(
