@@ -136,6 +136,7 @@ def test_a_bad_record_is_skipped_and_listed(project, flickr30k):
     files = annotate(flickr30k, max_bad_fraction=0.5, observer=told)
     [[row]] = told.tables.values()
     assert (row["cause"], row["count"]) == ("the image cannot be read", 1)
+    assert "102.jpg" in row["first"]
     images = [record.image_id for record in read_records(files.images, ImageRecord)]
     assert images == ["101", "201", "202", "301"]
     bad = json.loads((files.annotations / "summary.json").read_text())["bad"]
