@@ -24,12 +24,14 @@ def read_params(path: Path = PARAMS_FILE) -> Params:
     params = build(Params, read_yaml(path), path.name)
     check_relations(params)
     check_train(params.train, "train")
-    for name in (*params.run.datasets, *params.run.targets):
-        _known("run.datasets", name, params.datasets)
-        _known("weights", name, params.weights)
+    run = params.run
+    for where, names in (("run.datasets", run.datasets), ("run.targets", run.targets)):
+        for name in names:
+            _known(where, name, params.datasets)
+            _known("weights", name, params.weights)
     for name in params.variants:
         train_params(params, name)
-    for name in params.run.variants:
+    for name in run.variants:
         _known("run.variants", name, params.variants)
     return params
 

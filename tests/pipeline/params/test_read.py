@@ -36,9 +36,10 @@ def test_the_projects_own_file_is_read():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"run__datasets": ["none"]}, r"run\.datasets.*'none'.*shapes"),
-        ({"run__variants": ["none"]}, r"run\.variants.*'none'.*full"),
-        ({"weights": {}}, r"weights.*'shapes'"),
+        ({"run__datasets": ["none"]}, r"^run\.datasets: .*'none'.*shapes"),
+        ({"run__targets": ["none"]}, r"^run\.targets: .*'none'.*shapes"),
+        ({"run__variants": ["none"]}, r"^run\.variants: .*'none'.*full"),
+        ({"weights": {}}, r"^weights: .*'shapes'"),
         ({"cams__image_pixels": 3}, r"cams\.image_pixels"),
         ({"variants__full": {"modl.cam": 1}}, r"variants\.full\.modl\.cam"),
         ({"variants__full": {"model.cams": 1}}, r"variants\.full\.model\.cams"),
