@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from pipeline.datasets.reading import map_in_processes
+from pipeline.datasets.reading import ITEMS_PER_TASK, map_in_processes
 from pipeline.errors import InputError
 
 
@@ -22,10 +22,14 @@ def test_an_error_in_a_worker_reaches_the_caller():
         list(map_in_processes(eval, ["1", "1/0"], 2))
 
 
-def test_a_process_that_is_killed_is_reported_with_the_item_that_is_missing():
-    kill = "__import__('os').kill(__import__('os').getpid(), 9)"
-    with pytest.raises(InputError, match=r"runtime\.workers: .*kill.* 9"):
-        list(map_in_processes(eval, [kill], 2))
+def test_a_process_that_is_killed_is_reported_with_the_item_that_is_missing(tmp_path):
+    wait = f"[*iter(lambda: __import__('os').path.exists({str(tmp_path / 'read')!r}), True)]"
+    kill = f"('fatal', {wait}, __import__('os').kill(__import__('os').getpid(), 9))"
+    values = map_in_processes(eval, [*map(str, range(ITEMS_PER_TASK)), kill], 2)
+    assert [next(values) for _ in range(ITEMS_PER_TASK)] == [*range(ITEMS_PER_TASK)]
+    (tmp_path / "read").touch()
+    with pytest.raises(InputError, match=r"runtime\.workers: .*kill.*fatal"):
+        next(values)
 
 
 def test_no_items_give_no_values():
