@@ -31,7 +31,7 @@ def test_merged_shards_say_what_they_hold_before_they_are_read(num_items):
     np.testing.assert_array_equal(np.concatenate([*rows.blocks()]), expected)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.int8])
+@pytest.mark.parametrize("dtype", [np.float32, np.int8, np.uint16])
 def test_merged_shards_are_read_as_another_dtype(dtype):
     rows = run_shards(PLAN, rows_of, Observer("cams"))["rows"]
     np.testing.assert_array_equal(np.asarray(rows, dtype), rows_of(range(7))["rows"].astype(dtype))

@@ -1,12 +1,15 @@
 import io
+import signal
 import subprocess
 import sys
+import time
 from itertools import pairwise
 
+import psutil
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.flow.dvc_steps import Step, parse_repro, plan_steps, run_step
+from pipeline.flow.dvc_steps import Step, _end_with_children, parse_repro, plan_steps, run_step
 from tests.dvc_folder import make_dvc_folder
 
 
@@ -98,3 +101,14 @@ def test_only_the_stage_itself_runs_and_its_failure_is_told(project):
     assert {"--no-commit", "--single-item", "apart"} <= set(failure.value.cmd)
     assert "--force" not in failure.value.cmd
     assert not (project / "first.txt").exists()
+
+
+def test_what_dvc_runs_ends_with_it_down_to_the_last_process():
+    command = ["sh", "-c", "sh -c 'sleep 9; :'; exec cat"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        while len(below := psutil.Process(process.pid).children(recursive=True)) < 2:
+            time.sleep(0.01)
+        _end_with_children(process)
+        assert psutil.wait_procs(below, timeout=2)[1] == []
+    _end_with_children(process)  # which is gone
+    assert process.returncode == -signal.SIGTERM
