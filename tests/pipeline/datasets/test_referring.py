@@ -142,10 +142,10 @@ def test_an_id_that_comes_twice_is_counted_and_the_first_stays(images):
         images, referral("1"), referral("1", phrase="another"), bad=[BadRecord("phrase", "x", "y")]
     )
     assert [one.phrase for item in given.items for one in item.referrals] == ["a dog"]
-    assert [(one.cause, one.detail) for one in given.bad] == [
-        ("x", "y"),
-        ("an id occurs twice: the first stays", "1"),
-    ]
+    assert given.bad == (
+        BadRecord("phrase", "x", "y"),
+        BadRecord("phrase", "an id occurs twice: the first stays", "1"),
+    )
 
 
 @pytest.mark.parametrize("split", ["train", "val"])

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from itertools import pairwise
+from select import select
 
 import psutil
 import pytest
@@ -105,10 +106,10 @@ def test_only_the_stage_itself_runs_and_its_failure_is_told(project):
 
 def test_what_dvc_runs_ends_with_it_down_to_the_last_process():
     command = ["sh", "-c", "sh -c 'sleep 9; :'; exec cat"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
-        while len(below := psutil.Process(process.pid).children(recursive=True)) < 2:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        while len(psutil.Process(process.pid).children(recursive=True)) < 2:
             time.sleep(0.01)
         _end_with_children(process)
-        assert psutil.wait_procs(below, timeout=2)[1] == []
+        assert select([process.stdout], [], [], 2)[0]  # nobody has it open any more
     _end_with_children(process)  # which is gone
     assert process.returncode == -signal.SIGTERM
