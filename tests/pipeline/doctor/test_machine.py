@@ -83,7 +83,8 @@ def test_files_are_linked_to_a_cache_that_lies_elsewhere(project):
 @pytest.mark.parametrize("setting", ["", "[cache]\n    type = reflink\n"])
 @pytest.mark.parametrize("works", [True, False])
 def test_files_are_cloned_where_the_disk_can(project, monkeypatch, works, setting):
-    def ioctl(*_):
+    def ioctl(_target, _request, source):
+        assert os.fstat(source).st_size  # blocks to share
         if not works:
             raise OSError(errno.EOPNOTSUPP, "not supported")
         return 0

@@ -13,9 +13,11 @@ from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
+from prefect.context import SyncClientContext
 from prefect.events.clients import NullEventsClient
 from prefect.events.worker import EventsWorker
 from prefect.exceptions import ObjectNotFound
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from pipeline.observe import prefect_client
 from pipeline.observe.prefect_client import (
@@ -145,6 +147,17 @@ def test_after_hanging_up_nothing_waits_to_be_sent_and_nothing_more_is(console, 
     assert (service._queue.qsize(), service._queue.unfinished_tasks) == (0, 0)
     assert EventsWorker._client_override[0] is NullEventsClient
     assert not logging.getLogger("prefect.events").isEnabledFor(logging.CRITICAL)
+
+
+def test_after_hanging_up_the_client_of_the_run_is_closed(loggers, monkeypatch):
+    monkeypatch.setattr(EventsWorker, "_client_override", None)
+    monkeypatch.setattr(prefect_client, "_active_services", [])
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
+        context = SyncClientContext()
+    monkeypatch.setattr(SyncClientContext, "get", lambda: context)
+    assert not context.client._client.is_closed
+    hang_up()
+    assert context.client._client.is_closed
 
 
 SWALLOWING = """

@@ -22,6 +22,7 @@ def read(root, collection="refcocog_umd"):
 
 
 def causes(found):
+    assert {problem.kind for problem in found.bad} <= {"phrase"}
     return [(problem.cause, problem.detail) for problem in found.bad]
 
 

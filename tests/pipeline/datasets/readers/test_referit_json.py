@@ -60,7 +60,8 @@ def test_a_region_without_a_box_or_a_list_of_texts_is_told(root):
     )
     found = read(root)
     assert [one.boxes for one in found.referrals if one.split == "val"] == [()]
-    assert [problem.cause for problem in found.bad] == ["a region has no list of texts"] * 2
+    cause = ("phrase", "a region has no list of texts")
+    assert [(problem.kind, problem.cause) for problem in found.bad] == [cause] * 2
 
 
 @pytest.mark.parametrize("name", ["referit_query_val.json", "referit_bbox.json"])
@@ -73,7 +74,7 @@ def test_of_a_region_that_occurs_twice_the_first_stays(root, name):
     path.write_text(text.rstrip().removesuffix("}") + f', "{region}": {other}}}')
     found = read(root)
     assert found.referrals == before.referrals
-    assert [problem.detail for problem in found.bad] == [f"{path}: {region}"]
+    assert [(one.kind, one.detail) for one in found.bad] == [("phrase", f"{path}: {region}")]
 
 
 @pytest.mark.parametrize("size", ['["61", null]', "[1e999, 5]", "[]", "7"])

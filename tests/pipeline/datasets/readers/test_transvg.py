@@ -51,6 +51,7 @@ def test_rows_of_another_kind_are_counted(tmp_path):
     torch.save([*rows, rows[2][:4]], lists / "gref_umd_val.pth")
     torch.save([7, "four", {"m": 1, "n": 2, "o": 3, "p": 4}], lists / "gref_umd_test.pth")
     found = read(tmp_path)
+    assert {problem.kind for problem in found.bad} == {"phrase"}
     assert [problem.cause for problem in found.bad] == [
         "a row has not 4 or 5 parts",
         "picture or phrase is no text",

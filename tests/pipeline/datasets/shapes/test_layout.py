@@ -10,6 +10,7 @@ from pipeline.datasets.shapes.layout import (
     choose_image_hw,
     place_objects,
 )
+from pipeline.datasets.shapes.vocabulary import SIZES_PX
 
 IMPOSSIBLE = 300  # no pixel has this value
 
@@ -86,6 +87,15 @@ def test_most_images_are_wider_than_high():
 def test_an_image_has_five_to_ten_objects():
     found = [place_objects(np.random.default_rng(seed), (60, 100), 100) for seed in range(60)]
     assert {len(items) for items in found} == set(range(5, 11))
+
+
+def test_every_size_has_its_pixels_which_shrink_with_the_picture():
+    sides = {name: set() for name in SIZES_PX}
+    for seed in range(30):
+        for item in place_objects(np.random.default_rng(seed), (75, 96), 96):
+            sides[item.sketch.attributes.size_name].add(item.sketch.longer_side_px)
+    for name, (low, high) in SIZES_PX.items():
+        assert sides[name] == {side * 96 // 192 for side in range(low, high + 1)}
 
 
 def test_objects_keep_a_margin_to_the_border():
