@@ -4,6 +4,7 @@ import inspect
 import logging
 import os
 import pickle
+import signal
 import subprocess
 import sys
 from contextlib import nullcontext
@@ -259,12 +260,24 @@ def test_a_fact_joins_the_parameters_of_the_run(observer, monkeypatch):
     ]
 
 
+@pytest.fixture
+def on_term():
+    """A handler of SIGTERM, as Prefect has one while a flow runs."""
+
+    def raise_error(*_):
+        raise InterruptedError
+
+    before = signal.signal(signal.SIGTERM, raise_error)
+    yield raise_error
+    signal.signal(signal.SIGTERM, before)
+
+
 @pytest.mark.parametrize(
     ("stage", "experiment", "tags"),
     [("cams@shapes", "tried", ["shapes", "tried"]), ("cams", None, [])],
 )
 def test_the_work_is_done_in_the_one_flow_run_that_is_made_for_it(
-    observer, monkeypatch, stage, experiment, tags
+    observer, monkeypatch, on_term, stage, experiment, tags
 ):
     module, events = "pipeline.observe.prefect_observer", []
     run = SimpleNamespace(id=UUID(int=7), parameters={"seed": 3})
@@ -286,7 +299,15 @@ def test_the_work_is_done_in_the_one_flow_run_that_is_made_for_it(
     monkeypatch.delenv("DVC_EXP_NAME", raising=False)
     if experiment:
         monkeypatch.setenv("DVC_EXP_NAME", experiment)
-    assert observer.watch(lambda inner: events.append(inner) or 5) == 5
+    handlers = []
+
+    def body(inner):
+        events.append(inner)
+        handlers.append(signal.getsignal(signal.SIGTERM))
+        return 5
+
+    assert observer.watch(body) == 5
+    assert handlers != [on_term]  # it ends the process, whatever becomes of the error
     shown = {"name": stage, "parameters": {"seed": 3}, "tags": tags}
     assert events == [("cams", shown | {"parent_task_run_id": None}), observer, (run, {})]
 
