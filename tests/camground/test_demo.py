@@ -125,6 +125,12 @@ def test_the_devices_are_those_of_the_params():
     assert [_parser().parse_args(["--device", name]).device for name in names] == [*names]
 
 
+def test_a_model_and_a_port_may_be_named():
+    named = _parser().parse_args([str(RESULTS.folder), "--port", "0"])
+    assert (named.model, named.port) == (RESULTS.folder, 0)
+    assert _parser().parse_args([]).model is None
+
+
 def test_a_port_that_is_taken_is_one_error(served, monkeypatch, capsys):
     monkeypatch.chdir(served)
     monkeypatch.setattr(sys, "argv", ["camground"])
