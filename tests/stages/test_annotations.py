@@ -97,6 +97,7 @@ def test_a_run_is_told_by_its_parameters(project, flickr30k):
     for max_bad_fraction in (0.1, 0.1, 0.2):
         run(DatasetFiles("made"), flickr30k, max_bad_fraction, 1, told)
         stamps.append(told.facts["fingerprint"])
+    assert told.totals == {"images": 5}
     assert stamps[0] == stamps[1] != stamps[2]
     assert re.fullmatch("[0-9a-f]{64}", stamps[0])
 

@@ -257,6 +257,7 @@ def test_other_parameters_give_another_fingerprint_but_the_shards_do_not(inputs)
 def test_the_log_tells_how_many_maps_and_phrases_there_are(inputs):
     told = Listener("cams")
     run(inputs, replace(PARAMS, scorer="imagenet"), CPU, inputs.files.cams, told)
+    assert told.totals == {"shards": 2, "batches": 1}  # of the last shard, with two images
     [maps, train, val, uncovered] = told.messages[-4:]
     assert re.findall(r"\d+", maps) == ["4", "8"]
     assert re.findall(r"train|[\d.]+%?", train) == ["train", "50.0%", "6", "33.3%", "3", "3", "3"]

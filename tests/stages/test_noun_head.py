@@ -91,7 +91,8 @@ def test_equally_frequent_nouns_are_ordered_by_the_alphabet(inputs):
 
 def test_the_summary_tells_coverage_and_size(inputs):
     told = Listener("noun_head")
-    run(inputs, PARAMS, CPU, inputs.files.noun_head, told)
+    run(inputs, replace(PARAMS, batch_images=4), CPU, inputs.files.noun_head, told)
+    assert told.totals == {"shards": 2, "batches": 1, "epochs": 3}  # of the last shard's two images
     assert [re.findall(r"\d[\d.]*", line) for line in told.messages[-2:]] == [
         ["2"],
         ["0.8333", "0.5"],
