@@ -38,6 +38,9 @@ def test_what_stands_there_is_known_and_not_written_again(tmp_path):
     add(path, *REQUESTS[:2])
     with open_answers(path, KIND) as answers:
         assert answers.done.keys() == set(REQUESTS[:2])
+        for _ in range(2):
+            answers.add({request: row_of(request) for request in REQUESTS})
+        assert answers.done == {request: row_of(request) for request in REQUESTS}
     add(path, *REQUESTS)
     assert images(path) == ["a.png", "b.png", "c.png"]
 
