@@ -205,6 +205,11 @@ def test_mass_counts_cut_cells_in_part_and_negative_cells_not_at_all():
     np.testing.assert_allclose(mass, [[31, 0.5 * 4 + 0.5 * 8, 0.5 * 0.5 * 2]], rtol=1e-6)
 
 
+def test_boxes_are_shares_of_the_width_and_the_height():
+    found = windows_of(np.array([[2.0, 3.0, 7.0, 13.0]]), (13, 23))
+    np.testing.assert_allclose(found, [[2 / 23, 3 / 13, 7 / 23, 1]], rtol=1e-6)
+
+
 def test_maps_are_stretched_each_by_its_own_range():
     maps = np.array([[[1, 3], [2, 5]], [[0, 0], [0, 0]], [[7, 7], [7, 7]]], np.float32)
     np.testing.assert_allclose(
