@@ -82,7 +82,8 @@ def summarise(
     bad = [*bad_before, *(problem for reading in readings for problem in reading.bad)]
     num_bad: Counter[str] = Counter(problem.kind for problem in bad)
     num_phrases = sum(len(reading.phrases) for reading in readings)
-    totals = {"image": len(readings), "phrase": num_phrases + num_bad["phrase"]}
+    num_images = len(readings) + sum(problem.kind == "image" for problem in bad_before)
+    totals = {"image": num_images, "phrase": num_phrases + num_bad["phrase"]}
     fractions = {kind: num_bad[kind] / max(total, 1) for kind, total in totals.items()}
     counts = published.counts if published else {}
     return Summary(

@@ -48,6 +48,18 @@ def test_nothing_read_is_no_division_by_zero():
     assert summarise([]).bad_fractions == {"image": 0, "phrase": 0}
 
 
+@pytest.mark.parametrize("num_good", [0, 3])
+def test_all_that_is_bad_is_a_part_of_all_there_is(num_good):
+    good = [reading(str(number), "train", 1) for number in range(num_good)]
+    before = [*(BadRecord("image", "no name", name) for name in "xz"), empty("y")]
+    found = summarise([*good, unusable("b.jpg")], before).bad_fractions
+    assert found == {"image": 3 / (3 + num_good), "phrase": 1 / (1 + num_good)}
+
+
+def test_a_single_image_that_is_bad_is_all():
+    assert summarise([unusable("b.jpg")]).bad_fractions == {"image": 1, "phrase": 0}
+
+
 def test_too_many_bad_records_stop_with_cause_and_example():
     readings = [reading("a", "train", 9), reading("b", "val", 90, empty("b/9"))]
     summary = summarise(readings)
