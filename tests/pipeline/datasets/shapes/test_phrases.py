@@ -1,6 +1,7 @@
 """Phrases of the drawn world are read back from their text by tests/oracles/shapes_reader.py."""
 
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -62,6 +63,12 @@ def test_every_family_takes_its_part(told):
     assert 0.02 < shares["group"] / len(told) < 0.07
     assert 0.05 < shares["unnamed"] / len(told) < 0.12
     assert all(shares[name] / len(told) > 0.07 for name in set(SHARES) - {"group"})
+
+
+def test_a_family_says_nothing_of_the_next_one_in_its_scene(told):
+    pairs = [(a.family, b.family) for (one, a), (next_, b) in pairwise(told) if one is next_]
+    shares = np.array([*Counter(phrase.family for _, phrase in told).values()]) / len(told)
+    assert np.mean([a == b for a, b in pairs]) == pytest.approx((shares**2).sum(), abs=0.1)
 
 
 def test_one_target_is_called_by_its_class_unless_it_is_unnamed(told):
