@@ -10,11 +10,13 @@ from pipeline.datasets.shapes.drawing import (
     LIGHTS,
     TILTS,
     Sketch,
+    _placed,
     _texture,
     draw,
     make_sketch,
     paste,
 )
+from pipeline.datasets.shapes.outlines import OUTLINES
 from pipeline.datasets.shapes.scene import CLASSES
 from pipeline.datasets.shapes.vocabulary import COLOURS, Attributes
 
@@ -24,6 +26,16 @@ IMPOSSIBLE = 300  # no pixel has this value
 def sketch_of(name, colour="red", texture="plain", mirrored=False):
     looks = Attributes(colour, texture, "large")
     return Sketch(CLASSES.index(name), looks, 60, mirrored, 100, 0, 0, 0, (0, 0, 0))
+
+
+@pytest.mark.parametrize("tilt", range(len(TILTS)))
+@pytest.mark.parametrize(("mirrored", "percent"), [(False, 100), (True, 88)])
+def test_a_part_is_mirrored_then_stretched_then_turned(tilt, mirrored, percent):
+    part = OUTLINES["arrow"][0]
+    sketch = replace(sketch_of("arrow", mirrored=mirrored), tilt=tilt, stretch_percent=percent)
+    x, y = np.array(part.points).T - 50
+    turned = (x * (-1) ** mirrored * percent / 100 + 1j * y) * complex(*TILTS[tilt])
+    np.testing.assert_allclose(_placed(part, sketch) @ [1, 1j], turned, atol=2)  # cut to whole ones
 
 
 def test_the_longer_side_of_a_box_is_the_one_that_was_asked_for():
