@@ -11,6 +11,7 @@ from pipeline.datasets.shapes.drawing import (
     TILTS,
     Sketch,
     _placed,
+    _shade,
     _texture,
     draw,
     make_sketch,
@@ -36,6 +37,19 @@ def test_a_part_is_mirrored_then_stretched_then_turned(tilt, mirrored, percent):
     x, y = np.array(part.points).T - 50
     turned = (x * (-1) ** mirrored * percent / 100 + 1j * y) * complex(*TILTS[tilt])
     np.testing.assert_allclose(_placed(part, sketch) @ [1, 1j], turned, atol=2)  # cut to whole ones
+
+
+@pytest.mark.parametrize("light", range(len(LIGHTS)))
+def test_light_falls_from_one_side_and_the_rim_is_dark(light):
+    shade = _shade(replace(sketch_of("cup"), light=light), np.ones((41, 67), np.uint8))
+    y, x = np.indices(shape := (41, 67))
+    right, down = LIGHTS[light]
+    slope = right * (2 * x / shape[1] - 1) + down * (2 * y / shape[0] - 1)
+    inner = (slice(3, -3), slice(3, -3))
+    rounded = (shade - (100 - 18 * slope))[inner]  # to whole numbers, three times
+    assert (rounded.min() >= 0, rounded.max() < 1.5) == (True, True)
+    shade[inner] = 58
+    assert np.unique(shade).tolist() == [58]
 
 
 def test_the_longer_side_of_a_box_is_the_one_that_was_asked_for():
