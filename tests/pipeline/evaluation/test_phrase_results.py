@@ -31,6 +31,10 @@ def test_recall_grows_when_a_later_proposal_is_the_hit():
     assert phrase_result(phrase_truth(boxes=[CAT])).recall_at == (False, True, True, True, True)
 
 
+def test_a_proposal_of_one_of_two_things_is_no_recall_of_both():
+    assert phrase_result(phrase_truth(boxes=[DOG, CAT])).recall_at == (False,) * 5
+
+
 def test_without_proposals_nothing_is_found_at_any_rank():
     none = np.zeros(0)
     unplaced = PlaceEvidence(none, none)
