@@ -111,3 +111,9 @@ def test_the_suffix_of_any_picture_may_be_left_out(suffix):
     found = places(f"d/a.b.{suffix}", f"e/a.c.{suffix}")
     assert found.of("a.b") == found.of("d/a.b") == found.of(f"a.b.{suffix.lower()}") == (0,)
     assert found.of("a") == ()
+
+
+def test_what_follows_a_dot_is_no_suffix_unless_it_is_one_of_a_picture():
+    found = ImagePlaces([ImageRecord("1", "d/a.b", (9, 9), "train")])
+    assert found.of("d/a.b") == found.of("a.b") == (0,)
+    assert found.of("d/a") == found.of("a") == ()
