@@ -211,8 +211,7 @@ def _markdown_image(picture: Picture) -> str:
 
 def _plain(text: str) -> str:
     """Keep text from being read as Markdown or HTML: one line, special characters escaped."""
-    line = " ".join(text.split())
-    return re.sub(r"([\\`*_\[\]<>|~#])", r"\\\1", line) if line != "---" else line
+    return re.sub(r"([\\`*_\[\]<>|~#])", r"\\\1", " ".join(text.split()))
 
 
 def _anchor(title: str) -> str:
