@@ -122,6 +122,38 @@ def test_a_network_without_last_maps_is_refused_on_one_line(arch):
     assert "\n" not in str(refused.value)
 
 
+class Features(nn.Module):
+    """The part of a network before the head, by timm's names: a layer of maps and its ending."""
+
+    num_features = 7
+
+    def __init__(self, ending):
+        super().__init__()
+        self.maps, self.ending = nn.Conv2d(3, 7, 32, 32), ending
+
+    def forward_features(self, images):
+        return self.ending(self.maps(images))
+
+
+@pytest.mark.parametrize(
+    ("ending", "named"),
+    [
+        (nn.Flatten(2), r"\(1, 7, 15\)"),
+        (nn.Conv2d(7, 5, 1), r"\(1, 5, 3, 5\)"),
+        (lambda maps: [maps], "list"),
+        (lambda maps: maps + 1, "module"),
+    ],
+)
+def test_other_than_maps_of_every_channel_that_a_module_puts_out_is_refused(ending, named):
+    with pytest.raises(ValueError, match=named):
+        maps_layer(Features(ending))
+
+
+@pytest.mark.parametrize("ending", [nn.ReLU(), nn.ReLU(inplace=True)])
+def test_of_layers_that_put_out_the_same_maps_the_last_counts(ending):
+    assert maps_layer(Features(ending)) == "ending"
+
+
 def test_another_width_is_refused():
     with pytest.raises(ModelFileError, match=r"width.*0\.5"):
         build_network("timm/test_resnet", 0.5, 3)
