@@ -17,7 +17,7 @@ from models.classifier.classifier import (
     save_classifier,
     trunk_layers,
 )
-from models.given_files.safe_load import ModelFileError
+from models.given_files.safe_load import ModelFileError, NonFiniteError
 from tests.models.classifier.tiny_classifier import CLASSES, TIMM, WIDTHS, tiny_classifier
 
 IMAGES = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(3))
@@ -114,6 +114,21 @@ def test_equal_classifiers_give_equal_bytes(folder, tmp_path):
     assert [(folder / name).read_bytes() for name in names] == [
         (tmp_path / "again" / name).read_bytes() for name in names
     ]
+
+
+def test_weights_that_do_not_lie_in_rows_are_saved_below_folders_that_are_not_there(tmp_path):
+    classifier = tiny_classifier()
+    classifier.network.to(memory_format=torch.channels_last)
+    save_classifier(tmp_path / "a" / "b", classifier)
+    assert torch.equal(load_classifier(tmp_path / "a" / "b")(IMAGES), tiny_classifier()(IMAGES))
+
+
+def test_a_classifier_with_a_weight_that_is_not_finite_is_not_written(tmp_path):
+    classifier = tiny_classifier()
+    torch.nn.init.constant_(classifier.class_bias, torch.inf)
+    with pytest.raises(NonFiniteError, match=r"fc\.bias"):
+        save_classifier(tmp_path / "a", classifier)
+    assert not (tmp_path / "a").exists()
 
 
 def test_class_names_may_hold_any_letters(tmp_path):
@@ -213,7 +228,9 @@ def test_the_real_mobilenet_recognises_most_dogs_of_captions_with_a_dog(real):
 def test_gates_times_the_weight_are_the_mean_derivative_of_the_logits(arch):
     classifier = tiny_classifier(arch)
     assert classifier.is_linear == (arch != "squeezenet1_1")
-    features = classifier.feature_maps(IMAGES).detach().requires_grad_()
+    features = classifier.feature_maps(IMAGES).detach()
+    features[..., 0, :] = 0  # of squeezenet, whose bias is 0, no score comes from there
+    features.requires_grad_()
     for noun in range(len(CLASSES)):
         total = classifier.class_logits(features)[:, noun].sum()
         derivative = torch.autograd.grad(total, features)[0].sum((-2, -1))  # (B, C)

@@ -6,7 +6,7 @@ from safetensors.torch import load_file, save_file
 
 from models.classifier.classifier import save_classifier
 from models.classifier.noun_head import NounHead, load_noun_head, read_head_nouns, save_noun_head
-from models.given_files.safe_load import ModelFileError
+from models.given_files.safe_load import ModelFileError, NonFiniteError
 from tests.models.classifier.tiny_classifier import tiny_classifier
 
 NOUNS = ("cat", "dog", "自転車")
@@ -38,6 +38,15 @@ def test_weights_that_do_not_lie_in_rows_are_saved_below_folders_that_are_not_th
     found = load_noun_head(tmp_path / "a" / "b")
     assert torch.equal(found.weight, head.weight)
     assert found.bias.tolist() == [0, 2, 4]
+
+
+@pytest.mark.parametrize("name", ["weight", "bias"])
+def test_a_head_with_a_weight_that_is_not_finite_is_not_written(tmp_path, name):
+    head = noun_head(tiny_classifier())
+    getattr(head, name)[1] = torch.nan
+    with pytest.raises(NonFiniteError, match=rf"\b{name}\b"):
+        save_noun_head(tmp_path / "a", head)
+    assert not (tmp_path / "a").exists()
 
 
 @pytest.mark.parametrize("name", ["nouns.json", "head.safetensors"])

@@ -71,6 +71,17 @@ class Pooled(nn.Module):
         return pooled if pre_logits else self.fc(pooled)
 
 
+class UnitLinear(nn.Linear):
+    """A linear layer on a vector of length one."""
+
+    def forward(self, pooled):
+        return super().forward(nn.functional.normalize(pooled))
+
+
+def mean_and_most(maps):
+    return torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], 1)
+
+
 @pytest.mark.parametrize(
     ("head", "expected"),
     [
@@ -80,10 +91,21 @@ class Pooled(nn.Module):
         (Pooled(lambda maps: maps.relu().mean((2, 3))), False),
         (Pooled(lambda maps: maps.mean((2, 3)), nn.Linear(7, 3, bias=False)), False),
         (Pooled(lambda maps: maps.mean((2, 3)), nn.Identity()), False),
+        (Pooled(lambda maps: maps.mean((2, 3)), UnitLinear(7, 3)), False),
+        (Pooled(mean_and_most, nn.Linear(14, 3)), False),
     ],
 )
 def test_only_the_mean_over_cells_before_a_linear_layer_counts(head, expected):
     assert has_pooled_linear_head(head) == expected
+
+
+def test_a_head_is_judged_as_it_is_used_and_left_in_the_mode_that_it_was_in():
+    pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.5))
+    head = Pooled(pool).train()
+    assert has_pooled_linear_head(head)
+    assert all(module.training for module in head.modules())
+    assert has_pooled_linear_head(head.eval())
+    assert not any(module.training for module in head.modules())
 
 
 def test_the_layer_of_the_last_maps_comes_just_before_the_head(networks):

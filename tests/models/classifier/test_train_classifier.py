@@ -4,8 +4,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
+from models.classifier.classifier import Classifier
 from models.classifier.train_classifier import ClassifierFit, _mirrored, train_classifier
 from models.given_files.safe_load import NonFiniteError
 
@@ -45,9 +47,8 @@ def test_it_says_how_it_was_made_and_is_ready_for_use(classifier):
     assert (classifier.info.arch, classifier.info.width) == ("resnet10", 0.125)
     assert classifier.classes == CLASSES
     assert not any(module.training for module in classifier.modules())
-    black_and_white = torch.tensor([0.0, 1]).expand(1, 3, 5, 2)
-    expected = torch.tensor([-1.0, 1]).expand(1, 3, 5, 2)
-    torch.testing.assert_close(classifier.norm(black_and_white), expected)
+    colour = torch.tensor([0, 0.25, 1]).view(1, 3, 1, 1)
+    assert classifier.norm(colour).flatten().tolist() == [-1, -0.5, 1]
 
 
 def test_the_same_seed_gives_the_same_weights_whatever_was_drawn_before():
@@ -90,6 +91,38 @@ def test_the_learning_rate_goes_through_one_cycle_and_no_step_is_of_a_part_of_a_
     assert rates[-1] < 1e-6
 
 
+def grey(count):
+    return [np.full((48, 40, 3), index, np.uint8) for index in range(count)], [0] * count
+
+
+def test_every_epoch_has_an_order_of_its_own_so_that_no_picture_is_left_out_for_ever():
+    seen = []
+
+    def hook(module, inputs):
+        if isinstance(module, Classifier):
+            seen.append((255 * inputs[0][:, 0, 0, 0]).round().int().tolist())
+
+    handle = register_module_forward_pre_hook(hook)
+    train_classifier(*grey(19), CLASSES, replace(FIT, epochs=7, batch_images=8), iter)
+    handle.remove()
+    epochs = [first + second for first, second in zip(seen[::2], seen[1::2], strict=True)]
+    assert [len(set(epoch)) for epoch in epochs] == [16] * 7
+    assert set().union(*epochs) == set(range(19))
+
+
+def test_a_step_forgets_the_gradients_of_the_one_before():
+    seen = []
+
+    def hook(optimiser, _args, _named):
+        seen.append(optimiser.param_groups[0]["params"][-1].grad.clone())
+
+    handle = register_optimizer_step_pre_hook(hook)
+    still = replace(FIT, epochs=3, learning_rate=0.0)
+    train_classifier(*grey(5), CLASSES, still, iter)
+    handle.remove()
+    torch.testing.assert_close(seen, [seen[0]] * 3)
+
+
 def test_half_of_the_pictures_are_mirrored_and_colours_are_shares():
     torch.manual_seed(5)
     images = torch.tensor([51, 102, 255], dtype=torch.uint8).expand(2000, 3, 2, 3)
@@ -101,9 +134,12 @@ def test_half_of_the_pictures_are_mirrored_and_colours_are_shares():
 
 
 def test_a_training_that_blows_up_names_the_step_and_epoch_of_all():
+    taken = []
+    handle = register_optimizer_step_pre_hook(lambda *_: taken.append(None))
     wild = replace(FIT, epochs=20, weight_decay=1e4, batch_images=8)  # weights grow at every step
     with pytest.raises(NonFiniteError, match=r"at step \d+, in epoch \d+$") as raised:
         train_classifier(*pictures(0, 24), CLASSES, wild, iter)
+    handle.remove()
     step, epoch = map(int, re.findall(r"\d+", str(raised.value))[-2:])
-    assert epoch > 1
-    assert epoch == (step - 1) // 3 + 1
+    assert step == len(taken) + 1
+    assert epoch == (step - 1) // 3 + 1 > 1
