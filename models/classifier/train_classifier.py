@@ -97,7 +97,6 @@ def _descend(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, fit.learning_rate, total_steps=fit.epochs * steps
     )
-    classifier.train()
     for epoch in watch(range(fit.epochs)):
         for index, batch in enumerate(torch.randperm(len(images)).split(batch_images)[:steps]):
             loss = cross_entropy(classifier(_mirrored(images[batch])), targets[batch])

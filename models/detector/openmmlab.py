@@ -65,8 +65,6 @@ class MissingOps(types.ModuleType):
 
 def install_missing_ops() -> None:
     """Register `MissingOps` as `mmcv._ext` unless the compiled module can be imported."""
-    if EXTENSION in sys.modules:
-        return
     try:
         importlib.import_module(EXTENSION)
     except ImportError:

@@ -117,7 +117,7 @@ def _lines(file: Path) -> Iterator[str]:
 
 def _synset(line: str) -> tuple[int, Synset]:
     """Read `offset lex_filenum ss_type w_cnt word lex_id ... p_cnt symbol offset pos target ..`."""
-    fields = line.partition("|")[0].split()
+    fields = line.split()
     start = 4 + 2 * int(fields[3], 16)
     pointers = [fields[start + 1 + 4 * number :][:3] for number in range(int(fields[start]))]
     hypernyms, hyponyms = (

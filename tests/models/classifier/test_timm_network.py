@@ -43,7 +43,9 @@ def test_scores_of_the_feature_maps_are_the_networks_own(networks, arch):
     classifier = Classifier(networks[arch], ClassifierInfo(*INFO)).eval()
     features = classifier.feature_maps(IMAGES)
     assert features.shape == (2, classifier.num_features, 2, 3)
-    torch.testing.assert_close(classifier.class_logits(features), classifier(IMAGES))
+    logits = classifier.class_logits(features)
+    assert logits.shape == (2, len(CLASSES))
+    torch.testing.assert_close(logits, classifier(IMAGES))
 
 
 @pytest.mark.parametrize(("arch", "is_linear"), LINEAR.items())
