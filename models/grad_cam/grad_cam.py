@@ -91,7 +91,7 @@ def library_cams(
     with torch.enable_grad():
         method = _RawGradCam(network, [layer], reshape_transform=to_grid)
         try:
-            pixels = images.detach().clone().requires_grad_()  # a frozen network has no other graph
+            pixels = images.detach().requires_grad_()  # a frozen network has no other graph
             maps = [
                 method(pixels, [ClassifierOutputTarget(int(index)) for index in indices])
                 for indices in score_indices.T
