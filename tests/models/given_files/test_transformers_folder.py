@@ -268,6 +268,12 @@ def test_a_missing_shard_is_named(sharded):
 def test_errors_of_tokenizers_have_no_class_of_their_own(tmp_path):
     with pytest.raises(FolderError, match=str(tmp_path)), tokenizer_errors(tmp_path):
         Tokenizer.from_str('{"model": {"type": "nothing"}}')
+    unknown = {"SpecialToken": {"id": "[CLS]", "type_id": 0}}
+    ending = {"type": "TemplateProcessing", "single": [unknown], "pair": [], "special_tokens": {}}
+    model = {"type": "WordLevel", "unk_token": "a", "vocab": {"a": 0}}
+    broken = Tokenizer.from_str(json.dumps({"model": model, "post_processor": ending}))
+    with pytest.raises(FolderError, match=str(tmp_path)), tokenizer_errors(tmp_path):
+        broken.encode("a")  # a panic, which is no `Exception`
     with pytest.raises(KeyError), tokenizer_errors(tmp_path):
         raise KeyError("ours")
 
