@@ -64,7 +64,7 @@ class NounTable:
     def _likeness(self, sense: int, above: int) -> float:
         """Return the mean similarity of a sense to the classes of its hypernym."""
         below = self._wordnet.closure(above) & self._index.keys()
-        return fmean(self._wordnet.similarity(sense, kind, above) for kind in sorted(below))
+        return fmean(self._wordnet.similarity(sense, kind, above) for kind in below)
 
 
 def build_table(

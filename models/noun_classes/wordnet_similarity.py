@@ -27,8 +27,7 @@ class LabelSenses:
             num_senses: K, of a label and of a noun; the most frequent count.
         """
         self._wordnet, self._num_senses = wordnet, num_senses
-        # of senses that a label has not it is infinite, so that nothing is like them
-        self._information = np.full((len(labels), num_senses), np.inf, np.float32)  # (L, K)
+        self._information = np.zeros((len(labels), num_senses), np.float32)  # (L, K)
         kinds = defaultdict[int, list[int]](list)
         for row, label in enumerate(labels):
             for column, sense in enumerate(self._senses(label)):
@@ -60,8 +59,8 @@ class LabelSenses:
         for above in sorted(self._wordnet.above(sense) & self._kinds.keys(), key=information):
             shared[self._kinds[above]] = information(above)  # the most informative comes last
         total = information(sense) + self._information  # (L, K)
-        twice = 2 * shared.reshape(total.shape)
-        return twice / np.maximum(total, np.finfo(np.float32).tiny)  # two roots share nothing
+        least = np.finfo(np.float32).tiny  # of two roots, which share nothing
+        return 2 * shared.reshape(total.shape) / np.maximum(total, least)
 
     def _senses(self, name: str) -> tuple[int, ...]:
         """Return the most frequent senses of the first of a label's names that has some."""
