@@ -1,8 +1,10 @@
+import numpy as np
 import pytest
 import torch
 
 from models.detector.checkpoint import build_model, read_config
 from models.detector.detector import INPUT_MULTIPLE_PX
+from models.detector.openmmlab import Compose, mmdet_scope
 from models.detector.small_faster_rcnn import CHANNELS, small_detector_config
 
 
@@ -117,6 +119,12 @@ def test_pictures_are_padded_in_training_as_they_are_later():
     assert preprocessor.pad_size_divisor == INPUT_MULTIPLE_PX
 
 
-def test_images_are_resized_with_their_aspect_kept():
-    resize = small_detector_config(3, 8, 20.0, 128).test_pipeline[1]
-    assert (tuple(resize.scale), resize.keep_ratio) == ((128, 128), True)
+def test_images_are_resized_with_their_aspect_kept_and_told_how():
+    with mmdet_scope():
+        prepare = Compose(small_detector_config(3, 8, 20.0, 128).test_pipeline)
+    prepared = prepare({"img": np.zeros((26, 52, 3), np.uint8)})
+    told = prepared["data_samples"].metainfo
+    assert prepared["inputs"].shape == (3, 64, 128)
+    assert set(told) == {"ori_shape", "img_shape", "scale_factor"}
+    assert (told["ori_shape"], told["img_shape"]) == ((26, 52), (64, 128))
+    assert told["scale_factor"] == pytest.approx((128 / 52, 64 / 26))

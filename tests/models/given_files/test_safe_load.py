@@ -25,6 +25,20 @@ from models.given_files.safe_load import (
 from tests.tiny_bert import write_tiny_bert
 
 
+def test_weights_of_a_gpu_are_read_without_one(tmp_path):
+    torch.save({"a": torch.arange(5.0)}, tmp_path / "here.pth")
+    here, there = (pickle.dumps(where, 2)[2:-3] for where in ("cpu", "cuda:0"))
+    with (
+        zipfile.ZipFile(tmp_path / "here.pth") as archive,
+        zipfile.ZipFile(tmp_path / "a.pth", "w") as other,
+    ):
+        for name in archive.namelist():
+            other.writestr(name, archive.read(name).replace(here, there))
+        assert there in other.read("here/data.pkl")
+    found = load_weights(tmp_path / "a.pth")["a"]
+    assert (found.device.type, found.tolist()) == ("cpu", [0, 1, 2, 3, 4])
+
+
 class Trap:
     """Runs a command when it is unpickled."""
 

@@ -60,6 +60,10 @@ def test_it_stays_in_evaluation_mode_when_its_owner_trains(scorer):
     assert not any(module.training for module in scorer.modules())
 
 
+def test_the_noun_head_was_trained_for_its_nouns():
+    assert (head_scorer().nouns, head_scorer().routes) == (NOUNS, ("trained",) * 3)
+
+
 def test_a_batch_does_not_change_what_it_says_of_an_image(scorer):
     torch.testing.assert_close(scorer.probs(IMAGES)[1:], scorer.probs(IMAGES[1:]))
 

@@ -121,6 +121,11 @@ def test_blank_is_the_mean_colour(scorer):
     torch.testing.assert_close(scorer.blank, torch.tensor(MEAN).view(3, 1, 1))
 
 
+def test_hundreds_of_nouns_have_the_texts_of_each(scorer, folder):
+    many = load_clip_scorer(folder, PROMPT, NOUNS * 90, BACKGROUNDS)
+    torch.testing.assert_close(many.noun_texts, scorer.noun_texts.repeat(90, 1))
+
+
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors", "preprocessor_config.json"])
 def test_a_missing_file_is_one_clear_error(folder, tmp_path, name):
     for file in folder.iterdir():
@@ -152,6 +157,17 @@ def test_a_piece_of_a_text_without_an_embedding_is_refused(folder, tmp_path):
     (tmp_path / "tokenizer.json").write_text(json.dumps(content))
     with pytest.raises(ModelFileError, match=str(tmp_path)):
         load_clip_scorer(tmp_path, PROMPT, NOUNS, BACKGROUNDS)
+
+
+@pytest.mark.parametrize("change", [{"pre_tokenizer": {"type": "None"}}, {"model": {"vocab": {}}}])
+def test_a_tokenizer_that_is_none_is_refused(folder, tmp_path, change):
+    for file in folder.iterdir():
+        if file.is_file():
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    content = json.loads((tmp_path / "tokenizer.json").read_text())
+    (tmp_path / "tokenizer.json").write_text(json.dumps(content | change))
+    with pytest.raises(ModelFileError, match=str(tmp_path)):
+        open_clip_scorer(tmp_path, PROMPT, BACKGROUNDS)
 
 
 def test_a_tokenizer_that_cannot_be_used_is_refused_before_there_are_nouns(folder, tmp_path):
@@ -196,4 +212,4 @@ def test_a_setting_of_another_kind_is_refused(folder, tmp_path, name, values):
     content = json.loads((tmp_path / name).read_text())
     (tmp_path / name).write_text(json.dumps(content | values))
     with pytest.raises(ModelFileError, match=str(tmp_path)):
-        load_clip_scorer(tmp_path, PROMPT, NOUNS, BACKGROUNDS)
+        open_clip_scorer(tmp_path, PROMPT, BACKGROUNDS)

@@ -128,6 +128,13 @@ def test_confidences_come_with_the_maps_and_an_image_without_nouns_has_none(back
     assert [tuple(maps.shape) for maps in nothing.maps] == [(0, *grid), (0, *grid)]
 
 
+@pytest.mark.parametrize("backend", ["auto", "autograd", "library"])
+def test_maps_and_confidences_hold_no_gradient_though_the_images_do(backend):
+    images = IMAGES.clone().requires_grad_()
+    found = NounExplainer(nounhead("resnet18"), "", backend).explain(images, WANTED)
+    assert not any(value.requires_grad for value in (*found.maps, found.probs))
+
+
 @pytest.mark.parametrize("backend", ["autograd", "library"])
 def test_an_only_noun_may_be_in_one_image_and_not_in_the_other(backend):
     maps = explain(nounhead("resnet18", NOUNS[:1]), backend, "layer3", [[], [0]])

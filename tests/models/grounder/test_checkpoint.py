@@ -1,12 +1,14 @@
+import copy
 import dataclasses
 import json
+import re
 from dataclasses import replace
 
 import pytest
 import torch
 
 from models.classifier.classifier import Classifier, ClassifierInfo, build_network
-from models.given_files.safe_load import ModelFileError
+from models.given_files.safe_load import ModelFileError, NonFiniteError
 from models.grounder.checkpoint import (
     Vocabularies,
     _read_words,
@@ -33,7 +35,7 @@ def saved(tmp_path_factory):
         LanguageSizes(vocabulary=len(tokenizer), hidden=10, layers=1, heads=2, dropout=0.3)
     )
     grounder = build_grounder(SPEC, build_network("mobilenet_v2", 0.25, 7), language).eval()
-    folder = tmp_path_factory.mktemp("model") / "grounder"
+    folder = tmp_path_factory.mktemp("model") / "a" / "grounder"
     save_grounder(folder, grounder, tokenizer, WORDS)
     return folder, grounder, tokenizer
 
@@ -66,6 +68,15 @@ def test_saving_again_gives_the_same_bytes(saved, tmp_path):
     files = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
     assert files
     assert all((tmp_path / name).read_bytes() == (folder / name).read_bytes() for name in files)
+
+
+def test_a_grounder_with_a_weight_that_is_not_finite_is_not_written(saved, tmp_path):
+    broken = copy.deepcopy(saved[1])
+    name, weight = next(iter(broken.named_parameters()))
+    torch.nn.init.constant_(weight, torch.nan)
+    with pytest.raises(NonFiniteError, match=re.escape(name)):
+        save_grounder(tmp_path / "a", broken, saved[2], WORDS)
+    assert not (tmp_path / "a").exists()
 
 
 def _copy(folder, tmp_path):

@@ -37,6 +37,10 @@ def test_every_row_holds_classes_of_imagenet_in_order():
     assert TABLE.stat().st_size < 300_000
 
 
+def test_a_noun_that_looks_like_a_plural_and_is_none_is_itself():
+    assert named("patas") == ["patas"]  # a monkey
+
+
 def test_wide_nouns_take_all_their_kinds():
     # counts of the method's memo, made independently over WordNet 3.0
     counts = {noun: len(imagenet_classes_of(noun).classes) for noun in ("animal", "device", "dog")}

@@ -75,14 +75,15 @@ def test_a_missing_or_foreign_file_is_one_clear_error(tmp_path, name):
 @pytest.mark.parametrize(
     ("kept", "word"),
     [
-        (9, "dog n 1 0 1 0 00002100"),  # entity's hyponyms are cut off, no sense of a word is
-        (None, "cat n 1 0 1 0 00009999"),  # of another version
+        (slice(9), "dog n 1 0 1 0 00002100"),  # entity's hyponyms are cut off, no word's sense is
+        (slice(5, 11), "jacket n 1 0 1 0 00004100"),  # of whose sense the hypernym is cut off
+        (slice(None), "cat n 1 0 1 0 00009999"),  # of another version
     ],
 )
 def test_senses_that_are_named_and_not_there_are_one_clear_error(tmp_path, kept, word):
     folder = write_tiny_wordnet(tmp_path)
     lines = (folder / "data.noun").read_text().splitlines(keepends=True)
-    (folder / "data.noun").write_text("".join(lines[:kept]))
+    (folder / "data.noun").write_text("".join(lines[kept]))
     (folder / "index.noun").write_text(f"{word}  \n")
     with pytest.raises(ModelFileError, match=r"data\.noun"):
         read_wordnet(folder)

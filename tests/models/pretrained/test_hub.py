@@ -162,6 +162,18 @@ def test_stanza_models_that_were_fetched_are_not_fetched_again(tmp_path):
     assert not (tmp_path / "stanza-other").exists()
 
 
+def test_stanza_is_asked_for_the_models_of_three_processors_alone(tmp_path, monkeypatch):
+    asked = []
+
+    def download(language, models, *, package, processors, **_):
+        asked.append((language, Path(models).parent, package, processors))
+
+    monkeypatch.setattr(stanza, "download", download)
+    fetch("stanza", "other_charlm", tmp_path, make_folder)
+    wanted = {"tokenize": "combined", "mwt": "combined", "pos": "other_charlm"}
+    assert asked == [("en", tmp_path, None, wanted)]
+
+
 def test_two_runs_that_fetch_stanza_models_at_a_time_do_not_disturb_each_other(
     tmp_path, monkeypatch
 ):
