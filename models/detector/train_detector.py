@@ -170,6 +170,6 @@ def _packed(example: DetectionExample, mirrored: bool) -> tuple[Tensor, DetDataS
     if mirrored:
         pixels, (left, top, right, bottom) = pixels.flip(-1), boxes_xyxy.unbind(1)
         boxes_xyxy = torch.stack([image_hw[1] - right, top, image_hw[1] - left, bottom], 1)
-    sample = DetDataSample(metainfo={"img_shape": image_hw, "ori_shape": image_hw})
+    sample = DetDataSample(metainfo={"img_shape": image_hw})
     sample.gt_instances = InstanceData(bboxes=boxes_xyxy, labels=torch.from_numpy(example.labels))
     return pixels, sample
