@@ -269,6 +269,10 @@ def test_every_number_of_every_floating_point_type_must_be_finite(dtype, bad):
         check_weights({**counts, "good": good, "second": torch.tensor([1, bad]).to(dtype)}, "a")
 
 
+def test_a_weight_may_be_larger_than_smaller_types_hold():
+    check_weights({"a": torch.tensor([1e300], dtype=torch.float64)}, "a")
+
+
 def test_positions_alone_are_indices_of_positions():
     names = ("embeddings.position_ids", "position_ids.weight", "a.weight")
     assert [is_position_index(name) for name in names] == [True, False, False]

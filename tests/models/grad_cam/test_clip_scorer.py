@@ -159,6 +159,17 @@ def test_a_piece_of_a_text_without_an_embedding_is_refused(folder, tmp_path):
         load_clip_scorer(tmp_path, PROMPT, NOUNS, BACKGROUNDS)
 
 
+def test_a_vocabulary_of_another_size_than_the_models_is_refused(folder, tmp_path):
+    for file in folder.iterdir():
+        if file.is_file():
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    content = json.loads((tmp_path / "tokenizer.json").read_text())
+    content["model"]["vocab"]["another"] = len(content["model"]["vocab"])
+    (tmp_path / "tokenizer.json").write_text(json.dumps(content))
+    with pytest.raises(ModelFileError, match=r"tokenizer\.json"):
+        open_clip_scorer(tmp_path, PROMPT, BACKGROUNDS)
+
+
 @pytest.mark.parametrize("change", [{"pre_tokenizer": {"type": "None"}}, {"model": {"vocab": {}}}])
 def test_a_tokenizer_that_is_none_is_refused(folder, tmp_path, change):
     for file in folder.iterdir():

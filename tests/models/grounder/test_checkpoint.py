@@ -196,6 +196,11 @@ def test_a_learned_tokenizer_cuts_at_blanks_and_reads_capitals_as_small_letters(
     assert tokenizer.tokenize("Red CUP") == ["red", "cup"]
 
 
+@pytest.mark.parametrize("size", [37, 41])
+def test_a_learned_vocabulary_has_the_size_that_is_asked_for(size):
+    assert len(learn_tokenizer(["a red cup left of the blue dog"] * 2, size)) == size
+
+
 def test_a_pretrained_text_encoder_keeps_its_weights_and_its_first_layers(tmp_path):
     folder = tmp_path / "language"
     tokenizer = learn_tokenizer(PHRASES, 90)
