@@ -18,7 +18,13 @@ from models.detector.checkpoint import (
 )
 from models.detector.detector import load_detector
 from models.detector.openmmlab import Config
-from models.given_files.safe_load import ModelFileError, load_into, read_content, weights_of
+from models.given_files.safe_load import (
+    ModelFileError,
+    NonFiniteError,
+    load_into,
+    read_content,
+    weights_of,
+)
 from tests.tiny_detector import CLASSES
 
 CPU = torch.device("cpu")
@@ -82,6 +88,13 @@ def test_saved_weights_are_plain_and_lie_in_rows(tiny_detector, tmp_path):
     found = torch.load(tmp_path / "weights.pth", weights_only=True)["w"]
     assert torch.equal(found, weight.T)
     assert (found.is_contiguous(), found.requires_grad) == (True, False)
+
+
+def test_a_detector_with_a_weight_that_is_not_finite_is_not_written(tmp_path):
+    info = DetectorInfo("x", ("a",), "y", "z")
+    with pytest.raises(NonFiniteError, match=r"\bw\b"):
+        save_detector(tmp_path / "a", Config({}), {"w": torch.tensor([1, torch.inf])}, info)
+    assert not (tmp_path / "a").exists()
 
 
 def test_an_own_config_comes_before_one_of_mmdet_of_the_same_name(tmp_path, monkeypatch):

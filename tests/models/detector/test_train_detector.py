@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from models.detector.checkpoint import DetectorInfo, save_detector
 from models.detector.detector import Detector, load_detector
@@ -129,6 +130,35 @@ def test_a_training_that_blows_up_names_the_epoch_of_its_step():
         train(wild, num_pictures=2)
     step, epoch = map(int, re.findall(r"\d+", str(raised.value))[-2:])
     assert step == epoch > 1
+
+
+@pytest.fixture
+def steps():
+    """What every step of an optimiser is taken with: rate, decay, length of the gradient."""
+    seen = []
+
+    def hook(optimiser, _args, _named):
+        (group,) = optimiser.param_groups
+        lengths = torch.stack([weight.grad.norm() for weight in group["params"]])
+        seen.append((group["lr"], group["weight_decay"], lengths.norm().item()))
+
+    handle = register_optimizer_step_pre_hook(hook)
+    yield seen
+    handle.remove()
+
+
+def test_every_step_has_its_rate_and_no_gradient_longer_than_five(steps):
+    train(replace(SHORT, epochs=6), num_pictures=3)
+    rates, decays, lengths = zip(*steps, strict=True)
+    assert rates == pytest.approx([0.005 * cosine_with_warmup(step, 6) for step in range(6)])
+    assert set(decays) == {0.01}
+    assert max(lengths) == pytest.approx(5, rel=1e-3)
+
+
+def test_a_step_forgets_the_gradients_of_the_one_before(steps):
+    train(replace(SHORT, epochs=3, learning_rate=0.0), num_pictures=3)
+    lengths = [length for _, _, length in steps]
+    assert max(lengths) < 1.2 * min(lengths) < 5
 
 
 def test_every_step_is_watched():
