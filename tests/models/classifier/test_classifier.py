@@ -12,6 +12,7 @@ from models.classifier.classifier import (
     Classifier,
     ImageNorm,
     build_network,
+    head_layer,
     imagenet_classes,
     load_classifier,
     save_classifier,
@@ -253,6 +254,20 @@ def test_a_network_of_timm_with_a_head_of_its_own_scores_by_it():
     maps = classifier.feature_maps(IMAGES)
     torch.testing.assert_close(classifier.class_logits(maps), classifier(IMAGES))
     assert maps.shape[1] == classifier.num_features != classifier.class_weight.shape[1]
+
+
+class HeadFirst(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc, self.maps = torch.nn.Linear(7, 3), torch.nn.Conv2d(3, 7, 5)
+
+    def get_classifier(self):
+        return self.fc
+
+
+def test_the_head_of_a_network_of_timm_is_the_one_that_it_names():
+    network = HeadFirst()
+    assert head_layer(network) is network.fc
 
 
 @pytest.mark.parametrize("arch", ARCHS)

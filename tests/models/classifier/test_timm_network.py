@@ -195,6 +195,8 @@ def test_a_saved_classifier_of_timm_comes_back(networks, tmp_path):
 def test_timm_tells_how_it_feeds_a_network():
     lite = timm_input("timm/tf_efficientnet_lite2")
     assert (lite.mean, lite.std, lite.image_px) == ((0.5,) * 3, (0.5,) * 3, 260)
+    resnet = timm_input("timm/resnet50.tv_in1k")  # as torchvision feeds it
+    assert (resnet.mean, resnet.std) == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 def dog_crops(flickr30k, count):

@@ -154,7 +154,9 @@ def test_parts_in_a_list_are_made_portable_too():
 
 
 def test_a_config_is_cut_down_to_what_prediction_needs():
-    config = inference_config(read_config("faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py"))
+    whole = read_config("faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py")
+    config = inference_config(whole)
+    assert config.filename == whole.filename
     assert set(config.keys()) == {"model", "test_pipeline"}
     assert config.model.roi_head.bbox_roi_extractor.roi_layer.use_torchvision
     assert "init_cfg" not in config.model.backbone
