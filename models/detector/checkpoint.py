@@ -1,5 +1,6 @@
 """A detector's folder (config.py, weights.pth, detector.json), and reading of checkpoints."""
 
+import copy
 import io
 import warnings
 from collections.abc import Iterator, Mapping
@@ -15,7 +16,7 @@ from yaml import YAMLError
 
 import models.detector.bottom_up_network  # makes its parts known to mmdet  # noqa: F401
 from models.detector.config_text import read_config_text
-from models.detector.openmmlab import MODELS, Config, ConfigDict, mmdet_scope
+from models.detector.openmmlab import MODELS, Config, mmdet_scope
 from models.given_files.described_network import Description, build_with_weights
 from models.given_files.impostors import cause_of, impostor_of, one_line
 from models.given_files.json_files import read_json_value, write_json
@@ -36,6 +37,7 @@ _CONFIG_ERRORS = (  # what a Python file, its base files, and mmdet's parts rais
     ValueError,
     YAMLError,
 )
+_OF_TRAINING = ("init_cfg", "batch_augments")
 _META_KEYS = ("ori_shape", "img_shape", "scale_factor")
 
 
@@ -136,7 +138,7 @@ def inference_config(config: Config) -> Config:
     """Return the parts of an mmdet config that prediction needs: `model` and `test_pipeline`.
 
     The pipeline starts from an array instead of a file; RoIAlign is torchvision's; nothing is
-    initialised from a download.
+    initialised from a download, nor changes batches in training.
 
     Raises:
         ModelFileError: it lacks `model`, or a pipeline of tests.
@@ -156,10 +158,10 @@ def _name_of(config: Config) -> str:
 
 
 def _portable(value: Any) -> Any:
-    """Return a copy of a config in which RoIAlign is torchvision's and no `init_cfg` is left."""
+    """Return a copy of a config in which RoIAlign is torchvision's, without what training needs."""
     if isinstance(value, dict):
-        copy = {key: _portable(item) for key, item in value.items() if key != "init_cfg"}
-        return copy | {"use_torchvision": True} if copy.get("type") == "RoIAlign" else copy
+        kept = {key: _portable(item) for key, item in value.items() if key not in _OF_TRAINING}
+        return kept | {"use_torchvision": True} if kept.get("type") == "RoIAlign" else kept
     return [_portable(item) for item in value] if isinstance(value, list) else value
 
 
@@ -193,9 +195,7 @@ def build_model(config: Config) -> nn.Module:
         ModelFileError: mmdet has no model or part of such a type, or it takes other arguments.
     """
     with _config_errors(_name_of(config)), mmdet_scope():
-        model: ConfigDict = config.model.copy()
-        model.get("data_preprocessor", {}).pop("batch_augments", None)
-        return MODELS.build(model)
+        return MODELS.build(copy.deepcopy(config.model))  # mmdet changes what it builds from
 
 
 def classes_of(content: Mapping[str, Any], path: Path) -> tuple[str, ...]:
