@@ -1,5 +1,6 @@
 import warnings
 import xml.etree.ElementTree as ElementTree
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from models.detector.checkpoint import (
     read_info,
 )
 from models.detector.detector import Detector, NetworkInput, load_detector, select_boxes
-from models.detector.openmmlab import DetDataSample
+from models.detector.openmmlab import DetDataSample, InstanceData
 from models.pretrained.convert import convert_detector
 from pipeline.evaluation.metrics import iou_matrix
 from pipeline.images.images import read_image
@@ -123,6 +124,34 @@ def test_the_network_itself_is_no_stricter_than_what_is_asked(detector):
     assert len(item.scores) > 100  # as many as its config lets through
     ious = np.triu(iou_matrix(item.boxes_xyxy, item.boxes_xyxy), k=1)
     assert 0.5 < ious[item.labels[:, None] == item.labels].max() <= 0.9
+
+
+class TwoLabels(torch.nn.Module):
+    """A network that sees two things in one place and leaves both, as a transformer does."""
+
+    data_preprocessor = SimpleNamespace(pad_size_divisor=1)
+
+    def test_step(self, data):
+        boxes = torch.tensor([[3.0, 4, 20, 30], [3, 4, 20, 31]])
+        for sample in data["data_samples"]:
+            sample.pred_instances = InstanceData(
+                bboxes=boxes, scores=torch.tensor([0.5, 0.75]), labels=torch.tensor([0, 1])
+            )
+        return data["data_samples"]
+
+
+@pytest.mark.parametrize(("per_class", "labels"), [(True, [1, 0]), (False, [1])])
+def test_boxes_that_a_network_leaves_suppress_each_other_as_it_is_asked(per_class, labels):
+    detector = Detector(inference_config(read_config(YOLOX)), TwoLabels(), read_example_info(), 1)
+    assert detect(detector, IMAGES[:1], per_class=per_class)[0].labels.tolist() == labels
+
+
+@pytest.mark.parametrize(("asked", "expected"), [(2, 2), (5, 3)])
+def test_a_config_may_allow_few_pictures_at_a_time(asked, expected):
+    config = inference_config(read_config(YOLOX))
+    assert Detector(config, TwoLabels(), read_example_info(), asked).batch_images == asked
+    config.max_batch_images = 3
+    assert Detector(config, TwoLabels(), read_example_info(), asked).batch_images == expected
 
 
 def test_inputs_are_padded_to_the_larger_of_two_multiples():

@@ -176,9 +176,11 @@ def classifier():
 def test_without_a_folder_the_text_encoder_is_new_and_knows_its_phrases(tmp_path):
     language = untrained_language(tmp_path / "language", SIZES, PHRASES)
     assert not language.is_pretrained
-    assert language.encoder.bert.config.num_hidden_layers == 3
-    assert language.encoder.bert.config.intermediate_size == 4 * 16  # as in every BERT
-    assert language.encoder.bert.config.vocab_size == len(language.tokenizer) <= 90
+    config = language.encoder.bert.config
+    sizes = (config.num_hidden_layers, config.hidden_size, config.num_attention_heads)
+    assert sizes == (3, 16, 2)
+    assert config.intermediate_size == 4 * 16  # as in every BERT
+    assert config.vocab_size == len(language.tokenizer) <= 90
     assert language.tokenizer.unk_token_id not in language.tokenizer("red dog")["input_ids"]
 
 
