@@ -99,6 +99,27 @@ def test_proposals_are_clipped_and_small_ones_dropped_before_the_best_are_taken(
 
 
 @pytest.mark.parametrize(("dialect", "extent_px"), [(CAFFE, 1), (DETECTRON2, 0)])
+@pytest.mark.parametrize(
+    ("limits", "lefts"),
+    [
+        ({"nms_pre": 19, "min_bbox_size": 11}, [50, 150, 200]),
+        ({"nms_pre": 2, "min_bbox_size": 11}, [50, 150]),
+        ({"nms_pre": 19, "min_bbox_size": 0}, [0, 50, 100, 150, 200]),
+    ],
+)
+def test_a_proposal_is_longer_and_higher_than_the_least(dialect, extent_px, limits, lefts):
+    head = part(dialect, "rpn_head")
+    head.test_cfg.update(**limits)
+    sides = torch.tensor([[22, 30], [22.5, 30], [30, 16.5], [30, 17], [30, 30], [30, 30]])
+    corners = torch.tensor([[left, 3.0] for left in (0, 50, 100, 150, 200, 300)])
+    priors = [torch.cat([corners, corners + sides - 2 * extent_px], 1)]  # the last lies outside
+    meta = {"img_shape": (97, 271), "scale_factor": (2.0, 1.5)}
+    logits, deltas = torch.arange(6.0).flip(0).view(6, 1, 1), torch.zeros(24, 1, 1)
+    found = head._predict_by_feat_single([logits], [deltas], [None], priors, meta, None)
+    assert found.bboxes[:, 0].tolist() == lefts
+
+
+@pytest.mark.parametrize(("dialect", "extent_px"), [(CAFFE, 1), (DETECTRON2, 0)])
 @pytest.mark.parametrize("rescale", [True, False])
 def test_final_boxes_are_decoded_in_pixels_of_the_original(dialect, extent_px, rescale):
     torch.manual_seed(1)
