@@ -120,6 +120,19 @@ def test_a_proposal_is_longer_and_higher_than_the_least(dialect, extent_px, limi
 
 
 @pytest.mark.parametrize(("dialect", "extent_px"), [(CAFFE, 1), (DETECTRON2, 0)])
+def test_proposals_overlap_with_their_extents(dialect, extent_px):
+    head = part(dialect, "rpn_head")
+    head.test_cfg.update(min_bbox_size=0)
+    heights = torch.tensor([6.9, 10])  # an IoU of 0.69, or 0.72 with one pixel more
+    bottoms = 7 + heights[:, None] - extent_px
+    priors = [torch.cat([torch.tensor([[5.0, 7, 40]] * 2), bottoms], 1)]
+    meta = {"img_shape": (97, 71), "scale_factor": (1.0, 1.0)}
+    logits, deltas = torch.tensor([2.0, 1]).view(2, 1, 1), torch.zeros(8, 1, 1)
+    found = head._predict_by_feat_single([logits], [deltas], [None], priors, meta, None)
+    assert len(found.scores) == 2 - extent_px
+
+
+@pytest.mark.parametrize(("dialect", "extent_px"), [(CAFFE, 1), (DETECTRON2, 0)])
 @pytest.mark.parametrize("rescale", [True, False])
 def test_final_boxes_are_decoded_in_pixels_of_the_original(dialect, extent_px, rescale):
     torch.manual_seed(1)
