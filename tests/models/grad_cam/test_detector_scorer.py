@@ -1,6 +1,7 @@
 """The scorer by a detector says what mmdet itself says of the same pixels."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from models.detector.openmmlab import DetDataSample
 from models.given_files.safe_load import ModelFileError
 from models.grad_cam.detector_scorer import (
     DetectorScorer,
+    _dense_log_probs,
     _head_of,
     _regions,
     load_detector_scorer,
@@ -297,3 +299,27 @@ def test_weights_of_another_detector_are_refused(folders, tmp_path):
 
 def test_it_tells_the_detector_of_its_folder(regions):
     assert regions.describe() == {"network": "tiny", "training_set": "bright rectangles"}
+
+
+class Head:
+    """A dense head of two anchors a cell and three classes that puts out something third."""
+
+    cls_out_channels, use_sigmoid_cls = 3, True
+
+    def __init__(self, third):
+        noise = torch.Generator().manual_seed(2)
+        self.outputs = [torch.randn(1, width, 5, 7, generator=noise) for width in (6, 8, third)]
+
+    def __call__(self, _features):
+        return [[level] for level in self.outputs]
+
+
+@pytest.mark.parametrize(("third", "is_objectness"), [(2, True), (1, False), (4, False)])
+def test_a_third_output_is_an_objectness_where_it_is_one_number_an_anchor(third, is_objectness):
+    head = Head(third)
+    model = SimpleNamespace(bbox_head=head, extract_feat=lambda pixels: pixels)
+    expected = head.outputs[0].double().sigmoid().unflatten(1, (2, 3))  # (1, 2, 3, 5, 7)
+    if is_objectness:
+        expected = expected * head.outputs[2].double().sigmoid()[:, :, None]
+    found = _dense_log_probs(model, None).exp()
+    torch.testing.assert_close(found, expected.amax((1, 3, 4)))
