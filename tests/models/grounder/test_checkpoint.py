@@ -118,6 +118,13 @@ def test_a_truncated_weight_file_is_refused(saved, tmp_path):
         load_grounder(folder)
 
 
+def test_a_tokenizer_with_more_pieces_than_the_text_encoder_is_refused(saved, tmp_path):
+    folder = _copy(saved[0], tmp_path)
+    learn_tokenizer(["more letters than before, zyx"], 90).save_pretrained(folder / "tokenizer")
+    with pytest.raises(ModelFileError, match="tokenizer"):
+        load_grounder(folder)
+
+
 def test_unknown_and_missing_keys_of_a_spec_are_named(saved, tmp_path):
     folder = _copy(saved[0], tmp_path)
     values = json.loads((folder / "spec.json").read_text()) | {"colour": 3, "zeal": 1, "aim": 2}
@@ -249,6 +256,15 @@ def test_a_grounder_on_a_classifier_of_timm_comes_back_with_its_weights(tmp_path
     wanted = made.network.state_dict()["layer2.0.conv1.weight"]
     name = "visual_encoder.backbone.extract.network.layer2.0.conv1.weight"
     assert torch.equal(loaded.state_dict()[name], wanted)
+
+
+def test_a_backbone_of_the_classifiers_name_and_another_width_starts_anew(tmp_path):
+    info = ClassifierInfo("resnet18", 0.125, (0.5,) * 3, (0.2,) * 3, True, ("x",), "", "")
+    made = Classifier(build_network("resnet18", 0.125, 1), info)
+    language = untrained_language(tmp_path / "language", SIZES, PHRASES)
+    config = replace(CONFIG, backbone="resnet18")
+    grounder = untrained_grounder(config, SIZES_OF_WORDS, made, language.encoder, False)
+    assert not grounder.spec.backbone_pretrained
 
 
 def test_a_backbone_of_the_classifiers_name_has_its_weights_and_another_starts_anew(tmp_path):
