@@ -203,6 +203,8 @@ def test_a_learned_tokenizer_cuts_at_blanks_and_reads_capitals_as_small_letters(
     tokenizer = learn_tokenizer(["a red cup", "red cup, left"] * 9, 200)
     assert not any(" " in piece or "," in piece.strip(",") for piece in tokenizer.get_vocab())
     assert tokenizer.tokenize("Red CUP") == ["red", "cup"]
+    capital = learn_tokenizer(["A red CUP", "Red cup, LEFT"] * 9, 200)
+    assert capital.get_vocab() == tokenizer.get_vocab()
 
 
 @pytest.mark.parametrize("size", [37, 41])
