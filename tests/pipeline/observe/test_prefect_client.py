@@ -149,7 +149,7 @@ def test_after_hanging_up_nothing_waits_to_be_sent_and_nothing_more_is(console, 
     assert not logging.getLogger("prefect.events").isEnabledFor(logging.CRITICAL)
 
 
-def test_after_hanging_up_the_client_of_the_run_is_closed(loggers, monkeypatch):
+def test_after_hanging_up_the_client_of_the_run_is_closed(console, monkeypatch):
     monkeypatch.setattr(EventsWorker, "_client_override", None)
     monkeypatch.setattr(prefect_client, "_active_services", [])
     with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
