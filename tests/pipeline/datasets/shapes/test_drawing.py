@@ -9,6 +9,7 @@ from pipeline.datasets.shapes.drawing import (
     GRAINS,
     LIGHTS,
     TILTS,
+    Drawing,
     Sketch,
     _placed,
     _shade,
@@ -87,6 +88,17 @@ def test_a_ring_lets_the_background_through():
     paste(canvas, draw(sketch_of("ring")), 5, 7)
     assert canvas[7 + 30, 5 + 30, 0] == IMPOSSIBLE
     assert canvas[7 + 30, 5 + 6, 0] != IMPOSSIBLE
+
+
+def test_a_pixel_is_mixed_by_how_many_of_its_sixteen_parts_are_covered():
+    coverage = np.array([[16, 4, 0], [12, 1, 8]], np.int32)
+    object_colour, ground_colour = np.array([200, 8, 96]), np.array([40, 248, 16])
+    canvas = np.broadcast_to(ground_colour, (5, 7, 3)).astype(np.int32)
+    paste(canvas, Drawing(coverage[..., None] * object_colour, coverage), 2, 1)
+    shares = np.zeros((5, 7, 1))
+    shares[1:3, 2:5] = coverage[..., None] / 16
+    expected = shares * object_colour + (1 - shares) * ground_colour
+    np.testing.assert_array_equal(canvas, np.floor(expected))
 
 
 def test_an_object_that_reaches_over_the_border_is_cut_off_there():
