@@ -290,7 +290,10 @@ def test_the_work_is_done_in_the_one_flow_run_that_is_made_for_it(
         made.fn()
         events.append((flow_run, flow_run.parameters))
 
-    client = nullcontext(SimpleNamespace(create_flow_run=make))
+    def update(run_id, parameters):
+        events.append((run_id, parameters))
+
+    client = nullcontext(SimpleNamespace(create_flow_run=make, update_flow_run=update))
     monkeypatch.setattr(f"{module}.get_client", lambda **_: client)
     monkeypatch.setattr(f"{module}.run_flow", enter)
     monkeypatch.setattr("pipeline.observe.prefect_client.emit_event", lambda *_: None)
@@ -310,6 +313,8 @@ def test_the_work_is_done_in_the_one_flow_run_that_is_made_for_it(
     assert handlers != [on_term]  # it ends the process, whatever becomes of the error
     shown = {"name": stage, "parameters": {"seed": 3}, "tags": tags}
     assert events == [("cams", shown | {"parent_task_run_id": None}), observer, (run, {})]
+    observer.fact("seen", "it")
+    assert events[-1] == (run.id, {"seed": 3, "seen": "it"})
 
 
 def test_only_progress_outside_of_all_units_is_sent(observer, monkeypatch):
