@@ -256,7 +256,7 @@ def learn_tokenizer(phrases: Iterable[str], vocabulary: int) -> BertTokenizerFas
     changes from run to run and breaks ties by number, so they are numbered beforehand.
     """
     texts = list(phrases)
-    tokenizer = Tokenizer(models.WordPiece())
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     normal = (tokenizer.normalizer.normalize_str(text) for text in set(texts))

@@ -117,11 +117,11 @@ def _lines(file: Path) -> Iterator[str]:
 
 def _synset(line: str) -> tuple[int, Synset]:
     """Read `offset lex_filenum ss_type w_cnt word lex_id ... p_cnt symbol offset pos target ..`."""
-    fields = line.split()
+    fields = line.partition("|")[0].split()
     start = 4 + 2 * int(fields[3], 16)
-    pointers = [fields[start + 1 + 4 * number :][:2] for number in range(int(fields[start]))]
+    pointers = [fields[start + 1 + 4 * number :][:3] for number in range(int(fields[start]))]
     hypernyms, hyponyms = (
-        tuple(int(to) for symbol, to in pointers if symbol == relation)
+        tuple(int(to) for symbol, to, part in pointers if (symbol, part) == (relation, "n"))
         for relation in (HYPERNYM, HYPONYM)
     )
     return int(fields[0]), Synset(hypernyms, hyponyms)

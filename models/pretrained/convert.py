@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from safetensors import SafetensorError, safe_open
 from transformers import CLIPModel
 
 from models.classifier.classifier import (
@@ -24,12 +25,13 @@ from models.detector.checkpoint import (
     read_config,
     save_detector,
 )
-from models.given_files.impostors import impostor_of, one_line
+from models.given_files.impostors import cause_of, impostor_of, one_line
 from models.given_files.safe_load import (
     ModelFileError,
     is_position_index,
     load_into,
     load_transformers,
+    load_weights,
     read_content,
     weights_of,
 )
@@ -111,7 +113,7 @@ def copy_folder(source: Path, folder: Path, patterns: Iterable[str]) -> None:
     copied = sorted({file for pattern in patterns for file in given_files(source, pattern)})
     for file in copied:
         if file.suffix in _WEIGHT_SUFFIXES:
-            read_content(file)
+            _check_weights(file)
     for file in copied:
         to = folder / file.relative_to(source)
         to.parent.mkdir(parents=True, exist_ok=True)
@@ -119,6 +121,17 @@ def copy_folder(source: Path, folder: Path, patterns: Iterable[str]) -> None:
             shutil.copyfile(file, to)
         except OSError as error:
             raise ModelFileError(f"{file}: cannot be copied: {one_line(error)}") from error
+
+
+def _check_weights(path: Path) -> None:
+    if path.suffix != ".safetensors":
+        load_weights(path)
+        return
+    try:
+        with safe_open(path, "pt") as stream:
+            stream.keys()
+    except (SafetensorError, OSError) as error:
+        raise ModelFileError(f"{path}: is no whole weight file: {cause_of(path, error)}") from error
 
 
 def copy_transformers(source: Path, folder: Path, patterns: Iterable[str], kind: ModelType) -> None:

@@ -75,9 +75,9 @@ def _of_list(path: Path) -> list[Request]:
 def _placed(requests: Sequence[Request]) -> list[Request]:
     """Return requests with the places of their phrases, where no place is given."""
     placed = list(requests)
-    together: dict[tuple[str, str | None], list[int]] = {}
+    together: dict[tuple[str, str], list[int]] = {}
     for index, request in enumerate(requests):
-        if request.span is None:
+        if request.sentence is not None and request.span is None:
             together.setdefault((request.image, request.sentence), []).append(index)
     for (_, sentence), indices in together.items():
         found = place_phrases([requests[index].phrase for index in indices], sentence)

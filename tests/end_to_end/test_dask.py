@@ -1,4 +1,4 @@
-"""Shards on a Dask cluster of three worker processes on this machine, two of which are killed."""
+"""Shards on a Dask cluster of four worker processes on this machine, two of which are killed."""
 
 import pytest
 
@@ -25,12 +25,12 @@ def in_one_process(project):
 
 @pytest.fixture(scope="module")
 def cluster(project, in_one_process):
-    cluster = Cluster(project, num_workers=3)
+    cluster = Cluster(project, num_workers=4)
     yield cluster
     cluster.stop()
 
 
-def test_a_cluster_that_loses_two_of_three_workers_makes_the_same_bytes(
+def test_a_cluster_that_loses_two_of_four_workers_makes_the_same_bytes(
     project, cluster, in_one_process
 ):
     status, console = make_with_kills(project, cluster, STAGE, kill_at=[1, 4])

@@ -97,9 +97,10 @@ def test_what_is_equal_but_for_rounding_has_the_same_losses(here):
 
 
 # "inductor" is the second and a C++ compiler; `benchmarks.fast_paths --only compile` runs it
-def test_a_compiled_visual_encoder_has_the_losses_and_gradients_of_a_plain_one():
+@pytest.mark.parametrize("backend", ["aot_eager", "aot_eager_decomp_partition"])
+def test_a_compiled_visual_encoder_has_the_losses_and_gradients_of_a_plain_one(backend):
     plain, compiled = tiny_grounder(), tiny_grounder()
-    compiled.visual_encoder.compile(backend="aot_eager_decomp_partition")
+    compiled.visual_encoder.compile(backend=backend)
     (losses, gradient), (plain_losses, plain_gradient) = map(taken, (compiled, plain))
     torch.testing.assert_close(losses, plain_losses, rtol=EXACT_LOSS, atol=EXACT_LOSS)
     torch.testing.assert_close(gradient, plain_gradient, rtol=EXACT_LOSS, atol=EXACT_LOSS)

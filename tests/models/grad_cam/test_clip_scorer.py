@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 
 import pytest
 import torch
@@ -128,9 +129,8 @@ def test_hundreds_of_nouns_have_the_texts_of_each(scorer, folder):
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors", "preprocessor_config.json"])
 def test_a_missing_file_is_one_clear_error(folder, tmp_path, name):
-    for file in folder.iterdir():
-        if file.is_file() and file.name != name:
-            (tmp_path / file.name).write_bytes(file.read_bytes())
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    (tmp_path / name).unlink()
     with pytest.raises(ModelFileError, match=str(tmp_path)):
         load_clip_scorer(tmp_path, PROMPT, NOUNS, BACKGROUNDS)
 
@@ -149,9 +149,7 @@ def test_two_backgrounds_are_enough_though_one_is_the_noun_itself(scorer, folder
 
 
 def test_a_piece_of_a_text_without_an_embedding_is_refused(folder, tmp_path):
-    for file in folder.iterdir():
-        if file.is_file():
-            (tmp_path / file.name).write_bytes(file.read_bytes())
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     content = json.loads((tmp_path / "tokenizer.json").read_text())
     content["model"]["vocab"]["g</w>"] = 5000
     (tmp_path / "tokenizer.json").write_text(json.dumps(content))
@@ -160,9 +158,7 @@ def test_a_piece_of_a_text_without_an_embedding_is_refused(folder, tmp_path):
 
 
 def test_a_vocabulary_of_another_size_than_the_models_is_refused(folder, tmp_path):
-    for file in folder.iterdir():
-        if file.is_file():
-            (tmp_path / file.name).write_bytes(file.read_bytes())
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     content = json.loads((tmp_path / "tokenizer.json").read_text())
     content["model"]["vocab"]["another"] = len(content["model"]["vocab"])
     (tmp_path / "tokenizer.json").write_text(json.dumps(content))
@@ -172,9 +168,7 @@ def test_a_vocabulary_of_another_size_than_the_models_is_refused(folder, tmp_pat
 
 @pytest.mark.parametrize("change", [{"pre_tokenizer": {"type": "None"}}, {"model": {"vocab": {}}}])
 def test_a_tokenizer_that_is_none_is_refused(folder, tmp_path, change):
-    for file in folder.iterdir():
-        if file.is_file():
-            (tmp_path / file.name).write_bytes(file.read_bytes())
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     content = json.loads((tmp_path / "tokenizer.json").read_text())
     (tmp_path / "tokenizer.json").write_text(json.dumps(content | change))
     with pytest.raises(ModelFileError, match=str(tmp_path)):
@@ -182,9 +176,7 @@ def test_a_tokenizer_that_is_none_is_refused(folder, tmp_path, change):
 
 
 def test_a_tokenizer_that_cannot_be_used_is_refused_before_there_are_nouns(folder, tmp_path):
-    for file in folder.iterdir():
-        if file.is_file():
-            (tmp_path / file.name).write_bytes(file.read_bytes())
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     settings = json.loads((tmp_path / "tokenizer_config.json").read_text())
     settings["model_max_length"] = "12"
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
@@ -217,9 +209,7 @@ def test_it_tells_the_size_of_its_network(scorer):
     ],
 )
 def test_a_setting_of_another_kind_is_refused(folder, tmp_path, name, values):
-    for file in folder.iterdir():
-        if file.is_file():
-            (tmp_path / file.name).write_bytes(file.read_bytes())
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     content = json.loads((tmp_path / name).read_text())
     (tmp_path / name).write_text(json.dumps(content | values))
     with pytest.raises(ModelFileError, match=str(tmp_path)):

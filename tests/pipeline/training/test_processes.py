@@ -41,10 +41,15 @@ def alone(monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_program_goes_on_as_processes_that_know_each_other_and_fails_if_one_does(tmp_path):
-    assert run(tmp_path, "shapes", "fail") != 0
-    assert (tmp_path / "said0").read_text() == "0 of 2: 3 ['shapes', 'fail']"
-    assert (tmp_path / "said1").read_text() == "1 of 2: 3 ['shapes', 'fail']"
+def test_a_program_goes_on_as_several_processes_that_know_each_other(tmp_path):
+    assert run(tmp_path, "shapes", "full") == 0
+    assert (tmp_path / "said0").read_text() == "0 of 2: 3 ['shapes', 'full']"
+    assert (tmp_path / "said1").read_text() == "1 of 2: 3 ['shapes', 'full']"
+
+
+@pytest.mark.slow
+def test_one_process_that_fails_fails_the_program(tmp_path):
+    assert run(tmp_path, "fail") != 0
 
 
 def test_one_process_is_alone():
