@@ -81,7 +81,6 @@ def test_a_sentence_is_taken_for_all_phrases(ask, served):
     for row, one in zip(rows, found, strict=True):
         assert row["box_xyxy"] == pytest.approx(one.box_xyxy, abs=0.01)
         assert row["score"] == pytest.approx(one.score, abs=1e-6)
-    assert rows[0]["box_xyxy"] != rows[1]["box_xyxy"]
     assert abs(rows[0]["score"] - rows[1]["score"]) > 0.001  # the second dog is another one
 
 
